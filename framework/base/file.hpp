@@ -1,0 +1,59 @@
+// file.hpp - files: read whole, mapped, hashed, and written so that a crash leaves the old or the new, never half.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace rgm {
+
+namespace fs = std::filesystem;
+
+// The whole file. Throws RGM_INVALID with the path and the system's reason when it cannot be read.
+std::string read_file(const fs::path& path);
+
+// Writes beside `path`, syncs, renames over it, syncs the folder. Throws (exit 1) naming the path, the bytes needed
+// and the system's reason; `path` is then as it was.
+void write_file(const fs::path& path, std::string_view data);
+
+// The same for data that arrives in pieces: write() any number of times, then commit(). Without commit the
+// temporary file is removed.
+class FileWriter {
+ public:
+  explicit FileWriter(fs::path path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void write(const void* data, size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  void flush();
+  fs::path path_, temporary_;
+  std::string buffer_;
+  int fd_ = -1;
+};
+
+// Makes the folder `to` be what the complete folder `from` is now, in one rename; an old `to` is moved aside and
+// removed. Files in `from` are synced first.
+void replace_folder(const fs::path& from, const fs::path& to);
+
+// A read-only memory map of a whole file; empty files map to an empty span.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  explicit MappedFile(const fs::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+  std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
+
+ private:
+  const void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace rgm

@@ -1,0 +1,17 @@
+// interrupt.hpp - Ctrl-C and SIGTERM: the first asks the run to stop after its step, the second ends it at once.
+#pragma once
+#include <stdexcept>
+
+namespace rgm {
+
+void catch_interrupts();  // installs the handlers; once
+bool interrupted();       // has one come?
+int interrupt_status();   // 130: interrupted, with a checkpoint written
+
+// Thrown when a run has stopped because of one.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace rgm

@@ -1,0 +1,35 @@
+// log.hpp - messages for people, on stderr, one line each. Results go to stdout and do not pass here.
+#pragma once
+#include <fmt/format.h>
+
+#include <string_view>
+#include <utility>
+
+namespace rgm::log {
+
+enum class Level { debug = 1, info, warning };  // as RGM_LOG_* in the ABI
+
+// Messages below `level` are dropped. The default is info.
+void set_level(Level level);
+// [any] Writes one line; a progress line that is on the terminal is cleared first.
+void write(Level level, std::string_view text);
+
+template <class... A>
+void debug(fmt::format_string<A...> text, A&&... args) {
+  write(Level::debug, fmt::format(text, std::forward<A>(args)...));
+}
+template <class... A>
+void info(fmt::format_string<A...> text, A&&... args) {
+  write(Level::info, fmt::format(text, std::forward<A>(args)...));
+}
+template <class... A>
+void warning(fmt::format_string<A...> text, A&&... args) {
+  write(Level::warning, fmt::format(text, std::forward<A>(args)...));
+}
+
+// A line that is rewritten in place on a terminal; elsewhere every call is a line of its own. Of level info.
+void progress(std::string_view text);
+void end_progress();
+bool is_terminal();
+
+}  // namespace rgm::log

@@ -1,0 +1,27 @@
+# regimen_add_plugin(NAME sources...): a shared library NAME.so that exports one symbol, regimen_plugin_v1, and has
+# no undefined ones; `cmake --install` puts it into lib/regimen. A plug-in is found fastest under the id it offers.
+#
+# Hidden visibility, the hidden SDK namespace and the version script are all needed: without them two plug-ins that
+# each define a class `Lora` share one vtable. Set REGIMEN_PLUGIN_DIRECTORY to choose where the library is built, and
+# REGIMEN_PLUGIN_INSTALL to OFF to leave the install rule out.
+function(regimen_add_plugin NAME)
+  set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
+  add_library(${NAME} MODULE ${ARGN})
+  target_link_libraries(${NAME} PRIVATE RegimenSDK::abi)
+  target_compile_features(${NAME} PRIVATE cxx_std_20)
+  set_target_properties(${NAME} PROPERTIES
+    PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF LINK_DEPENDS ${map})
+  target_link_options(${NAME} PRIVATE -Wl,--version-script=${map})
+  if(NOT REGIMEN_SANITIZE)  # a sanitizer's symbols stay undefined until the program provides them
+    target_link_options(${NAME} PRIVATE -Wl,-z,defs)
+  endif()
+  if(DEFINED REGIMEN_PLUGIN_DIRECTORY)
+    set_target_properties(${NAME} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${REGIMEN_PLUGIN_DIRECTORY})
+  endif()
+  if(NOT DEFINED REGIMEN_PLUGIN_INSTALL OR REGIMEN_PLUGIN_INSTALL)
+    # Written by the owner alone, whatever the umask: the host refuses what others may write.
+    install(TARGETS ${NAME} LIBRARY DESTINATION lib/regimen
+            PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  endif()
+endfunction()

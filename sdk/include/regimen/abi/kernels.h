@@ -1,0 +1,127 @@
+/* kernels.h - what a backend computes. Kernels enqueue and return; they see views and know no gradients.
+ *
+ * The ten in front are required: fill, copy, select and gather for any dtype (copy converts); binary for F32 and I32;
+ * unary, scatter_add and reduce by SUM and MAXIMUM for F32; random for F32, and I32 bits; matmul for F32, and BF16 by
+ * BF16 to F32 where the device lists BF16. Strides are arbitrary. y overlaps no input, but may be one. Sums accumulate
+ * in F32 or better. The rest is optional: NULL or RGM_UNSUPPORTED, and the host composes it from those in front. */
+#ifndef REGIMEN_ABI_KERNELS_H
+#define REGIMEN_ABI_KERNELS_H
+#include "tensor.h"
+
+typedef struct rgm_queue rgm_queue;   /* work runs in order; one thread uses a queue at a time */
+typedef struct rgm_packed rgm_packed; /* a weight in the backend's own layout */
+
+enum { /* rgm_linear.features */
+  RGM_LINEAR_BIAS = 1, RGM_LINEAR_RESIDUAL = 2, RGM_LINEAR_ACTIVATION = 4, RGM_LINEAR_AUX = 8, RGM_LINEAR_ADD = 16,
+  RGM_LINEAR_PACKED = 32
+};
+typedef struct rgm_linear { /* y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual */
+  uint32_t struct_size, features;
+  int32_t activation; /* a unary operation */
+  uint32_t reserved;
+  const rgm_view *x, *weight;
+  const rgm_packed* packed; /* instead of weight */
+  const rgm_view *bias, *residual, *aux, *y; /* aux (M, out): receives what the activation was given */
+} rgm_linear;
+
+enum { /* rgm_attention.features: which of the fields below count */
+  RGM_ATTENTION_CAUSAL = 1, RGM_ATTENTION_SOFTCAP = 2, RGM_ATTENTION_DROPOUT = 4, RGM_ATTENTION_WINDOW = 8,
+  RGM_ATTENTION_PREFIX = 16, RGM_ATTENTION_SEGMENTS = 32, RGM_ATTENTION_LENGTHS = 64
+};
+typedef struct rgm_attention { /* q k v y are (B, T, H, D); k and v may have fewer heads, each serves H / Hkv of q */
+  uint32_t struct_size, features;
+  double scale, softcap, dropout;
+  int64_t window; /* keys a query looks back on, itself included */
+  int64_t prefix; /* the first so many keys are seen by every query, whatever its segment */
+  const rgm_view *q, *k, *v, *y, *lse;       /* lse (B, H, Tq) F32, written forward, read backward */
+  const rgm_view *q_segments, *k_segments;   /* (B, T) I32 */
+  const rgm_view* k_lengths;                 /* (B) I32: keys in use, when decoding */
+  const rgm_view* key;                       /* of dropout, as in random */
+  const rgm_view *dy, *dq, *dk, *dv;         /* attention_grad only */
+} rgm_attention;
+/* Query i of Tq sees key j of the Tk in use when all hold: CAUSAL, j <= i + Tk - Tq (the last query sees the last key
+ * in use); WINDOW, i + Tk - Tq - j < window or j < prefix; SEGMENTS, the segments of i and j are equal or j < prefix.
+ * A query of segment 0 is padding, as is one that sees no key: y 0, lse -INFINITY, no gradient. softcap: scores
+ * become softcap tanh(score / softcap). */
+
+enum { RGM_NORM_MEAN = 1 /* layer norm; else root mean square */, RGM_NORM_BIAS = 2, RGM_NORM_RESIDUAL = 4 };
+typedef struct rgm_norm { /* y (M, C) = (x - mean) rstd w + b; with a residual x is first set to x + residual */
+  uint32_t struct_size, features;
+  double epsilon;
+  const rgm_view *x, *residual, *w, *b, *y, *mean, *rstd; /* mean, rstd (M) F32, written forward, read backward */
+  const rgm_view *dy, *dx, *dw, *db;                      /* norm_grad only; dw, db are added to, NULL if frozen */
+} rgm_norm;
+
+typedef struct rgm_rope { /* turns the pairs (i, i + R/2), i < R/2, of x (B, T, H, D) into y; the rest is copied */
+  uint32_t struct_size, features; /* 0 so far */
+  const rgm_view *x, *positions, *cos, *sin, *y; /* (B, T) I32; (context, R/2) F32. Backward: sin negated */
+} rgm_rope;
+
+enum { RGM_HEAD_SOFTCAP = 1, RGM_HEAD_ENTROPY = 2, RGM_HEAD_GRAD = 4 };
+/* log-probabilities (M) of targets (M) I32 under softmax(x (M, C) w (V, C)^T * scale), soft-capped before the scale; a
+ * negative target leaves its row out: 0 everywhere. Logits are made in chunks, M V of them never exist. */
+typedef struct rgm_head_loss {
+  uint32_t struct_size, features;
+  double scale, softcap;
+  const rgm_view *x, *w, *targets, *logprobs, *entropy;
+  /* GRAD: of sum(-weights (M) * logprobs): dx (M, C) is written, or NULL; dw is added to, NULL when w is frozen */
+  const rgm_view *weights, *dx, *dw;
+} rgm_head_loss;
+
+typedef struct rgm_adamw { /* one parameter; all of one shape */
+  uint32_t struct_size, features; /* 0 so far */
+  const rgm_view *g, *p, *m, *v;  /* F32 gradient, master, moments */
+  const rgm_view* copy;           /* BF16 or F16 for the next pass; NULL: none */
+} rgm_adamw;
+
+typedef struct rgm_kernels {
+  uint32_t struct_size, reserved;
+  rgm_status (*fill)(rgm_queue* q, double value, const rgm_view* y);
+  rgm_status (*copy)(rgm_queue* q, const rgm_view* x, const rgm_view* y); /* x broadcasts by strides */
+  rgm_status (*unary)(rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* y);
+  rgm_status (*binary)(rgm_queue* q, int32_t op, const rgm_view* a, const rgm_view* b, const rgm_view* y);
+  rgm_status (*select)(rgm_queue* q, const rgm_view* c, const rgm_view* a, const rgm_view* b, const rgm_view* y);
+  rgm_status (*reduce)(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y); /* keeps rank */
+  /* y (.., M, N) = alpha a (.., M, K) b (.., K, N) + beta y, beta 0 or 1; with 0, y may hold anything */
+  rgm_status (*matmul)(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view* b, double beta,
+                       const rgm_view* y);
+  rgm_status (*gather)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y);
+  /* y[index[i]] += x[i] along axis, in the order of i */
+  rgm_status (*scatter_add)(rgm_queue* q, int32_t axis, const rgm_view* index, const rgm_view* x, const rgm_view* y);
+  /* key (6) I32 on the device: two words of key, four of counter, low first. Element i, row-major, is word i % 4 of
+   * the Philox block counter + i / 4. UNIFORM (w >> 8) 2^-24. NORMAL: words w0, w1 at 2j, 2j + 1 give r cos(a),
+   * r sin(a) with r^2 = -2 ln(((w0 >> 8) + 1) 2^-24) and a = 2 pi (w1 >> 8) 2^-24. */
+  rgm_status (*random)(rgm_queue* q, const rgm_view* key, int32_t distribution, const rgm_view* y);
+
+  /* optional from here */
+  rgm_status (*unary_grad)(rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* dy, const rgm_view* dx);
+  rgm_status (*softmax)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
+  rgm_status (*softmax_grad)(rgm_queue* q, int32_t axis, const rgm_view* y, const rgm_view* dy, const rgm_view* dx);
+  rgm_status (*cumsum)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
+  /* the k largest of the last axis, falling, equal ones by index; k = 1 is argmax, k = all sorts. index I32 */
+  rgm_status (*top_k)(rgm_queue* q, const rgm_view* x, const rgm_view* y, const rgm_view* index);
+  rgm_status (*norm)(rgm_queue* q, const rgm_norm* args);
+  rgm_status (*norm_grad)(rgm_queue* q, const rgm_norm* args);
+  rgm_status (*rope)(rgm_queue* q, const rgm_rope* args);
+  rgm_status (*attention)(rgm_queue* q, const rgm_attention* args);
+  rgm_status (*attention_grad)(rgm_queue* q, const rgm_attention* args);
+  rgm_status (*linear)(rgm_queue* q, const rgm_linear* args);
+  /* reorders a frozen weight once; scales as the weight's dtype needs them, or NULL. transposed 1: for dX */
+  rgm_status (*pack)(rgm_queue* q, const rgm_view* weight, const rgm_view* scales, int32_t transposed,
+                     rgm_packed** out);
+  void (*unpack)(rgm_packed* packed); /* frees it */
+  rgm_status (*head_loss)(rgm_queue* q, const rgm_head_loss* args);
+  /* hyper (8) F32 on the device: rate, beta1, beta2, epsilon, decay, 1 - beta1^t, 1 - beta2^t, factor of g */
+  rgm_status (*adamw)(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
+  /* y () F32 = the sum of the squares of all elements of n F32 tensors, accumulated in F64 */
+  rgm_status (*sum_of_squares)(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
+} rgm_kernels;
+
+RGM_ENDS_WITH(rgm_linear, y);
+RGM_ENDS_WITH(rgm_attention, dv);
+RGM_ENDS_WITH(rgm_norm, db);
+RGM_ENDS_WITH(rgm_rope, y);
+RGM_ENDS_WITH(rgm_head_loss, dw);
+RGM_ENDS_WITH(rgm_adamw, copy);
+RGM_ENDS_WITH(rgm_kernels, sum_of_squares);
+#endif

@@ -1,0 +1,109 @@
+// train.hpp - the running stage: batches, models by role, totals over a step, metrics, generation.
+#pragma once
+#include <optional>
+
+#include "model.hpp"
+
+namespace regimen RGM_PRIVATE {
+
+namespace column {  // what a component reads: column::tokens("chosen")
+constexpr rgm_column of(int32_t kind, const char* name, uint32_t flags) {
+  return {sizeof(rgm_column), flags, name, kind, 0};
+}
+constexpr rgm_column tokens(const char* name, uint32_t flags = 0) { return of(RGM_TOKENS_COLUMN, name, flags); }
+constexpr rgm_column text(const char* name, uint32_t flags = 0) { return of(RGM_TEXT_COLUMN, name, flags); }
+constexpr rgm_column integer(const char* name, uint32_t flags = 0) { return of(RGM_INTEGER_COLUMN, name, flags); }
+constexpr rgm_column real(const char* name, uint32_t flags = 0) { return of(RGM_REAL_COLUMN, name, flags); }
+}  // namespace column
+
+constexpr rgm_role role(const char* name, uint32_t flags = 0) { return {sizeof(rgm_role), flags, name}; }
+
+template <const auto& items>  // the ABI's list, ending with NULL, of an array of structs
+constexpr auto pointers = [] {
+  std::array<decltype(&items[0]), std::size(items) + 1> p{};
+  for (size_t i = 0; i < std::size(items); ++i) p[i] = &items[i];
+  return p;
+}();
+template <class T>
+constexpr const rgm_column* const* columns_of() {
+  static_assert(requires { T::columns; }, "a component lists the columns it reads");
+  return pointers<T::columns>.data();
+}
+
+class Batch {
+ public:
+  explicit Batch(rgm_batch* batch) : batch_(batch) {}
+  rgm_batch* get() const { return batch_; }
+  Tensor column(const std::string& name) const { return make(host->train->get, batch_, name.c_str()); }
+  // Nothing when the data has no such column, as it may be for one that is optional.
+  std::optional<Tensor> find(const char* name) const {
+    rgm_tensor* out = nullptr;
+    const rgm_status status = host->train->get(batch_, name, &out);
+    if (status == RGM_UNSUPPORTED) return std::nullopt;
+    check(status);
+    return Tensor::adopt(out);
+  }
+  Tokens tokens(const std::string& name) const {
+    return {column(name), column(name + ".segments"), column(name + ".weights"), column(name + ".ends")};
+  }
+  std::string_view text(const char* name, int64_t example) const {
+    rgm_str out{};
+    check(host->train->get_text(batch_, name, example, &out));
+    return view(out);
+  }
+  void set(const char* name, const Tensor& value) const { check(host->train->set(batch_, name, value.get())); }
+  void set(const char* name, int64_t example, std::string_view text) const {
+    check(host->train->set_text(batch_, name, example, str(text)));
+  }
+
+ private:
+  rgm_batch* batch_;
+};
+
+class Train {
+ public:
+  explicit Train(rgm_train* train) : train_(train) {}
+  Model model(const char* role) const {
+    rgm_model* out = nullptr;
+    check(host->train->model(train_, role, &out));
+    return Model(out);
+  }
+  std::optional<Model> find(const char* role) const {
+    rgm_model* out = nullptr;
+    const rgm_status status = host->train->model(train_, role, &out);
+    if (status == RGM_UNSUPPORTED) return std::nullopt;
+    check(status);
+    return Model(out);
+  }
+  Scope scope(const char* role, const char* name) const {
+    rgm_scope* out = nullptr;
+    check(host->train->scope(train_, role, name, &out));
+    return Scope(out);
+  }
+  Tensor total(const char* column) const { return make(host->train->total, train_, column); }
+  // The step's sum / count, or the mean of all that x held in its micro-batches.
+  void metric(const char* name, const Tensor& sum, const Tensor& count) const {
+    check(host->train->metric(train_, name, sum.get(), count.get()));
+  }
+  void metric(const char* name, const Tensor& x) const { metric(name, sum(x), full({}, double(x.count()))); }
+  void metric(const char* name, double x) const { metric(name, full({}, x)); }
+  void report(const char* key, std::string_view json) const { check(host->train->report(train_, key, str(json))); }
+  Batch batch() const {
+    rgm_batch* out = nullptr;
+    check(host->train->batch_new(train_, &out));
+    return Batch(out);
+  }
+  Batch generate(const Model& model, const Batch& prompts, std::initializer_list<rgm_attr> sampling) const {
+    rgm_batch* out = nullptr;
+    check(host->train->generate(train_, model.get(), prompts.get(), sampling.begin(),
+                                static_cast<uint32_t>(sampling.size()), &out));
+    return Batch(out);
+  }
+  Tensor score(const Batch& completions) const { return make(host->train->score, train_, completions.get()); }
+  Tensor reward_loss(const Batch& batch) const { return make(host->train->reward_loss, train_, batch.get()); }
+
+ private:
+  rgm_train* train_;
+};
+
+}  // namespace regimen

@@ -1,0 +1,48 @@
+// @NAME@.cpp - a reward that needs no model: an answer is good when it ends as asked, and better when it is short.
+#include <regimen/regimen.hpp>
+using namespace regimen;
+
+struct @CLASS@Options {
+  std::string_view end = ".";
+  int64_t longest = 200;
+
+  static constexpr auto list = options(
+      option("end", &@CLASS@Options::end, "what a good answer ends with"),
+      option("longest", &@CLASS@Options::longest, "an answer of so many bytes earns nothing").range(1, 1e6));
+};
+
+class @CLASS@ {
+ public:
+  using Options = @CLASS@Options;
+  static constexpr rgm_column columns[] = {column::text("answer", RGM_OPTIONAL)};  // the data's, if score reads it
+
+  explicit @CLASS@(const Options& o) : o_(o) {}
+
+  float score(const Completion& c) const {
+    const std::string_view text = c.text();
+    if (!text.ends_with(o_.end)) return 0;
+    return std::max(0.0f, 1 - static_cast<float>(text.size()) / static_cast<float>(o_.longest));
+  }
+
+ private:
+  Options o_;
+};
+
+// To look at the reward before a method learns from it: answers the prompts, and writes each answer with its score.
+class @CLASS@Try {
+ public:
+  using Options = NoOptions;
+  static constexpr rgm_column columns[] = {column::tokens("prompt")};
+
+  explicit @CLASS@Try(const Options&) {}
+
+  Experience rollout(const Train& train, const Batch& prompts) const {
+    const Batch answers = train.generate(train.model("policy"), prompts, {attr("max_tokens", int64_t{24})});
+    answers.set("score", train.score(answers));
+    return {answers};
+  }
+};
+
+constexpr rgm_component component = reward<@CLASS@>("@NAME@", "0.1.0", "Short answers that end as asked");
+constexpr rgm_component attempt = strategy<@CLASS@Try>("@NAME@_try", "0.1.0", "Answers prompts and scores the answers");
+RGM_PLUGIN("@NAME@", "0.1.0", "", &component, &attempt);
