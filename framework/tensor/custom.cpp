@@ -1,0 +1,48 @@
+// custom.cpp - differentiable operations of plug-ins: their functions run outside of the tape, and one step stands for
+// them on it.
+#include "tensor/custom.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tensor/gradients.hpp"
+#include "tensor/support.hpp"
+
+namespace rgm {
+
+// A plug-in of another version has a shorter or a longer table.
+Custom::Custom(const rgm_custom_op& given, void* data) : user(data) {
+  std::memcpy(&op, &given, std::min<size_t>(given.struct_size, sizeof op));
+}
+Custom::~Custom() {
+  if (op.drop) op.drop(user);
+}
+
+namespace ops {
+
+void custom(const rgm_custom_op& given, void* user, std::span<const Tensor> in, std::span<Tensor> out) {
+  const auto call = std::make_shared<const Custom>(given, user);
+  const char* name = call->op.name ? call->op.name : "custom";
+  require(call->op.forward != nullptr, "{}: a custom operation without forward", name);
+  std::vector<rgm_tensor*> handles, results(out.size());
+  for (const Tensor& x : in) handles.push_back(x.get());
+  {
+    const NoGradient no_gradient;
+    check_status(call->op.forward(call->user, handles.data(), results.data()));
+  }
+  for (size_t i = 0; i < out.size(); ++i) out[i] = Tensor::adopt(results[i]);
+  for (Tensor& y : out) {
+    require(bool(y), "{}: forward left an output empty", name);
+    y = alias(y, y.view());  // it may be an input, which has a place on the tape already
+  }
+  bool needed = false;
+  for (const Tensor& x : in) needed = needed || would_record({&x});
+  if (!needed || !call->op.backward) return;
+  std::vector<Tensor> saved(in.begin(), in.end());
+  for (const Tensor& y : out) saved.push_back(alias(y, y.view()));
+  record(name, gradients::custom, in, out, std::move(saved),
+         {.i = {static_cast<int64_t>(in.size()), static_cast<int64_t>(out.size())}, .more = call});
+}
+
+}  // namespace ops
+}  // namespace rgm

@@ -1,0 +1,16 @@
+// custom.hpp - a plug-in's operation as the tape keeps it.
+#pragma once
+#include "tensor/tensor.hpp"
+
+namespace rgm {
+
+struct Custom {
+  rgm_custom_op op{};
+  void* user = nullptr;
+  Custom(const rgm_custom_op& given, void* data);
+  ~Custom();  // tells the plug-in that nobody needs `user` any more
+  Custom(const Custom&) = delete;
+  Custom& operator=(const Custom&) = delete;
+};
+
+}  // namespace rgm

@@ -1,0 +1,111 @@
+// device.cpp - opening a device, and the arena.
+#include "tensor/device.hpp"
+
+#include <bit>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+thread_local std::string failure_text;
+std::shared_ptr<Device> current;
+}  // namespace
+
+rgm_status keep_failure(rgm_status code, std::string_view text) {
+  failure_text.assign(text);
+  return code;
+}
+std::string_view last_failure() { return failure_text; }
+
+void check_status(rgm_status status) {
+  if (status == RGM_OK) [[likely]]
+    return;
+  const std::string text = failure_text.empty() ? fmt::format("failed with status {}", status) : failure_text;
+  throw Error(status, text);
+}
+
+Device& current_device() {
+  require(current != nullptr, "no device is open");
+  return *current;
+}
+const std::shared_ptr<Device>& share_current_device() {
+  require(current != nullptr, "no device is open");
+  return current;
+}
+std::shared_ptr<Device> set_current_device(std::shared_ptr<Device> device) {
+  return std::exchange(current, std::move(device));
+}
+
+Device::Device(const rgm_backend& backend, uint32_t index, const rgm_config* config, std::string id)
+    : backend_(backend), id_(std::move(id)) {
+  info_.struct_size = sizeof info_;
+  check_status(backend_.device_info(index, &info_));
+  check_status(backend_.open(index, config, &device_));
+  kernels_ = backend_.kernels(device_);
+  if (const rgm_status status = backend_.queue_new(device_, &queue_); status != RGM_OK) {
+    backend_.close(device_);
+    check_status(status);
+  }
+}
+
+Device::~Device() {
+  backend_.queue_free(queue_);
+  for (auto& [size, blocks] : free_)
+    for (void* block : blocks) backend_.free(device_, block);
+  backend_.close(device_);
+}
+
+// Steps of an eighth of a power of two: at most 12.5 % is lost, and shapes that differ a little share blocks.
+size_t Device::rounded(size_t bytes) {
+  if (bytes <= 1024) return bytes <= 256 ? 256 : std::bit_ceil(bytes);
+  const size_t step = std::max<size_t>(256, std::bit_floor(bytes) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+void* Device::allocate(size_t bytes) {
+  const size_t size = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  void* block = nullptr;
+  if (const auto found = free_.find(size); found != free_.end() && !found->second.empty()) {
+    block = found->second.back();
+    found->second.pop_back();
+  } else {
+    rgm_status status = backend_.alloc(device_, size, &block);
+    if (status == RGM_NO_MEMORY) {  // give back what lies idle, then ask once more
+      for (auto& [idle, blocks] : free_) {
+        for (void* b : blocks) backend_.free(device_, b), held_ -= idle;
+        blocks.clear();
+      }
+      status = backend_.alloc(device_, size, &block);
+    }
+    if (status == RGM_NO_MEMORY)
+      throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use; a smaller "
+                                             "micro_batch or context needs less",
+                                             id_, bytes_for_people(bytes), bytes_for_people(in_use_)));
+    check_status(status);
+    held_ += size;
+    ++allocations_;
+  }
+  in_use_ += size;
+  peak_ = std::max(peak_, in_use_);
+  return block;
+}
+
+void Device::release(void* block, size_t bytes) {
+  const size_t size = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  free_[size].push_back(block);
+  in_use_ -= size;
+}
+
+void Device::upload(void* to, const void* from, size_t bytes) {
+  if (bytes) check_status(backend_.upload(queue_, to, from, bytes));
+}
+void Device::download(void* to, const void* from, size_t bytes) {
+  if (bytes) check_status(backend_.download(queue_, to, from, bytes));
+}
+void Device::wait() { check_status(backend_.wait(queue_)); }
+
+}  // namespace rgm

@@ -1,0 +1,69 @@
+// device.hpp - one opened device of a backend: its kernels, its queue, and an arena that hands freed blocks out again,
+// so that a step that was run once allocates nothing the next time.
+#pragma once
+#include <regimen/abi/backend.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace rgm {
+
+class Device {
+ public:
+  // Opens device `index`. `config` is borrowed and outlives the device; NULL where the backend has no options.
+  Device(const rgm_backend& backend, uint32_t index, const rgm_config* config, std::string id);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const std::string& id() const { return id_; }  // of the backend, as in the pipeline
+  const rgm_device_info& info() const { return info_; }
+  const rgm_kernels& kernels() const { return *kernels_; }
+  rgm_queue* queue() const { return queue_; }
+  const rgm_backend& backend() const { return backend_; }
+  rgm_device* handle() const { return device_; }
+
+  // [any] A block of at least `bytes`, aligned to 256. Throws RGM_NO_MEMORY with what was asked and what is held.
+  void* allocate(size_t bytes);
+  void release(void* block, size_t bytes);
+  void upload(void* to, const void* from, size_t bytes);
+  void download(void* to, const void* from, size_t bytes);
+  void wait();
+
+  size_t bytes_in_use() const { return in_use_; }
+  size_t peak_bytes() const { return peak_; }
+  uint64_t allocations() const { return allocations_; }  // blocks that the backend was asked for, since the start
+  void reset_peak() { peak_ = in_use_; }
+
+ private:
+  static size_t rounded(size_t bytes);
+
+  const rgm_backend& backend_;
+  std::string id_;
+  rgm_device* device_ = nullptr;
+  rgm_queue* queue_ = nullptr;
+  const rgm_kernels* kernels_ = nullptr;
+  rgm_device_info info_{};
+
+  std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> free_;  // by size
+  size_t in_use_ = 0, peak_ = 0, held_ = 0;
+  uint64_t allocations_ = 0;
+};
+
+// The device that new tensors are made on. Set once for a run, before the first tensor.
+Device& current_device();
+const std::shared_ptr<Device>& share_current_device();
+std::shared_ptr<Device> set_current_device(std::shared_ptr<Device> device);  // answers the one before
+
+// Turns a status of a backend or plug-in into an exception with the text that it left.
+void check_status(rgm_status status);
+// The per-thread text of the last failure, behind host->fail and host->last_error.
+rgm_status keep_failure(rgm_status code, std::string_view text);
+std::string_view last_failure();
+
+}  // namespace rgm

@@ -1,0 +1,150 @@
+// dry_device.cpp - a backend's tables over a device that is only counted.
+#include "tensor/dry_device.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr size_t address_space = size_t{1} << 42;  // 4 TiB are reserved; none of it is ever backed by memory
+
+// What is behind the opaque rgm_device.
+struct Dry {
+  const Device* real = nullptr;
+  rgm_kernels kernels{};
+  std::byte* space = nullptr;
+  size_t next = 0, held = 0, peak = 0;
+  std::mutex mutex;
+  std::map<void*, size_t> blocks;
+};
+
+Dry& of(rgm_device* device) { return *reinterpret_cast<Dry*>(device); }
+
+template <class... A>
+rgm_status nothing(A...) {
+  return RGM_OK;
+}
+// Keeps an optional kernel's place only where the real device fills it.
+template <class... A>
+void imitate(rgm_status (*&kernel)(A...)) {
+  if (kernel) kernel = nothing<A...>;
+}
+
+rgm_status pack_nothing(rgm_queue*, const rgm_view*, const rgm_view*, int32_t, rgm_packed** out) {
+  static char place;
+  *out = reinterpret_cast<rgm_packed*>(&place);
+  return RGM_OK;
+}
+void unpack_nothing(rgm_packed*) {}
+
+rgm_kernels imitation(const rgm_kernels& real) {
+  rgm_kernels k{};
+  std::memcpy(&k, &real, std::min<size_t>(sizeof k, real.struct_size));
+  k.struct_size = sizeof k;
+  imitate(k.fill), imitate(k.copy), imitate(k.unary), imitate(k.binary), imitate(k.select), imitate(k.reduce);
+  imitate(k.matmul), imitate(k.gather), imitate(k.scatter_add), imitate(k.random);
+  imitate(k.unary_grad), imitate(k.softmax), imitate(k.softmax_grad), imitate(k.cumsum), imitate(k.top_k);
+  imitate(k.norm), imitate(k.norm_grad), imitate(k.rope), imitate(k.attention), imitate(k.attention_grad);
+  imitate(k.linear), imitate(k.head_loss), imitate(k.adamw), imitate(k.sum_of_squares);
+  if (k.pack) k.pack = pack_nothing;
+  if (k.unpack) k.unpack = unpack_nothing;
+  return k;
+}
+
+thread_local const Device* imitated = nullptr;  // while one is made: open() gets no place for it
+
+rgm_status count(uint32_t* out) {
+  *out = 1;
+  return RGM_OK;
+}
+rgm_status info(uint32_t, rgm_device_info* out) {
+  const uint32_t size = std::min<uint32_t>(out->struct_size, sizeof(rgm_device_info));
+  std::memcpy(out, &imitated->info(), size);
+  out->struct_size = size;
+  return RGM_OK;
+}
+rgm_status open(uint32_t, const rgm_config*, rgm_device** out) {
+  void* space = ::mmap(nullptr, address_space, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED) return keep_failure(RGM_NO_MEMORY, "no address space is left to plan in; see `ulimit -v`");
+  auto* const dry = new Dry;
+  dry->real = imitated;
+  dry->kernels = imitation(imitated->kernels());
+  dry->space = static_cast<std::byte*>(space);
+  *out = reinterpret_cast<rgm_device*>(dry);
+  return RGM_OK;
+}
+void close(rgm_device* device) {
+  ::munmap(of(device).space, address_space);
+  delete &of(device);
+}
+const rgm_kernels* kernels(rgm_device* device) { return &of(device).kernels; }
+
+rgm_status alloc(rgm_device* device, size_t bytes, void** out) {
+  Dry& dry = of(device);
+  const std::lock_guard lock(dry.mutex);
+  const size_t size = (bytes + 255) / 256 * 256;
+  if (dry.next + size > address_space) return RGM_NO_MEMORY;
+  *out = dry.space + dry.next;
+  dry.next += size;
+  dry.blocks[*out] = size;
+  dry.held += size;
+  dry.peak = std::max(dry.peak, dry.held);
+  return RGM_OK;
+}
+void release(rgm_device* device, void* block) {
+  Dry& dry = of(device);
+  const std::lock_guard lock(dry.mutex);
+  const auto found = dry.blocks.find(block);
+  if (found == dry.blocks.end()) return;
+  dry.held -= found->second;
+  dry.blocks.erase(found);
+}
+rgm_status parallel_for(rgm_device* device, int64_t n, int64_t grain, void* user,
+                        rgm_status (*body)(void* user, int64_t begin, int64_t end)) {
+  const Device& real = *of(device).real;
+  return real.backend().parallel_for(real.handle(), n, grain, user, body);
+}
+rgm_status queue_new(rgm_device* device, rgm_queue** out) {
+  *out = reinterpret_cast<rgm_queue*>(device);
+  return RGM_OK;
+}
+void queue_free(rgm_queue*) {}
+rgm_status download(rgm_queue*, void* to, const void*, size_t bytes) {
+  std::memset(to, 0, bytes);
+  return RGM_OK;
+}
+
+const rgm_backend backend = [] {
+  rgm_backend b{};
+  b.struct_size = sizeof b;
+  b.device_count = count;
+  b.device_info = info;
+  b.open = open;
+  b.close = close;
+  b.kernels = kernels;
+  b.alloc = alloc;
+  b.free = release;
+  b.parallel_for = parallel_for;
+  b.queue_new = queue_new;
+  b.queue_free = queue_free;
+  b.upload = nothing<rgm_queue*, void*, const void*, size_t>;
+  b.download = download;
+  b.wait = nothing<rgm_queue*>;
+  return b;
+}();
+
+}  // namespace
+
+std::shared_ptr<Device> make_dry_device(const Device& real) {
+  imitated = &real;
+  return std::make_shared<Device>(backend, 0, nullptr, real.id());
+}
+
+size_t dry_peak_bytes(const Device& dry) { return of(dry.handle()).peak; }
+
+}  // namespace rgm

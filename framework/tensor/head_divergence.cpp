@@ -1,0 +1,73 @@
+// head_divergence.cpp - how far a student's distributions are from a teacher's (Hinton et al. 2015; Gu et al. 2024 for
+// the reverse; Agarwal et al. 2024 for Jensen-Shannon), with the gradient taken while a chunk of logits is at hand.
+#include <regimen/abi/model.h>
+
+#include <algorithm>
+
+#include "tensor/gradients.hpp"
+#include "tensor/head.hpp"
+#include "tensor/support.hpp"
+
+namespace rgm::ops {
+namespace {
+
+Tensor log_probabilities(const Tensor& z) { return z - reduce(RGM_LOGSUMEXP, 2, z, true); }
+Tensor row_sum(const Tensor& x) { return reduce(RGM_SUM, 2, x, true); }
+
+struct Divergence {
+  Tensor value, dz;  // (n, 1); (n, V) by the student's logits
+};
+
+// q: student, p: teacher. KL(p, q) = sum p (log p - log q), KL(q, p), and the mean of KL(p, m), KL(q, m) for
+// m = (p + q) / 2. With d the derivative by q: dz = q (d - sum q d).
+Divergence divergence(int32_t kind, const Tensor& log_q, const Tensor& log_p) {
+  const Tensor q = exp(log_q), p = exp(log_p);
+  if (kind == RGM_FORWARD_KL) return {row_sum(p * (log_p - log_q)), q - p};
+  Tensor d = log_q - log_p;
+  if (kind == RGM_REVERSE_KL) {
+    const Tensor value = row_sum(q * d);
+    return {value, q * (d - value)};
+  }
+  const Tensor log_m = log(0.5 * (p + q));
+  d = 0.5 * (log_q - log_m);
+  const Tensor half = row_sum(q * d);
+  return {half + 0.5 * row_sum(p * (log_p - log_m)), q * (d - half)};
+}
+
+}  // namespace
+
+Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& given,
+                       int32_t kind, const HeadOptions& options) {
+  require(x.rank() == 2 && w.rank() == 2 && xt.rank() == 2 && wt.rank() == 2 && x.size(1) == w.size(1) &&
+              xt.size(1) == wt.size(1) && x.size(0) == xt.size(0),
+          "head_divergence: student {} {} and teacher {} {} do not fit", x.shape().text(), w.shape().text(),
+          xt.shape().text(), wt.shape().text());
+  require(w.size(0) == wt.size(0), "head_divergence: the student knows {} tokens, the teacher {}", w.size(0),
+          wt.size(0));
+  require(kind >= RGM_FORWARD_KL && kind <= RGM_JENSEN_SHANNON, "head_divergence: {} is no divergence", kind);
+  require(given.shape() == Shape({x.size(0)}), "head_divergence: weights have shape {}, expected ({})",
+          given.shape().text(), x.size(0));
+  const Tensor weights = as_float(given);
+  const bool records = would_record({&x, &w, &weights});
+  Tensor y, dx, dw;
+  const Tensor values = empty({x.size(0)});
+  {
+    const NoGradient no_gradient;
+    if (records && x.needs_gradient()) dx = empty(x.shape());
+    if (records && w.needs_gradient()) dw = zeros_like(w.view());
+    const int64_t M = x.size(0), rows = std::max<int64_t>(1, head_rows(w.size(0)) / 2);
+    for (int64_t begin = 0; begin < M; begin += rows) {
+      const int64_t end = std::min(M, begin + rows);
+      const auto part = [&](const Tensor& t) { return t ? slice(t, 0, begin, end) : t; };
+      const HeadChunk student(part(x), w, options), teacher(part(xt), wt, options);
+      Divergence d = divergence(kind, log_probabilities(student.z), log_probabilities(teacher.z));
+      assign(part(values), reshape(d.value, {end - begin}));
+      if (dx || dw) student.back(d.dz * reshape(part(weights), {end - begin, 1}), part(x), w, part(dx), dw);
+    }
+    y = sum(weights * values);
+  }
+  if (records) record("head_divergence", gradients::head_sum, {&x, &w, &weights}, {&y}, {dx, dw, values});
+  return y;
+}
+
+}  // namespace rgm::ops

@@ -1,0 +1,83 @@
+// linear.cpp - a linear layer with bias, activation and residual in one kernel; and rotary positions.
+#include "tensor/composed.hpp"
+#include "tensor/gradients.hpp"
+#include "tensor/support.hpp"
+
+namespace rgm::ops {
+
+// y (.., out) = activation(x (.., in) w^T (out, in) + b (out)) + residual (.., out)
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t activation, Tensor residual) {
+  require(w.rank() == 2, "linear: weight has {} dimensions, expected 2", w.rank());
+  require(x.rank() >= 1 && x.size(-1) == w.size(1), "linear: x of shape {} does not fit a weight of shape {}",
+          x.shape().text(), w.shape().text());
+  require(!bias || (bias.rank() == 1 && bias.size(0) == w.size(0)), "linear: bias has shape {}, expected ({})",
+          bias ? bias.shape().text() : "", w.size(0));
+  require(activation >= 0 && activation <= RGM_GELU_ERF, "linear: {} is no activation", activation);
+  Shape shape = x.shape();
+  shape[shape.rank() - 1] = w.size(0);
+  if (residual)
+    require(rgm::broadcast(residual.shape(), shape, "linear") == shape,
+            "linear: residual of shape {} does not fit into {}", residual.shape().text(), shape.text());
+  const rgm_kernels& k = kernel::table();
+  if (!RGM_HAS(&k, linear)) return composed::linear(x, w, bias, activation, residual);
+
+  const bool records = would_record({&x, &w, &bias, &residual}), native = native_bf16(x, w);
+  const auto quiet = [&](const Tensor& t) {  // converted without a trace: the rule works with what came
+    const NoGradient no_gradient;
+    return as_float(t);
+  };
+  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native ? w : quiet(w);
+  const Tensor b = bias ? quiet(bias) : bias;
+  const int64_t M = rows.size(0), out = w.size(0);
+  // Over the residual, where nobody else needs it.
+  const bool in_place = residual && writable(residual) && is_contiguous(residual.view()) && residual.shape() == shape;
+  Tensor y = in_place ? alias(residual, residual.view()) : empty(shape);
+  const Tensor aux = activation && would_record({&x, &w, &bias}) ? empty({M, out}) : Tensor();
+  const rgm_view y_rows = dense_view({M, out}, RGM_F32, y.view().data);
+  Tensor added;
+  if (residual) added = rows_of(alias(quiet(residual), broadcast_to(quiet(residual).view(), shape)));
+
+  rgm_linear args{};
+  args.struct_size = sizeof args;
+  args.features = (b ? uint32_t{RGM_LINEAR_BIAS} : 0) | (residual ? uint32_t{RGM_LINEAR_RESIDUAL} : 0) |
+                  (activation ? uint32_t{RGM_LINEAR_ACTIVATION} : 0) | (aux ? uint32_t{RGM_LINEAR_AUX} : 0);
+  args.activation = activation;
+  args.x = &rows.view();
+  args.weight = &weight.view();
+  args.bias = b ? &b.view() : nullptr;
+  args.residual = residual ? &added.view() : nullptr;
+  args.aux = aux ? &aux.view() : nullptr;
+  args.y = &y_rows;
+  if (!kernel::ran(k.linear(kernel::queue(), &args))) return composed::linear(x, w, bias, activation, residual);
+  if (records) {
+    const bool before_activation = would_record({&x, &w, &bias});
+    record("linear", gradients::linear, {&x, &w, &bias, &residual}, {&y},
+           {w.needs_gradient() ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
+           {.i = {before_activation ? activation : 0, native}});
+  }
+  return y;
+}
+
+Tensor rope(const Tensor& input, const Tensor& positions, const Tensor& cos, const Tensor& sin) {
+  const Tensor x = as_float(input);
+  require(x.rank() == 4, "rope: x has {} dimensions, expected (B, T, H, D)", x.rank());
+  require(positions.shape() == Shape({x.size(0), x.size(1)}), "rope: positions have shape {}, x {}",
+          positions.shape().text(), x.shape().text());
+  require(cos.rank() == 2 && cos.shape() == sin.shape() && 2 * cos.size(1) <= x.size(3),
+          "rope: tables of shapes {} and {} for heads of {}", cos.shape().text(), sin.shape().text(), x.size(3));
+  const rgm_kernels& k = kernel::table();
+  if (!RGM_HAS(&k, rope)) return composed::rope(x, positions, cos, sin);
+  Tensor y = empty(x.shape());
+  rgm_rope args{};
+  args.struct_size = sizeof args;
+  args.x = &x.view();
+  args.positions = &positions.view();
+  args.cos = &cos.view();
+  args.sin = &sin.view();
+  args.y = &y.view();
+  if (!kernel::ran(k.rope(kernel::queue(), &args))) return composed::rope(x, positions, cos, sin);
+  if (would_record({&x})) record("rope", gradients::rope, {&x}, {&y}, {positions, cos, sin});
+  return y;
+}
+
+}  // namespace rgm::ops

@@ -1,0 +1,103 @@
+// tape.cpp - what is recorded, when, and how it is taken apart.
+#include "tensor/tape.hpp"
+
+#include <atomic>
+
+namespace rgm {
+namespace {
+
+thread_local bool recording_now = true;
+std::atomic<uint64_t> steps_made{0};
+
+struct Remains {  // of a step whose last owner has gone
+  std::vector<Edge> inputs;
+  std::vector<Tensor> saved, gradients;
+};
+thread_local std::vector<Remains>* remains = nullptr;
+
+Edge edge_of(const Tensor& x) {
+  Edge edge;
+  if (!x) return edge;
+  edge.like = x.view();
+  edge.like.data = nullptr;
+  edge.step = x.get()->step;
+  edge.output = x.get()->output;
+  if (!edge.step && x.get()->trained) edge.leaf = x;
+  return edge;
+}
+
+}  // namespace
+
+// A tape that backward() never walked is a chain of thousands of steps, each the owner of the one before.
+Step::~Step() {
+  if (inputs.empty() && saved.empty()) return;
+  if (remains) {
+    remains->push_back({std::move(inputs), std::move(saved), std::move(gradients)});
+    return;
+  }
+  std::vector<Remains> list;
+  list.push_back({std::move(inputs), std::move(saved), std::move(gradients)});
+  remains = &list;
+  while (!list.empty()) {
+    const Remains last = std::move(list.back());
+    list.pop_back();
+  }
+  remains = nullptr;
+}
+
+bool recording() { return recording_now; }
+NoGradient::NoGradient() : before_(std::exchange(recording_now, false)) {}
+NoGradient::~NoGradient() { recording_now = before_; }
+WithGradient::WithGradient() : before_(std::exchange(recording_now, true)) {}
+WithGradient::~WithGradient() { recording_now = before_; }
+
+bool would_record(std::initializer_list<const Tensor*> inputs) {
+  if (!recording_now) return false;
+  for (const Tensor* x : inputs)
+    if (*x && x->needs_gradient()) return true;
+  return false;
+}
+
+namespace {
+
+void file(Step& step, const char* name, GradientRule rule, std::vector<Tensor> saved, Arguments arguments) {
+  step.order = ++steps_made;
+  step.rule = rule;
+  step.name = name;
+  step.saved = std::move(saved);
+  step.arguments = std::move(arguments);
+}
+
+void attach(const std::shared_ptr<Step>& step, Tensor& output) {
+  output.get()->output = static_cast<uint32_t>(step->gradients.size());
+  output.get()->step = step;
+  step->gradients.emplace_back();
+}
+
+}  // namespace
+
+bool record(const char* name, GradientRule rule, std::initializer_list<const Tensor*> inputs,
+            std::initializer_list<Tensor*> outputs, std::vector<Tensor> saved, Arguments arguments) {
+  if (!would_record(inputs)) return false;
+  const auto step = std::make_shared<Step>();
+  file(*step, name, rule, std::move(saved), std::move(arguments));
+  step->inputs.reserve(inputs.size());
+  for (const Tensor* x : inputs) step->inputs.push_back(edge_of(*x));
+  for (Tensor* y : outputs) attach(step, *y);
+  return true;
+}
+
+bool record(const char* name, GradientRule rule, std::span<const Tensor> inputs, std::span<Tensor> outputs,
+            std::vector<Tensor> saved, Arguments arguments) {
+  bool needed = false;
+  for (const Tensor& x : inputs) needed = needed || would_record({&x});
+  if (!needed) return false;
+  const auto step = std::make_shared<Step>();
+  file(*step, name, rule, std::move(saved), std::move(arguments));
+  step->inputs.reserve(inputs.size());
+  for (const Tensor& x : inputs) step->inputs.push_back(edge_of(x));
+  for (Tensor& y : outputs) attach(step, y);
+  return true;
+}
+
+}  // namespace rgm

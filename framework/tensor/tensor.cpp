@@ -1,0 +1,80 @@
+// tensor.cpp - storage, new tensors, and the way from and to host memory.
+#include "tensor/tensor.hpp"
+
+#include "tensor/kernel.hpp"
+#include "tensor/support.hpp"
+
+rgm_tensor::~rgm_tensor() { rgm::Tensor::drop(gradient); }
+
+namespace rgm {
+
+Storage::Storage(std::shared_ptr<Device> on, size_t size)
+    : device(std::move(on)), data(device->allocate(size)), bytes(size) {}
+Storage::Storage(std::shared_ptr<Device> on, void* where, size_t size, std::shared_ptr<void> kept)
+    : device(std::move(on)), data(where), bytes(size), owner(std::move(kept)) {}
+Storage::~Storage() {
+  if (!owner) device->release(data, bytes);
+}
+
+namespace {
+
+Tensor with_storage(rgm_view v, size_t bytes) {
+  auto storage = std::make_shared<Storage>(share_current_device(), bytes);
+  v.data = storage->data;
+  auto* t = new rgm_tensor;
+  t->view = v;
+  t->storage = std::move(storage);
+  return Tensor::adopt(t);
+}
+
+template <class T>
+constexpr rgm_dtype dtype_for = std::is_same_v<T, float> ? RGM_F32 : RGM_I32;
+
+}  // namespace
+
+Tensor empty(const Shape& shape, rgm_dtype dtype) {
+  return with_storage(dense_view(shape, dtype), static_cast<size_t>(shape.count()) * bytes_of(dtype));
+}
+
+Tensor empty_like(const rgm_view& v, rgm_dtype dtype) {
+  return with_storage(views::layout_like(v, dtype), static_cast<size_t>(count_of(v)) * bytes_of(dtype));
+}
+
+Tensor alias(const Tensor& x, const rgm_view& v) {
+  auto* t = new rgm_tensor;
+  t->view = v;
+  t->storage = x.get()->storage;
+  return Tensor::adopt(t);
+}
+
+Tensor from_host(const void* data, const Shape& shape, rgm_dtype dtype) {
+  Tensor out = empty(shape, dtype);
+  current_device().upload(out.view().data, data, static_cast<size_t>(shape.count()) * bytes_of(dtype));
+  return out;
+}
+
+template <class T>
+std::vector<T> to_host(const Tensor& x) {
+  Tensor plain = x;
+  if (x.dtype() != dtype_for<T> || !is_contiguous(x.view())) {
+    plain = empty(x.shape(), dtype_for<T>);
+    kernel::copy(x.view(), plain.view());
+  }
+  std::vector<T> out(static_cast<size_t>(x.count()));
+  current_device().download(out.data(), plain.view().data, out.size() * sizeof(T));
+  return out;
+}
+template std::vector<float> to_host<float>(const Tensor&);
+template std::vector<int32_t> to_host<int32_t>(const Tensor&);
+
+float item(const Tensor& x) {
+  require(x.count() == 1, "item: {} has {} elements, expected one", x.shape().text(), x.count());
+  return to_host<float>(x)[0];
+}
+
+void assign(const Tensor& x, const Tensor& y) {
+  require(x.shape() == y.shape(), "assign: {} does not fit into {}", y.shape().text(), x.shape().text());
+  kernel::copy(y.view(), x.view());
+}
+
+}  // namespace rgm

@@ -1,0 +1,247 @@
+// tape_test.cpp - what the tape keeps, frees, reuses and refuses.
+#include <limits>
+
+#include "fixture.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+
+class Tape : public TensorTest {};
+
+// A small network with everything that training has: gather, norm, fused qkv, attention, activation, head.
+struct Network {
+  Tensor embedding = trained(sample({11, 8}, 1)), norm = trained(sample({8}, 2)), qkv = trained(sample({24, 8}, 3)),
+         bias = trained(sample({24}, 4)), out = trained(sample({8, 8}, 5)), up = trained(sample({16, 8}, 6)),
+         down = trained(sample({8, 16}, 7));
+  std::vector<Tensor> parameters() const { return {embedding, norm, qkv, bias, out, up, down}; }
+
+  Tensor loss(uint32_t micro_batch) const {
+    const RandomScope scope({.seed = 1, .micro_batch = micro_batch});
+    constexpr int64_t B = 2, T = 5;
+    std::vector<int32_t> tokens;
+    for (const float x : numbers(B * T, 50 + micro_batch, 0, 11)) tokens.push_back(static_cast<int32_t>(x));
+    const Tensor ids = from_host(std::span<const int32_t>(tokens), {B * T});
+    Tensor x = ops::reshape(ops::gather(embedding, 0, ids), {B, T, 8});
+    {
+      const Tensor joined = ops::linear(ops::rms_norm(x, norm, 1e-5), qkv, bias);
+      const auto heads = [&](int64_t i) { return ops::reshape(ops::slice(joined, 2, 8 * i, 8 * i + 8), {B, T, 2, 4}); };
+      const Tensor y = ops::attention(heads(0), heads(1), heads(2), {});
+      const Tensor mixed = ops::dropout(ops::reshape(y, {B, T, 8}), 0.2);
+      x = ops::linear(mixed, out, {}, 0, std::move(x));
+    }
+    const Tensor wide = ops::linear(x, up, {}, RGM_GELU_TANH);
+    x = ops::linear(wide, down, {}, 0, std::move(x));
+    return ops::head_cross_entropy(ops::reshape(x, {B * T, 8}), embedding, ids, ops::full({B * T}, 0.1), {});
+  }
+};
+
+TEST_F(Tape, FreesEverythingThatWasSaved) {
+  const Network network;
+  for (const Tensor& p : network.parameters()) p.set_gradient(ops::full(p.shape(), 0));
+  const size_t before = device->bytes_in_use();
+  {
+    const Tensor loss = network.loss(0);
+    EXPECT_GT(device->bytes_in_use(), before);
+    backward(loss);
+  }
+  EXPECT_EQ(device->bytes_in_use(), before);
+  { const Tensor forgotten = network.loss(0); }
+  EXPECT_EQ(device->bytes_in_use(), before);
+}
+
+TEST_F(Tape, AllocatesNothingInTheSteadyState) {
+  const Network network;
+  const auto step = [&] {
+    for (uint32_t i = 0; i < 2; ++i) backward(network.loss(i));
+    for (const Tensor& p : network.parameters()) p.take_gradient();
+  };
+  step();
+  const uint64_t before = device->allocations();
+  step();
+  EXPECT_EQ(device->allocations(), before);
+}
+
+TEST_F(Tape, GivesTheSameBitsEveryTime) {
+  const auto run = [] {
+    const Network network;
+    for (uint32_t i = 0; i < 3; ++i) backward(network.loss(i));
+    std::vector<float> all;
+    for (const Tensor& p : network.parameters())
+      for (const float g : to_host(p.gradient())) all.push_back(g);
+    return all;
+  };
+  EXPECT_EQ(run(), run());
+}
+
+TEST_F(Tape, AddsUpMicroBatches) {
+  const Network network;
+  std::vector<std::vector<float>> alone;
+  for (uint32_t i = 0; i < 2; ++i) {
+    backward(network.loss(i));
+    alone.push_back(to_host(network.qkv.take_gradient()));
+    for (const Tensor& p : network.parameters()) p.take_gradient();
+  }
+  for (uint32_t i = 0; i < 2; ++i) backward(network.loss(i));
+  const std::vector<float> both = to_host(network.qkv.gradient());
+  // The product adds to the buffer before it rounds, so the last bit may differ from a sum of two rounded ones.
+  for (size_t i = 0; i < both.size(); ++i) EXPECT_NEAR(both[i], alone[0][i] + alone[1][i], 1e-6);
+}
+
+TEST_F(Tape, AddsExactlyWhereAGradientIsNoSum) {
+  const Tensor x = trained(values({1, 2, 3}));
+  for (int i = 0; i < 3; ++i) backward(ops::sum(x * values({0.5, 0.25, -2})));
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(1.5, 0.75, -6));
+}
+
+TEST_F(Tape, FrozenWeightsCostNoProduct) {
+  static int products = 0;
+  products = 0;
+  static rgm_kernels kernels = *reference().kernels(nullptr);
+  kernels.matmul = [](rgm_queue* q, double alpha, const rgm_view* a, const rgm_view* b, double beta,
+                      const rgm_view* y) {
+    ++products;
+    return reference().kernels(nullptr)->matmul(q, alpha, a, b, beta, y);
+  };
+  static rgm_backend backend = reference();
+  backend.kernels = [](rgm_device*) -> const rgm_kernels* { return &kernels; };
+  const OnDevice counting(backend);
+  const Tensor x = trained(sample({3, 4}, 1)), frozen = sample({5, 4}, 2);
+  const Tensor y = ops::sum(ops::linear(x, frozen));
+  products = 0;
+  backward(y);
+  EXPECT_EQ(products, 1);
+  EXPECT_FALSE(frozen.gradient());
+  EXPECT_TRUE(x.gradient());
+}
+
+TEST_F(Tape, IsEmptyWhereNothingIsTrained) {
+  const Tensor x = sample({3}, 1), y = ops::exp(x);
+  EXPECT_FALSE(y.needs_gradient());
+  const Tensor p = trained(sample({3}, 1));
+  EXPECT_TRUE(ops::exp(p).needs_gradient());
+  const NoGradient no_gradient;
+  EXPECT_FALSE(ops::exp(p).needs_gradient());
+}
+
+TEST_F(Tape, ServesOnce) {
+  const Tensor x = trained(values({2})), loss = ops::sum(x * x);
+  backward(loss);
+  EXPECT_THROW(backward(loss), Error);
+}
+
+TEST_F(Tape, WantsOneNumberThatDependsOnSomethingTrained) {
+  const Tensor x = trained(values({2, 3}));
+  EXPECT_THROW(backward(x * x), Error);
+  EXPECT_THROW(backward(ops::sum(values({2, 3}))), Error);
+}
+
+TEST_F(Tape, OfAHundredThousandStepsIsTakenApart) {
+  Tensor x = trained(values({1}));
+  const Tensor start = x;
+  for (int i = 0; i < 100000; ++i) x = x + 0.0f + 1e-9;
+  x = {};
+  Tensor y = start;
+  for (int i = 0; i < 100000; ++i) y = ops::affine(y, 1.00001, 0);
+  backward(ops::sum(y));
+  EXPECT_NEAR(item(start.gradient()), std::exp(1.0), 0.01);
+}
+
+TEST_F(Tape, NeverOverwritesWhatIsStillUsed) {
+  const Tensor c = sample({2, 2}, 1);
+  const std::vector<float> before = to_host(c);
+  const Tensor a = sample({2, 2}, 2);
+  ops::matmul(a, false, a, false, 1, c);
+  ops::linear(a, a, {}, 0, c);
+  EXPECT_EQ(to_host(c), before);
+  Tensor given = ops::full({2, 2}, 1);
+  const void* memory = given.view().data;
+  const Tensor view = ops::reshape(given, {4});
+  const Tensor shared = ops::matmul(a, false, a, false, 1, std::move(given));
+  EXPECT_NE(shared.view().data, memory);
+  EXPECT_THAT(to_host(view), Each(1));
+}
+
+TEST_F(Tape, WritesOverWhatNobodyElseHas) {
+  const Tensor a = trained(sample({2, 2}, 2));
+  Tensor given = ops::full({2, 2}, 1);
+  const void* memory = given.view().data;
+  const Tensor y = ops::matmul(a, false, a, false, 1, std::move(given));
+  EXPECT_EQ(y.view().data, memory);
+  Tensor residual = ops::full({2, 2}, 1);
+  memory = residual.view().data;
+  EXPECT_EQ(ops::linear(a, a, {}, 0, std::move(residual)).view().data, memory);
+}
+
+TEST_F(Tape, LeavesHaveGradientsOfTheirOwn) {
+  const Tensor a = trained(values({1, 2})), b = trained(values({3, 4}));
+  backward(ops::sum(a + b));
+  EXPECT_NE(a.gradient().view().data, b.gradient().view().data);
+  EXPECT_THAT(to_host(a.gradient()), ElementsAre(1, 1));
+  EXPECT_EQ(a.gradient().view().stride[0], 1);
+}
+
+TEST_F(Tape, GradientsHaveTheStridesOfATransposedParameter) {
+  const Tensor stored = sample({4, 5}, 3);
+  rgm_view turned = stored.view();
+  std::swap(turned.shape[0], turned.shape[1]);
+  std::swap(turned.stride[0], turned.stride[1]);
+  const Tensor w = trained(alias(stored, turned));
+  backward(ops::sum(ops::linear(sample({3, 4}, 1), w)));
+  EXPECT_EQ(w.gradient().view().stride[0], 1);
+  EXPECT_EQ(w.gradient().view().stride[1], 5);
+}
+
+TEST_F(Tape, SelectKeepsNanOnItsSide) {
+  const Tensor x = trained(values({-1, 4}));
+  const Tensor good = ops::binary(RGM_LESS, ops::full({}, 0), x);
+  backward(ops::sum(ops::select(good, ops::unary(RGM_SQRT, ops::select(good, x, ops::full({}, 1))), x)));
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(1, 0.25));
+}
+
+TEST_F(Tape, EqualOnesShareTheGradient) {
+  const Tensor a = trained(values({1, 2})), b = trained(values({1, 3}));
+  backward(ops::sum(ops::binary(RGM_MAX, a, b)));
+  EXPECT_THAT(to_host(a.gradient()), ElementsAre(0.5, 0));
+  EXPECT_THAT(to_host(b.gradient()), ElementsAre(0.5, 1));
+  const Tensor x = trained(values({5, 5, 1}));
+  backward(ops::reduce(RGM_MAXIMUM, 1, x));
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(0.5, 0.5, 0));
+}
+
+TEST_F(Tape, LogsumexpOfMinusInfinityHasNoGradient) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const Tensor x = trained(values({-infinity, -infinity, 0, -infinity}, {2, 2}));
+  const Tensor y = ops::reduce(RGM_LOGSUMEXP, 2, x);
+  EXPECT_THAT(to_host(y), ElementsAre(-infinity, 0));
+  backward(ops::sum(y));
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(0, 0, 1, 0));
+}
+
+TEST_F(Tape, CastsToSixteenBitsPassTheGradientOn) {
+  const Tensor x = trained(values({1, 2}));
+  const Tensor y = ops::cast(x, RGM_BF16);
+  EXPECT_EQ(y.dtype(), RGM_BF16);
+  const Tensor z = y * y;
+  EXPECT_EQ(z.dtype(), RGM_F32);
+  backward(ops::sum(z));
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(2, 4));
+}
+
+TEST_F(Tape, ProductsOfSixteenBitsComeBackInSixteenBits) {
+  const Tensor x = trained(values({1, 2, 3, 4}, {2, 2})), w = trained(values({1, 0.5, -1, 2}, {2, 2}));
+  for (const bool fused : {false, true}) {
+    const Tensor a = ops::cast(x, RGM_BF16), b = ops::cast(w, RGM_BF16);
+    const Tensor y = fused ? ops::linear(a, b) : ops::matmul(a, false, b, true);
+    EXPECT_EQ(y.dtype(), RGM_F32);
+    EXPECT_THAT(to_host(y), ElementsAre(2, 3, 5, 5));
+    backward(ops::sum(y));
+    EXPECT_THAT(to_host(x.take_gradient()), ElementsAre(0, 2.5, 0, 2.5));
+    EXPECT_THAT(to_host(w.take_gradient()), ElementsAre(4, 6, 4, 6));
+  }
+}
+
+}  // namespace
+}  // namespace rgm::test
