@@ -1,0 +1,140 @@
+// cases_attention.cpp - attention and attention_grad: every feature alone, all at once, and random mixtures.
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "cases.hpp"
+
+namespace rgm::conformance {
+namespace {
+
+struct AttentionArgs {
+  uint32_t features = 0;
+  double scale = 1, softcap = 0, dropout = 0;
+  int64_t window = 0, prefix = 0;
+  Arg q = no_arg, k = no_arg, v = no_arg, y = no_arg, lse = no_arg;
+  Arg q_segments = no_arg, k_segments = no_arg, k_lengths = no_arg, key = no_arg;
+  Arg dy = no_arg, dq = no_arg, dk = no_arg, dv = no_arg;
+
+  rgm_attention of(const Views& in) const {
+    return {sizeof(rgm_attention),
+            features,
+            scale,
+            softcap,
+            dropout,
+            window,
+            prefix,
+            in(q),
+            in(k),
+            in(v),
+            in(y),
+            in(lse),
+            in(q_segments),
+            in(k_segments),
+            in(k_lengths),
+            in(key),
+            in(dy),
+            in(dq),
+            in(dk),
+            in(dv)};
+  }
+};
+
+// Segments as packing makes them: 1 1 1 2 2 3 .., then padding. The keys of the prefix are in no query's segment.
+struct Packed {
+  Trial& t;
+  int64_t T, prefix;
+  int64_t at = 0, segment = 1;
+  double operator()() {
+    if (at++ % T == 0) segment = 1;
+    const int64_t here = (at - 1) % T;
+    if (here < prefix) return 0;
+    if (here + 2 >= T && T - prefix > 3) return 0;
+    if (here > prefix && t.chance(0.2)) ++segment;
+    return static_cast<double>(segment);
+  }
+};
+
+struct Sizes {
+  int64_t B, Tq, Tk, H, Hkv, D;
+};
+
+Sizes sizes(Trial& t, uint32_t features) {
+  Sizes s{};
+  s.B = t.pick(1, 3);
+  s.Hkv = t.pick(1, 2);
+  s.H = s.Hkv * t.pick(1, 3);
+  s.D = t.one_of({1, 4, 8, 16, 17, 32, 64});
+  s.Tk = t.one_of({1, 2, 5, 8, 16, 17, 33, 40});
+  // Fewer queries than keys: decoding, or a prefix in front. With segments both are one row, but for the prefix.
+  s.Tq = features & (RGM_ATTENTION_PREFIX | RGM_ATTENTION_LENGTHS) || t.chance(0.3) ? t.pick(1, s.Tk) : s.Tk;
+  return s;
+}
+
+AttentionArgs inputs(Trial& t, const Sizes& s, rgm_dtype dtype) {
+  AttentionArgs a;
+  a.features = t.features({RGM_ATTENTION_CAUSAL, RGM_ATTENTION_SOFTCAP, RGM_ATTENTION_DROPOUT, RGM_ATTENTION_WINDOW,
+                           RGM_ATTENTION_PREFIX, RGM_ATTENTION_SEGMENTS, RGM_ATTENTION_LENGTHS});
+  a.scale = t.one_of({0.5, 1.0, 2.0}) / std::sqrt(static_cast<double>(s.D));
+  a.softcap = t.one_of({1.5, 5.0});
+  a.dropout = t.one_of({0.1, 0.5});
+  a.window = t.pick(1, s.Tk);
+  a.prefix = t.pick(0, s.Tk / 2);
+  a.q = t.in({s.B, s.Tq, s.H, s.D}, t.normals(), dtype);
+  a.k = t.in({s.B, s.Tk, s.Hkv, s.D}, t.normals(), dtype);
+  a.v = t.in({s.B, s.Tk, s.Hkv, s.D}, t.normals(), dtype);
+  if (a.features & RGM_ATTENTION_SEGMENTS) {
+    const int64_t prefix = a.features & RGM_ATTENTION_PREFIX ? a.prefix : 0;
+    a.q_segments = t.dense({s.B, s.Tq}, Packed{t, s.Tq, 0}, RGM_I32);
+    a.k_segments = t.dense({s.B, s.Tk}, Packed{t, s.Tk, prefix}, RGM_I32);
+  }
+  if (a.features & RGM_ATTENTION_LENGTHS) a.k_lengths = t.in({s.B}, t.integers(s.Tq, s.Tk), RGM_I32);
+  if (a.features & RGM_ATTENTION_DROPOUT) a.key = t.dense({6}, t.integers(-1000, 1000), RGM_I32);
+  t.say(fmt::format("scale {} softcap {} dropout {} window {} prefix {}", a.scale, a.softcap, a.dropout, a.window,
+                    a.prefix));
+  return a;
+}
+
+void attention(Trial& t) {
+  const Sizes s = sizes(t, t.index % 3 == 0 ? RGM_ATTENTION_LENGTHS : 0);
+  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  AttentionArgs a = inputs(t, s, dtype);
+  a.y = t.out({s.B, s.Tq, s.H, s.D}, dtype);
+  a.lse = t.out({s.B, s.H, s.Tq});
+  t.must_refuse = t.index < 2;
+  if (t.must_refuse) a.features = 1u << 31;
+  t.run(&rgm_kernels::attention, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_attention args = a.of(v);
+    return f(q, &args);
+  });
+}
+
+void attention_grad(Trial& t) {
+  const Sizes s = sizes(t, t.index % 3 == 0 ? RGM_ATTENTION_LENGTHS : 0);
+  AttentionArgs a = inputs(t, s, RGM_F32);
+  a.y = t.prepared({s.B, s.Tq, s.H, s.D});
+  a.lse = t.prepared({s.B, s.H, s.Tq});
+  a.dy = t.in({s.B, s.Tq, s.H, s.D}, t.normals());
+  a.dq = t.out({s.B, s.Tq, s.H, s.D});
+  a.dk = t.out({s.B, s.Tk, s.Hkv, s.D});
+  a.dv = t.out({s.B, s.Tk, s.Hkv, s.D});
+  t.least = 1;  // a query that sees one key has no gradient but what rounding left of terms of size 1
+  t.must_refuse = t.index < 2;
+  t.prepare([=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
+    const rgm_attention args = a.of(v);
+    return k.attention(q, &args);
+  });
+  if (t.must_refuse) a.features = 1u << 31;
+  t.run(&rgm_kernels::attention_grad, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_attention args = a.of(v);
+    return f(q, &args);
+  });
+}
+
+}  // namespace
+
+Kernels attention_cases() {
+  return {{"attention", false, 80, attention}, {"attention_grad", false, 80, attention_grad}};
+}
+
+}  // namespace rgm::conformance

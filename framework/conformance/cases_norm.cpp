@@ -1,0 +1,110 @@
+// cases_norm.cpp - norm, norm_grad, rope.
+#include <fmt/format.h>
+
+#include "cases.hpp"
+
+namespace rgm::conformance {
+namespace {
+
+struct NormArgs {
+  uint32_t features = 0;
+  double epsilon = 0;
+  Arg x = no_arg, residual = no_arg, w = no_arg, b = no_arg, y = no_arg, mean = no_arg, rstd = no_arg;
+  Arg dy = no_arg, dx = no_arg, dw = no_arg, db = no_arg;
+
+  rgm_norm of(const Views& v) const {
+    return {sizeof(rgm_norm), features, epsilon, v(x),  v(residual), v(w), v(b), v(y),
+            v(mean),          v(rstd),  v(dy),   v(dx), v(dw),       v(db)};
+  }
+};
+
+void norm(Trial& t) {
+  NormArgs a;
+  a.features = t.features({RGM_NORM_MEAN, RGM_NORM_BIAS, RGM_NORM_RESIDUAL});
+  a.epsilon = t.one_of({1e-5, 1e-6});
+  const int64_t M = t.size(), C = t.large();
+  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  const bool residual = a.features & RGM_NORM_RESIDUAL;
+  // Away from 0, so that a mean that is not taken away shows.
+  const Trial::Fill values = [&t] { return 3 + t.normal(); };
+  a.x = residual ? t.inout({M, C}, values, dtype) : t.in({M, C}, values, dtype);
+  if (residual) a.residual = t.in({M, C}, t.normals(), dtype);
+  a.w = t.in({C}, t.normals());
+  if (a.features & RGM_NORM_BIAS) a.b = t.in({C}, t.normals());
+  a.y = t.out({M, C}, dtype);
+  if (a.features & RGM_NORM_MEAN) a.mean = t.out({M});
+  a.rstd = t.out({M});
+  t.run(&rgm_kernels::norm, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_norm args = a.of(v);
+    return f(q, &args);
+  });
+}
+
+void norm_grad(Trial& t) {
+  NormArgs a;
+  a.features = t.features({RGM_NORM_MEAN, RGM_NORM_BIAS});
+  a.epsilon = 1e-5;
+  const int64_t M = t.size(), C = t.one_of({2, 3, 16, 31, 64, 65, 128});  // one channel has no variance
+  a.x = t.in({M, C}, [&t] { return 3 + t.normal(); });
+  a.w = t.in({C}, t.normals());
+  if (a.features & RGM_NORM_BIAS) {
+    a.b = t.in({C}, t.normals());
+    a.db = t.inout({C}, t.normals());
+  }
+  if (a.features & RGM_NORM_MEAN) a.mean = t.prepared({M});
+  a.rstd = t.prepared({M});
+  a.y = t.prepared({M, C});
+  a.dy = t.in({M, C}, t.normals());
+  a.dx = t.out({M, C});
+  a.dw = t.inout({C}, t.normals());
+  t.prepare([=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
+    const rgm_norm args = a.of(v);
+    return k.norm(q, &args);
+  });
+  t.run(&rgm_kernels::norm_grad, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_norm args = a.of(v);
+    return f(q, &args);
+  });
+}
+
+template <auto field>
+void norm_of_the_future(Trial& t) {
+  NormArgs a;
+  a.features = 1u << 31;
+  a.epsilon = 1e-5;
+  a.x = t.in({2, 8}, t.normals()), a.w = t.in({8}, t.normals()), a.rstd = t.out({2}), a.mean = t.out({2});
+  a.y = t.out({2, 8}), a.dy = t.in({2, 8}, t.normals()), a.dx = t.out({2, 8}), a.dw = t.out({8});
+  t.must_refuse = true;
+  t.run(field, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_norm args = a.of(v);
+    return f(q, &args);
+  });
+}
+
+void rope(Trial& t) {
+  const int64_t B = t.pick(1, 3), T = t.size(), H = t.pick(1, 4), D = t.one_of({2, 6, 8, 32, 64, 65});
+  const int64_t half = t.chance(0.5) ? D / 2 : t.pick(1, D / 2), context = T + t.pick(0, 9);
+  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  const bool in_place = t.chance(0.3);
+  const Arg x = in_place ? t.inout({B, T, H, D}, t.normals(), dtype) : t.in({B, T, H, D}, t.normals(), dtype);
+  const Arg positions = t.in({B, T}, t.integers(0, context - 1), RGM_I32);
+  const Arg cos = t.in({context, half}, t.uniforms(-1, 1)), sin = t.in({context, half}, t.uniforms(-1, 1));
+  const Arg y = in_place ? x : t.out({B, T, H, D}, dtype);
+  t.must_refuse = t.index < 2;
+  const uint32_t features = t.must_refuse ? 1u << 31 : 0;
+  t.run(&rgm_kernels::rope, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_rope args{sizeof(rgm_rope), features, v(x), v(positions), v(cos), v(sin), v(y)};
+    return f(q, &args);
+  });
+}
+
+}  // namespace
+
+Kernels norm_cases() {
+  return {{"norm", false, 32, [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm>(t) : norm(t); }},
+          {"norm_grad", false, 24,
+           [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm_grad>(t) : norm_grad(t); }},
+          {"rope", false, 24, rope}};
+}
+
+}  // namespace rgm::conformance

@@ -1,0 +1,52 @@
+// cases_optimizer.cpp - adamw over several parameters, sum_of_squares over several tensors.
+#include <cmath>
+
+#include "cases.hpp"
+
+namespace rgm::conformance {
+namespace {
+
+void adamw(Trial& t) {
+  struct Item {
+    Arg g, p, m, v, copy;
+  };
+  const bool must_refuse = t.index < 2;
+  const double step = static_cast<double>(t.pick(1, 50));
+  const double values[8] = {1e-2, 0.9, 0.95, 1e-8, 0.1, 1 - std::pow(0.9, step), 1 - std::pow(0.95, step), 0.5};
+  int at = 0;
+  const Arg hyper = t.dense({8}, [&] { return values[at++]; });
+  std::vector<Item> items;
+  for (int64_t n = t.pick(1, 4); n > 0; --n) {
+    const Shape shape = t.shape(1, 2);
+    const Arg g = t.in(shape, t.normals()), p = t.inout(shape, t.normals()), m = t.inout(shape, t.normals());
+    const Arg v = t.inout(shape, t.uniforms(0.01, 1));
+    items.push_back({g, p, m, v, t.chance(0.3) ? t.out(shape, RGM_BF16) : no_arg});
+  }
+  t.must_refuse = must_refuse;
+  t.run(&rgm_kernels::adamw, [=](auto f, rgm_queue* q, const Views& view) {
+    std::vector<rgm_adamw> args;
+    std::vector<const rgm_adamw*> pointers;
+    for (const Item& i : items)
+      args.push_back(
+          {sizeof(rgm_adamw), must_refuse ? 1u << 31 : 0, view(i.g), view(i.p), view(i.m), view(i.v), view(i.copy)});
+    for (const rgm_adamw& a : args) pointers.push_back(&a);
+    return f(q, view(hyper), static_cast<uint32_t>(pointers.size()), pointers.data());
+  });
+}
+
+void sum_of_squares(Trial& t) {
+  std::vector<Arg> xs;
+  for (int64_t n = t.pick(t.index % 5 == 0 ? 0 : 1, 5); n > 0; --n) xs.push_back(t.in(t.shape(0, 3), t.normals()));
+  const Arg y = t.out({});
+  t.run(&rgm_kernels::sum_of_squares, [=](auto f, rgm_queue* q, const Views& v) {
+    std::vector<const rgm_view*> pointers;
+    for (Arg x : xs) pointers.push_back(v(x));
+    return f(q, static_cast<uint32_t>(pointers.size()), pointers.data(), v(y));
+  });
+}
+
+}  // namespace
+
+Kernels optimizer_cases() { return {{"adamw", false, 24, adamw}, {"sum_of_squares", false, 24, sum_of_squares}}; }
+
+}  // namespace rgm::conformance

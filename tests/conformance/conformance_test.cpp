@@ -1,0 +1,138 @@
+// conformance_test.cpp - the backends that are here against the reference, and that the suite finds what is wrong.
+#include "conformance/conformance.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "loader.hpp"
+
+namespace rgm::conformance {
+namespace {
+
+TEST(Conformance, TheReferenceAgreesWithItselfAndOffersEverything) {
+  Backend reference("reference");
+  const std::vector<Result> results = run(reference.opened, reference.opened, with_errors());
+  EXPECT_TRUE(all_passed(results)) << table(results);
+  for (const Result& r : results) EXPECT_FALSE(r.skipped) << r.kernel << ' ' << r.case_ << ": " << r.reason;
+}
+
+TEST(Conformance, OneDnnAgreesWithTheReference) {
+  if (!std::filesystem::exists(library("onednn"))) GTEST_SKIP() << library("onednn") << " is not built";
+  Backend reference("reference"), onednn("onednn");
+  const std::vector<Result> results = run(reference.opened, onednn.opened, with_errors());
+  EXPECT_TRUE(all_passed(results)) << table(results);
+  std::puts(table(results).c_str());
+}
+
+// A copy of the reference's tables, to be made wrong.
+class Wrong : public ::testing::Test {
+ protected:
+  Wrong() {
+    broken() = reference_.kernels();
+    good() = reference_.kernels();
+    backend_ = *reference_.opened.table;
+    backend_.kernels = [](rgm_device*) -> const rgm_kernels* { return &broken(); };
+  }
+  static rgm_kernels& broken() {
+    static rgm_kernels kernels;
+    return kernels;
+  }
+  static rgm_kernels& good() {
+    static rgm_kernels kernels;
+    return kernels;
+  }
+  std::vector<Result> check(const char* kernel) {
+    const Device subject{&backend_, reference_.opened.device, 0};
+    Options options = with_errors();
+    options.filter = kernel;
+    return run(reference_.opened, subject, options);
+  }
+  static size_t failures(const std::vector<Result>& results) {
+    return static_cast<size_t>(std::count_if(results.begin(), results.end(), [](auto& r) { return !r.passed; }));
+  }
+
+  Backend reference_{"reference"};
+  rgm_backend backend_{};
+};
+
+TEST_F(Wrong, SoftmaxWithoutADenominatorFails) {
+  broken().softmax = [](rgm_queue* q, int32_t, const rgm_view* x, const rgm_view* y) {
+    return good().unary(q, RGM_EXP, x, y);
+  };
+  const std::vector<Result> results = check("softmax");
+  EXPECT_GT(failures(results), 10u);
+  EXPECT_NE(table(results).find("FAILED softmax #"), std::string::npos);
+}
+
+TEST_F(Wrong, AKernelThatIgnoresUnknownFeaturesFails) {
+  broken().norm = [](rgm_queue* q, const rgm_norm* args) {
+    rgm_norm known = *args;
+    known.features &= 7;
+    return good().norm(q, &known);
+  };
+  EXPECT_EQ(failures(check("norm")), 2u);
+}
+
+TEST_F(Wrong, AttentionThatForgetsTheWindowFails) {
+  broken().attention = [](rgm_queue* q, const rgm_attention* args) {
+    rgm_attention rest = *args;
+    rest.features &= ~uint32_t{RGM_ATTENTION_WINDOW};
+    return good().attention(q, &rest);
+  };
+  EXPECT_GT(failures(check("attention")), 0u);
+}
+
+TEST_F(Wrong, AMissingRequiredKernelFails) {
+  broken().gather = nullptr;
+  const std::vector<Result> results = check("gather");
+  EXPECT_EQ(failures(results), results.size() - 1);  // all but the case of the device itself
+  EXPECT_EQ(results.back().reason, "a required kernel refuses: not in the table");
+}
+
+TEST_F(Wrong, AMissingOptionalKernelIsComposedByTheHost) {
+  broken().rope = nullptr;
+  const std::vector<Result> results = check("rope");
+  EXPECT_EQ(failures(results), 0u);
+  EXPECT_TRUE(results.back().skipped);
+}
+
+TEST_F(Wrong, AnOlderTableWithoutTheLastKernelIsNotReadBehindItsEnd) {
+  broken().struct_size = offsetof(rgm_kernels, sum_of_squares);
+  EXPECT_TRUE(check("sum_of_squares").back().skipped);
+}
+
+TEST_F(Wrong, ARefusalAfterAnEffectFails) {
+  broken().cumsum = [](rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y) {
+    good().cumsum(q, axis, x, y);
+    return rgm_status{RGM_UNSUPPORTED};
+  };
+  EXPECT_GT(failures(check("cumsum")), 10u);
+}
+
+TEST_F(Wrong, WritingBesideAViewFails) {
+  broken().fill = [](rgm_queue* q, double value, const rgm_view* y) {
+    rgm_view one_more = *y;
+    const int32_t last = one_more.rank - 1;
+    if (last >= 0 && one_more.stride[last] == 1) ++one_more.shape[last];
+    return good().fill(q, value, &one_more);
+  };
+  EXPECT_GT(failures(check("fill")), 10u);
+}
+
+TEST_F(Wrong, ResultsThatDifferFromCallToCallFail) {
+  broken().sum_of_squares = [](rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y) {
+    static int calls = 0;
+    const rgm_status status = good().sum_of_squares(q, n, xs, y);
+    uint32_t bits;  // the last one flickers, as unordered sums do
+    std::memcpy(&bits, y->data, sizeof bits);
+    bits ^= static_cast<uint32_t>(++calls & 1);
+    std::memcpy(y->data, &bits, sizeof bits);
+    return status;
+  };
+  const std::vector<Result> results = check("sum_of_squares");
+  EXPECT_EQ(results.back().reason, "a second call gave other bits");
+}
+
+}  // namespace
+}  // namespace rgm::conformance
