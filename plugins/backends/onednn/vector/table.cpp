@@ -1,0 +1,32 @@
+// table.cpp - the table of the instruction set that this file is compiled for.
+#include "kernels.hpp"
+
+namespace regimen::onednn::ONEDNN_ISA {
+
+#define ONEDNN_TEXT_OF(x) #x
+#define ONEDNN_TEXT(x) ONEDNN_TEXT_OF(x)
+
+extern const VectorKernels table;
+const VectorKernels table{ONEDNN_TEXT(ONEDNN_ISA),
+                          unary,
+                          unary_grad,
+                          binary,
+                          sum,
+                          maximum,
+                          logsumexp,
+                          squares,
+                          softmax,
+                          softmax_grad,
+                          norm,
+                          norm_grad,
+                          rope,
+                          epilogue,
+                          head,
+                          adamw,
+                          random,
+                          product,
+                          attention_scratch,
+                          attention,
+                          attention_grad};
+
+}  // namespace regimen::onednn::ONEDNN_ISA
