@@ -1,0 +1,183 @@
+// bpe.cpp - byte-level BPE: text to ids by merging, the lowest rank first, inside words; words are remembered.
+#include "text/bpe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <queue>
+#include <unordered_map>
+
+#include "base/error.hpp"
+#include "text/byte_alphabet.hpp"
+#include "text/tokenizer_json.hpp"
+#include "text/word_splitter.hpp"
+
+namespace rgm {
+namespace {
+
+struct Merge {
+  int32_t rank, id;
+};
+struct Hash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  size_t operator()(uint64_t pair) const { return static_cast<size_t>((pair ^ pair >> 29) * 0x9E3779B97F4A7C15U >> 7); }
+};
+uint64_t pair_of(int32_t left, int32_t right) {
+  return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+}
+
+// Words seen before and their ids. Words longer than this are rare and not worth the room.
+constexpr size_t longest_remembered = 64, most_remembered = 1 << 17;
+struct Memory {
+  WordSplitter splitter;
+  std::unordered_map<std::string, std::vector<int32_t>, Hash, std::equal_to<>> words;
+};
+
+class BpeTokenizer final : public Tokenizer {
+ public:
+  BpeTokenizer(BpeTable table, const std::string& where) : Tokenizer(table.specials), table_(std::move(table)) {
+    std::unordered_map<std::string_view, int32_t> ids;
+    for (size_t i = 0; i < table_.pieces.size(); ++i)
+      if (!specials().contains(table_.pieces[i])) ids.emplace(table_.pieces[i], static_cast<int32_t>(i));
+    const auto id_of = [&](const std::string& piece) {
+      const auto found = ids.find(piece);
+      if (found == ids.end())
+        invalid("{}: the merges need the piece \"{}\", which has no id", where, to_byte_characters(piece));
+      return found->second;
+    };
+    for (size_t b = 0; b < 256; ++b) {
+      const auto found = ids.find(std::string(1, static_cast<char>(b)));
+      byte_ids_[b] = found == ids.end() ? -1 : found->second;
+    }
+    merges_.reserve(table_.merges.size());
+    for (size_t rank = 0; rank < table_.merges.size(); ++rank) {
+      const auto& [left, right] = table_.merges[rank];
+      // of a merge that is listed twice the later one holds, as in Hugging Face's reader
+      merges_[pair_of(id_of(left), id_of(right))] = {static_cast<int32_t>(rank), id_of(left + right)};
+    }
+  }
+
+  std::string kind() const override { return "bpe"; }
+  int64_t vocabulary() const override { return static_cast<int64_t>(table_.pieces.size()); }
+  std::vector<std::string> pieces() const override { return table_.pieces; }
+
+  std::vector<int32_t> encode(std::string_view text) const override {
+    std::vector<int32_t> out;
+    out.reserve(text.size() / 3 + 4);
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    std::unique_ptr<Memory> own;  // another thread is encoding: it does not wait, it remembers for itself
+    if (!lock) own = std::make_unique<Memory>();
+    Memory& memory = own ? *own : memory_;
+    const auto word = [&](std::string_view w) { encode_word(w, memory, out); };
+    split_specials(
+        text, specials(),
+        [&](std::string_view plain, size_t) {
+          if (table_.split_words)
+            memory.splitter.split(plain, word);
+          else
+            word(plain);
+        },
+        [&](int32_t id) { out.push_back(id); });
+    return out;
+  }
+
+  std::string decode(std::span<const int32_t> ids) const override {
+    std::string out;
+    for (const int32_t id : ids) {
+      require(id >= 0 && id < vocabulary(), "tokenizer: id {} is outside the vocabulary of {}", id, vocabulary());
+      out += table_.pieces[static_cast<size_t>(id)];
+    }
+    return out;
+  }
+
+  size_t stable_prefix(std::string_view text) const override {
+    if (!table_.split_words) return 0;
+    return end_of_stable_words(text.substr(0, before_unfinished_special(text, specials())));
+  }
+
+  nlohmann::json to_json() const override {
+    nlohmann::json vocabulary = nlohmann::json::object();
+    for (size_t i = 0; i < table_.pieces.size(); ++i) {
+      const std::string& piece = table_.pieces[i];
+      if (!piece.empty()) vocabulary[specials().contains(piece) ? piece : to_byte_characters(piece)] = i;
+    }
+    std::vector<std::string> merges;
+    for (const auto& [left, right] : table_.merges)
+      merges.push_back(to_byte_characters(left) + ' ' + to_byte_characters(right));
+    auto out = tokenizer_json(std::move(vocabulary), merges, specials());
+    out["pre_tokenizer"] = byte_level_json(table_.split_words);
+    out["decoder"] = byte_level_json(true);
+    return out;
+  }
+
+ private:
+  void encode_word(std::string_view word, Memory& memory, std::vector<int32_t>& out) const {
+    if (const auto known = memory.words.find(word); known != memory.words.end()) {
+      out.insert(out.end(), known->second.begin(), known->second.end());
+      return;
+    }
+    const size_t before = out.size();
+    merge_word(word, out);
+    if (word.size() > longest_remembered) return;
+    if (memory.words.size() >= most_remembered) memory.words.clear();
+    memory.words.emplace(word, std::vector<int32_t>(out.begin() + static_cast<std::ptrdiff_t>(before), out.end()));
+  }
+
+  // Merges the pair of lowest rank, the leftmost of equals, until none is left: n log n for a word of n bytes.
+  void merge_word(std::string_view word, std::vector<int32_t>& out) const {
+    struct Symbol {
+      int32_t id;  // -1 once merged into the one before
+      size_t previous, next;
+    };
+    struct Candidate {
+      int32_t rank;
+      size_t at;
+      int32_t left, right;  // a candidate is void when the ids are no longer these
+      bool operator>(const Candidate& o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
+    };
+    const size_t n = word.size();
+    std::vector<Symbol> symbols(n);
+    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
+    const auto consider = [&](size_t at) {
+      if (at >= n || symbols[at].next >= n) return;
+      const int32_t left = symbols[at].id, right = symbols[symbols[at].next].id;
+      if (const auto found = merges_.find(pair_of(left, right)); found != merges_.end())
+        queue.push({found->second.rank, at, left, right});
+    };
+    for (size_t i = 0; i < n; ++i) {
+      const auto byte = static_cast<unsigned char>(word[i]);
+      symbols[i] = {byte_ids_[byte], i == 0 ? n : i - 1, i + 1};
+      require(symbols[i].id >= 0, "tokenizer: the byte 0x{:02X} has no id in this vocabulary", byte);
+    }
+    for (size_t i = 0; i < n; ++i) consider(i);
+    while (!queue.empty()) {
+      const Candidate best = queue.top();
+      queue.pop();
+      Symbol& left = symbols[best.at];
+      if (left.id != best.left || left.next >= n || symbols[left.next].id != best.right) continue;
+      Symbol& right = symbols[left.next];
+      left.id = merges_.find(pair_of(best.left, best.right))->second.id;
+      left.next = right.next;
+      right.id = -1;
+      if (left.next < n) symbols[left.next].previous = best.at;
+      consider(left.previous);
+      consider(best.at);
+    }
+    for (size_t i = 0; i < n; i = symbols[i].next) out.push_back(symbols[i].id);
+  }
+
+  BpeTable table_;
+  std::array<int32_t, 256> byte_ids_{};
+  std::unordered_map<uint64_t, Merge, Hash> merges_;
+  mutable std::mutex mutex_;
+  mutable Memory memory_;
+};
+
+}  // namespace
+
+TokenizerPtr bpe_tokenizer(BpeTable table, const std::string& where) {
+  return std::make_shared<BpeTokenizer>(std::move(table), where);
+}
+
+}  // namespace rgm

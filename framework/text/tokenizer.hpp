@@ -1,0 +1,107 @@
+// tokenizer.hpp - text to numbers and back: bytes, characters, byte-level BPE; trained here, and kept in Hugging Face's
+// tokenizer.json, which their library opens with the same ids.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rgm {
+
+inline constexpr std::string_view end_of_text_name = "<|endoftext|>";
+
+// Immutable; every method may be called from any thread.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // "bytes", "characters" or "bpe"
+  virtual std::string kind() const = 0;
+  // Ids are 0 .. vocabulary() - 1, special tokens included.
+  virtual int64_t vocabulary() const = 0;
+  // The names of special tokens are recognised in the text, as Hugging Face does. Bytes and BPE take any bytes;
+  // characters throw RGM_INVALID at one that has no id, with its offset in `text`.
+  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  // Bytes as they were encoded, which may be broken UTF-8 for a part of a text; special tokens appear by name.
+  // Throws RGM_INVALID at an id outside the vocabulary.
+  virtual std::string decode(std::span<const int32_t> ids) const = 0;
+  // The largest length n such that encode(text) = encode(text[0, n)) + encode(text[n, end)) whatever follows `text`,
+  // so a file may be encoded in pieces; 0 when there is no such place.
+  virtual size_t stable_prefix(std::string_view text) const = 0;
+  // The bytes of every id, in order; special tokens by name.
+  virtual std::vector<std::string> pieces() const = 0;
+  // The content of tokenizer.json
+  virtual nlohmann::json to_json() const = 0;
+
+  // What stands between documents and ends an answer; nothing for characters unless asked for.
+  std::optional<int32_t> end_of_text() const;
+  const std::map<std::string, int32_t, std::less<>>& specials() const { return specials_; }
+
+ protected:
+  explicit Tokenizer(std::map<std::string, int32_t, std::less<>> specials) : specials_(std::move(specials)) {}
+
+ private:
+  std::map<std::string, int32_t, std::less<>> specials_;
+};
+
+using TokenizerPtr = std::shared_ptr<const Tokenizer>;
+
+// Ids 0..255 are the bytes, 256 is <|endoftext|>.
+TokenizerPtr byte_tokenizer();
+
+// One id for each distinct code point of the text, in the order of code points; with `end_of_text` one more.
+// Throws RGM_INVALID where the text is not UTF-8 or is empty.
+TokenizerPtr character_tokenizer(std::string_view training_text, bool end_of_text = false);
+TokenizerPtr character_tokenizer(std::vector<char32_t> characters, bool end_of_text = false);
+
+struct BpeOptions {
+  int64_t vocabulary = 1024;  // ids in all: special tokens, the 256 bytes, merges
+  std::vector<std::string> specials = {std::string(end_of_text_name)};
+};
+
+// Learns a byte-level BPE: add() any number of times, then train(). The result depends on the words and their counts
+// alone, not on the order or the size of the pieces, given that pieces end between words. Where the text has too few
+// different pairs the vocabulary comes out smaller than asked.
+class BpeTrainer {
+ public:
+  explicit BpeTrainer(BpeOptions options);
+  ~BpeTrainer();
+  void add(std::string_view text);
+  TokenizerPtr train() const;
+
+ private:
+  struct Words;
+  BpeOptions options_;
+  std::unique_ptr<Words> words_;
+};
+TokenizerPtr train_bpe(std::string_view text, const BpeOptions& options);
+
+// From a tokenizer.json or the folder that holds one: what is saved here, and any plain byte-level BPE such as GPT-2's.
+TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder);
+TokenizerPtr tokenizer_from_json(const nlohmann::json& json, const std::string& where);
+// Writes tokenizer.json and tokenizer_config.json.
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
+
+// Text that arrives id by id: push() answers what can be shown, and holds back a character until its last byte came.
+class TextStream {
+ public:
+  explicit TextStream(TokenizerPtr tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  std::string push(int32_t id);
+  // What is left; an incomplete character becomes U+FFFD.
+  std::string finish();
+
+ private:
+  TokenizerPtr tokenizer_;
+  std::string held_;
+};
+
+}  // namespace rgm

@@ -1,0 +1,203 @@
+// tokenizer_json.cpp - tokenizer.json read and written. What is read: the three kinds made here, and byte-level BPE as
+// GPT-2 has it; anything else is refused by name, because ids that are nearly right are worse than none.
+#include "text/tokenizer_json.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "text/bpe.hpp"
+#include "text/byte_alphabet.hpp"
+#include "text/tokenizer.hpp"
+
+namespace rgm {
+
+using nlohmann::json;
+
+json tokenizer_json(json vocabulary, const std::vector<std::string>& merges, const SpecialTokens& specials) {
+  std::vector<std::pair<int32_t, std::string>> by_id;
+  for (const auto& [name, id] : specials) by_id.emplace_back(id, name);
+  std::ranges::sort(by_id);
+  json added = json::array();
+  for (const auto& [id, name] : by_id)
+    added.push_back({{"id", id},
+                     {"content", name},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", std::move(added)},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", nullptr},
+          {"post_processor", nullptr},
+          {"decoder", nullptr},
+          {"model",
+           {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", false},
+            {"byte_fallback", false},
+            {"vocab", std::move(vocabulary)},
+            {"merges", merges}}}};
+}
+
+json byte_level_json(bool use_regex) {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
+}
+
+namespace {
+
+class Reader {
+ public:
+  Reader(const json& file, std::string where) : file_(file), where_(std::move(where)) {}
+
+  TokenizerPtr read() {
+    if (!file_.is_object() || !file_.contains("model")) unsupported("there is no \"model\"");
+    const json& model = file_.at("model");
+    // Files older than the key "type" are told by their merges.
+    const std::string type = model.value("type", model.contains("merges") ? "BPE" : "none");
+    if (type != "BPE") unsupported("model \"{}\", only BPE is known", type);
+    if (part("normalizer") != "") unsupported("normalizer \"{}\"", part("normalizer"));
+    if (part("post_processor") != "" && part("post_processor") != "ByteLevel")
+      unsupported("post-processor \"{}\"", part("post_processor"));
+    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix", "unk_token"})
+      if (model.contains(key) && model[key].is_string() && model[key] != "" &&
+          !(std::string_view(key) == "unk_token" && part("pre_tokenizer") == "ByteLevel"))
+        unsupported("model.{}", key);
+    for (const char* key : {"byte_fallback", "ignore_merges"})
+      if (model.value(key, false)) unsupported("model.{}", key);
+    if (model.contains("dropout") && model["dropout"].is_number() && model["dropout"] != 0)
+      unsupported("model.dropout");
+    read_specials();
+    read_vocabulary(model.at("vocab"));
+    if (part("pre_tokenizer") == "" && part("decoder") == "Fuse") return characters(model);
+    if (part("pre_tokenizer") != "ByteLevel" || part("decoder") != "ByteLevel")
+      unsupported("pre-tokenizer \"{}\" with decoder \"{}\", only ByteLevel is known", part("pre_tokenizer"),
+                  part("decoder"));
+    if (file_["pre_tokenizer"].value("add_prefix_space", true)) unsupported("pre_tokenizer.add_prefix_space");
+    return bytes_or_bpe(model);
+  }
+
+ private:
+  template <class... A>
+  [[noreturn]] void unsupported(fmt::format_string<A...> text, A&&... args) const {
+    invalid("{}: this tokenizer is not supported: {}", where_, fmt::format(text, std::forward<A>(args)...));
+  }
+
+  std::string part(const char* key) const {
+    return file_.contains(key) && file_[key].is_object() ? file_[key].value("type", "unnamed") : "";
+  }
+
+  void read_specials() {
+    if (!file_.contains("added_tokens")) return;
+    for (const json& token : file_["added_tokens"]) {
+      const std::string name = token.at("content");
+      for (const char* key : {"single_word", "lstrip", "rstrip"})
+        if (token.value(key, false)) unsupported("{} of the added token \"{}\"", key, name);
+      if (name.empty()) unsupported("an added token without a name");
+      specials_[name] = static_cast<int32_t>(id_of(name, token.at("id")));
+    }
+  }
+
+  size_t id_of(const std::string& piece, const json& id) const {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > 1 << 24)
+      unsupported("the id {} of the piece \"{}\"", id.dump(), piece);
+    return id.get<size_t>();
+  }
+
+  void read_vocabulary(const json& vocabulary) {
+    std::vector<std::pair<size_t, std::string>> all;
+    for (const auto& [piece, id] : vocabulary.items())
+      if (!specials_.contains(piece)) all.emplace_back(id_of(piece, id), piece);
+    for (const auto& [name, id] : specials_) all.emplace_back(static_cast<size_t>(id), name);
+    std::ranges::sort(all);
+    if (all.empty()) unsupported("a vocabulary without pieces");
+    if (all.back().first >= 2 * all.size()) unsupported("ids with large gaps (the last is {})", all.back().first);
+    pieces_.resize(all.back().first + 1);
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (i > 0 && all[i].first == all[i - 1].first) unsupported("two pieces with the id {}", all[i].first);
+      pieces_[all[i].first] = all[i].second;
+    }
+  }
+
+  TokenizerPtr characters(const json& model) const {
+    std::vector<char32_t> all;
+    for (const std::string& piece : pieces_) {
+      if (specials_.contains(piece)) continue;
+      const auto points = code_points(piece);
+      if (points.size() != 1) unsupported("the piece \"{}\" without a pre-tokenizer", piece);
+      all.push_back(points[0]);
+    }
+    const bool last = specials_.empty() || (specials_.begin()->first == end_of_text_name &&
+                                            static_cast<size_t>(specials_.begin()->second) == all.size());
+    if (!model.at("merges").empty() || !std::ranges::is_sorted(all) || specials_.size() > 1 || !last)
+      unsupported("a BPE without a pre-tokenizer that is not the characters in order");
+    return character_tokenizer(std::move(all), !specials_.empty());
+  }
+
+  TokenizerPtr bytes_or_bpe(const json& model) const {
+    BpeTable table;
+    table.specials = specials_;
+    for (const std::string& piece : pieces_) {
+      const auto bytes = specials_.contains(piece) ? piece : from_byte_characters(piece);
+      if (!bytes) unsupported("the piece \"{}\" is not made of bytes", piece);
+      table.pieces.push_back(*bytes);
+    }
+    for (const json& merge : model.at("merges")) {
+      const auto both = merge.is_array() ? std::pair(merge.at(0).get<std::string>(), merge.at(1).get<std::string>())
+                                         : cut(merge.get<std::string>());
+      const auto left = from_byte_characters(both.first), right = from_byte_characters(both.second);
+      if (!left || !right) unsupported("the merge {}", merge.dump());
+      table.merges.emplace_back(*left, *right);
+    }
+    table.split_words = file_["pre_tokenizer"].value("use_regex", true);
+    if (!table.split_words && table.merges.empty() && table.pieces == byte_tokenizer()->pieces())
+      return byte_tokenizer();
+    return bpe_tokenizer(std::move(table), where_);
+  }
+
+  static std::pair<std::string, std::string> cut(const std::string& merge) {
+    const size_t space = merge.find(' ');
+    return {merge.substr(0, space), space == std::string::npos ? "" : merge.substr(space + 1)};
+  }
+
+  const json& file_;
+  std::string where_;
+  SpecialTokens specials_;
+  std::vector<std::string> pieces_;  // as the file writes them
+};
+
+}  // namespace
+
+TokenizerPtr tokenizer_from_json(const json& file, const std::string& where) {
+  try {
+    return Reader(file, where).read();
+  } catch (const json::exception& e) {
+    invalid("{}: this is not a tokenizer.json: {}", where, e.what());
+  }
+}
+
+TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
+  const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
+  const json file = json::parse(read_file(path), nullptr, false);
+  if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
+  return tokenizer_from_json(file, path.string());
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
+  fs::create_directories(folder);
+  write_file(folder / "tokenizer.json", tokenizer.to_json().dump(2) + "\n");
+  json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  if (tokenizer.end_of_text())
+    for (const char* role : {"bos_token", "eos_token", "pad_token"}) config[role] = end_of_text_name;
+  write_file(folder / "tokenizer_config.json", config.dump(2) + "\n");
+}
+
+}  // namespace rgm
