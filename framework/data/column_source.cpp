@@ -1,0 +1,226 @@
+// column_source.cpp - examples from files with rows. A row whose fields are lists, such as one prompt with four
+// answers, is as many examples; those stay together where the component asks for it.
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "base/philox.hpp"
+#include "base/sha256.hpp"
+#include "base/text.hpp"
+#include "data/content_hash.hpp"
+#include "data/rows.hpp"
+#include "data/source.hpp"
+#include "data/stored_column.hpp"
+
+namespace rgm {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string> names_of(const json& row) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : row.items()) out.push_back(name);
+  return out;
+}
+
+class ColumnSource final : public Source {
+ public:
+  ColumnSource(const DataSpec& spec, const std::vector<ColumnWish>& wishes, std::shared_ptr<const Tokenizer> tokenizer,
+               const SourceOptions& options)
+      : spec_(spec), tokenizer_(std::move(tokenizer)), context_(options.context), end_of_text_(options.end_of_text) {
+    std::string mapping;
+    for (const ColumnWish& wish : wishes) {
+      StoredColumn& column =
+          columns_.emplace_back(StoredColumn{.wish = wish, .map = {wish.name, wish.name, std::nullopt}});
+      const auto found = std::ranges::find(spec.columns, wish.name, &ColumnMap::column);
+      if (found != spec.columns.end()) column.map = *found;
+      mapping += fmt::format(" {} {} {}", wish.name, column.map.from, column.map.prompt.value_or(""));
+      require(wish.kind != RGM_TOKENS_COLUMN || (tokenizer_ && context_ > 0),
+              "data: column \"{}\" holds tokens, which need a tokenizer and a context", wish.name);
+    }
+    const std::string content = content_hash(spec.files, options.cache);
+    sha256_ =
+        rgm::sha256(fmt::format("{} {} {} {}{}", spec.format, content, spec.split_begin, spec.split_end, mapping));
+    read();
+    group();
+    warn_of_cut();
+  }
+
+  int64_t units() const override { return static_cast<int64_t>(units_.size()) - 1; }
+  int64_t tokens() const override { return tokens_; }
+  const std::string& sha256() const override { return sha256_; }
+
+  int64_t unit_at(int64_t position, uint64_t order_seed) const override {
+    require(position >= 0, "the data has no position {}", position);
+    return permuted(position % units(), units(), mix(order_seed, static_cast<uint64_t>(position / units())));
+  }
+  Batch batch(int64_t position, int64_t count, uint64_t order_seed) const override {
+    std::vector<int64_t> examples;
+    for (int64_t i = position; i < position + count; ++i) append_unit(unit_at(i, order_seed), examples);
+    return gather(examples);
+  }
+  Batch in_order(int64_t begin, int64_t end) const override {
+    require(begin >= 0 && begin <= end && end <= units(), "the data has {} examples, {} to {} were asked for", units(),
+            begin, end);
+    std::vector<int64_t> examples;
+    for (int64_t i = begin; i < end; ++i) append_unit(i, examples);
+    return gather(examples);
+  }
+
+ private:
+  void read() {
+    const bool numbered = columns_by_number(spec_);
+    for (const fs::path& file : spec_.files)
+      each_row(file, spec_.format, numbered, [&](json& row, const std::string& where) { add_row(row, where); });
+    require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
+  }
+
+  // The row's value, or nullptr where the first row shows that the column is left out.
+  const json* field(StoredColumn& column, const std::string& name, const json& row, const std::string& where,
+                    bool may_miss) {
+    const auto found = row.find(name);
+    if (found != row.end() && !found->is_null()) return &*found;
+    if (may_miss && examples_ == 0 && found == row.end()) {
+      column.is_present = false;
+      return nullptr;
+    }
+    const auto names = names_of(row);
+    const bool is_table = spec_.format == "csv" || spec_.format == "tsv";
+    invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}", where, name, column.wish.name,
+            join(names),
+            is_table && !columns_by_number(spec_) ? " (give columns by number where a file has no line of names)" : "",
+            did_you_mean(name, names));
+  }
+
+  void add_row(const json& row, const std::string& where) {
+    std::vector<std::pair<const json*, const json*>> values;  // of every column: itself, its prompt
+    size_t count = 1;
+    bool has_lists = false;
+    const auto consider = [&](const json* value, const std::string& name) {
+      if (!value || !value->is_array()) return;
+      require(!value->empty(), "{}: \"{}\" is an empty list", where, name);
+      require(!has_lists || value->size() == count, "{}: \"{}\" is a list of {}, another list here has {}", where, name,
+              value->size(), count);
+      count = value->size();
+      has_lists = true;
+    };
+    for (StoredColumn& column : columns_) {
+      const json *value = nullptr, *prompt = nullptr;
+      const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
+      if (column.is_present) value = field(column, column.map.from, row, where, may_miss);
+      if (value && column.map.prompt) prompt = field(column, *column.map.prompt, row, where, false);
+      consider(value, column.map.from);
+      if (prompt) consider(prompt, *column.map.prompt);
+      values.emplace_back(value, prompt);
+    }
+    const auto at = [](const json* value, size_t i) -> const json& { return value->is_array() ? (*value)[i] : *value; };
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t c = 0; c < columns_.size(); ++c) {
+        const auto& [value, prompt] = values[c];
+        if (value && columns_[c].is_tokens())
+          columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_, end_of_text_, where);
+        else if (value)
+          columns_[c].add(at(value, i), where);
+      }
+      rows_.push_back(row_count_);
+      ++examples_;
+    }
+    ++row_count_;
+    lists_ |= has_lists;
+  }
+
+  // Examples of a unit become neighbours in order_; the split is taken of units, so none lies on both sides.
+  void group() {
+    const StoredColumn* by = nullptr;
+    bool is_asked = false;
+    for (StoredColumn& column : columns_) {
+      if (!(column.wish.flags & RGM_TOGETHER)) continue;
+      is_asked = true;
+      // Rows with lists need no column that says what belongs together.
+      if (!column.is_present && lists_ && column.wish.kind == RGM_INTEGER_COLUMN) {
+        column.is_present = true;
+        column.integers = rows_;
+      }
+      require(column.is_present || (column.wish.flags & RGM_OPTIONAL), "{}: there is no \"{}\" for the column \"{}\"",
+              spec_.files.front().string(), column.map.from, column.wish.name);
+      if (column.is_present && !by) by = &column;
+    }
+    std::unordered_map<std::string, size_t> known;
+    std::vector<std::vector<int64_t>> units;
+    for (int64_t e = 0; e < examples_; ++e) {
+      if (!is_asked || !by) {
+        units.push_back({e});
+        continue;
+      }
+      const auto [found, is_new] = known.emplace(by->key(e), units.size());
+      if (is_new) units.emplace_back();
+      units[found->second].push_back(e);
+    }
+    const auto n = static_cast<double>(units.size());
+    const auto begin = static_cast<size_t>(std::floor(n * spec_.split_begin));
+    const auto end = static_cast<size_t>(std::floor(n * spec_.split_end));
+    require(begin < end, "{}: the share from {:g} to {:g} of {} examples is empty", spec_.files.front().string(),
+            spec_.split_begin, spec_.split_end, units.size());
+    units_.push_back(0);
+    for (size_t u = begin; u < end; ++u) {
+      order_.insert(order_.end(), units[u].begin(), units[u].end());
+      units_.push_back(static_cast<int64_t>(order_.size()));
+    }
+    for (const StoredColumn& column : columns_)
+      if (column.is_tokens() && column.is_present)
+        for (const int64_t e : order_) tokens_ += column.length(e);
+  }
+
+  void warn_of_cut() const {
+    for (const StoredColumn& column : columns_) {
+      if (!column.is_tokens() || !column.is_present) continue;
+      const auto cut = std::ranges::count_if(order_, [&](int64_t e) { return column.length(e) > context_; });
+      if (cut > 0)
+        log::warning("{}: {} of {} examples of \"{}\" are longer than the context of {} tokens and are cut there",
+                     spec_.files.front().string(), cut, order_.size(), column.wish.name, context_);
+    }
+  }
+
+  void append_unit(int64_t unit, std::vector<int64_t>& examples) const {
+    const auto u = static_cast<size_t>(unit);
+    examples.insert(examples.end(), order_.begin() + units_[u], order_.begin() + units_[u + 1]);
+  }
+
+  Batch gather(const std::vector<int64_t>& examples) const {
+    Batch out;
+    out.examples = static_cast<int64_t>(examples.size());
+    for (const StoredColumn& column : columns_)
+      if (column.is_present) out.columns.emplace(column.wish.name, column.gather(examples, context_));
+    return out;
+  }
+
+  const DataSpec spec_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  int64_t context_;
+  bool end_of_text_;
+  std::vector<StoredColumn> columns_;
+  std::vector<int32_t> rows_;  // of every example: the row it came from
+  int64_t examples_ = 0, tokens_ = 0;
+  int32_t row_count_ = 0;
+  bool lists_ = false;
+  std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
+  std::string sha256_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
+                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options) {
+  require(!spec.files.empty(), "data: no files were found");
+  for (const ColumnMap& map : spec.columns) {
+    const bool is_wished = std::ranges::find(wishes, map.column, &ColumnWish::name) != wishes.end();
+    std::vector<std::string> names;
+    for (const ColumnWish& wish : wishes) names.push_back(wish.name);
+    require(is_wished, "data: the column \"{}\" is read by nobody here; there are {}{}", map.column, join(names),
+            did_you_mean(map.column, names));
+  }
+  return std::make_unique<ColumnSource>(spec, wishes, std::move(tokenizer), options);
+}
+
+}  // namespace rgm

@@ -1,0 +1,162 @@
+// rows.cpp - reading the files that have rows.
+#include "data/rows.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+using nlohmann::json;
+
+// The parser's own words, without its number and place: "expected ':' after the key".
+std::string short_reason(const json::exception& e) {
+  const std::string_view text = e.what();
+  const size_t place = text.rfind(": ");
+  const size_t from = text.find("syntax error");
+  if (from != std::string_view::npos) return std::string(text.substr(from));
+  return std::string(place == std::string_view::npos ? text : text.substr(place + 2));
+}
+
+json parse_object(std::string_view text, const std::string& where) {
+  json value;
+  try {
+    value = json::parse(text);
+  } catch (const json::exception& e) {
+    invalid("{}: not valid JSON: {}", where, short_reason(e));
+  }
+  require(value.is_object(), "{}: a JSON {} where an object was expected, as in {{\"text\": \"...\"}}", where,
+          value.type_name());
+  return value;
+}
+
+// Calls line(text, number) for each that is not empty, without its line break.
+template <class Line>
+void each_line(std::string_view text, Line&& line) {
+  for (size_t number = 1; !text.empty(); ++number) {
+    const size_t end = text.find('\n');
+    std::string_view one = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (one.ends_with('\r')) one.remove_suffix(1);
+    if (!one.empty()) line(one, number);
+  }
+}
+
+// Cuts an array into its elements without building it, so that each has its line and a large file takes no memory.
+void each_element(std::string_view text, const std::string& file, const RowCall& row) {
+  constexpr std::string_view blank = " \t\r\n";
+  size_t line = 1, at = 0;
+  const auto skip = [&] {
+    for (; at < text.size() && blank.find(text[at]) != std::string_view::npos; ++at) line += text[at] == '\n';
+  };
+  const auto where = [&] { return fmt::format("{}:{}", file, line); };
+  skip();
+  require(at < text.size() && text[at] == '[',
+          "{}: an array of objects was expected, as in [{{\"text\": \"...\"}}]; "
+          "for one object a line use jsonl",
+          where());
+  ++at;
+  for (bool is_first = true;; is_first = false) {
+    skip();
+    require(at < text.size(), "{}: the array is not closed", where());
+    if (text[at] == ']' && is_first) break;
+    const size_t begin = at, began_on = line;
+    bool in_text = false;
+    for (int depth = 0; at < text.size(); ++at) {
+      const char c = text[at];
+      line += c == '\n';
+      if (in_text) {
+        if (c == '\\') ++at;
+        in_text = c != '"';
+        continue;
+      }
+      if (depth == 0 && (c == ',' || c == ']')) break;
+      if (c == '"') in_text = true;
+      depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+    }
+    require(at < text.size(), "{}:{}: the array is not closed", file, began_on);
+    const std::string place = fmt::format("{}:{}", file, began_on);
+    json value = parse_object(text.substr(begin, at - begin), place);
+    row(value, place);
+    if (text[at] == ']') break;
+    ++at;
+  }
+  ++at;
+  skip();
+  require(at == text.size(), "{}: there is text behind the array", where());
+}
+
+// Rows of fields, under the names in the first.
+class Table {
+ public:
+  Table(bool numbered, const RowCall& row) : numbered_(numbered), row_(row) {}
+
+  void add(const std::vector<std::string>& fields, const std::string& where) {
+    if (const bool is_first = names_.empty(); is_first) {
+      for (size_t i = 0; i < fields.size(); ++i) names_.push_back(numbered_ ? std::to_string(i) : fields[i]);
+      if (!numbered_) return check_names(where);
+    }
+    require(fields.size() == names_.size(), "{}: has {} fields, {} were expected", where, fields.size(), names_.size());
+    json values = json::object();
+    for (size_t i = 0; i < fields.size(); ++i) {
+      require(!invalid_utf8(fields[i]), "{}: is not UTF-8; convert it, for example with iconv -t UTF-8", where);
+      values[names_[i]] = fields[i];
+    }
+    row_(values, where);
+  }
+
+ private:
+  void check_names(const std::string& where) const {
+    auto sorted = names_;
+    std::ranges::sort(sorted);
+    const auto twice = std::ranges::adjacent_find(sorted);
+    require(twice == sorted.end(),
+            "{}: two columns are called \"{}\"; this line is taken for their names: give columns "
+            "by number where a file has none",
+            where, twice == sorted.end() ? "" : *twice);
+  }
+
+  bool numbered_;
+  const RowCall& row_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& row) {
+  const std::string file = path.string();
+  const MappedFile mapped(path);
+  std::string_view text = mapped.text();
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that spreadsheets write
+  Table table(numbered, row);
+  if (format == "json") {
+    each_element(text, file, row);
+  } else if (format == "jsonl") {
+    each_line(text, [&](std::string_view line, size_t number) {
+      if (line.find_first_not_of(" \t") == std::string_view::npos) return;
+      const std::string where = fmt::format("{}:{}", file, number);
+      json values = parse_object(line, where);
+      row(values, where);
+    });
+  } else if (format == "tsv") {
+    each_line(text, [&](std::string_view line, size_t number) {
+      std::vector<std::string> fields;
+      for (size_t at = 0; at != std::string_view::npos;) {
+        const size_t tab = line.find('\t', at);
+        fields.emplace_back(line.substr(at, tab == std::string_view::npos ? tab : tab - at));
+        at = tab == std::string_view::npos ? tab : tab + 1;
+      }
+      table.add(fields, fmt::format("{}:{}", file, number));
+    });
+  } else if (format == "csv") {
+    std::vector<std::string> fields;
+    for (size_t at = 0, line = 1, began_on = 1; next_csv_record(text, at, line, file, fields, began_on);)
+      table.add(fields, fmt::format("{}:{}", file, began_on));
+  } else {
+    invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv and tsv", file, format);
+  }
+}
+
+}  // namespace rgm

@@ -1,0 +1,25 @@
+// rows.hpp - rows of jsonl, json, csv and tsv files as JSON objects, each with the line it begins on.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.hpp"
+
+namespace rgm {
+
+// Calls row(values, where) in order; `where` is file:line. Values of csv and tsv are texts under the names in the first
+// line; with `numbered` there is no such line, and columns are called "0", "1" ...
+// RGM_INVALID: file:line and what is wrong with it.
+using RowCall = std::function<void(nlohmann::json& values, const std::string& where)>;
+void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row);
+
+// One record of RFC 4180: quoted fields may hold commas, doubled quotes and line breaks. Advances `at` and `line`;
+// false at the end. Empty lines are passed over; a quote inside of an unquoted field stands for itself.
+bool next_csv_record(std::string_view text, size_t& at, size_t& line, const std::string& file,
+                     std::vector<std::string>& fields, size_t& began_on);
+
+}  // namespace rgm

@@ -1,0 +1,88 @@
+// source.hpp - where batches come from. A source is a pure function from a position to examples, so a shuffle is
+// resumed by remembering one number, and sets larger than memory work.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "data/batch.hpp"
+#include "text/tokenizer.hpp"
+
+namespace rgm {
+
+// How one column of the component is found in the files.
+struct ColumnMap {
+  std::string column;                 // the component's name for it, such as `text`
+  std::string from;                   // the file's name for it, or its number for files without names
+  std::optional<std::string> prompt;  // a further column that comes before it and does not count (weights 0)
+};
+
+// A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`.
+struct DataSpec {
+  std::string format;                     // text, jsonl, json, csv, tsv
+  std::vector<fs::path> files;            // found already; folders are walked (sorted, *.txt for text)
+  std::vector<ColumnMap> columns;         // empty: by the component's own names
+  double split_begin = 0, split_end = 1;  // the share of it that is used: the train part ends where `split` begins
+};
+
+// All columns are given by number: csv and tsv have no line of names.
+bool columns_by_number(const DataSpec& spec);
+
+// What a component reads, from its rgm_column list.
+struct ColumnWish {
+  std::string name;
+  int32_t kind;
+  uint32_t flags;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Units in one epoch: windows of text, examples, or groups of examples where a column is TOGETHER.
+  virtual int64_t units() const = 0;
+  virtual int64_t tokens() const = 0;  // in one epoch
+  // Units [position, position + count) of the endless shuffled sequence of epochs, as one batch; `order_seed` picks the
+  // sequence. Never splits a unit.
+  virtual Batch batch(int64_t position, int64_t count, uint64_t order_seed) const = 0;
+  // Units [begin, end) in the order of the file, each once: for held-out data and for annotating.
+  virtual Batch in_order(int64_t begin, int64_t end) const = 0;
+  // Of the content: changes when the data does.
+  virtual const std::string& sha256() const = 0;
+  // Which example of the files unit `position` of the sequence is: where annotations are filed.
+  virtual int64_t unit_at(int64_t position, uint64_t order_seed) const = 0;
+};
+
+struct SourceOptions {
+  int64_t context = 0;  // longest row: text windows have context + 1 tokens, so that each predicts `context` of them
+  fs::path cache;       // folder for tokenised text; empty: ids are kept in memory
+  bool end_of_text = true;  // ends every example of a TOKENS column; false for prompts that are to be continued
+};
+
+// Text: tokenised once into a file of ids that is mapped, kept by the hash of text and tokenizer; documents of a folder
+// are parted by the tokenizer's end of text. The wish is one TOKENS column. In order, windows overlap by one token, so
+// every token but the first is predicted exactly once; the last window may be shorter. Shuffled, every epoch starts at
+// another offset in [0, context) and walks a keyed permutation of its windows.
+// RGM_INVALID: empty file, invalid UTF-8 (with the offset), less than one window.
+std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
+                                  std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+// Rows with columns. A TOKENS column is tokenised text (column.prompt first, with weights 0; end of text is appended
+// when the tokenizer has one); INTEGER and REAL are numbers; TEXT is kept. A row whose fields are lists of equal length
+// stands for as many examples, what is no list repeated; a TOGETHER column that the file lacks is then the row's
+// number. Columns given by number mean that csv and tsv have no line of names. RGM_INVALID: file:line and what is wrong
+// with it; a wished column that is missing, with the names there are.
+std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
+                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+// One of the two, by spec.format.
+std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
+                                    std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+
+// The text of all files, one after the other: what a tokenizer is trained on. UTF-8 checked.
+std::string read_text(const DataSpec& spec);
+
+// A keyed permutation of [0, n): position -> unit, without a table.
+int64_t permuted(int64_t position, int64_t n, uint64_t key);
+
+}  // namespace rgm

@@ -1,0 +1,121 @@
+// stored_column.cpp - values from files into a column, and from a column into a batch.
+#include "data/stored_column.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace rgm {
+namespace {
+
+using nlohmann::json;
+
+std::string as_text(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string shown(const json& value) {
+  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.size() <= 40 ? text : text.substr(0, 40) + "...";
+}
+
+int32_t as_integer(const json& value, std::string_view column, const std::string& where) {
+  int64_t out = 0;
+  bool good = false;
+  if (value.is_boolean()) {
+    out = value.get<bool>();
+    good = true;
+  } else if (value.is_number()) {
+    const auto real = value.get<double>();
+    good = real == std::floor(real) && std::abs(real) <= INT32_MAX;
+    if (good) out = static_cast<int64_t>(real);
+  } else if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    good = error == std::errc() && end == text.data() + text.size() && out >= -INT32_MAX && out <= INT32_MAX;
+  }
+  require(good, "{}: \"{}\" is {}, a whole number was expected", where, column, shown(value));
+  return static_cast<int32_t>(out);
+}
+
+float as_real(const json& value, std::string_view column, const std::string& where) {
+  double out = NAN;
+  if (value.is_boolean()) out = value.get<bool>();
+  if (value.is_number()) out = value.get<double>();
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error != std::errc() || end != text.data() + text.size()) out = NAN;
+  }
+  require(std::isfinite(out), "{}: \"{}\" is {}, a number was expected", where, column, shown(value));
+  return static_cast<float>(out);
+}
+
+}  // namespace
+
+void StoredColumn::add(const json& value, const std::string& where) {
+  if (wish.kind == RGM_INTEGER_COLUMN)
+    integers.push_back(as_integer(value, map.from, where));
+  else if (wish.kind == RGM_REAL_COLUMN)
+    reals.push_back(as_real(value, map.from, where));
+  else
+    texts.push_back(as_text(value));
+}
+
+void StoredColumn::add_tokens(const json& value, const json* prompt, const Tokenizer& tokenizer, bool end_of_text,
+                              const std::string& where) {
+  const auto append = [&](const json& text) {
+    try {
+      const auto more = tokenizer.encode(as_text(text));
+      ids.insert(ids.end(), more.begin(), more.end());
+    } catch (const Error& e) {
+      invalid("{}: {}", where, e.what());
+    }
+  };
+  const auto before = static_cast<int64_t>(ids.size());
+  if (prompt) append(*prompt);
+  uncounted.push_back(static_cast<int64_t>(ids.size()) - before);
+  append(value);
+  if (const auto id = tokenizer.end_of_text(); id && end_of_text) ids.push_back(*id);
+  ends.push_back(static_cast<int64_t>(ids.size()));
+  require(ends.back() > before, "{}: \"{}\" is empty", where, map.from);
+}
+
+std::string StoredColumn::key(int64_t example) const {
+  const auto e = static_cast<size_t>(example);
+  if (wish.kind == RGM_INTEGER_COLUMN) return std::to_string(integers[e]);
+  if (wish.kind == RGM_REAL_COLUMN) return fmt::format("{}", reals[e]);
+  if (wish.kind == RGM_TEXT_COLUMN) return texts[e];
+  return {reinterpret_cast<const char*>(ids.data() + begin(example)),
+          static_cast<size_t>(length(example)) * sizeof(int32_t)};
+}
+
+BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t row_length) const {
+  if (is_tokens()) {
+    std::vector<TokenExample> out(examples.size());
+    for (size_t i = 0; i < examples.size(); ++i) {
+      const auto first = ids.begin() + begin(examples[i]);
+      out[i].ids.assign(first, first + length(examples[i]));
+      out[i].weights.assign(out[i].ids.size(), 1.0F);
+      std::fill_n(out[i].weights.begin(), uncounted[static_cast<size_t>(examples[i])], 0.0F);
+    }
+    return pack(out, row_length);
+  }
+  BatchColumn out;
+  const auto pick = [&](const auto& from, auto& to) {
+    to.reserve(examples.size());
+    for (const int64_t e : examples) to.push_back(from[static_cast<size_t>(e)]);
+  };
+  if (wish.kind == RGM_INTEGER_COLUMN) {
+    out.kind = ColumnKind::integer;
+    pick(integers, out.integers);
+  } else if (wish.kind == RGM_REAL_COLUMN) {
+    out.kind = ColumnKind::real;
+    pick(reals, out.reals);
+  } else {
+    out.kind = ColumnKind::text;
+    pick(texts, out.texts);
+  }
+  return out;
+}
+
+}  // namespace rgm

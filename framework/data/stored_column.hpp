@@ -1,0 +1,37 @@
+// stored_column.hpp - one column of a set of examples, as it is kept in memory: ids one after the other, or one value
+// an example.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "data/source.hpp"
+
+namespace rgm {
+
+struct StoredColumn {
+  ColumnWish wish{};
+  ColumnMap map{};
+  bool is_present = true;
+  std::vector<int32_t> ids{};
+  std::vector<int64_t> ends{}, uncounted{};  // of every example: where its ids end, how many of them are prompt
+  std::vector<int32_t> integers{};
+  std::vector<float> reals{};
+  std::vector<std::string> texts{};
+
+  bool is_tokens() const { return wish.kind == RGM_TOKENS_COLUMN; }
+  int64_t begin(int64_t example) const { return example == 0 ? 0 : ends[static_cast<size_t>(example - 1)]; }
+  int64_t length(int64_t example) const { return ends[static_cast<size_t>(example)] - begin(example); }
+
+  // One more example. `where` begins the message when the value is not what the column holds.
+  void add(const nlohmann::json& value, const std::string& where);
+  void add_tokens(const nlohmann::json& value, const nlohmann::json* prompt, const Tokenizer& tokenizer,
+                  bool end_of_text, const std::string& where);
+  // Equal for examples with equal values.
+  std::string key(int64_t example) const;
+  // The chosen examples; token columns packed to rows of `length`.
+  BatchColumn gather(const std::vector<int64_t>& examples, int64_t length) const;
+};
+
+}  // namespace rgm

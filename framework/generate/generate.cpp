@@ -1,0 +1,183 @@
+// generate.cpp - decoding of many rows side by side: rows that end leave, and the others' keys and values move
+// together. What a row computes does not depend on its neighbours but for the rounding of products of other sizes.
+#include "generate/generate.hpp"
+
+#include <algorithm>
+
+#include "base/philox.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr int64_t rows_at_once = 64;
+
+struct Row {
+  int64_t index = 0, answer = 0;  // of all answers; of those to its prompt
+  std::vector<int32_t> text;      // what the model has read or is about to read
+  Generated out;
+};
+
+class Decoder {
+ public:
+  Decoder(const Model& model, const Sampling& sampling, bool slide, const std::function<void(int64_t, int32_t)>& tap)
+      : model_(model),
+        sampling_(sampling),
+        tap_(tap),
+        room_(model.config().context - model.virtual_tokens()),
+        slide_(slide && room_ > 1) {
+    require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.virtual_tokens(),
+            model.config().context);
+    if (sampling.end_at_end_of_text && model.tokenizer()) end_ = model.tokenizer()->end_of_text();
+  }
+
+  std::vector<int32_t> fitted(const std::vector<int32_t>& prompt, size_t index) const;
+  void run(std::vector<Row>& rows);
+
+ private:
+  Tensor states(std::span<Row* const> rows, KeyValueCache& cache) const;  // after the whole text, (B, C)
+  Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
+  void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
+  bool choose(Row& row, std::span<const float> logits) const;
+  bool ends(const Row& row) const;
+  int64_t capacity(std::span<Row* const> rows) const;
+
+  const Model& model_;
+  const Sampling& sampling_;
+  const std::function<void(int64_t, int32_t)>& tap_;
+  int64_t room_;  // for text, in the context
+  bool slide_;
+  std::optional<int32_t> end_;
+};
+
+std::vector<int32_t> Decoder::fitted(const std::vector<int32_t>& prompt, size_t index) const {
+  require(!prompt.empty(), "prompt {} is empty; at least one token is needed to go on from", index);
+  const auto room = static_cast<size_t>(room_);
+  if (prompt.size() <= room) return prompt;
+  require(slide_, "prompt {} has {} tokens, the model's context has room for {}", index, prompt.size(), room);
+  return {prompt.end() - room_, prompt.end()};
+}
+
+int64_t Decoder::capacity(std::span<Row* const> rows) const {
+  size_t longest = 0;
+  for (const Row* row : rows) longest = std::max(longest, row->text.size());
+  const int64_t virtual_tokens = model_.config().context - room_;
+  return virtual_tokens + std::min(room_, static_cast<int64_t>(longest) + sampling_.max_tokens);
+}
+
+Tensor Decoder::states(std::span<Row* const> rows, KeyValueCache& cache) const {
+  const auto B = static_cast<int64_t>(rows.size());
+  Pass pass;
+  for (const Row* row : rows) pass.counts.push_back(static_cast<int64_t>(row->text.size()));
+  const int64_t T = *std::ranges::max_element(pass.counts);
+  std::vector<int32_t> tokens(static_cast<size_t>(B * T)), last;
+  for (int64_t b = 0; b < B; ++b) {
+    std::ranges::copy(rows[static_cast<size_t>(b)]->text, tokens.begin() + b * T);
+    last.push_back(static_cast<int32_t>(b * T + pass.counts[static_cast<size_t>(b)] - 1));
+  }
+  pass.tokens = from_host(std::span<const int32_t>(tokens), {B, T});
+  const Tensor hidden = model_.hidden(pass, &cache);
+  return ops::gather(ops::reshape(hidden, {B * T, -1}), 0, from_host(std::span<const int32_t>(last), {B}));
+}
+
+Tensor Decoder::next_states(std::span<Row* const> rows, KeyValueCache& cache) const {
+  const auto B = static_cast<int64_t>(rows.size());
+  std::vector<int32_t> tokens;
+  for (const Row* row : rows) tokens.push_back(row->text.back());
+  const Pass pass{.tokens = from_host(std::span<const int32_t>(tokens), {B, 1})};
+  return ops::reshape(model_.hidden(pass, &cache), {B, -1});
+}
+
+bool Decoder::ends(const Row& row) const {
+  const auto& tokens = row.out.tokens;
+  if (end_ && tokens.back() == *end_) return true;
+  return std::ranges::any_of(sampling_.stop, [&](const std::vector<int32_t>& stop) {
+    return !stop.empty() && stop.size() <= tokens.size() &&
+           std::equal(stop.begin(), stop.end(), tokens.end() - static_cast<std::ptrdiff_t>(stop.size()));
+  });
+}
+
+// Adds a token; answers whether the row goes on.
+bool Decoder::choose(Row& row, std::span<const float> logits) const {
+  const auto position = static_cast<uint32_t>(row.out.tokens.size());
+  const double uniform =
+      unit(mix(sampling_.seed, static_cast<uint64_t>(row.out.origin), static_cast<uint32_t>(row.answer), position));
+  float logprob = 0;
+  const int32_t token = sample(logits, sampling_, uniform, &logprob);
+  row.out.tokens.push_back(token);
+  row.out.logprobs.push_back(logprob);
+  row.text.push_back(token);
+  if (tap_) tap_(row.index, token);
+  row.out.finished = ends(row);
+  return !row.out.finished && static_cast<int64_t>(row.out.tokens.size()) < sampling_.max_tokens;
+}
+
+void Decoder::run(std::vector<Row>& all) {
+  const NoGradient no_gradient;
+  const auto full = [&](const Row* row) { return static_cast<int64_t>(row->text.size()) >= room_; };
+  std::vector<Row*> rows;
+  for (Row& row : all)
+    if (slide_ || !full(&row)) rows.push_back(&row);
+  if (rows.empty() || sampling_.max_tokens == 0) return;
+  const int64_t slots = slide_ ? model_.config().context : capacity(rows);
+  KeyValueCache cache(model_.config(), static_cast<int64_t>(rows.size()), slots);
+  Tensor hidden = states(rows, cache);
+  for (;;) {
+    const auto logits = to_host<float>(model_.logits(hidden));
+    const size_t V = logits.size() / rows.size();
+    std::vector<int64_t> going;
+    std::vector<Row*> kept;
+    for (size_t b = 0; b < rows.size(); ++b) {
+      if (!choose(*rows[b], std::span(logits).subspan(b * V, V)) || (!slide_ && full(rows[b]))) continue;
+      going.push_back(static_cast<int64_t>(b));
+      kept.push_back(rows[b]);
+    }
+    if (kept.empty()) return;
+    if (kept.size() < rows.size()) cache.keep(going);
+    rows = std::move(kept);
+
+    for (size_t b = 0; b < rows.size(); ++b)
+      if (static_cast<int64_t>(rows[b]->text.size()) > room_) forget_half(*rows[b], static_cast<int64_t>(b), cache);
+    hidden = next_states(rows, cache);
+  }
+}
+
+// Reads the younger half of the row's text again, but for its last token, which is read with the other rows'.
+void Decoder::forget_half(Row& row, int64_t b, KeyValueCache& cache) const {
+  row.text.erase(row.text.begin(), row.text.end() - std::max<int64_t>(2, room_ / 2));
+  KeyValueCache own(model_.config(), 1, cache.capacity());
+  const std::vector<int32_t> text(row.text.begin(), row.text.end() - 1);
+  const Pass pass{.tokens = from_host(std::span<const int32_t>(text), {1, static_cast<int64_t>(text.size())})};
+  model_.hidden(pass, &own);
+  cache.replace(b, own);
+}
+
+}  // namespace
+
+std::vector<Generated> generate(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                                const Sampling& sampling, bool slide,
+                                const std::function<void(int64_t answer, int32_t token)>& tap) {
+  require(sampling.answers >= 0 && sampling.max_tokens >= 0, "{} answers of {} tokens", sampling.answers,
+          sampling.max_tokens);
+  Decoder decoder(model, sampling, slide, tap);
+  std::vector<std::vector<int32_t>> texts;
+  for (size_t i = 0; i < prompts.size(); ++i) texts.push_back(decoder.fitted(prompts[i], i));
+  std::vector<Generated> out;
+  const int64_t total = static_cast<int64_t>(prompts.size()) * sampling.answers;
+  for (int64_t begin = 0; begin < total; begin += rows_at_once) {
+    std::vector<Row> rows;
+    for (int64_t i = begin; i < std::min(total, begin + rows_at_once); ++i) {
+      const int64_t prompt = i / sampling.answers;
+      Row& row = rows.emplace_back();
+      row.index = i;
+      row.answer = i % sampling.answers;
+      row.text = texts[static_cast<size_t>(prompt)];
+      row.out.origin = prompt;
+    }
+    decoder.run(rows);
+    for (Row& row : rows) out.push_back(std::move(row.out));
+  }
+  return out;
+}
+
+}  // namespace rgm

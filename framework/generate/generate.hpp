@@ -1,0 +1,43 @@
+// generate.hpp - text from a model: sampling, and decoding of many rows side by side with a KV cache.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/model.hpp"
+
+namespace rgm {
+
+struct Sampling {
+  int64_t answers = 1;  // per prompt
+  int64_t max_tokens = 200;
+  double temperature = 1;  // 0: the most likely token
+  int64_t top_k = 0;       // 0: all
+  double top_p = 1;
+  uint64_t seed = 0;
+  std::vector<std::vector<int32_t>> stop;  // token sequences that end an answer (kept in it); end of text always does
+  bool end_at_end_of_text = true;
+};
+
+struct Generated {
+  int64_t origin = 0;             // index of its prompt
+  std::vector<int32_t> tokens{};  // the answer alone, end of text included where it came
+  std::vector<float> logprobs{};  // of these tokens, under the distribution they were drawn from before top_k and top_p
+  bool finished = false;          // ended by itself
+};
+
+// One token from logits: temperature, top_k, top_p, then by inverse transform of `uniform` in [0, 1) over the tokens in
+// falling order of probability (equal ones by id), so a draw does not depend on threads or devices' sums.
+int32_t sample(std::span<const float> logits, const Sampling& sampling, double uniform, float* logprob = nullptr);
+
+// Answers of all prompts, `answers` each, in the order prompt-major. The random numbers of an answer are keyed by seed,
+// prompt, answer and position: what is decoded side by side changes nothing but the rounding of a backend whose
+// products round by size. Where an answer would leave the context it ends unfinished; with `slide`, the oldest half
+// of the text is forgotten instead and it goes on. `tap` (may be empty) sees each token as it comes.
+std::vector<Generated> generate(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                                const Sampling& sampling, bool slide = false,
+                                const std::function<void(int64_t answer, int32_t token)>& tap = {});
+
+}  // namespace rgm

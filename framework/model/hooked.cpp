@@ -1,0 +1,54 @@
+// hooked.cpp - modules of the transformer with what acts at their sites.
+#include "model/hooked.hpp"
+
+namespace rgm {
+
+Tensor Hooked::input(size_t site, const Tensor& x) const {
+  if (!acts_before(site)) return x;
+  const SiteScope scope = draws(site);
+  return hooks_->input(site, x);
+}
+
+Tensor Hooked::output(size_t site, const Tensor& x, Tensor y) const {
+  if (!acts_after(site)) return y;
+  const SiteScope scope = draws(site);
+  return hooks_->output(site, x, std::move(y));
+}
+
+Tensor Hooked::prompt(size_t site) const {
+  if (!hooks_) return {};
+  const SiteScope scope = draws(site);
+  return hooks_->prompt(site);
+}
+
+std::pair<Tensor, Tensor> Hooked::key_values(size_t site) const {
+  if (!hooks_) return {};
+  const SiteScope scope = draws(site);
+  return hooks_->key_values(site);
+}
+
+Tensor Hooked::dropout(size_t site, const Tensor& x) const {
+  if (dropout_ == 0) return x;
+  const SiteScope scope = draws(site);
+  return ops::dropout(x, dropout_);
+}
+
+Tensor Hooked::linear(const LinearPart& part, const Tensor& given, int32_t activation) const {
+  const Tensor x = input(part.site, given);
+  const Tensor& w = part.weight->value;
+  const Tensor b = part.bias ? part.bias->value : Tensor();
+  if (!acts_after(part.site)) return ops::linear(x, w, b, activation);
+  Tensor y = output(part.site, x, ops::linear(x, w, b));
+  return activation ? ops::unary(activation, y) : y;
+}
+
+Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
+                             Tensor residual) const {
+  if (dropout_ == 0 && !acts_after(part.site) && !acts_after(module)) {
+    const Tensor given = input(part.site, inner);
+    return ops::linear(given, part.weight->value, part.bias ? part.bias->value : Tensor(), 0, std::move(residual));
+  }
+  return residual + output(module, x, dropout(module, linear(part, inner)));
+}
+
+}  // namespace rgm

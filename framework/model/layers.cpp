@@ -1,0 +1,115 @@
+// layers.cpp - the layers of a pass, written once for all families; hooks act at the sites.
+#include <algorithm>
+
+#include "model/reader.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+
+Tensor Reader::norm(const Tensor& x, const NormPart& part) const {
+  if (config_.family->norm == Normalisation::root_mean_square)
+    return ops::rms_norm(x, part.weight->value, config_.norm_epsilon());
+  return ops::layer_norm(x, part.weight->value, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon());
+}
+
+Tensor Reader::block(size_t i, Tensor x) {
+  const LayerPart& layer = model_.layers()[i];
+  x = hooked_.input(layer.block, x);
+  const Tensor before = hooked_.acts_after(layer.block) ? x : Tensor();
+  Tensor normed = norm(x, layer.attention_norm);
+  x = attention(i, normed, std::move(x));
+  normed = norm(x, layer.mlp_norm);
+  x = mlp(layer, normed, std::move(x));
+  return before ? hooked_.output(layer.block, before, std::move(x)) : x;
+}
+
+std::array<Tensor, 3> Reader::query_key_value(const LayerPart& layer, const Tensor& x) const {
+  const LinearPart* parts[] = {&layer.query, &layer.key, &layer.value};
+  std::array<Tensor, 3> out;
+  if (!layer.qkv) {
+    for (size_t i = 0; i < 3; ++i) out[i] = hooked_.linear(*parts[i], x);
+    return out;
+  }
+  const int64_t queries = config_.heads * config_.head_dim, keys = config_.kv_heads * config_.head_dim;
+  const int64_t sizes[] = {queries, keys, keys};
+  const bool apart = std::ranges::any_of(parts, [&](const LinearPart* p) { return hooked_.acts_before(p->site); });
+  if (!apart) {
+    const auto fused = ops::split(
+        ops::linear(x, layer.qkv.weight->value, layer.qkv.bias ? layer.qkv.bias->value : Tensor()), -1, sizes);
+    for (size_t i = 0; i < 3; ++i) out[i] = hooked_.output(parts[i]->site, x, fused[i]);
+    return out;
+  }
+  for (int64_t i = 0, begin = 0; i < 3; begin += sizes[i++]) {
+    const auto part = [&](const Parameter* p) {
+      return p ? ops::slice(p->value, 0, begin, begin + sizes[i]) : Tensor();
+    };
+    const size_t site = parts[i]->site;
+    const Tensor own = hooked_.input(site, x);
+    out[static_cast<size_t>(i)] =
+        hooked_.output(site, own, ops::linear(own, part(layer.qkv.weight), part(layer.qkv.bias)));
+  }
+  return out;
+}
+
+// Of q (B, T, H, D) over what was read, in front of that the layer's extra keys and values.
+Tensor Reader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
+  const LayerPart& layer = model_.layers()[i];
+  ops::AttentionOptions options;
+  options.dropout = hooked_.dropout_now();
+  int64_t extra = 0;
+  if (!key_values_.empty() && key_values_[i].first) {
+    const auto& [front_k, front_v] = key_values_[i];
+    extra = front_k.size(0);
+    const Shape shape{B_, extra, config_.kv_heads, config_.head_dim};
+    const auto all_rows = [&](const Tensor& x) {
+      return ops::broadcast(ops::reshape(x, {1, extra, config_.kv_heads, config_.head_dim}), shape);
+    };
+    if (cache_) {
+      require(extra == prefix_, "a cache needs equally many keys and values in front of every layer, not {} and {}",
+              extra, prefix_);
+      cache_->store_prefix(i, all_rows(front_k), all_rows(front_v));
+    } else {
+      k = ops::concat(std::array{all_rows(front_k), k}, 1);
+      v = ops::concat(std::array{all_rows(front_v), v}, 1);
+    }
+  }
+  if (segments_) {
+    options.q_segments = options.k_segments = segments_;
+    if (extra > 0)
+      options.k_segments = ops::concat(std::array{ops::full({B_, extra}, prompt_segment, RGM_I32), segments_}, 1);
+    options.prefix = extra + prompts_;
+  }
+  if (cache_) {
+    std::tie(k, v) = cache_->store(i, k, v, cache_->fresh() ? segments_ : cache_->segments());
+    options.k_lengths = cache_->lengths();
+  }
+  const SiteScope scope = hooked_.draws(layer.attention);
+  return ops::attention(q, k, v, options);
+}
+
+// y = residual + output(attention(x))
+Tensor Reader::attention(size_t i, const Tensor& normed, Tensor residual) {
+  const LayerPart& layer = model_.layers()[i];
+  const Tensor x = hooked_.input(layer.attention, normed);
+  auto [q, k, v] = query_key_value(layer, x);
+  q = ops::reshape(q, {B_, T_, config_.heads, config_.head_dim});
+  k = ops::reshape(k, {B_, T_, config_.kv_heads, config_.head_dim});
+  v = ops::reshape(v, {B_, T_, config_.kv_heads, config_.head_dim});
+  if (config_.family->positions == Positions::rotary) {
+    q = ops::rope(q, positions_, model_.cosines(), model_.sines());
+    k = ops::rope(k, positions_, model_.cosines(), model_.sines());
+  }
+  Tensor y = ops::reshape(attend(i, q, k, v), {B_, T_, config_.heads * config_.head_dim});
+  return hooked_.end_of_module(layer.attention, x, layer.output, y, std::move(residual));
+}
+
+// y = residual + down(activation(up x)), or down(activation(gate x) * up x)
+Tensor Reader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
+  const int32_t activation = config_.family->activation;
+  const Tensor x = hooked_.input(layer.mlp, normed);
+  Tensor inner = layer.gate ? hooked_.linear(layer.gate, x, activation) * hooked_.linear(layer.up, x)
+                            : hooked_.linear(layer.up, x, activation);
+  return hooked_.end_of_module(layer.mlp, x, layer.down, inner, std::move(residual));
+}
+
+}  // namespace rgm

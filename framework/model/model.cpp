@@ -1,0 +1,172 @@
+// model.cpp - a model's parts: new weights, sites, and what is known about a whole model.
+#include "model/model.hpp"
+
+#include <cmath>
+
+#include "model/hooked.hpp"
+#include "model/transformer.hpp"
+#include "tensor/ops.hpp"
+#include "tensor/views.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr uint32_t initial_draws = 0x696e6974;  // keeps them apart from those of training
+constexpr double deviation = 0.02;
+
+// A parameter as the slot wants it: memory in the file's order, seen in ours.
+Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
+  return slot.transposed ? alias(in_file_order, views::transposed(in_file_order.view())) : in_file_order;
+}
+
+Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t seed, uint64_t index) {
+  if (slot.shape.rank() == 1) return ops::full(slot.shape, slot.ours.ends_with(".weight") ? 1 : 0);
+  const RandomScope scope({.seed = seed, .step = index, .micro_batch = initial_draws});
+  const bool onto_stream = slot.ours.ends_with("attention.output.weight") || slot.ours.ends_with("mlp.down.weight");
+  const double scale = onto_stream ? deviation / std::sqrt(2.0 * static_cast<double>(config.layers)) : deviation;
+  const Shape shape = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
+  return in_slot(slot, ops::affine(ops::random(shape, RGM_NORMAL), scale, 0));
+}
+
+std::string parent(const std::string& name) { return name.substr(0, name.rfind('.')); }
+
+}  // namespace
+
+Model::Model(ModelConfig config, TokenizerPtr tokenizer) : config_(config), tokenizer_(std::move(tokenizer)) {
+  check(config_);
+  if (config_.family->positions != Positions::rotary) return;
+  const int64_t pairs = config_.head_dim / 2;
+  std::vector<float> cosines, sines;
+  for (int64_t t = 0; t < config_.context; ++t)
+    for (int64_t i = 0; i < pairs; ++i) {
+      const double angle =
+          static_cast<double>(t) * std::pow(config_.rope_base, -static_cast<double>(i) / static_cast<double>(pairs));
+      cosines.push_back(static_cast<float>(std::cos(angle)));
+      sines.push_back(static_cast<float>(std::sin(angle)));
+    }
+  cos_ = from_host(std::span<const float>(cosines), {config_.context, pairs});
+  sin_ = from_host(std::span<const float>(sines), {config_.context, pairs});
+}
+
+std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed) {
+  const NoGradient no_gradient;
+  const std::shared_ptr<Model> out(new Model(config, std::move(tokenizer)));
+  uint64_t index = 0;
+  for (const ParameterSlot& slot : parameter_slots(out->config_))
+    out->parameters_.add(slot.ours, initial(slot, out->config_, seed, index++), true);
+  out->make_layers();
+  return out;
+}
+
+std::shared_ptr<Model> Model::frozen_copy() const {
+  const NoGradient no_gradient;
+  const std::shared_ptr<Model> out(new Model(config_, tokenizer_));
+  const auto copied = [](const Tensor& x) {
+    Tensor y = empty_like(x.view(), x.dtype());
+    assign(y, x);
+    return y;
+  };
+  for (const Parameter& p : parameters_.all()) out->parameters_.add(p.name, copied(p.value), false, p.buffer);
+  for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value), false, p.buffer);
+  out->saved_extra_ = saved_extra_;
+  out->make_layers();
+  return out;
+}
+
+LinearPart Model::linear_part(const std::string& name) const {
+  return {parameters_.find(name + ".weight"), parameters_.find(name + ".bias"), 0};
+}
+NormPart Model::norm_part(const std::string& name) const {
+  return {parameters_.find(name + ".weight"), parameters_.find(name + ".bias")};
+}
+
+std::string Model::theirs(const std::string& ours) const {
+  for (const ParameterSlot& slot : parameter_slots(config_))
+    if (slot.ours == ours + ".weight") return parent(slot.theirs);
+  return {};
+}
+
+size_t Model::add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
+                       int64_t out) {
+  SiteInfo site;
+  site.kind = kind, site.name = ours, site.theirs = theirs, site.in = in, site.out = out, site.layer = layer;
+  sites_.push_back(std::move(site));
+  return sites_.size() - 1;
+}
+
+// `begin` to `end` are the rows of the part's weight that belong to the site.
+size_t Model::add_linear_site(int64_t layer, const std::string& ours, const LinearPart& part, int64_t begin,
+                              int64_t end) {
+  const Tensor& w = part.weight->value;
+  const size_t index =
+      add_site(RGM_LINEAR_SITE, layer, ours, theirs(parent(part.weight->name)), w.size(1), end - begin);
+  const bool whole = end - begin == w.size(0);
+  const auto seen = [&](const Tensor& x) { return whole ? x : alias(x, views::sliced(x.view(), 0, begin, end)); };
+  sites_[index].weight = seen(w);
+  if (part.bias) sites_[index].bias = seen(part.bias->value);
+  return index;
+}
+
+void Model::make_layers() {
+  norm_ = norm_part("norm");
+  const size_t first = add_site(RGM_EMBEDDING_SITE, -1, "embedding", theirs("embedding"), 0, config_.channels);
+  sites_[first].weight = parameters_.find("embedding.weight")->value;
+  sites_[first].in = config_.vocabulary;
+  const int64_t queries = config_.heads * config_.head_dim, keys = config_.kv_heads * config_.head_dim;
+  for (int64_t i = 0; i < config_.layers; ++i) {
+    const std::string name = fmt::format("layers.{}", i), attention = name + ".attention", mlp = name + ".mlp";
+    LayerPart part;
+    part.attention_norm = norm_part(attention + "_norm");
+    part.mlp_norm = norm_part(mlp + "_norm");
+    part.qkv = linear_part(attention + ".qkv");
+    const auto linear = [&](LinearPart& linear, const std::string& own, int64_t begin = 0, int64_t end = 0) {
+      const bool fused = end > 0 && part.qkv;
+      linear = linear_part(own);
+      if (!fused && !linear) return;
+      const LinearPart& weights = fused ? part.qkv : linear;
+      linear.site = add_linear_site(i, own, weights, fused ? begin : 0, fused ? end : weights.weight->value.size(0));
+    };
+    linear(part.query, attention + ".query", 0, queries);
+    linear(part.key, attention + ".key", queries, queries + keys);
+    linear(part.value, attention + ".value", queries + keys, queries + 2 * keys);
+    linear(part.output, attention + ".output");
+    const std::string their_attention = parent(theirs(attention + ".output"));
+    part.attention = add_site(RGM_ATTENTION_SITE, i, attention, their_attention, config_.channels, config_.channels);
+    linear(part.gate, mlp + ".gate");
+    linear(part.up, mlp + ".up");
+    linear(part.down, mlp + ".down");
+    part.mlp = add_site(RGM_MLP_SITE, i, mlp, parent(theirs(mlp + ".down")), config_.channels, config_.channels);
+    part.block = add_site(RGM_BLOCK_SITE, i, name, parent(their_attention), config_.channels, config_.channels);
+    layers_.push_back(part);
+  }
+}
+
+const Tensor& Model::head_weight() const {
+  return parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight")->value;
+}
+
+Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache); }
+
+int64_t Model::virtual_tokens() const {
+  if (!hooks_) return 0;
+  const NoGradient no_gradient;
+  const RandomScope scope(RandomKey{});  // what is drawn here is not missed elsewhere
+  const Hooked hooked(*this);
+  hooked.begin();
+  const Tensor prompt = hooked.prompt(embedding_site());
+  int64_t prefix = 0;
+  for (const LayerPart& layer : layers_)
+    if (const Tensor k = hooked.key_values(layer.attention).first) prefix = std::max(prefix, k.size(0));
+  return prefix + (prompt ? prompt.size(0) : 0);
+}
+
+// 2 a multiplication and addition, thrice: forward, and backward for the input and for the weight. Scores and their
+// use take 2 T H D each; PaLM's count (Chowdhery et al. 2022, appendix B), which leaves the causal half out of account.
+double Model::flops_per_token(int64_t context) const {
+  double products = static_cast<double>(head_weight().count());
+  for (const Parameter& p : parameters_.all())
+    if (p.value.rank() == 2 && p.name.starts_with("layers.")) products += static_cast<double>(p.value.count());
+  return 6 * products + 12 * static_cast<double>(config_.layers * config_.heads * config_.head_dim * context);
+}
+
+}  // namespace rgm

@@ -1,0 +1,150 @@
+// model.hpp - one decoder-only transformer, configured by its family: a pass over tokens, its parameters, its sites,
+// and the folder it is kept in (Hugging Face's layout).
+#pragma once
+#include <regimen/abi/model.h>
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "model/family.hpp"
+#include "model/parameters.hpp"
+#include "model/sites.hpp"
+#include "text/tokenizer.hpp"
+
+namespace rgm {
+
+// Keys and values of the tokens read so far, for B rows. Slots are filled in order; the first `prefix` ones hold
+// virtual tokens.
+class KeyValueCache {
+ public:
+  KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity);
+  int64_t rows() const { return rows_; }
+  int64_t capacity() const { return capacity_; }
+
+  struct Layer {
+    Tensor k, v;
+  };  // (B, capacity, Hkv, D), zeros where nothing was written
+  std::vector<Layer> layers;
+  std::vector<int64_t> lengths;  // slots in use, per row (virtual tokens included)
+  int64_t prefix = 0;            // virtual tokens in front
+  // Forgets all rows, so that the memory serves again.
+  void clear();
+  // The rows named, in that order; the others are forgotten.
+  void keep(std::span<const int64_t> rows);
+  // Row `row` becomes row 0 of `other`, which has the same capacity.
+  void replace(int64_t row, const KeyValueCache& other);
+
+ private:
+  int64_t rows_, capacity_;
+};
+
+// One pass. tokens (B, T) I32. segments (B, T) I32 or empty; positions (B, T) I32 or empty: counted from 0 in each
+// segment; segments are then contiguous and their numbers at most T.
+//
+// With a cache, each row's tokens stand behind those it has read, and positions follow from that. Rows may end in
+// padding: `counts` says how many tokens of each row are new (empty: all T). What can be read depends on the cache:
+// - an empty one takes rows of any length, as attention then looks at the fresh keys alone, under segments;
+// - any takes one token a row;
+// - more tokens at once on top of others need rows that are all equally long, and no padding.
+struct Pass {
+  Tensor tokens, segments = {}, positions = {};
+  double temperature = 1;
+  std::vector<int64_t> counts = {};
+};
+
+// A linear layer; `site` is what acts on it.
+struct LinearPart {
+  const Parameter *weight = nullptr, *bias = nullptr;
+  size_t site = 0;
+  explicit operator bool() const { return weight != nullptr; }
+};
+struct NormPart {
+  const Parameter *weight = nullptr, *bias = nullptr;
+};
+// The parameters and sites of one layer. Either qkv or query, key and value have weights; these three have the sites.
+struct LayerPart {
+  NormPart attention_norm, mlp_norm;
+  LinearPart qkv, query, key, value, output, gate, up, down;
+  size_t attention = 0, mlp = 0, block = 0;
+};
+
+class Model {
+ public:
+  // New weights, drawn from `seed`: normal with deviation 0.02, the projections onto the residual stream scaled by
+  // 1 / sqrt(2 L), biases 0, norms 1 (GPT-2). All trained.
+  static std::shared_ptr<Model> create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed);
+  // Opens config.json, model.safetensors (copied to the device), tokenizer.json, and heads.safetensors where plug-ins
+  // filed parameters of their own. RGM_INVALID naming file and tensor when something is missing, extra or misshaped.
+  static std::shared_ptr<Model> open(const fs::path& folder);
+  // The same architecture with a copy of every weight, frozen: a reference.
+  std::shared_ptr<Model> frozen_copy() const;
+  // Writes the folder's files into `folder`, which exists; answers the SHA-256 of model.safetensors.
+  std::string save(const fs::path& folder) const;
+
+  const ModelConfig& config() const { return config_; }
+  const TokenizerPtr& tokenizer() const { return tokenizer_; }
+  Parameters& parameters() { return parameters_; }  // the transformer's own
+  const Parameters& parameters() const { return parameters_; }
+  Parameters& extra() { return extra_; }  // filed by plug-ins through scopes
+  const Parameters& extra() const { return extra_; }
+  // Saved values of extra parameters that nobody has asked for yet, by name: param() finds them here.
+  std::map<std::string, Tensor>& saved_extra() { return saved_extra_; }
+  const std::vector<SiteInfo>& sites() const { return sites_; }
+  size_t embedding_site() const { return 0; }
+  const std::vector<LayerPart>& layers() const { return layers_; }
+  const NormPart& last_norm() const { return norm_; }
+  const Tensor& head_weight() const;  // (V, C)
+  // Of rotary positions: (context, D / 2)
+  const Tensor& cosines() const { return cos_; }
+  const Tensor& sines() const { return sin_; }
+
+  // What acts at the sites; NULL: nothing. Borrowed.
+  void set_hooks(Hooks* hooks) { hooks_ = hooks; }
+  Hooks* hooks() const { return hooks_; }
+
+  // (B, T, C) after the last norm, virtual tokens taken off. Records the tape where something is trained. `dropout` of
+  // the config acts where the tape records and `training` is set.
+  Tensor hidden(const Pass& pass, KeyValueCache* cache = nullptr) const;
+  // Outputs in the order of the bits of `want` (RGM_LOGPROBS ... as in the ABI). Where only log-probabilities and
+  // entropy are wanted, the last token of a row is not read by the transformer: context + 1 tokens fit.
+  std::vector<Tensor> forward(const Pass& pass, uint32_t want) const;
+  // sum(-weights * logprobs), (); weights (B, T)
+  Tensor cross_entropy(const Pass& pass, const Tensor& weights) const;
+  Tensor divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const;
+  // (B, T, V) of hidden states
+  Tensor logits(const Tensor& hidden, double temperature = 1) const;
+
+  int64_t virtual_tokens() const;                 // of a prompt hook or key_values, now
+  double flops_per_token(int64_t context) const;  // forward and backward: 6 x parameters in products + attention
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  bool training = false;
+
+ private:
+  Model(ModelConfig config, TokenizerPtr tokenizer);
+  // Once all parameters are there.
+  void make_layers();
+  size_t add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
+                  int64_t out);
+  size_t add_linear_site(int64_t layer, const std::string& ours, const LinearPart& part, int64_t begin, int64_t end);
+  LinearPart linear_part(const std::string& name) const;
+  NormPart norm_part(const std::string& name) const;
+  std::string theirs(const std::string& ours) const;  // of a module
+
+  ModelConfig config_;
+  TokenizerPtr tokenizer_;
+  Parameters parameters_, extra_;
+  std::map<std::string, Tensor> saved_extra_;
+  std::vector<SiteInfo> sites_;
+  std::vector<LayerPart> layers_;
+  NormPart norm_;
+  Tensor cos_, sin_;
+  Hooks* hooks_ = nullptr;
+};
+
+}  // namespace rgm

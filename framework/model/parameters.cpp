@@ -1,0 +1,56 @@
+// parameters.cpp - the record of parameters: names are looked up, and nothing moves once it is filed.
+#include "model/parameters.hpp"
+
+#include "base/sha256.hpp"
+
+namespace rgm {
+
+Parameter& Parameters::add(std::string name, Tensor value, bool trained, bool buffer) {
+  require(!index_.contains(name), "there is already a parameter \"{}\"", name);
+  Parameter& p = all_.emplace_back(Parameter{std::move(name), std::move(value), false, buffer});
+  index_[p.name] = &p;
+  set_trained(p, trained);
+  return p;
+}
+
+Parameter* Parameters::find(std::string_view name) {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : found->second;
+}
+const Parameter* Parameters::find(std::string_view name) const {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : found->second;
+}
+
+int64_t Parameters::count() const {
+  int64_t n = 0;
+  for (const Parameter& p : all_)
+    if (!p.buffer) n += p.value.count();
+  return n;
+}
+int64_t Parameters::trained_count() const {
+  int64_t n = 0;
+  for (const Parameter& p : all_)
+    if (p.trained) n += p.value.count();
+  return n;
+}
+
+void Parameters::set_trained(Parameter& p, bool trained) {
+  p.trained = trained && !p.buffer;
+  p.value.set_trained(p.trained);
+}
+
+std::string Parameters::sha256() const {
+  Sha256 sum;
+  for (const Parameter& p : all_) {
+    sum.update(p.name + p.value.shape().text());
+    const auto add = [&](const auto& values) { sum.update(values.data(), values.size() * sizeof values[0]); };
+    if (is_float(p.value.dtype()))
+      add(to_host<float>(p.value));
+    else
+      add(to_host<int32_t>(p.value));
+  }
+  return sum.hex();
+}
+
+}  // namespace rgm

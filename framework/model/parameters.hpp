@@ -1,0 +1,41 @@
+// parameters.hpp - named parameters, in the order they were made: what is trained, what is saved, what is a buffer.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/tensor.hpp"
+
+namespace rgm {
+
+struct Parameter {
+  std::string name;  // "layers.0.attention.qkv.weight", or "scope.name" of a plug-in's own
+  Tensor value;
+  bool trained = false;  // goes to the optimizer
+  bool buffer = false;   // saved like the rest, changed by assign only
+};
+
+class Parameters {
+ public:
+  // Files a parameter; its address stays valid. RGM_INVALID when the name is taken.
+  Parameter& add(std::string name, Tensor value, bool trained, bool buffer = false);
+  Parameter* find(std::string_view name);
+  const Parameter* find(std::string_view name) const;
+  std::deque<Parameter>& all() { return all_; }
+  const std::deque<Parameter>& all() const { return all_; }
+  int64_t count() const;          // elements, buffers left out
+  int64_t trained_count() const;  // of those, trained
+  // Freezes or trains every non-buffer parameter, in the record and on its tensor.
+  void set_trained(Parameter& p, bool trained);
+  // Of names, shapes and bytes, in order; waits.
+  std::string sha256() const;
+
+ private:
+  std::deque<Parameter> all_;
+  std::map<std::string, Parameter*, std::less<>> index_;
+};
+
+}  // namespace rgm

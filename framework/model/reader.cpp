@@ -1,0 +1,95 @@
+// reader.cpp - the beginning of a pass: where its tokens stand, and their embedding.
+#include "model/reader.hpp"
+
+#include <algorithm>
+
+#include "model/transformer.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+
+Reader::Reader(const Model& model, const Pass& pass, KeyValueCache* cache)
+    : model_(model), config_(model.config()), pass_(pass), hooked_(model) {
+  require(pass.tokens && pass.tokens.rank() == 2 && pass.tokens.dtype() == RGM_I32,
+          "a pass needs tokens (B, T) of int32, not {} of {}", pass.tokens ? pass.tokens.shape().text() : "nothing",
+          pass.tokens ? name_of(pass.tokens.dtype()) : "nothing");
+  for (const auto& [tensor, name] : {std::pair(pass.segments, "segments"), std::pair(pass.positions, "positions")})
+    require(!tensor || (tensor.shape() == pass.tokens.shape() && tensor.dtype() == RGM_I32),
+            "a pass with tokens {} and {} {}, int32 of one shape expected", pass.tokens.shape().text(), name,
+            tensor ? tensor.shape().text() : "");
+  B_ = pass.tokens.size(0), text_ = T_ = pass.tokens.size(1);
+  require(B_ > 0 && text_ > 0, "a pass over no tokens: {}", pass.tokens.shape().text());
+  hooked_.begin();
+  const bool first = !cache || std::ranges::all_of(cache->lengths, [](int64_t n) { return n == 0; });
+  if (first) {  // later these lie in the cache
+    prompt_ = hooked_.prompt(model.embedding_site());
+    prompts_ = prompt_ ? prompt_.size(0) : 0;
+    for (const LayerPart& layer : model.layers()) {
+      key_values_.push_back(hooked_.key_values(layer.attention));
+      if (const Tensor& k = key_values_.back().first) prefix_ = std::max(prefix_, k.size(0));
+    }
+  }
+  T_ += prompts_;
+  if (cache) cache_.emplace(*cache, pass, T_, prompts_, prefix_);
+  check_length();
+  place();
+}
+
+void Reader::check_length() const {
+  const int64_t before = prefix_ + prompts_ + (cache_ && !cache_->fresh() ? cache_->longest() : 0);
+  if (before + text_ <= config_.context) return;
+  if (cache_ && !cache_->fresh())
+    invalid("{} tokens behind {} that were read do not fit into the model's context of {}", text_, before,
+            config_.context);
+  if (before == 0) invalid("{} tokens do not fit into the model's context of {}", text_, config_.context);
+  invalid("{} tokens and {} virtual ones do not fit into the model's context of {}", text_, before, config_.context);
+}
+
+// Positions and segments of all slots. A prompt stands in front of every row, and all of its segments see it.
+void Reader::place() {
+  start_ = prefix_;
+  if (cache_ && !cache_->together())
+    positions_ = cache_->positions();
+  else if (cache_)
+    start_ = cache_->fresh() ? prefix_ : cache_->start();
+  else if (pass_.positions || pass_.segments) {
+    const Tensor own = pass_.positions ? pass_.positions : positions_in_segments(pass_.segments, config_.context);
+    const auto limit = [](int64_t n) { return ops::full({}, static_cast<double>(n), RGM_I32); };
+    // Kept inside of the table whatever a caller gives.
+    positions_ =
+        ops::binary(RGM_MIN, ops::affine(own, 1, static_cast<double>(prefix_ + prompts_)), limit(config_.context - 1));
+    positions_ = ops::binary(RGM_MAX, positions_, limit(0));
+  }
+  const auto line = [&](int64_t n) {
+    return ops::broadcast(ops::affine(ops::iota(n), 1, static_cast<double>(start_)), {B_, n});
+  };
+  if (positions_ && prompts_ > 0) positions_ = ops::concat(std::array{line(prompts_), positions_}, 1);
+  if (!positions_ && config_.family->positions == Positions::rotary) positions_ = ops::contiguous(line(T_));
+
+  if (cache_ && !cache_->fresh()) return;
+  segments_ = pass_.segments ? pass_.segments : cache_ ? cache_->segments() : Tensor();
+  if (segments_ && prompts_ > 0)
+    segments_ = ops::concat(std::array{ops::full({B_, prompts_}, prompt_segment, RGM_I32), segments_}, 1);
+}
+
+// x (B, T, C) = embedding of the tokens, behind the prompt, + that of the positions
+Tensor Reader::embed() const {
+  const int64_t C = config_.channels;
+  const size_t site = model_.embedding_site();
+  const Tensor& table = model_.sites()[site].weight;
+  Tensor x = ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1}));
+  x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
+  if (prompt_) {
+    const Tensor front = ops::broadcast(ops::reshape(prompt_, {1, prompts_, C}), {B_, prompts_, C});
+    x = ops::concat(std::array{front, x}, 1);
+  }
+  if (config_.family->positions == Positions::learned) {
+    const Tensor& places = model_.parameters().find("positions.weight")->value;
+    x = x + (positions_
+                 ? ops::reshape(ops::gather(places, 0, ops::reshape(ops::contiguous(positions_), {-1})), {B_, T_, C})
+                 : ops::slice(places, 0, start_, start_ + T_));
+  }
+  return hooked_.dropout(site, x);
+}
+
+}  // namespace rgm

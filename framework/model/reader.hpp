@@ -1,0 +1,44 @@
+// reader.hpp - one pass while it runs: what its layers share. reader.cpp places the slots, layers.cpp walks the layers.
+#pragma once
+#include <array>
+#include <optional>
+
+#include "model/cache.hpp"
+#include "model/hooked.hpp"
+
+namespace rgm {
+
+// Slots of a prompt belong to no segment; as queries they are no padding either, so their number is large, not
+// negative.
+inline constexpr int32_t prompt_segment = 1 << 30;
+
+class Reader {
+ public:
+  Reader(const Model& model, const Pass& pass, KeyValueCache* cache);
+  Tensor operator()();
+
+ private:
+  void check_length() const;
+  void place();
+  Tensor embed() const;
+  Tensor norm(const Tensor& x, const NormPart& part) const;
+  Tensor block(size_t i, Tensor x);
+  Tensor attention(size_t i, const Tensor& x, Tensor residual);
+  Tensor mlp(const LayerPart& layer, const Tensor& x, Tensor residual) const;
+  std::array<Tensor, 3> query_key_value(const LayerPart& layer, const Tensor& x) const;
+  Tensor attend(size_t i, const Tensor& q, Tensor k, Tensor v);
+
+  const Model& model_;
+  const ModelConfig& config_;
+  const Pass& pass_;
+  const Hooked hooked_;
+  std::vector<std::pair<Tensor, Tensor>> key_values_;  // by layer, in front of the sequence
+  Tensor prompt_;                                      // (N, C)
+  int64_t B_, text_, prompts_ = 0, prefix_ = 0, T_;    // T_: prompt and text
+  std::optional<CacheReading> cache_;
+  int64_t start_ = 0;  // position of the first slot, where all rows go on in one line
+  Tensor positions_;   // (B, T) otherwise; always there for rotary positions
+  Tensor segments_;    // (B, T) where attention must respect some
+};
+
+}  // namespace rgm

@@ -1,0 +1,40 @@
+// sites.hpp - the places in a model where small trained parts may act, and the interface through which they do. The
+// model knows nothing of adapters; the host implements Hooks over them.
+#pragma once
+#include <regimen/abi/adapter.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.hpp"
+
+namespace rgm {
+
+// A module with an input x and an output y: "layers.3.attention.query" (LINEAR), "layers.3.attention", "layers.3.mlp",
+// "layers.3" (BLOCK), "embedding".
+struct SiteInfo {
+  int32_t kind = 0;
+  std::string name;
+  std::string theirs;   // the module's name in Hugging Face's layout; of a fused part: the fused module
+  Tensor weight, bias;  // LINEAR: (out, in) and (out), views of a fused weight where it is one; EMBEDDING (V, C)
+  int64_t in = 0, out = 0, layer = -1;
+};
+
+// What acts at the sites during one pass. `site` is the index in Model::sites().
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+  virtual void begin() = 0;  // before every pass
+  virtual bool has_input(size_t site) const = 0;
+  virtual bool has_output(size_t site) const = 0;
+  virtual Tensor input(size_t site, const Tensor& x) = 0;
+  virtual Tensor output(size_t site, const Tensor& x, Tensor y) = 0;
+  // Keys and values (N, Hkv, D) in front of the sequence at an ATTENTION site; empty tensors: none.
+  virtual std::pair<Tensor, Tensor> key_values(size_t site) = 0;
+  // Vectors (N, C) in front of the embedded text; an empty tensor: none.
+  virtual Tensor prompt(size_t site) = 0;
+};
+
+}  // namespace rgm

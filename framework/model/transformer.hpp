@@ -1,0 +1,12 @@
+// transformer.hpp - the pass itself: tokens to hidden states.
+#pragma once
+#include "model/model.hpp"
+
+namespace rgm {
+
+// Model::hidden
+Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache);
+// Position of each token in its segment, (B, T) I32, without a wait. Segments are contiguous, numbered up to T.
+Tensor positions_in_segments(const Tensor& segments, int64_t context);
+
+}  // namespace rgm

@@ -1,0 +1,175 @@
+// column_source_test.cpp - examples from rows: columns found, prompts uncounted, groups kept together.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "artefact/folder.hpp"
+#include "base/error.hpp"
+#include "data/source.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const ColumnWish text{"text", RGM_TOKENS_COLUMN, 0}, label{"label", RGM_INTEGER_COLUMN, 0};
+
+class ColumnSourceTest : public testing::Test {
+ protected:
+  std::unique_ptr<Source> open(const std::string& format, const std::string& content,
+                               const std::vector<ColumnWish>& wishes, const std::vector<ColumnMap>& columns = {},
+                               double begin = 0, double end = 1) {
+    const fs::path path = folder / ("data." + format);
+    write_file(path, content);
+    DataSpec spec{.format = format, .files = {path}, .columns = columns, .split_begin = begin, .split_end = end};
+    return open_source(spec, wishes, byte_tokenizer(), options);
+  }
+  std::string refusal(const std::string& format, const std::string& content, const std::vector<ColumnWish>& wishes,
+                      const std::vector<ColumnMap>& columns = {}) {
+    try {
+      open(format, content, wishes, columns);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.status(), RGM_INVALID);
+      return e.what();
+    }
+    return "opened";
+  }
+  test::Folder folder;
+  SourceOptions options{.context = 8, .cache = folder / "cache"};
+};
+
+TEST_F(ColumnSourceTest, ColumnsByNumberHaveNoLineOfNames) {
+  const auto source = open("tsv", "ab\t1\nc\t0\n", {text, label}, {{"text", "0", {}}, {"label", "1", {}}});
+  EXPECT_EQ(source->units(), 2);
+  EXPECT_EQ(source->tokens(), 5);  // each with its end of text
+  const Batch batch = source->in_order(0, 2);
+  EXPECT_THAT(batch.columns.at("text").integers, ElementsAre('a', 'b', 256, 'c', 256));
+  EXPECT_THAT(batch.columns.at("text").segments, ElementsAre(1, 1, 1, 2, 2));
+  EXPECT_THAT(batch.columns.at("label").integers, ElementsAre(1, 0));
+}
+
+TEST_F(ColumnSourceTest, WithoutAMappingTheComponentsNamesAreMeant) {
+  const auto source = open("tsv", "label\ttext\n1\tab\n", {text, label});
+  EXPECT_THAT(source->in_order(0, 1).columns.at("text").integers, ElementsAre('a', 'b', 256));
+  EXPECT_EQ(open("jsonl", "{\"text\": \"ab\"}\n", {text})->units(), 1);
+}
+
+TEST_F(ColumnSourceTest, APromptDoesNotCount) {
+  const auto source = open("jsonl", "{\"q\": \"1+1\", \"a\": \"2\"}\n", {text}, {{"text", "a", "q"}});
+  const BatchColumn c = source->in_order(0, 1).columns.at("text");
+  EXPECT_THAT(c.integers, ElementsAre('1', '+', '1', '2', 256));
+  EXPECT_THAT(c.reals, ElementsAre(0, 0, 0, 1, 1));
+}
+
+TEST_F(ColumnSourceTest, PromptsToContinueDoNotEnd) {
+  options.end_of_text = false;
+  EXPECT_THAT(open("jsonl", "{\"text\": \"ab\"}\n", {text})->in_order(0, 1).columns.at("text").integers,
+              ElementsAre('a', 'b'));
+}
+
+TEST_F(ColumnSourceTest, NumbersAreReadAndChecked) {
+  const ColumnWish score{"score", RGM_REAL_COLUMN, 0}, note{"note", RGM_TEXT_COLUMN, 0};
+  const auto source = open("json",
+                           "[{\"score\": 0.5, \"label\": true, \"note\": 7}, "
+                           "{\"score\": \"-2e1\", \"label\": \"3\", \"note\": \"x\"}]",
+                           {score, label, note});
+  const Batch batch = source->in_order(0, 2);
+  EXPECT_THAT(batch.columns.at("score").reals, ElementsAre(0.5F, -20));
+  EXPECT_THAT(batch.columns.at("label").integers, ElementsAre(1, 3));
+  EXPECT_THAT(batch.columns.at("note").texts, ElementsAre("7", "x"));
+  for (const std::string bad : {"1.5", "\"good\"", "3000000000", "\"-9223372036854775808\"", "{}", "1e300"})
+    EXPECT_THAT(refusal("jsonl", "{\"label\": 1}\n{\"label\": " + bad + "}\n", {label}),
+                HasSubstr("data.jsonl:2: \"label\" is"));
+  EXPECT_THAT(refusal("jsonl", "{\"score\": \"nan\"}\n", {score}), HasSubstr("a number was expected"));
+}
+
+TEST_F(ColumnSourceTest, AMissingColumnIsAnsweredWithThoseThereAre) {
+  const std::string said = refusal("jsonl", "{\"text\": \"a\", \"labl\": 1}\n", {text, label});
+  EXPECT_THAT(said, HasSubstr("data.jsonl:1: there is no \"label\""));
+  EXPECT_THAT(said, HasSubstr("there are labl, text"));
+  EXPECT_THAT(said, HasSubstr("did you mean \"labl\"?"));
+  EXPECT_THAT(refusal("tsv", "good\t1\n bad\t0\n", {text}), HasSubstr("by number"));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n{\"txt\": \"a\"}\n", {text}), HasSubstr("data.jsonl:2"));
+  EXPECT_THAT(refusal("jsonl", "", {text}), HasSubstr("has no examples"));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n", {text}, {{"txt", "text", {}}}), HasSubstr("read by nobody"));
+}
+
+TEST_F(ColumnSourceTest, OptionalColumnsMayBeLeftOut) {
+  const ColumnWish margin{"margin", RGM_REAL_COLUMN, RGM_OPTIONAL};
+  const auto source = open("jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", {text, margin});
+  EXPECT_FALSE(has_column(source->in_order(0, 2), "margin"));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"margin\": 1}\n{\"text\": \"b\"}\n", {text, margin}),
+              HasSubstr("data.jsonl:2: there is no \"margin\""));
+}
+
+TEST_F(ColumnSourceTest, EqualValuesStayTogether) {
+  const ColumnWish group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  const auto source = open("csv", "text,group\na,7\nb,9\nc,7\nd,8\ne,9\n", {text, group});
+  EXPECT_EQ(source->units(), 3);
+  EXPECT_THAT(source->in_order(0, 1).columns.at("group").integers, ElementsAre(7, 7));  // by first appearance
+  EXPECT_THAT(source->in_order(1, 3).columns.at("group").integers, ElementsAre(9, 9, 8));
+  std::set<int32_t> seen;
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto groups = source->batch(i, 1, 5).columns.at("group").integers;
+    EXPECT_TRUE(std::ranges::all_of(groups, [&](int32_t g) { return g == groups[0]; }));
+    seen.insert(groups[0]);
+  }
+  EXPECT_EQ(seen.size(), 3U);
+  EXPECT_THAT(refusal("csv", "text\na\n", {text, group}), HasSubstr("there is no \"group\""));
+}
+
+TEST_F(ColumnSourceTest, ListsAreSeveralExamplesOfOneGroup) {
+  const ColumnWish rank{"rank", RGM_INTEGER_COLUMN, 0}, group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  const auto source = open("jsonl",
+                           "{\"prompt\": \"p\", \"responses\": [\"a\", \"b\"], \"ranks\": [2, 1]}\n"
+                           "{\"prompt\": \"q\", \"responses\": [\"c\", \"d\", \"e\"], \"ranks\": [1, 2, 2]}\n",
+                           {text, rank, group}, {{"text", "responses", "prompt"}, {"rank", "ranks", {}}});
+  EXPECT_EQ(source->units(), 2);
+  const Batch batch = source->in_order(0, 2);
+  EXPECT_EQ(batch.examples, 5);
+  EXPECT_THAT(batch.columns.at("rank").integers, ElementsAre(2, 1, 1, 2, 2));
+  EXPECT_THAT(batch.columns.at("group").integers, ElementsAre(0, 0, 1, 1, 1));
+  EXPECT_THAT(select(batch, std::vector<int64_t>{4}, 8).columns.at("text").integers, ElementsAre('q', 'e', 256));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": [\"a\", \"b\"], \"label\": [1]}\n", {text, label}),
+              HasSubstr("data.jsonl:1: \"label\" is a list of 1, another list here has 2"));
+}
+
+TEST_F(ColumnSourceTest, TheSplitCountsExamplesAndBreaksNoGroup) {
+  std::string rows;
+  for (int i = 0; i < 21; ++i) rows += "{\"label\": " + std::to_string(i) + "}\n";
+  EXPECT_EQ(open("jsonl", rows, {label}, {}, 0, 0.9)->units(), 18);
+  EXPECT_THAT(open("jsonl", rows, {label}, {}, 0.9, 1)->in_order(0, 3).columns.at("label").integers,
+              ElementsAre(18, 19, 20));
+  const ColumnWish group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  const auto held_out = open("csv", "group\n1\n2\n2\n1\n", {group}, {}, 0.5, 1);
+  EXPECT_THAT(held_out->in_order(0, 1).columns.at("group").integers, ElementsAre(2, 2));
+}
+
+TEST_F(ColumnSourceTest, APositionIsTheSameWhoeverAsks) {
+  std::string rows;
+  for (int i = 0; i < 10; ++i) rows += "{\"label\": " + std::to_string(i) + "}\n";
+  const auto source = open("jsonl", rows, {label}), resumed = open("jsonl", rows, {label});
+  const auto all = source->batch(0, 30, 1).columns.at("label").integers;
+  for (int64_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(resumed->batch(i, 1, 1).columns.at("label").integers[0], all[static_cast<size_t>(i)]);
+    EXPECT_EQ(source->unit_at(i, 1), all[static_cast<size_t>(i)]);
+  }
+  EXPECT_EQ(std::set<int32_t>(all.begin(), all.begin() + 10).size(), 10U);
+}
+
+TEST_F(ColumnSourceTest, CutExamplesAreToldOf) {
+  testing::internal::CaptureStderr();
+  const auto source = open("jsonl", "{\"text\": \"a long text\"}\n{\"text\": \"b\"}\n", {text});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("1 of 2 examples"));
+  EXPECT_EQ(source->in_order(0, 1).columns.at("text").length, 8);
+}
+
+TEST_F(ColumnSourceTest, AFileOfTextHasNoOtherColumns) {
+  EXPECT_THAT(refusal("text", "abc", {text, label}), HasSubstr("no column \"label\""));
+}
+
+}  // namespace
+}  // namespace rgm

@@ -1,0 +1,95 @@
+// rows_test.cpp - rows of jsonl, json, csv and tsv, and where a broken one lies.
+#include "data/rows.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "artefact/folder.hpp"
+#include "base/error.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class RowsTest : public testing::Test {
+ protected:
+  // Each row as `line: json`
+  std::vector<std::string> read(const std::string& format, const std::string& content, bool numbered = false) {
+    const fs::path path = folder / ("f." + format);
+    write_file(path, content);
+    std::vector<std::string> out;
+    each_row(path, format, numbered, [&](nlohmann::json& row, const std::string& where) {
+      out.push_back(where.substr(where.rfind(':') + 1) + ": " + row.dump());
+    });
+    return out;
+  }
+  std::string refusal(const std::string& format, const std::string& content, bool numbered = false) {
+    try {
+      read(format, content, numbered);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.status(), RGM_INVALID);
+      return e.what();
+    }
+    return "read";
+  }
+  test::Folder folder;
+};
+
+TEST_F(RowsTest, JsonLines) {
+  EXPECT_THAT(read("jsonl", "{\"a\":1}\n\n{\"a\":2}\r\n  \n{\"a\":3}"),
+              ElementsAre("1: {\"a\":1}", "3: {\"a\":2}", "5: {\"a\":3}"));
+}
+
+TEST_F(RowsTest, ABrokenLineIsNamed) {
+  EXPECT_THAT(refusal("jsonl", "{\"a\":1}\n{\"a\":\n{\"a\":3}\n"), HasSubstr("f.jsonl:2: not valid JSON"));
+  EXPECT_THAT(refusal("jsonl", "{\"a\":1}\n[1]\n"), HasSubstr("f.jsonl:2: a JSON array"));
+  EXPECT_THAT(refusal("jsonl", "{\"a\":\"\xff\"}\n"), HasSubstr("f.jsonl:1: not valid JSON"));
+}
+
+TEST_F(RowsTest, ArrayOfObjects) {
+  EXPECT_THAT(read("json", "[\n {\"a\": \"x]},{\\\"\"},\n {\"a\": [1, {\"b\": 2}]}\n]\n"),
+              ElementsAre("2: {\"a\":\"x]},{\\\"\"}", "3: {\"a\":[1,{\"b\":2}]}"));
+  EXPECT_THAT(read("json", "[]"), ElementsAre());
+  EXPECT_THAT(refusal("json", "[{\"a\":1},\n{\"a\" 2}]"), HasSubstr("f.json:2: not valid JSON"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1}"), HasSubstr("not closed"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1},]"), HasSubstr("f.json:1"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1}] x"), HasSubstr("behind the array"));
+  EXPECT_THAT(refusal("json", "{\"a\":1}"), HasSubstr("array of objects was expected"));
+  EXPECT_THAT(refusal("json", ""), HasSubstr("array of objects was expected"));
+  EXPECT_THAT(refusal("json", "[\"abc\\"), HasSubstr("not closed"));
+}
+
+TEST_F(RowsTest, CsvQuotes) {
+  EXPECT_THAT(
+      read("csv", "text,label\n\"a, b\",1\n\"say \"\"hi\"\"\",0\r\n\"two\nlines\",1\nplain \"x\",\n"),
+      ElementsAre("2: {\"label\":\"1\",\"text\":\"a, b\"}", "3: {\"label\":\"0\",\"text\":\"say \\\"hi\\\"\"}",
+                  "4: {\"label\":\"1\",\"text\":\"two\\nlines\"}", "6: {\"label\":\"\",\"text\":\"plain \\\"x\\\"\"}"));
+  EXPECT_THAT(read("csv", "\"\",b,\"\"", true), ElementsAre("1: {\"0\":\"\",\"1\":\"b\",\"2\":\"\"}"));
+}
+
+TEST_F(RowsTest, CsvMistakes) {
+  EXPECT_THAT(refusal("csv", "a,b\n1,\"never ends\n\n"), HasSubstr("f.csv:2: a quoted field begins here"));
+  EXPECT_THAT(refusal("csv", "a,b\n1,\"x\"y\n"), HasSubstr("f.csv:2: there is text behind a quoted field"));
+  EXPECT_THAT(refusal("csv", "a,b\n1,2\n1,2,3\n"), HasSubstr("f.csv:3: has 3 fields, 2 were expected"));
+  EXPECT_THAT(refusal("csv", "a,a\n1,2\n"), HasSubstr("two columns are called \"a\""));
+}
+
+TEST_F(RowsTest, TabsPartAndQuotesStayInTsv) {
+  EXPECT_THAT(read("tsv", "text\tlabel\n\"quoted\" , text\t1\n"),
+              ElementsAre("2: {\"label\":\"1\",\"text\":\"\\\"quoted\\\" , text\"}"));
+  EXPECT_THAT(read("tsv", "good film\t1\n\nbad film\t0\r\n", true),
+              ElementsAre("1: {\"0\":\"good film\",\"1\":\"1\"}", "3: {\"0\":\"bad film\",\"1\":\"0\"}"));
+  EXPECT_THAT(refusal("tsv", "a\t1\nb\n", true), HasSubstr("f.tsv:2: has 1 fields, 2 were expected"));
+  EXPECT_THAT(refusal("tsv", "\xff\t1\n", true), HasSubstr("f.tsv:1: is not UTF-8"));
+}
+
+TEST_F(RowsTest, TheMarkOfSpreadsheetsIsNoPartOfAName) {
+  EXPECT_THAT(read("csv", "\xEF\xBB\xBFtext\nx\n"), ElementsAre("2: {\"text\":\"x\"}"));
+}
+
+TEST_F(RowsTest, UnknownFormatsAreNamed) { EXPECT_THAT(refusal("parquet", "x"), HasSubstr("\"parquet\"")); }
+
+}  // namespace
+}  // namespace rgm

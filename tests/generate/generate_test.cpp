@@ -1,0 +1,173 @@
+// generate_test.cpp - drawing tokens, and texts that do not depend on their neighbours.
+#include "generate/generate.hpp"
+
+#include <algorithm>
+
+#include "model/small.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Sample, TakesTokensInFallingOrderOfProbability) {
+  const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.25F), std::log(0.15F)};
+  Sampling s;
+  float logprob = 0;
+  EXPECT_EQ(sample(logits, s, 0.49, &logprob), 1);
+  EXPECT_NEAR(logprob, std::log(0.5), 1e-6);
+  EXPECT_EQ(sample(logits, s, 0.51), 2);
+  EXPECT_EQ(sample(logits, s, 0.76), 3);
+  EXPECT_EQ(sample(logits, s, 0.9999), 0);
+  s.temperature = 0;
+  EXPECT_EQ(sample(logits, s, 0.9999), 1);
+}
+
+TEST(Sample, TopKAndTopPLeaveTheMostLikely) {
+  const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.25F), std::log(0.15F)};
+  Sampling s;
+  s.top_k = 2;
+  EXPECT_EQ(sample(logits, s, 0.66), 1);  // 0.5 of 0.75
+  EXPECT_EQ(sample(logits, s, 0.68), 2);
+  s.top_k = 0;
+  s.top_p = 0.6;  // 0.5 is not enough, 0.75 is
+  float logprob = 0;
+  EXPECT_EQ(sample(logits, s, 0.999, &logprob), 2);
+  EXPECT_NEAR(logprob, std::log(0.25), 1e-6);  // of the whole distribution
+  s.top_p = 0.4;
+  EXPECT_EQ(sample(logits, s, 0.999), 1);
+}
+
+TEST(Sample, AFlatDistributionIsDrawnFlat) {
+  const std::vector<float> logits(1000, 0.5F);
+  for (int32_t i = 0; i < 1000; i += 37) EXPECT_EQ(sample(logits, Sampling{}, (i + 0.5) / 1000), i);
+}
+
+class Generation : public TensorTest {
+ protected:
+  std::vector<int32_t> greedy(std::vector<int32_t> text, int64_t n) const {
+    const NoGradient no_gradient;
+    std::vector<int32_t> out;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto logits = to_host(model->forward(pass_over(tokens_of({text})), RGM_LOGITS)[0]);
+      const auto last = logits.end() - 257;
+      out.push_back(static_cast<int32_t>(std::max_element(last, logits.end()) - last));
+      text.push_back(out.back());
+    }
+    return out;
+  }
+  std::shared_ptr<Model> model = small_model();
+  const std::vector<std::vector<int32_t>> prompts = {some_tokens(3, 1), some_tokens(8, 2), some_tokens(5, 3)};
+};
+
+TEST_F(Generation, WithoutTemperatureItIsTheMostLikelyTokenOfTheFullPass) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
+  auto out = generate(*model, prompts, s);
+  ASSERT_EQ(out.size(), 3U);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(out[i].tokens, greedy(prompts[i], 6)) << i;
+    EXPECT_EQ(out[i].origin, static_cast<int64_t>(i));
+    EXPECT_EQ(out[i].logprobs.size(), 6U);
+    EXPECT_FALSE(out[i].finished);
+  }
+  s.temperature = 1, s.top_k = 1;
+  EXPECT_EQ(generate(*model, prompts, s)[1].tokens, out[1].tokens);
+}
+
+TEST_F(Generation, NeighboursChangeNothing) {
+  Sampling s;
+  s.seed = 3, s.max_tokens = 10, s.answers = 30;
+  const auto alone = generate(*model, {prompts[0]}, s), together = generate(*model, prompts, s);
+  ASSERT_EQ(together.size(), 90U);
+  for (size_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(alone[i].tokens, together[i].tokens);
+    EXPECT_EQ(alone[i].logprobs, together[i].logprobs);
+  }
+  EXPECT_NE(alone[0].tokens, alone[1].tokens);
+  EXPECT_EQ(together[30].origin, 1);
+  s.seed = 4;
+  EXPECT_NE(generate(*model, {prompts[0]}, s)[0].tokens, alone[0].tokens);
+}
+
+TEST_F(Generation, LogProbabilitiesAreThoseOfAPass) {
+  Sampling s;
+  s.max_tokens = 8, s.temperature = 1.3, s.top_p = 0.9, s.end_at_end_of_text = false;
+  const auto out = generate(*model, prompts, s);
+  const NoGradient no_gradient;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    auto text = prompts[i];
+    text.insert(text.end(), out[i].tokens.begin(), out[i].tokens.end());
+    Pass pass = pass_over(tokens_of({text}));
+    pass.temperature = 1.3;
+    auto logprobs = to_host(model->forward(pass, RGM_LOGPROBS)[0]);
+    logprobs.erase(logprobs.begin(), logprobs.begin() + static_cast<std::ptrdiff_t>(prompts[i].size()));
+    expect_near(out[i].logprobs, logprobs, 1e-3);
+  }
+}
+
+TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
+  const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
+  s.stop = {{whole[1], whole[2]}};
+  std::vector<std::pair<int64_t, int32_t>> seen;
+  const auto out = generate(*model, {prompts[0]}, s, false, [&](int64_t a, int32_t t) { seen.emplace_back(a, t); });
+  EXPECT_TRUE(out[0].finished);
+  EXPECT_LE(out[0].tokens.size(), 3U);
+  EXPECT_EQ(seen.size(), out[0].tokens.size());
+  EXPECT_EQ(seen.back(), std::pair(int64_t{0}, out[0].tokens.back()));
+}
+
+TEST_F(Generation, ThePositionsEndTheAnswerUnlessItSlides) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 40, s.end_at_end_of_text = false;
+  const auto out = generate(*model, prompts, s);
+  EXPECT_EQ(out[0].tokens.size(), 21U);  // the context has 24
+  EXPECT_EQ(out[1].tokens.size(), 16U);
+  EXPECT_FALSE(out[0].finished);
+
+  const auto longer = generate(*model, prompts, s, true);
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(longer[i].tokens.size(), 40U);
+    EXPECT_TRUE(std::equal(out[i].tokens.begin(), out[i].tokens.end(), longer[i].tokens.begin()));
+  }
+  // The 25th token of the text comes; then the last 12 are all that is known.
+  auto text = prompts[0];
+  text.insert(text.end(), longer[0].tokens.begin(), longer[0].tokens.begin() + 22);
+  EXPECT_EQ(longer[0].tokens[22], greedy({text.end() - 12, text.end()}, 1)[0]);
+}
+
+TEST_F(Generation, PromptsThatCannotBeReadAreNamed) {
+  const auto message = [&](const std::vector<int32_t>& prompt) -> std::string {
+    try {
+      generate(*model, {prompts[0], prompt}, {});
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(message({}), HasSubstr("prompt 1 is empty"));
+  EXPECT_THAT(message(some_tokens(25, 1)), HasSubstr("prompt 1 has 25 tokens"));
+  Sampling s;
+  s.max_tokens = 2, s.temperature = 0, s.end_at_end_of_text = false;
+  const auto prompt = some_tokens(30, 1);
+  const std::vector<int32_t> tail(prompt.end() - 24, prompt.end());
+  EXPECT_EQ(generate(*model, {prompt}, s, true)[0].tokens[0], greedy(tail, 1)[0]);
+}
+
+TEST_F(Generation, VirtualTokensTakePlaceInTheContext) {
+  TestHooks hooks(*model);
+  hooks.front = sample({4, 16}, 5);
+  model->set_hooks(&hooks);
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 40, s.end_at_end_of_text = false;
+  const auto out = generate(*model, {prompts[0]}, s);
+  EXPECT_EQ(out[0].tokens.size(), 17U);
+  EXPECT_EQ(std::vector<int32_t>(out[0].tokens.begin(), out[0].tokens.begin() + 5), greedy(prompts[0], 5));
+  EXPECT_EQ(generate(*model, {prompts[0]}, s, true)[0].tokens.size(), 40U);
+}
+
+}  // namespace
+}  // namespace rgm::test

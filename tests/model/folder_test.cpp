@@ -1,0 +1,94 @@
+// folder_test.cpp - a model's folder: what is saved is opened again, what is wrong is named.
+#include <unistd.h>
+
+#include "artefact/safetensors.hpp"
+#include "model/small.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Folders : public TensorTest {
+ protected:
+  Folders() { fs::create_directories(folder); }
+  ~Folders() override { fs::remove_all(folder); }
+  std::string problem() const {
+    try {
+      Model::open(folder);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.status(), RGM_INVALID);
+      return e.what();
+    }
+    return "";
+  }
+  fs::path folder = fs::temp_directory_path() / ("regimen-model-" + std::to_string(getpid()));
+};
+
+TEST_F(Folders, WhatIsSavedIsOpenedAgain) {
+  for (const std::string& id : family_ids()) {
+    SCOPED_TRACE(id);
+    const auto model = small_model(id.c_str());
+    model->extra().add("value.weight", values({1, 2, 3}), true);
+    model->extra().add("value.count", indices({7}), false, true);
+    const std::string hash = model->save(folder);
+    const auto again = Model::open(folder);
+    EXPECT_EQ(again->save(folder), hash);
+    EXPECT_EQ(again->parameters().sha256(), model->parameters().sha256());
+    const NoGradient no_gradient;
+    const Pass pass = pass_over(tokens_of({some_tokens(6, 1)}));
+    EXPECT_EQ(to_host(model->forward(pass, RGM_LOGITS)[0]), to_host(again->forward(pass, RGM_LOGITS)[0]));
+    EXPECT_EQ(to_host(again->saved_extra().at("value.weight")), (std::vector<float>{1, 2, 3}));
+    EXPECT_EQ(again->saved_extra().at("value.count").dtype(), RGM_I32);
+    const auto copy = model->frozen_copy();
+    EXPECT_EQ(copy->parameters().sha256(), model->parameters().sha256());
+    EXPECT_EQ(copy->parameters().trained_count(), 0);
+  }
+}
+
+TEST_F(Folders, TheSameSeedDrawsTheSameWeights) {
+  const auto hash = [](uint64_t seed) {
+    return Model::create(small_config(), byte_tokenizer(), seed)->parameters().sha256();
+  };
+  EXPECT_EQ(hash(1), hash(1));
+  EXPECT_NE(hash(1), hash(2));
+}
+
+TEST_F(Folders, NamesMayLackTheirPrefixAndBuffersAreIgnored) {
+  const auto model = small_model();
+  model->save(folder);
+  {
+    const SafeTensors file(folder / "model.safetensors");
+    std::vector<SavedTensor> tensors = file.tensors();
+    for (SavedTensor& t : tensors) t.name = t.name.substr(std::string("transformer.").size());
+    SavedTensor mask = tensors[0];
+    mask.name = "h.0.attn.bias";
+    tensors.push_back(mask);
+    write_safetensors(folder / "model.safetensors", tensors);
+  }
+  EXPECT_EQ(Model::open(folder)->parameters().sha256(), model->parameters().sha256());
+}
+
+TEST_F(Folders, WhatIsWrongIsNamed) {
+  small_model()->save(folder);
+  const SafeTensors file(folder / "model.safetensors");
+  std::vector<SavedTensor> tensors = file.tensors();
+  const std::string name = tensors.back().name;
+  tensors.back().name = "transformer.other";
+  write_safetensors(folder / "model.safetensors", tensors);
+  EXPECT_THAT(problem(), HasSubstr("tensor \"" + name + "\" is missing"));
+  tensors.back().name = name;
+  SavedTensor more = tensors.back();
+  more.name = "transformer.other";
+  tensors.push_back(more);
+  write_safetensors(folder / "model.safetensors", tensors);
+  EXPECT_THAT(problem(), HasSubstr("tensor \"transformer.other\" belongs to no part"));
+  tensors.pop_back();
+  for (SavedTensor& t : tensors)
+    if (t.shape.size() == 2) std::swap(t.shape[0], t.shape[1]);
+  write_safetensors(folder / "model.safetensors", tensors);
+  EXPECT_THAT(problem(), HasSubstr("config.json says"));
+}
+
+}  // namespace
+}  // namespace rgm::test

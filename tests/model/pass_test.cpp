@@ -1,0 +1,146 @@
+// pass_test.cpp - what a pass computes: packed rows, log-probabilities, decoding with a cache, and its refusals.
+#include "model/small.hpp"
+#include "model/transformer.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Families : public testing::TestWithParam<const char*> {
+ protected:
+  OnDevice device;
+  NoGradient no_gradient;
+  std::shared_ptr<Model> model = small_model(GetParam());
+};
+INSTANTIATE_TEST_SUITE_P(All, Families, testing::Values("gpt2", "llama"), [](const auto& info) { return info.param; });
+
+template <class F>
+std::string message(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), RGM_INVALID);
+    return e.what();
+  }
+  return "";
+}
+
+TEST_P(Families, LogProbabilitiesAreThoseOfTheLogits) {
+  const Tensor tokens = tokens_of({some_tokens(8, 1), some_tokens(8, 2)});
+  Pass pass = pass_over(tokens);
+  pass.temperature = 0.7;
+  const auto out = model->forward(pass, RGM_LOGPROBS | RGM_ENTROPY | RGM_HIDDEN | RGM_LOGITS);
+  ASSERT_EQ(out.size(), 4U);
+  const Tensor log_p = ops::log_softmax(ops::slice(out[3], 1, 0, 7), -1);
+  const Tensor targets = ops::contiguous(ops::slice(tokens, 1, 1, 8));
+  expect_near(ops::slice(out[0], 1, 1, 8), ops::pick(log_p, targets), 1e-4);
+  expect_near(ops::slice(out[1], 1, 1, 8), ops::reduce(RGM_SUM, 4, -(ops::exp(log_p) * log_p)), 1e-3);
+  EXPECT_THAT(to_host(ops::slice(out[0], 1, 0, 1)), ElementsAre(0, 0));
+  expect_near(model->forward(pass, RGM_LOGPROBS)[0], out[0], 1e-5);
+  const Tensor weights = sample({2, 8}, 3);
+  EXPECT_NEAR(item(model->cross_entropy(pass, weights)), item(ops::sum(-(weights * out[0]))), 1e-3);
+  EXPECT_NEAR(item(model->divergence(*model, pass, weights, RGM_FORWARD_KL)), 0, 1e-4);
+}
+
+TEST_P(Families, PackedRowsEqualTheRowsAlone) {
+  const auto a = some_tokens(5, 1), b = some_tokens(7, 2);
+  auto both = a;
+  both.insert(both.end(), b.begin(), b.end());
+  both.resize(14);
+  Pass pass = pass_over(tokens_of({both}));
+  pass.segments = indices({1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 0, 0}, {1, 14});
+  const auto packed = model->forward(pass, RGM_LOGPROBS | RGM_LOGITS);
+  const auto first = model->forward(pass_over(tokens_of({a})), RGM_LOGPROBS | RGM_LOGITS),
+             second = model->forward(pass_over(tokens_of({b})), RGM_LOGPROBS | RGM_LOGITS);
+  expect_near(ops::slice(packed[1], 1, 0, 5), first[1], 1e-4);
+  expect_near(ops::slice(packed[1], 1, 5, 12), second[1], 1e-4);
+  expect_near(ops::slice(packed[0], 1, 0, 5), first[0], 1e-4);
+  expect_near(ops::slice(packed[0], 1, 5, 12), second[0], 1e-4);  // 0 in front: nothing precedes it
+  EXPECT_THAT(to_host(ops::slice(packed[0], 1, 12, 14)), ElementsAre(0, 0));
+  expect_near(model->forward(pass, RGM_LOGPROBS)[0], packed[0], 1e-5);
+}
+
+TEST_P(Families, ACacheChangesNothing) {
+  const std::vector<std::vector<int32_t>> rows = {some_tokens(9, 1), some_tokens(9, 2)};
+  const Tensor all = model->hidden(pass_over(tokens_of(rows)));
+  KeyValueCache cache(model->config(), 2, 12);
+  const Tensor tokens = tokens_of(rows);
+  const auto piece = [&](int64_t begin, int64_t end) {
+    return pass_over(ops::contiguous(ops::slice(tokens, 1, begin, end)));
+  };
+  expect_near(model->hidden(piece(0, 4), &cache), ops::slice(all, 1, 0, 4), 1e-4);
+  expect_near(model->hidden(piece(4, 7), &cache), ops::slice(all, 1, 4, 7), 1e-4);
+  expect_near(model->hidden(piece(7, 8), &cache), ops::slice(all, 1, 7, 8), 1e-4);
+  EXPECT_THAT(cache.lengths, ElementsAre(8, 8));
+}
+
+TEST_P(Families, RowsOfDifferentLengthsDecodeAsIfAlone) {
+  const auto a = some_tokens(3, 1), b = some_tokens(6, 2), next_a = some_tokens(3, 3), next_b = some_tokens(3, 4);
+  KeyValueCache cache(model->config(), 2, 12);
+  auto padded = a;
+  padded.resize(6, 99);
+  Pass prefill = pass_over(tokens_of({padded, b}));
+  prefill.counts = {3, 6};
+  model->hidden(prefill, &cache);
+  auto text_a = a, text_b = b;
+  for (size_t i = 0; i < 3; ++i) {
+    text_a.push_back(next_a[i]), text_b.push_back(next_b[i]);
+    const Tensor y = model->hidden(pass_over(tokens_of({{next_a[i]}, {next_b[i]}})), &cache);
+    const Tensor alone_a = model->hidden(pass_over(tokens_of({text_a}))),
+                 alone_b = model->hidden(pass_over(tokens_of({text_b})));
+    expect_near(ops::slice(y, 0, 0, 1), ops::slice(alone_a, 1, alone_a.size(1) - 1, alone_a.size(1)), 1e-4);
+    expect_near(ops::slice(y, 0, 1, 2), ops::slice(alone_b, 1, alone_b.size(1) - 1, alone_b.size(1)), 1e-4);
+  }
+  EXPECT_THAT(message([&] { model->hidden(pass_over(tokens_of({a, a})), &cache); }), HasSubstr("token by token"));
+}
+
+TEST(Positions, CountFromZeroInEachSegment) {
+  const OnDevice device;
+  const Tensor segments = indices({1, 1, 2, 2, 2, 0, 1, 2, 3, 3, 0, 0}, {2, 6});
+  EXPECT_THAT(to_host<int32_t>(positions_in_segments(segments, 100)), ElementsAre(0, 1, 0, 1, 2, 0, 0, 0, 0, 1, 0, 1));
+}
+
+TEST(Passes, DropoutActsWhereTheTapeRecordsInTraining) {
+  const OnDevice device;
+  ModelConfig config = small_config();
+  config.dropout = 0.5;
+  const auto model = Model::create(config, byte_tokenizer(), 7);
+  const Pass pass = pass_over(tokens_of({some_tokens(8, 1)}));
+  const auto hidden = [&](uint64_t step) {
+    const RandomScope scope({.seed = 1, .step = step});
+    return to_host(model->hidden(pass));
+  };
+  const auto plain = hidden(1);
+  EXPECT_EQ(hidden(2), plain);
+  model->training = true;
+  const auto dropped = hidden(1);
+  EXPECT_NE(dropped, plain);
+  EXPECT_EQ(hidden(1), dropped);
+  EXPECT_NE(hidden(2), dropped);
+  const NoGradient no_gradient;
+  EXPECT_EQ(hidden(1), plain);
+}
+
+TEST(Passes, WhatAModelLacksIsUnsupported) {
+  const OnDevice device;
+  try {
+    small_model()->forward(pass_over(tokens_of({{1, 2}})), RGM_HEAD);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), RGM_UNSUPPORTED);
+  }
+}
+
+TEST(Passes, AContextIsExceededByName) {
+  const OnDevice device;
+  const auto model = small_model();
+  const NoGradient no_gradient;
+  const Pass pass = pass_over(tokens_of({some_tokens(25, 1)}));
+  EXPECT_THAT(message([&] { model->hidden(pass); }), HasSubstr("25 tokens do not fit into the model's context of 24"));
+  EXPECT_EQ(model->forward(pass, RGM_LOGPROBS)[0].size(1), 25);  // the last is not read
+}
+
+}  // namespace
+}  // namespace rgm::test
