@@ -1,0 +1,88 @@
+// adapter_hooks.cpp - a pass over a model with adapters: every instance's hooks, in the order they were added.
+#include "host/adapter_instance.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+namespace {
+
+Tensor taken(rgm_status status, rgm_tensor* out, const std::string& id, const char* hook) {
+  check_status(status);
+  require(out != nullptr, "adapter \"{}\": its hook {} answered nothing", id, hook);
+  return Tensor::adopt(out);
+}
+
+// Several adapters' virtual tokens stand one behind the other.
+void append(Tensor& all, Tensor more) {
+  all = all ? ops::concat(std::vector{all, std::move(more)}, 0) : std::move(more);
+}
+
+}  // namespace
+
+void Adapters::begin() {
+  for (const auto& a : instances_) {
+    a->shared = {};
+    if (!RGM_HAS(a->table, begin)) continue;
+    rgm_tensor* shared = nullptr;
+    check_status(a->table->begin(a->self, &shared));
+    a->shared = Tensor::adopt(shared);
+  }
+}
+
+bool Adapters::has_input(size_t site) const {
+  for (const auto& a : instances_)
+    if (a->at[site] && RGM_HAS(a->table, input)) return true;
+  return false;
+}
+bool Adapters::has_output(size_t site) const {
+  for (const auto& a : instances_)
+    if (a->at[site] && RGM_HAS(a->table, output)) return true;
+  return false;
+}
+
+Tensor Adapters::input(size_t site, const Tensor& given) {
+  Tensor x = given;
+  for (const auto& a : instances_) {
+    if (!a->at[site] || !RGM_HAS(a->table, input)) continue;
+    rgm_tensor* out = nullptr;
+    const rgm_status status = a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out);
+    x = taken(status, out, a->id, "input");
+  }
+  return x;
+}
+
+Tensor Adapters::output(size_t site, const Tensor& x, Tensor y) {
+  for (const auto& a : instances_) {
+    if (!a->at[site] || !RGM_HAS(a->table, output)) continue;
+    rgm_tensor* out = nullptr;
+    const rgm_status status =
+        a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out);
+    y = taken(status, out, a->id, "output");
+  }
+  return y;
+}
+
+std::pair<Tensor, Tensor> Adapters::key_values(size_t site) {
+  std::pair<Tensor, Tensor> all;
+  for (const auto& a : instances_) {
+    if (!a->at[site] || !RGM_HAS(a->table, key_values)) continue;
+    rgm_tensor *k = nullptr, *v = nullptr;
+    const rgm_status status = a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v);
+    Tensor values = Tensor::adopt(v);
+    append(all.first, taken(status, k, a->id, "key_values"));
+    append(all.second, taken(status, values.release(), a->id, "key_values"));
+  }
+  return all;
+}
+
+Tensor Adapters::prompt(size_t site) {
+  Tensor all;
+  for (const auto& a : instances_) {
+    if (!a->at[site] || !RGM_HAS(a->table, prompt)) continue;
+    rgm_tensor* out = nullptr;
+    const rgm_status status = a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out);
+    append(all, taken(status, out, a->id, "prompt"));
+  }
+  return all;
+}
+
+}  // namespace rgm

@@ -1,0 +1,77 @@
+// adapter_instance.hpp - one adapter in a model: what the plug-in made of it, at which sites, and how its parameters
+// are called in files.
+#pragma once
+#include <optional>
+#include <span>
+
+#include "host/adapters.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+
+struct Adapters::Instance {
+  struct Place {
+    size_t site = 0;
+    void* state = nullptr;  // what attach answered
+    rgm_scope scope;
+  };
+
+  std::string id;
+  const rgm_adapter* table = nullptr;
+  std::unique_ptr<rgm_config> config;  // a copy: plug-ins keep texts of it as long as they live
+  void* self = nullptr;
+  rgm_scope scope;                      // of what all sites share
+  std::map<std::string, Tensor> saved;  // values that nobody has asked for yet, by full names
+  std::map<std::string, Tensor> file;   // the same by the file's keys, for restore
+  std::list<Place> places;              // scopes are borrowed by the plug-in, so they stay where they are
+  std::vector<Place*> at;               // by site; NULL: not attached there
+  Tensor shared;                        // what begin answered for this pass
+
+  Instance() = default;
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+  ~Instance();
+  std::vector<std::string> patterns() const;
+  // A parameter's site (NULL: shared by all) and its name there.
+  std::pair<const SiteInfo*, std::string> place_of(const std::string& full_name, const Model& model) const;
+};
+
+// The sites that `patterns` name among those of `kinds`: by our names or by Hugging Face's, whole or its last part.
+// RGM_INVALID with near names when a pattern names none.
+std::vector<size_t> matched_sites(const Model& model, uint32_t kinds, std::span<const std::string> patterns,
+                                  const std::string& id);
+std::string last_part(const std::string& name);  // "c_attn" of "transformer.h.0.attn.c_attn"
+
+// The keys of a format, for one model.
+class KeyNames {
+ public:
+  KeyNames(const rgm_adapter& table, const Model& model);
+  // {layers} {channels} {heads} {kv_heads} {kv_channels} as numbers of the model.
+  std::string filled(std::string text) const;
+  // Where parameter `name` of the site (NULL: of what all share) is kept; nothing where the format does not name it.
+  std::optional<std::string> key(const SiteInfo* site, const std::string& name) const;
+  // The pattern for `name` without {site}: one key for the whole model.
+  bool is_plain(const std::string& name) const;
+  bool any_site() const;  // does some key name a site?
+  // Does another site lie in the same fused module?
+  bool is_fused(const SiteInfo& site) const { return parts_.at(site.theirs) > 1; }
+  std::span<const rgm_pair> tensors() const { return tensors_; }
+
+ private:
+  const rgm_adapter& table_;
+  const Model& model_;
+  std::vector<rgm_pair> tensors_;
+  std::map<std::string, int> parts_;  // sites by module in their layout
+};
+
+std::span<const rgm_pair> pairs(const rgm_pair* list);  // up to the empty one
+
+// Reads adapter_config.json.
+nlohmann::json read_adapter_config(const fs::path& folder);
+
+inline constexpr const char* adapter_config_file = "adapter_config.json";
+inline constexpr const char* adapter_tensors_file = "adapter_model.safetensors";
+// Before the file's own keys among the values of a SavedAdapter, for adapters that restore by themselves.
+inline constexpr std::string_view file_key = "file:";
+
+}  // namespace rgm

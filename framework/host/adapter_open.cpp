@@ -1,0 +1,91 @@
+// adapter_open.cpp - an adapter's folder, made here or by PEFT, as options and as parameters under our names.
+#include <set>
+
+#include "artefact/safetensors.hpp"
+#include "host/adapter_instance.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+namespace {
+
+Tensor on_device(const SavedTensor& t) {
+  const Tensor x = from_host(t.data.data(), Shape(std::span<const int64_t>(t.shape)), t.dtype);
+  return t.dtype == RGM_F32 ? x : ops::cast(x, RGM_F32);
+}
+
+// What a tensor of a fused module is for one of its parts: the part's rows where it has a row for each output, as the
+// LoRA B of c_attn, and the whole where all parts read it, as the LoRA A.
+Tensor part_of_fused(const Tensor& whole, const SiteInfo& part, const Model& model) {
+  int64_t begin = 0, all = 0;
+  for (const SiteInfo& site : model.sites()) {
+    if (site.theirs != part.theirs) continue;
+    if (&site == &part) begin = all;
+    all += site.out;
+  }
+  if (whole.rank() == 0 || whole.size(0) != all) return whole;
+  return ops::contiguous(ops::slice(whole, 0, begin, begin + part.out));
+}
+
+nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format) {
+  nlohmann::json options = config.value("regimen_options", nlohmann::json::object());
+  if (format)
+    for (const rgm_pair& pair : pairs(format->options))
+      if (const auto found = config.find(pair.theirs); found != config.end() && !found->is_null())
+        options[pair.ours] = *found;
+  for (const char* key : {"regimen_sites", "target_modules"}) {
+    const auto found = config.find(key);
+    if (options.contains("sites") || found == config.end() || found->is_null()) continue;
+    options["sites"] = *found;
+  }
+  return options;
+}
+
+}  // namespace
+
+SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, const Model& model) {
+  const NoGradient no_gradient;
+  SavedAdapter out = peek_adapter(folder);
+  const rgm_format* format = RGM_HAS(&table, format) ? table.format : nullptr;
+  out.options = options_in(read_adapter_config(folder), format);
+
+  const fs::path path = folder / adapter_tensors_file;
+  const SafeTensors file(path);
+  std::set<std::string> left;
+  for (const SavedTensor& t : file.tensors()) left.insert(t.name);
+  const auto take = [&](const std::string& name, const std::string& key) {
+    const SavedTensor* found = file.find(key);
+    if (found) out.tensors.emplace(name, on_device(*found)), left.erase(key);
+    return found != nullptr;
+  };
+
+  const KeyNames keys(table, model);
+  for (const rgm_pair& pair : keys.tensors()) {
+    if (keys.is_plain(pair.ours)) {
+      take(pair.ours, *keys.key(nullptr, pair.ours));
+      continue;
+    }
+    for (const SiteInfo& site : model.sites()) {
+      if (!(static_cast<uint32_t>(site.kind) & table.kinds) || site.theirs.empty()) continue;
+      const std::string name = site.name + "." + pair.ours, key = *keys.key(&site, pair.ours);
+      if (take(name, key) || !keys.is_fused(site)) continue;
+      // PEFT keeps one tensor for the whole module: the key without the part's name.
+      std::string whole = key;
+      const std::string with_part = site.theirs + "." + last_part(site.name);
+      whole.replace(whole.find(with_part), with_part.size(), site.theirs);
+      if (const SavedTensor* found = file.find(whole)) {
+        out.tensors.emplace(name, part_of_fused(on_device(*found), site, model));
+        left.erase(whole);
+      }
+    }
+  }
+  if (!format)
+    for (const SavedTensor& t : file.tensors()) take(t.name, t.name);
+  if (RGM_HAS(&table, restore))
+    for (const SavedTensor& t : file.tensors()) out.tensors.emplace(std::string(file_key) + t.name, on_device(t));
+  else
+    require(left.empty(), "{}: \"{}\" is no parameter of this adapter in this model", path.string(),
+            left.empty() ? "" : *left.begin());
+  return out;
+}
+
+}  // namespace rgm

@@ -1,0 +1,135 @@
+// adapters.cpp - an adapter's life in a model: created, opened, attached at its sites, taken off again.
+#include "host/adapters.hpp"
+
+#include <set>
+
+#include "host/adapter_instance.hpp"
+#include "host/tables.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+
+Adapters::Instance::~Instance() {
+  for (Place& place : places)
+    if (place.state && RGM_HAS(table, detach)) table->detach(self, place.state);
+  if (self) table->destroy(self);
+}
+
+std::vector<std::string> Adapters::Instance::patterns() const {
+  std::vector<std::string> out;
+  rgm_value value{};
+  if (config && config_get(config.get(), "sites", &value) == RGM_OK && value.type == RGM_TEXTS) {
+    for (uint32_t i = 0; i < value.count; ++i) out.emplace_back(value.as.ss[i].data, value.as.ss[i].size);
+    return out;
+  }
+  for (const char* const* s = table->sites; s && *s; ++s) out.emplace_back(*s);
+  return out;
+}
+
+Adapters::Adapters(std::shared_ptr<Model> model, uint64_t seed) : model_(std::move(model)), seed_(seed) {
+  model_->set_hooks(this);
+}
+Adapters::~Adapters() {
+  if (model_->hooks() == this) model_->set_hooks(nullptr);
+}
+
+namespace {
+
+std::unique_ptr<rgm_config> copy_of(const rgm_config& config) {
+  nlohmann::ordered_json values = to_json(config);
+  for (auto it = values.begin(); it != values.end();) it = it->is_null() ? values.erase(it) : std::next(it);
+  Problems problems(config.component->id);
+  auto copy = read_options(*config.component, YAML::Load(values.dump()), problems);
+  problems.raise();
+  return copy;
+}
+
+// The values of a file under full names, the file's own keys apart.
+void sort_saved(const std::string& id, std::map<std::string, Tensor> values, std::map<std::string, Tensor>& saved,
+                std::map<std::string, Tensor>& file) {
+  for (auto& [name, value] : values) {
+    if (name.starts_with(file_key))
+      file.emplace(name.substr(file_key.size()), std::move(value));
+    else
+      saved.emplace(name.starts_with(id + ".") ? name : id + "." + name, std::move(value));
+  }
+}
+
+}  // namespace
+
+void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_config& config,
+                   std::map<std::string, Tensor> saved) {
+  for (const auto& other : instances_) require(other->id != id, "the model has two adapters \"{}\"", id);
+  const bool opened = !saved.empty();
+  auto made = std::make_unique<Instance>();
+  Instance& a = *made;
+  a.id = id;
+  a.table = &table;
+  a.config = copy_of(config);
+  sort_saved(id, std::move(saved), a.saved, a.file);
+  std::set<std::string> known;
+  for (const auto& [name, value] : a.saved) known.insert(name);
+  const bool restores = RGM_HAS(&table, restore);
+  const std::vector<size_t> sites = matched_sites(*model_, table.kinds, a.patterns(), id);
+  const KeyNames keys(table, *model_);
+
+  // Parameters may start from random numbers, or from some that are computed.
+  const NoGradient no_gradient;
+  const RandomScope random({.seed = seed_});
+  check_status(table.create(a.config.get(), &a.self));
+  const auto scope_named = [&](std::string prefix) {
+    return rgm_scope{&parameters_, &a.saved, std::move(prefix), seed_, true};
+  };
+  a.scope = scope_named(id + ".");
+  if (RGM_HAS(&table, open)) {
+    rgm_model_info info{};
+    info.struct_size = sizeof info;
+    fill_info(*model_, tokenizer_handle(model_->tokenizer()), info);
+    check_status(table.open(a.self, &info, &a.scope));
+  }
+
+  // A key that names no site and was not asked for by open belongs to the one site there is.
+  for (const rgm_pair& pair : keys.tensors()) {
+    auto value =
+        keys.is_plain(pair.ours) ? a.saved.extract(a.scope.prefix + pair.ours) : decltype(a.saved)::node_type();
+    if (!value) continue;
+    require(sites.size() == 1, "adapter \"{}\": its file has one \"{}\" for {} sites", id, pair.theirs, sites.size());
+    value.key() = fmt::format("{}{}.{}", a.scope.prefix, model_->sites()[sites[0]].name, pair.ours);
+    a.saved.insert(std::move(value));
+  }
+  for (const auto& [name, value] : a.saved) known.insert(name);
+
+  a.at.resize(model_->sites().size());
+  for (const size_t i : sites) {
+    const SiteInfo& site = model_->sites()[i];
+    Instance::Place& place = a.places.emplace_back();
+    place.site = i;
+    place.scope = scope_named(fmt::format("{}.{}.", id, site.name));
+    const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
+                             site.bias.get(),       site.in,   site.out,          site.layer};
+    const SiteScope draws(static_cast<uint32_t>(i + 1));
+    check_status(table.attach(a.self, &info, &place.state));
+    a.at[i] = &place;
+  }
+
+  if (opened && restores) {
+    Batch file;
+    file.examples = -1;
+    for (const auto& [key, value] : a.file) file.uploaded.emplace(key, value);
+    check_status(table.restore(a.self, &file));
+  }
+  if (opened && !restores) {
+    require(a.saved.empty(), "adapter \"{}\": nothing asks for the saved \"{}\"; was it made with other sites?", id,
+            a.saved.empty() ? "" : a.saved.begin()->first);
+    for (const Parameter& p : parameters_.all()) {
+      if (!p.name.starts_with(a.scope.prefix)) continue;
+      const auto [site, name] = a.place_of(p.name, *model_);
+      require(known.contains(p.name) || !keys.key(site, name), "adapter \"{}\": its file lacks \"{}\"", id, p.name);
+    }
+  }
+  a.saved.clear();
+  a.file.clear();
+  instances_.push_back(std::move(made));
+}
+
+}  // namespace rgm

@@ -1,0 +1,124 @@
+// table_models.cpp - rgm_model_api: passes over a model, its parameters, its tokenizer.
+#include <map>
+#include <mutex>
+
+#include "host/guard.hpp"
+#include "host/tables.hpp"
+#include "host/use_model.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr uint32_t all_outputs = RGM_LOGPROBS | RGM_ENTROPY | RGM_HIDDEN | RGM_LOGITS | RGM_HEAD;
+
+Pass pass_of(const rgm_pass& p) {
+  require(p.temperature > 0, "temperature is {}; 1 changes nothing", p.temperature);
+  Pass pass{share(p.tokens, "tokens"), Tensor::share(p.segments), Tensor::share(p.positions), p.temperature};
+  require(pass.tokens.rank() == 2, "tokens have shape {}, expected (B, T)", pass.tokens.shape().text());
+  for (const Tensor& x : {pass.segments, pass.positions})
+    require(!x || x.shape() == pass.tokens.shape(), "segments and positions have the shape of the tokens, {}, not {}",
+            pass.tokens.shape().text(), x ? x.shape().text() : "");
+  return pass;
+}
+
+rgm_status info(const rgm_model* model, rgm_model_info* out) {
+  return guard([&] {
+    const rgm_model& m = given(model, "model");
+    const uint32_t room = given(out, "out").struct_size;
+    rgm_model_info whole{};
+    whole.struct_size = sizeof whole;
+    fill_info(*m.model, tokenizer_handle(m.model->tokenizer()), whole);
+    whole.struct_size = room;
+    std::memcpy(out, &whole, std::min<size_t>(room, sizeof whole));
+  });
+}
+
+rgm_status forward(rgm_model* model, const rgm_pass* pass, rgm_tensor** out) {
+  return guard([&] {
+    const rgm_pass p = known_part(pass, "pass");
+    if (p.want & ~all_outputs) unsupported("forward: outputs {:#x} are not known", p.want & ~all_outputs);
+    require(p.want != 0, "forward: no output is wanted");
+    given(out, "out");
+    const Use use(model);
+    std::vector<Tensor> results = use->forward(pass_of(p), p.want);
+    for (size_t i = 0; i < results.size(); ++i) out[i] = results[i].release();
+  });
+}
+
+rgm_status cross_entropy(rgm_model* model, const rgm_pass* pass, rgm_tensor* weights, rgm_tensor** out) {
+  return give(out, [&] {
+    const Use use(model);
+    return use->cross_entropy(pass_of(known_part(pass, "pass")), share(weights, "weights"));
+  });
+}
+
+// One model against itself, with its adapters on one side only.
+Tensor divergence_from_itself(const rgm_model& student, const Pass& pass, const Tensor& weights, int32_t kind) {
+  Model& model = *student.model;
+  OneSided hooks(*model.hooks(), !student.adapters_off);
+  const WithHooks scope(model, &hooks);
+  const bool wanted = recording() && !student.frozen;
+  const WithGradient with_gradient;
+  const Tensor out = model.divergence(model, pass, weights, kind);
+  return wanted ? out : ops::detach(out);
+}
+
+rgm_status divergence(rgm_model* student, rgm_model* teacher, const rgm_pass* pass, rgm_tensor* weights, int32_t kind,
+                      rgm_tensor** out) {
+  return give(out, [&] {
+    const Pass p = pass_of(known_part(pass, "pass"));
+    const Tensor w = share(weights, "weights");
+    const bool same = given(student, "student").model == given(teacher, "teacher").model;
+    if (same && student->adapters_off != teacher->adapters_off && student->model->hooks())
+      return divergence_from_itself(*student, p, w, kind);
+    // Whether something is recorded is the student's business: the teacher's pass never is.
+    rgm_model unrecorded{teacher->model, teacher->adapters_off, false};
+    const Use t(&unrecorded), s(student);
+    return s->divergence(*t, p, w, kind);
+  });
+}
+
+rgm_status param(rgm_scope* scope, const char* name, const rgm_view* like, const rgm_init* init, rgm_tensor** out) {
+  return give(out, [&] {
+    return file_parameter(given(scope, "scope"), &given(name, "name"), given(like, "like"), known_part(init, "init"));
+  });
+}
+
+rgm_status assign_values(rgm_tensor* parameter, rgm_tensor* value) {
+  return guard([&] { assign(share(parameter, "parameter"), share(value, "value")); });
+}
+
+rgm_status tokenize(rgm_tokenizer* tokenizer, rgm_str text, rgm_tensor** out) {
+  return give(out, [&] {
+    const std::vector<int32_t> ids = given(tokenizer, "tokenizer").tokenizer->encode(text_of(text));
+    return from_host(ids, {static_cast<int64_t>(ids.size())});
+  });
+}
+
+rgm_status detokenize(rgm_tokenizer* tokenizer, rgm_tensor* tokens, void* user,
+                      void (*sink)(void* user, rgm_str text)) {
+  return guard([&] {
+    require(sink != nullptr, "sink is NULL");
+    const std::string text = given(tokenizer, "tokenizer").tokenizer->decode(to_host<int32_t>(share(tokens, "tokens")));
+    sink(user, {text.data(), text.size()});
+  });
+}
+
+}  // namespace
+
+rgm_tokenizer* tokenizer_handle(const TokenizerPtr& tokenizer) {
+  static std::mutex mutex;
+  static std::map<const Tokenizer*, rgm_tokenizer> handles;
+  if (!tokenizer) return nullptr;
+  const std::lock_guard lock(mutex);
+  return &handles.try_emplace(tokenizer.get(), rgm_tokenizer{tokenizer}).first->second;
+}
+
+const rgm_model_api* model_table() {
+  static const rgm_model_api table{
+      sizeof(rgm_model_api), 0, info, forward, cross_entropy, divergence, param, assign_values, tokenize, detokenize};
+  return &table;
+}
+
+}  // namespace rgm

@@ -1,0 +1,135 @@
+// table_train.cpp - rgm_train_api: the running stage behind C functions. What a stage does is in train/session.hpp.
+#include "host/guard.hpp"
+#include "host/tables.hpp"
+#include "tensor/ops.hpp"
+#include "train/session.hpp"
+
+namespace rgm {
+namespace {
+
+// The batch that an adapter stores its file into has no examples to count: its columns are tensors of any shape, by
+// the file's keys, and stay on the device.
+bool is_file(const Batch& batch) { return batch.examples < 0; }
+
+Tensor scalar(rgm_tensor* t, const char* name) {
+  Tensor x = share(t, name);
+  require(x.count() == 1, "{} has shape {}, expected ()", name, x.shape().text());
+  return ops::detach(x);
+}
+
+rgm_status get(rgm_batch* batch, const char* name, rgm_tensor** out) {
+  return give(out, [&] {
+    Tensor x = column(given(batch, "batch"), &given(name, "column"));
+    if (!x) unsupported("the batch has no column \"{}\" of numbers", name);
+    return x;
+  });
+}
+
+rgm_status set(rgm_batch* batch, const char* name, rgm_tensor* value) {
+  return guard([&] {
+    Batch& b = given(batch, "batch");
+    const Tensor x = ops::detach(share(value, "value"));
+    if (is_file(b))
+      b.uploaded.insert_or_assign(std::string(&given(name, "column")), x);
+    else
+      set_column(b, &given(name, "column"), x);
+  });
+}
+
+rgm_status get_text(rgm_batch* batch, const char* name, int64_t example, rgm_str* out) {
+  return guard([&] {
+    given(out, "out");
+    const Batch& b = given(batch, "batch");
+    const auto found = b.columns.find(std::string_view(&given(name, "column")));
+    if (found == b.columns.end()) unsupported("the batch has no column \"{}\"", name);
+    const std::string& text = text_of(b, name, example);
+    *out = {text.data(), text.size()};
+  });
+}
+
+rgm_status set_example_text(rgm_batch* batch, const char* name, int64_t example, rgm_str text) {
+  return guard([&] {
+    Batch& b = given(batch, "batch");
+    require(!is_file(b), "an adapter's file holds no texts");
+    set_text(b, &given(name, "column"), example, text_of(text));
+  });
+}
+
+rgm_status batch_new(rgm_train* train, rgm_batch** out) {
+  return guard([&] {
+    given(out, "out");
+    *out = given(train, "train").batches.emplace_back(std::make_unique<Batch>()).get();
+  });
+}
+
+rgm_status model(rgm_train* train, const char* name, rgm_model** out) {
+  return guard([&] {
+    given(out, "out");
+    rgm_model* m = role(given(train, "train"), &given(name, "role"));
+    if (!m) unsupported("no model is configured as \"{}\"", name);
+    *out = m;
+  });
+}
+
+rgm_status scope_of(rgm_train* train, const char* role, const char* name, rgm_scope** out) {
+  return guard([&] { given(out, "out") = scope(given(train, "train"), &given(role, "role"), &given(name, "name")); });
+}
+
+rgm_status total_of(rgm_train* train, const char* column, rgm_tensor** out) {
+  return give(out, [&] { return ops::full({}, total(given(train, "train"), &given(column, "column"))); });
+}
+
+rgm_status metric(rgm_train* train, const char* name, rgm_tensor* sum, rgm_tensor* count) {
+  return guard([&] {
+    const Tensor n = count ? scalar(count, "count") : ops::full({}, 1);
+    add_metric(given(train, "train"), &given(name, "name"), scalar(sum, "sum"), n);
+  });
+}
+
+rgm_status report(rgm_train* train, const char* key, rgm_str json) {
+  return guard([&] {
+    nlohmann::json value = nlohmann::json::parse(text_of(json), nullptr, false);
+    require(!value.is_discarded(), "report \"{}\": not JSON: {}", &given(key, "key"), text_of(json).substr(0, 80));
+    given(train, "train").report[&given(key, "key")] = std::move(value);
+  });
+}
+
+rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, const rgm_attr* sampling,
+                    uint32_t n_sampling, rgm_batch** out) {
+  return guard([&] {
+    given(out, "out");
+    if (n_sampling) given(sampling, "sampling");
+    *out =
+        generate_batch(given(train, "train"), given(model, "model"), given(prompts, "prompts"), {sampling, n_sampling});
+  });
+}
+
+rgm_status score_of(rgm_train* train, rgm_batch* completions, rgm_tensor** out) {
+  return give(out, [&] { return score(given(train, "train"), given(completions, "completions")); });
+}
+rgm_status loss_of_reward(rgm_train* train, rgm_batch* batch, rgm_tensor** out) {
+  return give(out, [&] { return reward_loss(given(train, "train"), given(batch, "batch")); });
+}
+
+}  // namespace
+
+const rgm_train_api* train_table() {
+  static const rgm_train_api table{sizeof(rgm_train_api),
+                                   0,
+                                   get,
+                                   set,
+                                   get_text,
+                                   set_example_text,
+                                   batch_new,
+                                   model,
+                                   scope_of,
+                                   total_of,
+                                   metric,
+                                   report,
+                                   generate,
+                                   score_of,
+                                   loss_of_reward};
+  return &table;
+}
+
+}  // namespace rgm

@@ -1,0 +1,103 @@
+// annotations.cpp - one pass over the data, and the file it is kept in.
+#include "train/annotations.hpp"
+
+#include <set>
+
+#include "base/log.hpp"
+#include "base/sha256.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+namespace {
+
+// A value of column `name` for each example of the batch: one number, or one a token.
+std::vector<std::vector<float>> by_example(const Batch& batch, const std::string& name, const BatchColumn& column) {
+  std::vector<std::vector<float>> out(size_t(batch.examples));
+  if (column.kind != ColumnKind::per_token) {
+    for (size_t e = 0; e < out.size(); ++e) out[e] = {column.reals[e]};
+    return out;
+  }
+  const BatchColumn& tokens = batch.columns.at(tokens_of(batch, name));
+  for (size_t i = 0; i < column.reals.size(); ++i)
+    if (tokens.segments[i] > 0) out[size_t(tokens.segments[i] - 1)].push_back(column.reals[i]);
+  return out;
+}
+
+}  // namespace
+
+Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows) {
+  const std::string key = sha256(setup.inputs_sha256 + source.sha256());
+  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".json");
+  if (read(file)) return;
+  compute(setup, self, source, rows);
+  fs::create_directories(file.parent_path());
+  write(file);
+}
+
+void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows) {
+  log::info("{}: annotating {} examples", setup.train->stage, source.units());
+  const NoGradient still;
+  for (int64_t begin = 0; begin < source.units(); begin += 1) {
+    // One unit after the other would waste the device; so `rows` at once where each unit is one example.
+    const int64_t end = std::min(source.units(), begin + rows);
+    Batch batch = source.in_order(begin, end);
+    const bool single = batch.examples == end - begin;
+    if (!single) batch = source.in_order(begin, begin + 1);
+    std::set<std::string> before;
+    for (const auto& [name, column] : batch.columns) before.insert(name);
+    setup.train->begin_step({&batch});
+    check_status(setup.strategy->annotate(self, setup.train, &batch));
+    for (const auto& [name, column] : batch.columns) {
+      if (before.contains(name)) continue;
+      Column& kept = columns_[name];
+      kept.per_token = column.kind == ColumnKind::per_token;
+      auto values = by_example(batch, name, column);
+      if (single)
+        for (auto& value : values) kept.units.push_back({std::move(value)});
+      else
+        kept.units.push_back(std::move(values));
+    }
+    if (single) begin = end - 1;
+  }
+}
+
+void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
+  for (const auto& [name, column] : columns_) {
+    std::vector<const std::vector<float>*> examples;
+    for (const int64_t unit : units)
+      for (const auto& value : column.units.at(size_t(unit))) examples.push_back(&value);
+    require(int64_t(examples.size()) == batch.examples, "annotations of {} do not fit the batch: {} for {} examples",
+            name, examples.size(), batch.examples);
+    BatchColumn out;
+    if (!column.per_token) {
+      for (const auto* value : examples) out.reals.push_back(value->front());
+    } else {
+      const BatchColumn& tokens = batch.columns.at(tokens_of(batch, name));
+      out = {.kind = ColumnKind::per_token, .rows = tokens.rows, .length = tokens.length};
+      out.reals.resize(tokens.integers.size());
+      std::vector<size_t> next(examples.size());
+      for (size_t i = 0; i < tokens.integers.size(); ++i)
+        if (const int32_t segment = tokens.segments[i]; segment > 0)
+          out.reals[i] = (*examples[size_t(segment - 1)])[next[size_t(segment - 1)]++];
+    }
+    batch.columns[name] = std::move(out);
+  }
+}
+
+bool Annotations::read(const fs::path& file) {
+  if (!fs::exists(file)) return false;
+  const auto json = nlohmann::json::parse(read_file(file), nullptr, false);
+  if (!json.is_object()) return false;
+  for (const auto& [name, column] : json.items())
+    columns_[name] = {column.at("per_token").get<bool>(),
+                      column.at("units").get<std::vector<std::vector<std::vector<float>>>>()};
+  return true;
+}
+
+void Annotations::write(const fs::path& file) const {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [name, column] : columns_) json[name] = {{"per_token", column.per_token}, {"units", column.units}};
+  write_file(file, json.dump());
+}
+
+}  // namespace rgm

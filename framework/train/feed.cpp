@@ -1,0 +1,161 @@
+// feed.cpp - drawing a step's micro-batches.
+#include "train/feed.hpp"
+
+#include <numeric>
+
+#include "base/philox.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+
+Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*setup.sources.at(setup.main_source)) {
+  if (!setup.strategy->annotate) return;
+  annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows());
+  if (has_held_out())
+    held_out_annotations_ =
+        std::make_unique<Annotations>(setup, self, *setup.sources.at("validation"), "validation", micro_rows());
+}
+
+int64_t Feed::micro_rows() const {
+  const TrainSettings& s = setup_.settings;
+  return s.micro_batch > 0 ? std::min(s.micro_batch, s.batch) : s.batch;
+}
+
+std::vector<Batch*> Feed::next() {
+  step_.clear();
+  if (setup_.strategy->rollout)
+    from_experience();
+  else
+    from_source();
+  std::vector<Batch*> out;
+  tokens_ = 0;
+  for (const auto& batch : step_) {
+    out.push_back(batch.get());
+    for (const auto& [name, column] : batch->columns)
+      if (column.kind == ColumnKind::tokens)
+        for (const int32_t segment : column.segments) tokens_ += segment != 0;
+  }
+  return out;
+}
+
+void Feed::from_source() {
+  const int64_t rows = micro_rows();
+  for (int64_t done = 0; done < setup_.settings.batch; done += rows) {
+    const int64_t count = std::min(rows, setup_.settings.batch - done);
+    auto batch = std::make_unique<Batch>(main_.batch(position_ + done, count, setup_.train->seed));
+    if (annotations_) {
+      std::vector<int64_t> units;
+      for (int64_t i = 0; i < count; ++i) units.push_back(main_.unit_at(position_ + done + i, setup_.train->seed));
+      annotations_->merge(*batch, units);
+    }
+    add_extra(*batch, extra_position_ + done, count);
+    step_.push_back(std::move(batch));
+  }
+  position_ += setup_.settings.batch;
+  extra_position_ += setup_.settings.batch;
+}
+
+// Columns such as `pretrain.text` come from the source `pretrain`, beside the others.
+void Feed::add_extra(Batch& batch, int64_t position, int64_t count) {
+  for (const auto& [name, source] : setup_.sources) {
+    if (name == setup_.main_source || name == "validation") continue;
+    Batch more = source->batch(position, count, mix(setup_.train->seed, 0xE7));
+    for (auto& [key, column] : more.columns) batch.columns[name + "." + key] = std::move(column);
+  }
+}
+
+void Feed::from_experience() {
+  rgm_train& train = *setup_.train;
+  if (!experience_ || used_ >= epochs_ * steps_) {
+    Batch prompts = main_.batch(position_, setup_.settings.batch, train.seed);
+    position_ += setup_.settings.batch;
+    train.batches.clear();
+    train.begin_step({&prompts});
+    rgm_experience out{};
+    out.struct_size = sizeof out;
+    {
+      const NoGradient still;
+      check_status(setup_.strategy->rollout(self_, &train, &prompts, &out));
+    }
+    require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_id);
+    experience_ = std::make_unique<Batch>(std::move(*out.batch));
+    train.batches.clear();
+    epochs_ = std::max<int64_t>(out.epochs, 1);
+    steps_ = std::max<int64_t>(out.steps, 1);
+    used_ = 0;
+    ++train.rollout;
+  }
+  // A new order in each epoch; a step takes its share of it. Groups stay whole.
+  const std::vector<std::vector<int64_t>> units = experience_units();
+  const int64_t n = int64_t(units.size()), epoch = used_ / steps_, part = used_ % steps_;
+  const int64_t end = n * (part + 1) / steps_;
+  const int64_t rows = setup_.settings.micro_batch > 0 ? setup_.settings.micro_batch : n;
+  for (int64_t at = n * part / steps_; at < end; at += rows) {
+    std::vector<int64_t> examples;
+    for (int64_t i = at; i < std::min(end, at + rows); ++i) {
+      const auto& unit = units[size_t(permuted(i, n, mix(train.seed, uint64_t(train.rollout), uint32_t(epoch))))];
+      examples.insert(examples.end(), unit.begin(), unit.end());
+    }
+    auto batch = std::make_unique<Batch>(select(*experience_, examples, train.context));
+    add_extra(*batch, extra_position_, std::min(rows, end - at));
+    extra_position_ += std::min(rows, end - at);
+    step_.push_back(std::move(batch));
+  }
+  ++used_;
+}
+
+// The examples one by one, or in the groups that a TOGETHER column makes of them.
+std::vector<std::vector<int64_t>> Feed::experience_units() const {
+  std::vector<std::vector<int64_t>> units;
+  for (const auto& [name, column] : experience_->columns) {
+    if (column.kind != ColumnKind::integer || !setup_.train->together(name)) continue;
+    std::map<int32_t, size_t> groups;
+    for (int64_t e = 0; e < experience_->examples; ++e) {
+      const auto [found, fresh] = groups.emplace(column.integers[size_t(e)], units.size());
+      if (fresh) units.emplace_back();
+      units[found->second].push_back(e);
+    }
+    return units;
+  }
+  for (int64_t e = 0; e < experience_->examples; ++e) units.push_back({e});
+  return units;
+}
+
+std::vector<std::unique_ptr<Batch>> Feed::held_out() {
+  std::vector<std::unique_ptr<Batch>> out;
+  const Source& source = *setup_.sources.at("validation");
+  for (int64_t begin = 0, rows = micro_rows(); begin < source.units(); begin += rows) {
+    const int64_t end = std::min(source.units(), begin + rows);
+    out.push_back(std::make_unique<Batch>(source.in_order(begin, end)));
+    if (!held_out_annotations_) continue;
+    std::vector<int64_t> units(size_t(end - begin));
+    std::iota(units.begin(), units.end(), begin);
+    held_out_annotations_->merge(*out.back(), units);
+  }
+  return out;
+}
+
+nlohmann::json Feed::save(std::vector<SavedArray>& arrays) const {
+  nlohmann::json state{
+      {"position", position_}, {"extra_position", extra_position_}, {"rollout", setup_.train->rollout}};
+  if (experience_) {
+    state["experience"] = rgm::save(*experience_, arrays);
+    state["epochs"] = epochs_;
+    state["steps"] = steps_;
+    state["used"] = used_;
+  }
+  return state;
+}
+
+void Feed::load(const nlohmann::json& state, std::span<const SavedArray> arrays) {
+  position_ = state.at("position");
+  extra_position_ = state.at("extra_position");
+  setup_.train->rollout = state.at("rollout");
+  if (!state.contains("experience")) return;
+  experience_ = std::make_unique<Batch>(rgm::load(state.at("experience"), arrays));
+  epochs_ = state.at("epochs");
+  steps_ = state.at("steps");
+  used_ = state.at("used");
+}
+
+}  // namespace rgm

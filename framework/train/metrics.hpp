@@ -1,0 +1,39 @@
+// metrics.hpp - what a stage leaves behind while it runs: metrics.jsonl, TensorBoard events.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file.hpp"
+
+namespace rgm {
+
+using Numbers = std::vector<std::pair<std::string, double>>;
+
+// metrics.jsonl: one JSON object a line, `step` first. Opening it for a run that goes on after step N drops the lines
+// behind N (and a half-written last one).
+class MetricsFile {
+ public:
+  MetricsFile(fs::path path, int64_t resume_after_step);
+  ~MetricsFile();
+  void write(int64_t step, const Numbers& numbers);  // flushed at once; NaN and infinity are written as null
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// TensorBoard: events.out.tfevents.* with scalars (TFRecord framing, masked CRC32C).
+class EventFile {
+ public:
+  explicit EventFile(const fs::path& folder);
+  ~EventFile();
+  void write(int64_t step, const Numbers& numbers);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rgm

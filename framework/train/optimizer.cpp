@@ -1,0 +1,108 @@
+// optimizer.cpp - the schedule, clipping by the norm of all gradients, and the updates. Nothing waits for the device.
+#include "train/optimizer.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/text.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+
+double learning_rate(const OptimizerSpec& optimizer, const ScheduleSpec& schedule, int64_t step, int64_t steps) {
+  const double top = optimizer.learning_rate;
+  if (step <= schedule.warmup) return top * double(step) / double(schedule.warmup + 1);
+  if (schedule.kind == "constant") return top;
+  const double done = double(step - schedule.warmup) / double(std::max<int64_t>(steps - schedule.warmup, 1));
+  const double left =
+      schedule.kind == "linear" ? 1 - done : 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
+  return schedule.final + (top - schedule.final) * std::max(left, 0.0);
+}
+
+namespace {
+Tensor zeros_like(const Tensor& x) {
+  Tensor out = empty_like(x.view(), RGM_F32);
+  assign(out, ops::broadcast(ops::full({}, 0), x.shape()));
+  return out;
+}
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores) : spec_(spec) {
+  const NoGradient still;
+  for (Parameters* store : stores)
+    for (Parameter& p : store->all()) {
+      if (!p.trained || p.buffer) continue;
+      const bool decays = spec.decay.empty()
+                              ? p.value.rank() >= 2
+                              : std::any_of(spec.decay.begin(), spec.decay.end(),
+                                            [&](const auto& pattern) { return matches(pattern, p.name); });
+      Item item{&p, {}, {}, decays};
+      if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value);
+      if (spec.kind == "adamw") item.v = zeros_like(p.value);
+      items_.push_back(std::move(item));
+    }
+}
+
+int64_t Optimizer::parameters() const {
+  int64_t n = 0;
+  for (const Item& item : items_) n += item.parameter->value.count();
+  return n;
+}
+
+void Optimizer::visit(const std::function<void(const std::string&, const Tensor&)>& see) const {
+  for (const Item& item : items_) {
+    if (item.m) see("m." + item.parameter->name, item.m);
+    if (item.v) see("v." + item.parameter->name, item.v);
+  }
+}
+
+Tensor Optimizer::step(int64_t step, double rate, double clip) {
+  const NoGradient still;
+  std::vector<Tensor> gradients;
+  std::vector<Item*> touched;
+  for (Item& item : items_)
+    if (Tensor g = item.parameter->value.take_gradient()) {  // a parameter that no loss depended on has none
+      gradients.push_back(std::move(g));
+      touched.push_back(&item);
+    }
+  if (touched.empty()) return ops::full({}, 0);
+  const Tensor norm = ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
+  Tensor factor = ops::full({}, 1);
+  if (clip > 0) factor = ops::binary(RGM_MIN, factor, ops::full({}, clip) / (norm + 1e-6));
+
+  if (spec_.kind != "adamw") {
+    for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate);
+    return norm;
+  }
+  for (const bool decays : {true, false}) {
+    std::vector<ops::AdamWItem> items;
+    for (size_t i = 0; i < touched.size(); ++i)
+      if (touched[i]->decays == decays)
+        items.push_back({gradients[i], touched[i]->parameter->value, touched[i]->m, touched[i]->v, {}});
+    if (items.empty()) continue;
+    const float hyper[] = {float(rate),
+                           float(spec_.beta1),
+                           float(spec_.beta2),
+                           float(spec_.epsilon),
+                           float(decays ? spec_.weight_decay : 0),
+                           float(1 - std::pow(spec_.beta1, double(step))),
+                           float(1 - std::pow(spec_.beta2, double(step)))};
+    const Tensor all[] = {from_host(hyper, {7}), ops::reshape(factor, {1})};
+    ops::adamw(ops::concat(all, 0), items);
+  }
+  return norm;
+}
+
+// v = momentum v + g; p -= rate (v + decay p)
+void Optimizer::sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const {
+  Tensor change = gradient * factor;
+  if (item.m) {
+    change = spec_.momentum * item.m + change;
+    assign(item.m, change);
+  }
+  const Tensor& p = item.parameter->value;
+  const double keep = item.decays ? 1 - rate * spec_.weight_decay : 1;
+  assign(p, keep * ops::detach(p) - rate * change);
+}
+
+}  // namespace rgm

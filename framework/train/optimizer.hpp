@@ -1,0 +1,37 @@
+// optimizer.hpp - AdamW (arXiv 1711.05101) and SGD with momentum, over everything that is trained. State exists for
+// trained parameters only.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/parameters.hpp"
+#include "train/settings.hpp"
+
+namespace rgm {
+
+class Optimizer {
+ public:
+  Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores);
+
+  // One update from the gradients, which it takes; `step` counts from 1. Gradients are scaled to the norm `clip` (0:
+  // not at all). Answers the norm before that, () on the device.
+  Tensor step(int64_t step, double learning_rate, double clip);
+  // Every state tensor by name ("m.embedding.weight"), in a fixed order.
+  void visit(const std::function<void(const std::string& name, const Tensor& value)>& see) const;
+  int64_t parameters() const;  // elements that are trained
+
+ private:
+  struct Item {
+    Parameter* parameter;
+    Tensor m, v;  // v is empty for SGD
+    bool decays;
+  };
+  void sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const;
+
+  OptimizerSpec spec_;
+  std::vector<Item> items_;
+};
+
+}  // namespace rgm

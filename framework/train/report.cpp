@@ -1,0 +1,162 @@
+// report.cpp - report.html: title, one sentence, key numbers, then the stages. One file without scripts, fonts or
+// anything else from elsewhere; its own policy forbids all of it, in case a model's text ever slipped through escaping.
+#include "train/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.hpp"
+#include "train/report_stage.hpp"
+#include "train/report_style.hpp"
+#include "train/report_text.hpp"
+
+namespace rgm {
+
+namespace report {
+namespace {
+
+bool known(double x) { return std::isfinite(x); }
+std::string bold(const std::string& s) { return "<b>" + s + "</b>"; }
+
+// The last stage that has something to say; the sentence and the cards are about it.
+const StageRecord* headline(const Run& run) {
+  for (size_t i = run.stages.size(); i-- > 0;)
+    if (!run.stages[i].record.empty() || !run.stages[i].metrics.empty()) return &run.stages[i];
+  return nullptr;
+}
+
+// "2,000 steps in 4 min 12 s, at 25,310 tokens a second, to a validation loss of 1.874."
+std::string lead(const Run& run) {
+  const StageRecord* stage = headline(run);
+  if (!stage) return "Nothing has been written yet.";
+  const Outcome o = outcome(*stage);
+  const std::string state = status(*stage);
+  std::string out;
+  if (run.stages.size() > 1) {
+    double seconds = 0;
+    for (const StageRecord& each : run.stages)
+      if (const double s = outcome(each).seconds; known(s)) seconds += s;
+    out = bold(fmt::format("{} stages", run.stages.size()));
+    if (seconds > 0) out += " in " + bold(time_for_people(seconds));
+    out += fmt::format(". The {}, {}: ", stage == &run.stages.back() ? "last" : "latest", bold(escape(stage->name)));
+  }
+  if (state == "interrupted") out += out.empty() ? "Interrupted after " : "interrupted after ";
+  if (state == "running") out += out.empty() ? "Still running: " : "still running, ";
+  const size_t start = out.size();
+  if (known(o.steps)) out += bold(whole(o.steps) + (o.steps == 1 ? " step" : " steps"));
+  if (known(o.seconds) && run.stages.size() == 1) out += " in " + bold(time_for_people(o.seconds));
+  if (known(o.tokens_per_second)) out += ", at " + bold(whole(o.tokens_per_second)) + " tokens a second";
+  if (known(o.validation_loss))
+    out += ", to a validation loss of " + bold(loss(o.validation_loss));
+  else if (known(o.loss))
+    out += ", to a training loss of " + bold(loss(o.loss));
+  if (known(o.accuracy)) out += ", " + bold(percent(o.accuracy)) + " right";
+  if (out.size() == start) out += state.empty() ? "nothing measured" : escape(state);
+  return out + ".";
+}
+
+std::string facts(const Json& record) {
+  std::string out;
+  const auto add = [&](const char* label, const std::string& value) {
+    if (!value.empty()) out += fmt::format("<span>{}{}{}</span> ", label, *label ? " " : "", escape(value));
+  };
+  add("started", text(record, {"started"}));
+  const std::string device = text(record, {"device"}), backend = text(record, {"backend"});
+  add("", backend + (device.empty() ? "" : (backend.empty() ? "" : " on ") + device));
+  add("seed", text(record, {"seed"}));
+  add("from", text(record, {"file"}));
+  add("Regimen", text(record, {"version"}));
+  return out.empty() ? "" : "<p class=\"facts\">" + out + "</p>\n";
+}
+
+std::string cards(const Run& run) {
+  const StageRecord* stage = headline(run);
+  if (!stage) return "";
+  const Outcome o = outcome(*stage);
+  std::string out;
+  const auto card = [&](const char* label, const std::string& value, const std::string& note, const char* kind = "") {
+    out += fmt::format("<div class=\"card{}\"><span>{}</span><b>{}</b><small>{}</small></div>\n", kind, label, value,
+                       note);
+  };
+  if (known(o.validation_loss))
+    card("validation loss", loss(o.validation_loss),
+         o.validation_loss < 50 ? "perplexity " + number(std::exp(o.validation_loss)) : "", " first");
+  if (known(o.accuracy)) card("accuracy", percent(o.accuracy), "on held-out data");
+  if (known(o.loss)) card("training loss", loss(o.loss), "mean of the last steps");
+  if (known(o.steps)) card("steps", whole(o.steps), known(o.tokens) ? whole(o.tokens) + " tokens" : "");
+  if (known(o.tokens_per_second)) card("tokens a second", whole(o.tokens_per_second), "while training");
+  if (known(o.seconds)) card("time", time_for_people(o.seconds), "");
+  const double parameters = real(stage->record, {"model", "parameters"});
+  const double trained = real(stage->record, {"model", "trained_parameters"});
+  if (known(parameters))
+    card("parameters",
+         parameters >= 1e9   ? fmt::format("{:.3g}B", parameters / 1e9)
+         : parameters >= 1e6 ? fmt::format("{:.3g}M", parameters / 1e6)
+                             : whole(parameters),
+         known(trained) ? (trained == parameters ? "all trained" : whole(trained) + " trained") : "");
+  if (const double memory = real(stage->record, {"result", "peak_memory_bytes"}); memory >= 0)
+    card("memory", bytes_for_people(static_cast<uint64_t>(memory)), "at its peak");
+  return out.empty() ? "" : "<div class=\"cards\">\n" + out + "</div>\n";
+}
+
+// All stages at a glance, where there are several.
+std::string overview(const Run& run) {
+  if (run.stages.size() < 2) return "";
+  std::string rows;
+  for (const StageRecord& stage : run.stages) {
+    const Outcome o = outcome(stage);
+    const auto number_cell = [](bool there, const std::string& value) {
+      return "<td class=\"num\">" + (there ? value : "") + "</td>";
+    };
+    rows += fmt::format("<tr><td><a href=\"#stage-{0}\">{0}</a></td><td>{1}</td><td>{2}</td>", escape(stage.name),
+                        escape(text(stage.record, {"strategy"})), escape(status(stage)));
+    rows += number_cell(known(o.steps), whole(known(o.steps) ? o.steps : 0));
+    rows += number_cell(known(o.loss), loss(o.loss));
+    rows += number_cell(known(o.validation_loss), loss(o.validation_loss));
+    rows += number_cell(known(o.seconds), time_for_people(known(o.seconds) ? o.seconds : 0)) + "</tr>\n";
+  }
+  return "<section class=\"block wide\"><h3>Stages</h3><table><thead><tr><th>stage</th><th>strategy</th><th>status</th>"
+         "<th class=\"num\">steps</th><th class=\"num\">training loss</th><th class=\"num\">validation loss</th>"
+         "<th class=\"num\">time</th></tr></thead><tbody>\n" +
+         rows + "</tbody></table></section>\n";
+}
+
+std::string plugins(const Json& record) {
+  std::string rows;
+  for (const Json& plugin : get(record, {"plugins"}))
+    rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                        escape(text(plugin, {"kind"})), escape(text(plugin, {"id"})), escape(text(plugin, {"version"})),
+                        cell("sha256", get(plugin, {"sha256"})), escape(text(plugin, {"path"})));
+  return rows.empty() ? ""
+                      : "<section class=\"block wide\"><h3>Plug-ins</h3><table><thead><tr><th>kind</th><th>id</th>"
+                        "<th>version</th><th>SHA-256</th><th>file</th></tr></thead><tbody>\n" +
+                            rows + "</tbody></table></section>\n";
+}
+
+std::string page(const Run& run) {
+  const std::string name = escape(text(run.record, {"pipeline"})), title = name.empty() ? "Run" : name;
+  std::string out =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+      "<title>" +
+      title + " - Regimen</title>\n<style>" + style + "</style>\n</head>\n<body>\n";
+  out += "<header>\n<p class=\"over\">Regimen run</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" + lead(run) +
+         "</p>\n" + facts(run.record) + "</header>\n" + cards(run) + overview(run);
+  for (const StageRecord& stage : run.stages) out += stage_section(stage);
+  if (const std::string used = plugins(run.record); !used.empty()) out += "<article>\n" + used + "</article>\n";
+  const std::string version = escape(text(run.record, {"version"}));
+  return out + "<footer>Made by Regimen" + (version.empty() ? "" : " " + version) +
+         " from what lies beside this file; it is made anew with every run.</footer>\n</body>\n</html>\n";
+}
+
+}  // namespace
+}  // namespace report
+
+void write_report(const fs::path& folder) {
+  write_file(folder / "report.html", report::page(report::read_run(folder)));
+}
+
+}  // namespace rgm

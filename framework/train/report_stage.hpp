@@ -1,0 +1,17 @@
+// report_stage.hpp - one stage of a run as a section of the report, and the numbers that sum it up.
+#pragma once
+#include <string>
+
+#include "train/report_run.hpp"
+
+namespace rgm::report {
+
+struct Outcome {  // NaN: not known
+  double loss, validation_loss, accuracy, steps, tokens, seconds, tokens_per_second;
+};
+Outcome outcome(const StageRecord& stage);
+std::string status(const StageRecord& stage);  // done, interrupted, running; empty when nothing was written
+
+std::string stage_section(const StageRecord& stage);
+
+}  // namespace rgm::report

@@ -1,0 +1,97 @@
+// rows.cpp - rollouts of a strategy without a loss, written batch by batch; a batch counts when all its rows are there.
+#include "train/rows.hpp"
+
+#include <fstream>
+
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+namespace {
+
+// The example as a JSON object: texts and numbers; token columns as their text.
+nlohmann::json row_of(const Batch& batch, int64_t example, const Tokenizer& tokenizer) {
+  nlohmann::json row = nlohmann::json::object();
+  const auto e = size_t(example);
+  for (const auto& [name, column] : batch.columns) {
+    switch (column.kind) {
+      case ColumnKind::text: row[name] = column.texts[e]; break;
+      case ColumnKind::integer: row[name] = column.integers[e]; break;
+      case ColumnKind::real: row[name] = column.reals[e]; break;
+      case ColumnKind::tokens: {
+        std::vector<int32_t> ids;
+        for (size_t i = 0; i < column.integers.size(); ++i)
+          if (column.segments[i] == example + 1) ids.push_back(column.integers[i]);
+        row[name] = tokenizer.decode(ids);
+        break;
+      }
+      case ColumnKind::per_token: {
+        const BatchColumn& tokens = batch.columns.at(tokens_of(batch, name));
+        for (size_t i = 0; i < column.reals.size(); ++i)
+          if (tokens.segments[i] == example + 1) row[name].push_back(column.reals[i]);
+        break;
+      }
+    }
+  }
+  return row;
+}
+
+}  // namespace
+
+TrainResult write_rows(TrainSetup& setup, void* self) {
+  rgm_train& train = *setup.train;
+  const Source& source = *setup.sources.at(setup.main_source);
+  const fs::path state_file = setup.folder / "rows.json", rows_file = setup.folder / "rows.jsonl";
+  fs::create_directories(setup.folder);
+  int64_t done = 0, rows = 0;
+  uintmax_t bytes = 0;
+  if (fs::exists(state_file)) {
+    const auto state = nlohmann::json::parse(read_file(state_file), nullptr, false);
+    if (state.is_object() && state.value("inputs", "") == setup.inputs_sha256) {
+      done = state.at("units");
+      rows = state.at("rows");
+      bytes = state.at("bytes").get<uintmax_t>();
+      log::info("{}: resumed at example {}", train.stage, done);
+    }
+  }
+  if (!fs::exists(rows_file)) std::ofstream(rows_file).flush();
+  fs::resize_file(rows_file, bytes);  // rows of a batch that was not finished
+  const NoGradient still;
+  for (const int64_t total = source.units(); done < total;) {
+    const int64_t end = std::min(total, done + setup.settings.batch);
+    Batch prompts = source.in_order(done, end);
+    train.rollout = done;
+    train.begin_step({&prompts});
+    rgm_experience out{};
+    out.struct_size = sizeof out;
+    const RandomScope random({train.seed, uint64_t(done), 0, 0});
+    check_status(setup.strategy->rollout(self, &train, &prompts, &out));
+    std::string text;
+    if (out.batch)
+      for (int64_t e = 0; e < out.batch->examples; ++e, ++rows)
+        text += row_of(*out.batch, e, *train.policy->tokenizer())
+                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                "\n";
+    train.batches.clear();
+    std::ofstream file(rows_file, std::ios::app | std::ios::binary);
+    file << text << std::flush;
+    if (!file) failure("{}: cannot be written; {} bytes are needed", rows_file.string(), text.size());
+    bytes += text.size();
+    done = end;
+    write_file(
+        state_file,
+        nlohmann::json{{"inputs", setup.inputs_sha256}, {"units", done}, {"rows", rows}, {"bytes", bytes}}.dump());
+    log::progress(fmt::format("{}: {} of {} examples", train.stage, done, total));
+    if (interrupted() && done < total)
+      throw Interrupted(fmt::format("{}: interrupted after {} examples", train.stage, done));
+  }
+  log::end_progress();
+  TrainResult result;
+  result.result = train.report;
+  result.result["rows"] = rows;
+  for (const auto& [name, value] : train.read_metrics()) result.result[name] = value;
+  return result;
+}
+
+}  // namespace rgm

@@ -1,0 +1,147 @@
+// session.cpp - the running stage: models by role, scopes of parameters, totals over a step, metrics.
+#include "train/session.hpp"
+
+#include <set>
+
+#include "base/philox.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+
+Reward::Reward(Reward&& o) noexcept
+    : id(std::move(o.id)),
+      table(std::exchange(o.table, nullptr)),
+      self(std::exchange(o.self, nullptr)),
+      weight(o.weight),
+      model(std::move(o.model)),
+      scope(std::move(o.scope)) {}
+Reward::~Reward() {
+  if (self) table->destroy(self);
+}
+
+void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out) {
+  const ModelConfig& c = model.config();
+  rgm_model_info info{};
+  info.struct_size = out.struct_size;
+  info.dtype = RGM_F32;
+  info.family = c.family->id;
+  info.layers = c.layers;
+  info.channels = c.channels;
+  info.heads = c.heads;
+  info.kv_heads = c.kv_heads;
+  info.head_dim = c.head_dim;
+  info.vocabulary = c.vocabulary;
+  info.context = c.context;
+  info.tokenizer = tokenizer;
+  std::copy_n(reinterpret_cast<const char*>(&info), std::min<size_t>(out.struct_size, sizeof info),
+              reinterpret_cast<char*>(&out));
+}
+
+namespace {
+
+Tensor start_value(const rgm_init& init, const Shape& shape, rgm_dtype dtype) {
+  switch (init.kind) {
+    case RGM_FILL: return ops::full(shape, init.a, dtype);
+    case RGM_UNIFORM_IN: return ops::affine(ops::random(shape, RGM_UNIFORM), init.b - init.a, init.a);
+    case RGM_NORMAL_OF: return ops::affine(ops::random(shape, RGM_NORMAL), init.b, init.a);
+    case RGM_VALUE: {
+      require(init.value != nullptr, "a parameter is to start from a value, but none was given");
+      Tensor copy = empty(shape, dtype);
+      assign(copy, Tensor::share(init.value));
+      return copy;
+    }
+    default: invalid("a parameter is to start in the way {}, which is not known", init.kind);
+  }
+}
+
+// So that a parameter starts the same whatever else is made before it.
+uint64_t hash_of(std::string_view name) {
+  uint64_t h = 0;
+  for (const char c : name) h = mix(h, static_cast<unsigned char>(c));
+  return h;
+}
+
+}  // namespace
+
+Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init) {
+  const std::string full_name = scope.prefix + name;
+  const Shape shape(like);
+  if (const Parameter* found = scope.parameters->find(full_name)) {
+    require(found->value.shape() == shape, "parameter {} has the shape {}, {} was asked for", full_name,
+            found->value.shape().text(), shape.text());
+    return found->value;
+  }
+  const NoGradient still;
+  const RandomScope random({scope.seed, hash_of(full_name), 0, 0});
+  Tensor value;
+  if (scope.saved)
+    if (const auto saved = scope.saved->find(full_name); saved != scope.saved->end()) {
+      require(saved->second.shape() == shape, "parameter {} was saved with the shape {}, but {} is wanted", full_name,
+              saved->second.shape().text(), shape.text());
+      value = saved->second;
+      scope.saved->erase(saved);
+    }
+  if (!value) value = start_value(init, shape, like.dtype);
+  const bool trained = init.trained && scope.trained;
+  return scope.parameters->add(full_name, value, trained, init.trained == 0).value;
+}
+
+rgm_model* role(rgm_train& train, const std::string& name) {
+  if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
+  if (name != "reference") return nullptr;
+  rgm_model reference{train.policy, train.adapters, true};
+  if (!train.adapters) reference.model = train.policy->frozen_copy();
+  return &train.roles.emplace(name, reference).first->second;
+}
+
+rgm_scope* scope(rgm_train& train, const std::string& role_name, const std::string& name) {
+  const rgm_model* model = role(train, role_name);
+  require(model != nullptr, "a scope of the model \"{}\" was asked for, but the stage has none", role_name);
+  auto& made = train.scopes[role_name + "/" + name];
+  if (!made)
+    made = std::make_unique<rgm_scope>(rgm_scope{&model->model->extra(), &model->model->saved_extra(), name + ".",
+                                                 mix(train.seed, 0x5C0E), !model->frozen});
+  return made.get();
+}
+
+double total(rgm_train& train, const std::string& column) {
+  if (const auto found = train.totals.find(column); found != train.totals.end()) return found->second;
+  double sum = 0;
+  if (train.together(column)) {  // groups never split, so each batch counts its own
+    for (const Batch* batch : train.step_batches) sum += total(*batch, column, true);
+  } else {
+    for (const Batch* batch : train.step_batches) sum += total(*batch, column, false);
+  }
+  train.totals.emplace(column, sum);
+  return sum;
+}
+
+void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count) {
+  const NoGradient still;
+  auto& metric = train.metrics[name];
+  const Tensor n = count ? ops::reshape(ops::detach(count), {}) : ops::full({}, 1);
+  const Tensor s = ops::reshape(ops::detach(sum), {});
+  metric.sum = metric.sum ? metric.sum + s : s;
+  metric.count = metric.count ? metric.count + n : n;
+}
+
+}  // namespace rgm
+
+void rgm_train::begin_step(std::vector<rgm::Batch*> of_step) {
+  step_batches = std::move(of_step);
+  totals.clear();
+}
+
+bool rgm_train::together(const std::string& column) const {
+  return std::any_of(wishes.begin(), wishes.end(), [&](const rgm::ColumnWish& wish) {
+    return wish.name == column && (wish.flags & RGM_TOGETHER) != 0;
+  });
+}
+
+std::vector<std::pair<std::string, double>> rgm_train::read_metrics() {
+  std::vector<std::pair<std::string, double>> out;
+  for (const auto& [name, metric] : metrics)
+    out.emplace_back(name, double(rgm::item(metric.sum)) / double(rgm::item(metric.count)));
+  metrics.clear();
+  return out;
+}

@@ -1,0 +1,104 @@
+// session.hpp - the running stage as a strategy sees it: models by role, the batches of the step, metrics, rewards, and
+// the scopes where plug-ins file parameters. The ABI's opaque types of these live here.
+#pragma once
+#include <regimen/abi/reward.h>
+#include <regimen/abi/strategy.h>
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/source.hpp"
+#include "model/model.hpp"
+
+// A model as plug-ins hold it: the policy without its adapters is a reference.
+struct rgm_model {
+  std::shared_ptr<rgm::Model> model;
+  bool adapters_off = false;
+  bool frozen = false;  // no gradient is recorded through it
+};
+
+struct rgm_tokenizer {
+  rgm::TokenizerPtr tokenizer;
+};
+
+// Where parameters are filed. Values saved earlier are taken from `saved` and removed there.
+struct rgm_scope {
+  rgm::Parameters* parameters = nullptr;
+  std::map<std::string, rgm::Tensor>* saved = nullptr;
+  std::string prefix;  // "value_head."
+  uint64_t seed = 0;
+  bool trained = true;  // false in the scope of a frozen model
+};
+
+namespace rgm {
+
+// Makes or finds `prefix + name`: rgm_model_api.param.
+Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init);
+// What the ABI tells about a model.
+void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out);
+
+// One configured reward: a rule, or a learned one with the model that carries it.
+struct Reward {
+  std::string id;
+  const rgm_reward* table = nullptr;
+  void* self = nullptr;
+  double weight = 1;
+  std::shared_ptr<Model> model;  // of a learned one: its own, frozen, or the policy while it is trained
+  std::unique_ptr<rgm_scope> scope;
+  Reward() = default;
+  Reward(Reward&& o) noexcept;
+  Reward& operator=(Reward&&) = delete;
+  ~Reward();
+};
+
+}  // namespace rgm
+
+// The ABI's opaque rgm_train.
+struct rgm_train {
+  uint64_t seed = 0;
+  std::string stage;
+  std::shared_ptr<rgm::Model> policy;
+  bool adapters = false;                   // the policy has some: then the reference is itself without them
+  std::map<std::string, rgm_model> roles;  // "policy" and what was configured
+  std::vector<rgm::Reward> rewards;
+  std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
+  int64_t context = 0;
+  int64_t rollout = 0;  // how many rollouts came before: keys generation
+
+  // The micro-batches over which totals are taken: a step's, or all held-out ones.
+  std::vector<rgm::Batch*> step_batches;
+  std::map<std::string, double> totals;  // of these, as far as asked for
+
+  struct Metric {
+    rgm::Tensor sum, count;
+  };
+  std::map<std::string, Metric> metrics;  // since they were last read
+  nlohmann::json report = nlohmann::json::object();
+  std::list<std::unique_ptr<rgm::Batch>> batches;  // made by the plug-in in this call
+  std::map<std::string, std::unique_ptr<rgm_scope>> scopes;
+  rgm_tokenizer tokenizer;
+
+  void begin_step(std::vector<rgm::Batch*> batches);
+  bool together(const std::string& column) const;
+  // sum / count of every metric, and forgets them; waits.
+  std::vector<std::pair<std::string, double>> read_metrics();
+};
+
+namespace rgm {
+
+// What is behind rgm_train_api; each throws rgm::Error. Implemented in train/session_*.cpp.
+rgm_model* role(rgm_train& train,
+                const std::string& name);  // NULL when not configured; makes the reference when first asked
+rgm_scope* scope(rgm_train& train, const std::string& role, const std::string& name);
+double total(rgm_train& train, const std::string& column);
+void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count);
+Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> sampling);
+Tensor score(rgm_train& train, Batch& completions);
+Tensor reward_loss(rgm_train& train, Batch& batch);
+
+}  // namespace rgm

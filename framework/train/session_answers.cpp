@@ -1,0 +1,212 @@
+// session_answers.cpp - answers sampled from a model, what the rewards say of them, and what a learned reward
+// minimises.
+#include <cmath>
+
+#include "base/philox.hpp"
+#include "generate/generate.hpp"
+#include "tensor/ops.hpp"
+#include "train/session.hpp"
+
+namespace rgm {
+namespace {
+
+// Takes the adapters off for as long as it lives, where the role asks for that.
+class HooksOff {
+ public:
+  explicit HooksOff(const rgm_model& model) : model_(*model.model), before_(model_.hooks()) {
+    if (model.adapters_off) model_.set_hooks(nullptr);
+  }
+  ~HooksOff() { model_.set_hooks(before_); }
+  HooksOff(const HooksOff&) = delete;
+  HooksOff& operator=(const HooksOff&) = delete;
+
+ private:
+  Model& model_;
+  Hooks* before_;
+};
+
+std::string_view view(rgm_str s) { return {s.data, s.size}; }
+
+Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokenizer) {
+  Sampling out;
+  for (const rgm_attr& a : attrs) {
+    const std::string_view key = a.key;
+    const double number = a.value.type == RGM_REAL ? a.value.as.f : double(a.value.as.i);
+    if (key == "answers")
+      out.answers = int64_t(number);
+    else if (key == "max_tokens")
+      out.max_tokens = int64_t(number);
+    else if (key == "temperature")
+      out.temperature = number;
+    else if (key == "top_k")
+      out.top_k = int64_t(number);
+    else if (key == "top_p")
+      out.top_p = number;
+    else if (key == "stop" && a.value.type == RGM_TEXTS)
+      for (uint32_t i = 0; i < a.value.count; ++i) out.stop.push_back(tokenizer.encode(view(a.value.as.ss[i])));
+    else if (key == "stop")
+      out.stop.push_back(tokenizer.encode(view(a.value.as.s)));
+    else
+      invalid("generate: \"{}\" is not known; there are answers, max_tokens, temperature, top_k, top_p, stop", key);
+  }
+  return out;
+}
+
+// The tokens of every example of a token column, in order.
+std::vector<std::vector<int32_t>> unpacked(const Batch& batch, const BatchColumn& column) {
+  std::vector<std::vector<int32_t>> out(size_t(batch.examples));
+  for (size_t i = 0; i < column.integers.size(); ++i)
+    if (column.segments[i] > 0) out[size_t(column.segments[i] - 1)].push_back(column.integers[i]);
+  return out;
+}
+
+// Values by example, laid out as the packed column that they belong to.
+BatchColumn laid_out(const BatchColumn& tokens, const std::vector<std::vector<float>>& values) {
+  BatchColumn out{.kind = ColumnKind::per_token, .rows = tokens.rows, .length = tokens.length};
+  out.reals.resize(tokens.integers.size());
+  std::vector<size_t> next(values.size());
+  for (size_t i = 0; i < tokens.integers.size(); ++i)
+    if (const int32_t segment = tokens.segments[i]; segment > 0) {
+      const size_t example = size_t(segment - 1);
+      if (next[example] < values[example].size()) out.reals[i] = values[example][next[example]++];
+    }
+  return out;
+}
+
+}  // namespace
+
+Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> attrs) {
+  const NoGradient still;
+  const HooksOff off(model);
+  const std::string name = first_tokens(prompts);
+  require(!name.empty(), "generate: the prompts have no column of tokens");
+  const Tokenizer& tokenizer = *model.model->tokenizer();
+  Sampling sampling = read_sampling(attrs, tokenizer);
+  sampling.seed = mix(train.seed, uint64_t(train.rollout), 0x6E);
+
+  const auto questions = unpacked(prompts, prompts.columns.at(name));
+  const std::vector<Generated> answers = generate(*model.model, questions, sampling);
+
+  auto batch = std::make_unique<Batch>();
+  batch->examples = int64_t(answers.size());
+  std::vector<TokenExample> examples;
+  std::vector<std::vector<float>> logprobs;
+  BatchColumn text{.kind = ColumnKind::text}, origin{.kind = ColumnKind::integer},
+      finished{.kind = ColumnKind::integer};
+  for (const Generated& answer : answers) {
+    TokenExample e{questions[size_t(answer.origin)], {}};
+    e.weights.assign(e.ids.size(), 0);
+    logprobs.emplace_back(e.ids.size(), 0.0F);
+    logprobs.back().insert(logprobs.back().end(), answer.logprobs.begin(), answer.logprobs.end());
+    e.ids.insert(e.ids.end(), answer.tokens.begin(), answer.tokens.end());
+    e.weights.resize(e.ids.size(), 1);
+    std::vector<int32_t> words = answer.tokens;
+    if (const auto end = tokenizer.end_of_text(); end && !words.empty() && words.back() == *end) words.pop_back();
+    text.texts.push_back(tokenizer.decode(words));
+    origin.integers.push_back(int32_t(answer.origin));
+    finished.integers.push_back(answer.finished ? 1 : 0);
+    examples.push_back(std::move(e));
+  }
+  BatchColumn completion = pack(examples, train.context);
+  batch->columns["completion.logprobs"] = laid_out(completion, logprobs);
+  batch->columns["completion"] = std::move(completion);
+  batch->columns["text"] = std::move(text);
+  batch->columns["origin"] = std::move(origin);
+  batch->columns["finished"] = std::move(finished);
+  for (const auto& [key, column] : prompts.columns) {
+    if (column.kind == ColumnKind::tokens || column.kind == ColumnKind::per_token || batch->columns.contains(key))
+      continue;
+    BatchColumn repeated{.kind = column.kind};
+    for (const Generated& answer : answers) {
+      const auto from = size_t(answer.origin);
+      if (!column.integers.empty()) repeated.integers.push_back(column.integers[from]);
+      if (!column.reals.empty()) repeated.reals.push_back(column.reals[from]);
+      if (!column.texts.empty()) repeated.texts.push_back(column.texts[from]);
+    }
+    batch->columns[key] = std::move(repeated);
+  }
+  return train.batches.emplace_back(std::move(batch)).get();
+}
+
+namespace {
+
+// What one rule says of every answer.
+std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const Tokenizer& tokenizer) {
+  const std::string name = first_tokens(batch);
+  const BatchColumn& tokens = batch.columns.at(name);
+  const auto whole = unpacked(batch, tokens);
+  std::vector<std::vector<int32_t>> prompts(whole.size());
+  for (size_t i = 0; i < tokens.integers.size(); ++i)
+    if (tokens.segments[i] > 0 && tokens.reals[i] == 0)
+      prompts[size_t(tokens.segments[i] - 1)].push_back(tokens.integers[i]);
+
+  const size_t n = whole.size();
+  std::vector<std::string> prompt_texts(n);
+  std::vector<std::vector<rgm_value>> columns(n);
+  std::vector<rgm_completion> items(n);
+  std::vector<const rgm_completion*> pointers(n);
+  for (size_t e = 0; e < n; ++e) {
+    prompt_texts[e] = tokenizer.decode(prompts[e]);
+    for (const rgm_column* const* wish = reward.table->columns; wish && *wish; ++wish) {
+      rgm_value value{};
+      if (const auto found = batch.columns.find((*wish)->name); found != batch.columns.end()) {
+        const BatchColumn& c = found->second;
+        if (c.kind == ColumnKind::text)
+          value = {RGM_TEXT, 1, {.s = {c.texts[e].data(), c.texts[e].size()}}};
+        else if (c.kind == ColumnKind::integer)
+          value = {RGM_INTEGER, 1, {.i = c.integers[e]}};
+        else if (c.kind == ColumnKind::real)
+          value = {RGM_REAL, 1, {.f = c.reals[e]}};
+      }
+      columns[e].push_back(value);
+    }
+    const std::string& text = text_of(batch, "text", int64_t(e));
+    items[e] = {sizeof(rgm_completion),
+                0,
+                {prompt_texts[e].data(), prompt_texts[e].size()},
+                {text.data(), text.size()},
+                columns[e].data()};
+    pointers[e] = &items[e];
+  }
+  std::vector<float> out(n);
+  check_status(reward.table->score(reward.self, pointers.data(), uint32_t(n), out.data()));
+  return out;
+}
+
+Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
+  const std::string name = first_tokens(batch);
+  const Tensor hidden =
+      model.forward({column(batch, name), column(batch, name + ".segments"), {}, 1}, RGM_HIDDEN).front();
+  rgm_tensor* out = nullptr;
+  check_status(reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out));
+  return Tensor::adopt(out);
+}
+
+}  // namespace
+
+Tensor score(rgm_train& train, Batch& completions) {
+  const NoGradient still;
+  require(!train.rewards.empty(), "a score was asked for, but the stage has no reward; add `reward:` to it");
+  std::vector<float> sum(size_t(completions.examples), 0.0F);
+  for (const Reward& reward : train.rewards) {
+    const std::vector<float> part = reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
+                                                        : to_host(learned_scores(reward, *reward.model, completions));
+    require(part.size() == sum.size(), "reward {}: answered {} scores for {} completions", reward.id, part.size(),
+            sum.size());
+    for (size_t e = 0; e < sum.size(); ++e) sum[e] += float(reward.weight) * part[e];
+  }
+  return from_host(sum, {completions.examples});
+}
+
+Tensor reward_loss(rgm_train& train, Batch& batch) {
+  for (const Reward& reward : train.rewards) {
+    if (!reward.table->loss) continue;
+    const Tensor scores = learned_scores(reward, *train.policy, batch);
+    rgm_tensor* out = nullptr;
+    check_status(reward.table->loss(reward.self, &train, &batch, scores.get(), &out));
+    return Tensor::adopt(out);
+  }
+  invalid("the strategy trains a reward, but the stage has none that learns; add one as `reward:`");
+}
+
+}  // namespace rgm

@@ -1,0 +1,42 @@
+// trainer.hpp - the loop: batches, micro-batches, gradients, clipping, schedule, evaluation, checkpoints, metrics. It
+// knows strategies only through their table.
+#pragma once
+#include <regimen/abi/strategy.h>
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "train/session.hpp"
+#include "train/settings.hpp"
+
+namespace rgm {
+
+struct TrainSetup {
+  TrainSettings settings;
+  const rgm_strategy* strategy = nullptr;
+  const rgm_config* config = nullptr;  // of the strategy
+  std::string strategy_id;
+  rgm_train* train = nullptr;                              // roles, rewards and wishes filled in
+  std::vector<Parameters*> parameters;                     // all stores with something trained or to be checkpointed
+  std::map<std::string, std::unique_ptr<Source>> sources;  // by the pipeline's names
+  std::string main_source;                                 // "train", "prompts" ...
+  fs::path folder;                                         // of the stage
+  std::string inputs_sha256;  // of everything that goes in: a checkpoint of other inputs is not resumed
+  double flops_per_token = 0;
+};
+
+struct TrainResult {
+  nlohmann::json result = nlohmann::json::object();  // stage.json's result
+  nlohmann::json samples = nlohmann::json::array();
+  nlohmann::json timings = nlohmann::json::object();
+};
+
+// Runs the stage from its newest checkpoint, or from the start. Throws Interrupted after writing a checkpoint.
+TrainResult train(TrainSetup& setup);
+// Tokens that one step of this stage reads, and how many steps it has: for plan.
+int64_t steps_of(const TrainSetup& setup);
+
+}  // namespace rgm

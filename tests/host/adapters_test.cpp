@@ -1,0 +1,175 @@
+// adapters_test.cpp - adapters in a small model: they start as the base, train alone, are found by patterns, and come
+// back from their folder as they were.
+#include "artefact/safetensors.hpp"
+#include "host/plugged.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::HasSubstr;
+
+const char* few_tokens(const std::string& id) { return id == "prefix" || id == "soft_prompt" ? "{tokens: 3}" : "{}"; }
+
+class AdaptersTest : public TensorTest {
+ protected:
+  static Tensor base() {
+    return small_model()->forward(pass_over(tokens_of({some_tokens(9, 1), some_tokens(9, 2)})), RGM_LOGPROBS)[0];
+  }
+};
+
+TEST_F(AdaptersTest, LoraStartsAsTheBaseModel) {
+  const Adapted adapted("lora", "{rank: 2}");
+  EXPECT_EQ(adapted.adapters->parameters().all().size(), 8u);  // a and b at query and value of two layers
+  EXPECT_EQ(adapted.adapters->parameters().all()[0].name, "lora.layers.0.attention.query.a");
+  EXPECT_EQ(to_host(adapted.logprobs()), to_host(base()));
+}
+
+TEST_F(AdaptersTest, Ia3StartsAsTheBaseModel) { expect_near(Adapted("ia3").logprobs(), base(), 1e-5); }
+
+TEST_F(AdaptersTest, VirtualTokensAppearInNoOutput) {
+  for (const char* id : {"prefix", "soft_prompt"}) {
+    const Adapted adapted(id, "{tokens: 3}");
+    adapted.disturb();
+    const Tensor y = adapted.logprobs();
+    EXPECT_EQ(y.shape(), (Shape{2, 9})) << id;
+    EXPECT_NE(to_host(y), to_host(base())) << id;
+    EXPECT_EQ(adapted.model->virtual_tokens(), 3) << id;
+  }
+}
+
+TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {
+  for (const char* id : {"lora", "ia3", "prefix", "soft_prompt"}) {
+    const Adapted adapted(id, few_tokens(id));
+    adapted.disturb();
+    backward(ops::sum(adapted.logprobs()));
+    for (const Parameter& p : adapted.adapters->parameters().all()) {
+      ASSERT_TRUE(p.value.gradient()) << p.name;
+      EXPECT_GT(item(ops::sum(ops::unary(RGM_ABS, p.value.gradient()))), 0) << p.name;
+    }
+    for (const Parameter& p : adapted.model->parameters().all()) EXPECT_FALSE(p.value.gradient()) << p.name;
+  }
+}
+
+TEST_F(AdaptersTest, SavedAdaptersComeBackAsTheyWere) {
+  for (const char* family : {"gpt2", "llama"})
+    for (const char* id : {"lora", "ia3", "prefix", "soft_prompt"}) {
+      const ScratchFolder folder;
+      const Adapted first(id, few_tokens(id), {}, family);
+      first.disturb();
+      EXPECT_EQ(first.adapters->save(folder.path(), "base").size(), 64u);
+      const SavedAdapter saved = open_adapter(folder.path(), fixture(id).table<rgm_adapter>(), *first.model);
+      EXPECT_EQ(saved.id, id);
+      const Adapted second(id, saved.options.dump(), saved.tensors, family);
+      EXPECT_EQ(to_host(second.logprobs()), to_host(first.logprobs())) << id << " in " << family;
+    }
+}
+
+TEST_F(AdaptersTest, AProjectedPrefixIsSavedFinished) {
+  const ScratchFolder folder;
+  const Adapted first("prefix", "{tokens: 2, projection: true}");
+  first.disturb();
+  first.adapters->save(folder.path(), "base");
+  const SavedAdapter saved = open_adapter(folder.path(), fixture("prefix").table<rgm_adapter>(), *first.model);
+  EXPECT_EQ(saved.options["tokens"], 2);
+  EXPECT_FALSE(saved.options.contains("projection"));
+  const Adapted second("prefix", saved.options.dump(), saved.tensors);
+  EXPECT_EQ(to_host(second.logprobs()), to_host(first.logprobs()));
+}
+
+TEST_F(AdaptersTest, WritesWhatPeftReads) {
+  const ScratchFolder folder;
+  Adapted("lora", "{rank: 4, alpha: 8, sites: \"q_proj\"}", {}, "llama").adapters->save(folder.path(), "some/base");
+  const auto config = nlohmann::json::parse(read_file(folder.path() / "adapter_config.json"));
+  EXPECT_EQ(config["peft_type"], "LORA");
+  EXPECT_EQ(config["r"], 4);
+  EXPECT_EQ(config["lora_alpha"], 8);
+  EXPECT_EQ(config["bias"], "none");
+  EXPECT_EQ(config["inference_mode"], true);
+  EXPECT_EQ(config["target_modules"], nlohmann::json::array({"q_proj"}));
+  EXPECT_EQ(config["base_model_name_or_path"], "some/base");
+  const std::string file = read_file(folder.path() / "adapter_model.safetensors");
+  EXPECT_THAT(file, HasSubstr("base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"));
+  EXPECT_THAT(file, HasSubstr(R"("format":"pt")"));
+}
+
+// PEFT adapts GPT-2's c_attn as one: our query, key and value share its A and have a third of its B each.
+TEST_F(AdaptersTest, OpensWhatPeftMadeOfAFusedModule) {
+  const ScratchFolder folder;
+  write_file(folder.path() / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["c_attn"], "bias": "none"})");
+  const std::vector<float> a = numbers(2 * 16, 1), b = numbers(48 * 2, 2);
+  std::vector<SavedTensor> list;
+  std::vector<std::string> layers = {"0", "1"};
+  for (const std::string& layer : layers) {
+    const std::string module = "base_model.model.transformer.h." + layer + ".attn.c_attn";
+    list.push_back({module + ".lora_A.weight", RGM_F32, {2, 16}, std::as_bytes(std::span(a))});
+    list.push_back({module + ".lora_B.weight", RGM_F32, {48, 2}, std::as_bytes(std::span(b))});
+  }
+  write_safetensors(folder.path() / "adapter_model.safetensors", list);
+
+  const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model());
+  EXPECT_EQ(saved.id, "");
+  EXPECT_EQ(saved.peft_type, "LORA");
+  const Adapted adapted("lora", saved.options.dump(), saved.tensors);
+  Parameters& all = adapted.adapters->parameters();
+  EXPECT_EQ(all.all().size(), 12u);
+  EXPECT_EQ(to_host(all.find("lora.layers.1.attention.key.a")->value), a);
+  EXPECT_EQ(to_host(all.find("lora.layers.1.attention.key.b")->value),
+            std::vector<float>(b.begin() + 32, b.begin() + 64));
+}
+
+TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
+  const ScratchFolder folder;
+  Adapted("prefix", "{tokens: 2}", {}, "llama").adapters->save(folder.path(), "base");
+  const auto config = nlohmann::json::parse(read_file(folder.path() / "adapter_config.json"));
+  EXPECT_EQ(config["num_layers"], 2);
+  EXPECT_EQ(config["num_attention_heads"], 2);  // that keys have
+  EXPECT_EQ(config["token_dim"], 8);
+  EXPECT_FALSE(config.contains("target_modules"));
+}
+
+TEST_F(AdaptersTest, APatternWithoutASiteIsAnError) {
+  EXPECT_THAT(failure_of([] { Adapted("lora", "{sites: \"*.attention.qurey\"}"); }),
+              testing::AllOf(HasSubstr("*.attention.qurey"), HasSubstr("did you mean \"*.attention.query\"")));
+  EXPECT_THAT(failure_of([] { Adapted("lora", "{sites: embedding}"); }), HasSubstr("It can act on"));
+}
+
+TEST_F(AdaptersTest, AFileOfOtherSitesIsAnError) {
+  const ScratchFolder folder;
+  const Adapted first("lora", "{rank: 2}");
+  first.adapters->save(folder.path(), "base");
+  const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *first.model);
+  EXPECT_THAT(failure_of([&] { Adapted("lora", "{rank: 2, sites: \"*.attention.query\"}", saved.tensors); }),
+              HasSubstr("attention.value"));
+  EXPECT_THAT(failure_of([&] { Adapted("lora", "{rank: 2, sites: \"*.attention.*\"}", saved.tensors); }),
+              HasSubstr("lacks"));
+}
+
+TEST_F(AdaptersTest, ReferencesHaveNone) {
+  const Adapted adapted("lora");
+  adapted.disturb();
+  rgm_model policy{adapted.model}, reference{adapted.model, true, true};
+  const Tensor tokens = tokens_of({some_tokens(9, 1), some_tokens(9, 2)}), weights = ops::full({2, 9}, 1);
+  const rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS, tokens.get(), nullptr, nullptr, 1};
+  rgm_tensor* out = nullptr;
+  ASSERT_EQ(host_table()->models->forward(&reference, &pass, &out), RGM_OK);
+  EXPECT_EQ(to_host(Tensor::adopt(out)), to_host(base()));
+  EXPECT_EQ(adapted.model->hooks(), adapted.adapters.get());
+
+  // The model against itself without adapters is the model against a frozen base.
+  rgm_model other{small_model(), false, true};
+  const auto divergence = [&](rgm_model& teacher) {
+    EXPECT_EQ(host_table()->models->divergence(&policy, &teacher, &pass, weights.get(), RGM_FORWARD_KL, &out), RGM_OK);
+    return Tensor::adopt(out);
+  };
+  const Tensor d = divergence(reference);
+  EXPECT_GT(item(d), 0);
+  EXPECT_TRUE(d.needs_gradient());
+  EXPECT_EQ(item(d), item(divergence(other)));
+  const NoGradient evaluating;
+  EXPECT_EQ(item(divergence(reference)), item(d));
+  EXPECT_EQ(item(divergence(policy)), 0);
+}
+
+}  // namespace
+}  // namespace rgm::test

@@ -1,0 +1,213 @@
+// report_test.cpp - report.html: whole markup whatever the run holds, nothing of a model's text as markup, and curves
+// that keep their shape when they are thinned.
+#include "train/report.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "train/report_axis.hpp"
+#include "train/report_chart.hpp"
+#include "train/report_text.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+// Empty where every tag is closed in its order and every attribute is quoted; otherwise what is wrong.
+std::string markup_mistake(std::string_view html) {
+  std::vector<std::string> open;
+  for (size_t at = html.find('<'); at != html.npos; at = html.find('<', at)) {
+    const size_t end = html.find('>', at);
+    if (end == html.npos) return "a tag does not end";
+    const std::string_view tag = html.substr(at + 1, end - at - 1);
+    at = end;
+    if (tag.starts_with("!") || tag.ends_with("/")) continue;
+    const std::string name(tag.substr(tag.starts_with("/"), tag.find_first_of(" \n") - tag.starts_with("/")));
+    if (name == "meta") continue;
+    size_t values = 0;
+    for (size_t i = tag.find("=\""); i != tag.npos; i = tag.find("=\"", i + 2)) ++values;
+    if (static_cast<size_t>(std::count(tag.begin(), tag.end(), '"')) != 2 * values)
+      return "quotes in <" + std::string(tag) + ">";
+    if (!tag.starts_with("/")) {
+      open.push_back(name);
+      continue;
+    }
+    if (open.empty() || open.back() != name)
+      return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
+    open.pop_back();
+  }
+  return open.empty() ? "" : "<" + open.back() + "> stays open";
+}
+
+class Report : public testing::Test {
+ protected:
+  Report() : folder_(fs::temp_directory_path() / ("regimen-report-" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~Report() override { fs::remove_all(folder_); }
+
+  void put(const std::string& name, const std::string& text) {
+    fs::create_directories((folder_ / name).parent_path());
+    write_file(folder_ / name, text);
+  }
+  std::string html() {
+    write_report(folder_);
+    std::string out = read_file(folder_ / "report.html");
+    EXPECT_EQ(markup_mistake(out), "");
+    return out;
+  }
+  fs::path folder_;
+};
+
+TEST_F(Report, SaysInOneSentenceWhatCameOut) {
+  put("run.json", R"({"pipeline": "tiny", "stages": ["base"], "seed": 1337})");
+  put("base/stage.json", R"({"name": "base", "strategy": "pretrain", "status": "done", "timings": {"train": 100},
+      "result": {"validation_loss": 1.87, "steps": 2000, "tokens": 1536000, "seconds": 110}})");
+  const std::string page = html();
+  EXPECT_THAT(page, HasSubstr("<b>2,000 steps</b> in <b>1 min 50 s</b>, at <b>15,360</b> tokens a second, to a "
+                              "validation loss of <b>1.870</b>."));
+  EXPECT_THAT(page, HasSubstr("perplexity 6.488"));
+  EXPECT_THAT(page, HasSubstr("<span>seed 1337</span>"));
+}
+
+TEST_F(Report, DrawsTrainingAndValidation) {
+  put("run.json", R"({"stages": ["base"]})");
+  std::string lines;
+  for (int step = 1; step <= 400; ++step)
+    lines += fmt::format("{{\"step\": {}, \"loss\": {}, \"learning_rate\": 0.001{}}}\n", step, 2.0 + 2.0 / step,
+                         step % 100 == 0 ? ", \"validation_loss\": 2.5" : "");
+  put("base/metrics.jsonl", lines);
+  const std::string page = html();
+  EXPECT_THAT(page, HasSubstr("<path class=\"raw\""));
+  EXPECT_THAT(page, HasSubstr("<title>step 400: 2.5</title>"));
+  EXPECT_THAT(page, HasSubstr("validation <b>2.500</b>"));
+  EXPECT_THAT(page, HasSubstr("learning rate"));
+}
+
+TEST_F(Report, EverythingInARunMayBeMissing) {
+  EXPECT_THAT(html(), HasSubstr("Nothing has been written yet."));
+  put("run.json", R"({"pipeline": "p", "stages": ["a", "b"], "plugins": [{}]})");
+  EXPECT_THAT(html(), HasSubstr("No metrics were written."));
+  put("a/stage.json", "{}");
+  put("a/metrics.jsonl", "");
+  put("b/stage.json", R"({"status": "interrupted", "samples": [{}], "timings": {}, "configuration": {"x": {}},
+      "data": {"train": {}}, "model": {}, "result": {}, "hashes": {}})");
+  put("b/metrics.jsonl", "{\"step\": 1, \"loss\": null}\n{\"step\": 2, \"lo");
+  html();
+}
+
+TEST_F(Report, FilesThatAreNotJsonAreLeftOut) {
+  put("run.json", R"({"pipeline": "p", "stages": ["a", 3, "../a", ""]})");
+  put("a/stage.json", "[1, 2");
+  EXPECT_THAT(html(), HasSubstr("<h2>a</h2>"));
+}
+
+TEST_F(Report, NothingAModelOrAFileSaysIsMarkup) {
+  const std::string evil = "</pre><script>alert('1')</script>\"x=\"&amp;\x01";
+  const nlohmann::json stage = {{"strategy", evil},
+                                {"status", evil},
+                                {"model", {{"family", evil}}},
+                                {"configuration", {{evil, evil}}},
+                                {"samples", {{{"step", 1}, {"prompt", evil}, {"text", evil + evil}}}},
+                                {"hashes", {{evil, evil}}},
+                                {"result", {{evil, evil}, {"list", {evil, {{evil, evil}}}}}},
+                                {"data", {{evil, {{evil, evil}}}}},
+                                {"timings", {{evil, 2}}}};
+  const std::string name = "<i>\"a\"";
+  put("run.json", nlohmann::json{{"pipeline", evil},
+                                 {"device", evil},
+                                 {"stages", {name}},
+                                 {"started", evil},
+                                 {"plugins", {{{"id", evil}, {"path", evil}, {"sha256", evil}}}}}
+                      .dump());
+  put(name + "/stage.json", stage.dump());
+  put(name + "/metrics.jsonl", nlohmann::json{{"step", 1}, {evil, 2}}.dump() + "\n");
+  const std::string page = html();
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(page, Not(HasSubstr("\x01")));
+  EXPECT_THAT(page, HasSubstr("&lt;/pre&gt;&lt;script&gt;alert(&#39;1&#39;)"));
+}
+
+TEST_F(Report, HoldsNothingFromElsewhere) {
+  put("run.json", R"({"pipeline": "p", "stages": []})");
+  const std::string page = html();
+  for (const char* word : {"http:", "https:", "src=", "<link", "@import", "url("})
+    EXPECT_THAT(page, Not(HasSubstr(word)));
+}
+
+TEST_F(Report, ALongRunIsNoLargerThanAShortOne) {
+  put("run.json", R"({"stages": ["base"]})");
+  std::string lines;
+  for (int step = 1; step <= 50000; ++step)
+    lines += fmt::format("{{\"step\": {}, \"loss\": {}}}\n", step, 2 + std::sin(step * 0.7));
+  put("base/metrics.jsonl", lines);
+  EXPECT_LT(html().size(), 60000u);
+}
+
+TEST(ReportText, NumbersReadLikeAPersonWroteThem) {
+  using namespace report;
+  EXPECT_EQ(number(1.87361), "1.874");
+  EXPECT_EQ(number(3e-5), "3e-5");
+  EXPECT_EQ(number(12345.6), "12,346");
+  EXPECT_EQ(number(-0.5), "\u22120.5");
+  EXPECT_EQ(number(NAN), "not a number");
+  EXPECT_EQ(loss(1.77), "1.770");
+  EXPECT_EQ(percent(0.25), "25\u202F%");
+  EXPECT_EQ(escape("a\xFF<"), "a\xEF\xBF\xBD&lt;");
+  EXPECT_EQ(link_target("a b/c:d\"e"), "./a%20b/c%3Ad%22e");
+}
+
+TEST(ReportAxis, TicksAreRoundNumbersInsideTheAxis) {
+  const report::Axis axis = report::make_axis(1.5, 4.2, 6, 20);
+  EXPECT_THAT(axis.ticks, ElementsAre(1.5, 2, 2.5, 3, 3.5, 4));
+  EXPECT_EQ(axis.label(2), "2.0");
+  EXPECT_DOUBLE_EQ(axis.place(axis.low), 0);
+  EXPECT_DOUBLE_EQ(axis.place(axis.high), 1);
+}
+
+TEST(ReportAxis, WhatSpansDecadesIsLogarithmic) {
+  const report::Axis axis = report::make_axis(0.01, 100, 4, 20);
+  EXPECT_TRUE(axis.logarithmic);
+  EXPECT_NEAR(axis.place(1), 0.5, 1e-9);
+  EXPECT_THAT(axis.ticks, testing::Contains(1));
+}
+
+TEST(ReportAxis, AConstantHasAnAxisToo) {
+  const report::Axis axis = report::make_axis(3, 3, 4, 20);
+  EXPECT_LT(axis.low, 3);
+  EXPECT_GT(axis.high, 3);
+  EXPECT_FALSE(axis.ticks.empty());
+  EXPECT_FALSE(report::make_axis(0, 0, 4, 20).ticks.empty());
+}
+
+TEST(ReportChart, ThinningKeepsSpikesAndOrder) {
+  report::Line line;
+  for (int i = 0; i < 10000; ++i) line.add(i, i == 5000 ? 100 : i == 7777 ? -100 : 0);
+  const report::Line thinned = report::thin(line, 100);
+  EXPECT_LE(thinned.x.size(), 200u);
+  EXPECT_THAT(thinned.y, testing::Contains(100));
+  EXPECT_THAT(thinned.y, testing::Contains(-100));
+  EXPECT_TRUE(std::is_sorted(thinned.x.begin(), thinned.x.end()));
+}
+
+TEST(ReportChart, SmoothingKeepsALineALineAndSkipsGaps) {
+  EXPECT_THAT(report::smooth({1, 2, 3, 4, 5}, 2), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(report::smooth({1, NAN, 3}, 1), ElementsAre(1, testing::IsNan(), 3));
+}
+
+TEST(ReportChart, NothingToDrawIsNothing) {
+  EXPECT_EQ(report::draw({}), "");
+  EXPECT_EQ(report::draw({.title = "loss", .line = {{1, 2}, {NAN, NAN}}, .points = {}}), "");
+}
+
+}  // namespace
+}  // namespace rgm
