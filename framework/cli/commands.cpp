@@ -1,0 +1,19 @@
+// commands.cpp - the table of commands, in the order of the help.
+#include "cli/command.hpp"
+
+namespace rgm::cli {
+
+std::span<const Command> commands() {
+  static constexpr Command table[] = {
+      {"run", "FILE", "runs a pipeline; goes on with one that was interrupted", run_pipeline},
+      {"check", "FILE", "every problem of a pipeline; nothing is run", check},
+      {"plan", "FILE", "what a run would do, need and take; nothing is trained", plan_pipeline},
+      {"generate", "--model DIR", "text from a trained model", generate_text},
+      {"plugins", "[ID]", "what is installed, and the options of each", plugins},
+      {"bench", "--kernels", "every kernel of a backend against the reference", bench},
+      {"new", "KIND NAME DIR", "a plug-in project that builds and runs", new_project},
+  };
+  return table;
+}
+
+}  // namespace rgm::cli

@@ -1,0 +1,103 @@
+// generate.cpp - `regimen generate`: text from a trained model, shown as it comes.
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "generate/generate.hpp"
+#include "host/host.hpp"
+#include "pipeline/device.hpp"
+#include "pipeline/open_adapter.hpp"
+#include "pipeline/open_model.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+namespace {
+
+struct Request {
+  std::string model, prompt, file, backend;
+  std::vector<std::string> adapters;
+  Sampling sampling;
+};
+
+void check(const Request& request, const boost::program_options::variables_map& given) {
+  const Sampling& s = request.sampling;
+  require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
+  require(given.count("prompt") + given.count("file") == 1,
+          "generate: what is to be continued? Give one of --prompt TEXT and --file FILE");
+  require(s.max_tokens > 0, "generate: --max-tokens is {}, expected at least 1", s.max_tokens);
+  require(s.temperature >= 0, "generate: --temperature is {}, expected at least 0", s.temperature);
+  require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
+  require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
+}
+
+int answer(const Request& request) {
+  ModelPlace place = model_place(request.model);
+  for (const std::string& folder : request.adapters)
+    for (fs::path& found : adapter_folders(folder)) place.adapters.push_back(std::move(found));
+  const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
+
+  Registry registry(host_table());
+  const DeviceScope scope;
+  std::optional<Choice> backend;
+  if (!request.backend.empty()) backend = choose_backend(request.backend, registry);
+  open_device(backend, registry);
+
+  const std::shared_ptr<Model> model = Model::open(place.model);
+  freeze(*model);
+  std::unique_ptr<Adapters> adapters;
+  if (!place.adapters.empty()) adapters = std::make_unique<Adapters>(model, 0);
+  for (const fs::path& folder : place.adapters) add_saved_adapter(*adapters, folder, *model, registry);
+
+  const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
+  require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
+  const auto show = [](const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
+  show(prompt);
+  TextStream stream(model->tokenizer());
+  const auto end = model->tokenizer()->end_of_text();
+  const NoGradient still;
+  generate(*model, {ids}, request.sampling, /*slide=*/true, [&](int64_t, int32_t token) {
+    if (token != end) show(stream.push(token));
+  });
+  show(stream.finish() + "\n");
+  return 0;
+}
+
+}  // namespace
+
+int generate_text(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  Request request;
+  Sampling& s = request.sampling;
+  po::options_description shown("Options");
+  const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
+  shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
+      "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
+      "a stage's folder, or the adapter/ in it")("prompt", text(request.prompt, "TEXT"), "what is continued")(
+      "file", text(request.file, "FILE"), "the same, from a file")(
+      "max-tokens", po::value(&s.max_tokens)->default_value(200)->value_name("N"), "how long")(
+      "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
+      "below 1: more likely tokens; 0: the likeliest")("top-k", po::value(&s.top_k)->default_value(0)->value_name("N"),
+                                                       "only the N likeliest tokens; 0: all")(
+      "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
+      "only the likeliest tokens that share this probability")(
+      "seed", po::value(&s.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  const auto given = cli::parse(
+      {.command = "generate",
+       .line = "--model DIR [--adapter DIR]… --prompt TEXT | --file FILE",
+       .text = "Continues a text with a trained model.",
+       .example = "regimen generate --model runs/quickstart/base --prompt \"Once upon a time\" --max-tokens 100"},
+      shown, arguments);
+  if (!given) return 0;
+  check(request, *given);
+  return answer(request);
+}
+
+}  // namespace rgm

@@ -1,0 +1,94 @@
+// new.cpp - `regimen new KIND NAME DIR`: copies the template of a kind, with the plug-in's name filled in.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "plugins/registry.hpp"
+
+namespace rgm {
+namespace {
+
+// first_words -> FirstWords
+std::string class_name(std::string_view name) {
+  std::string out;
+  bool upper = true;
+  for (const char c : name) {
+    if (c != '_') out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    upper = c == '_';
+  }
+  return out;
+}
+
+std::string filled(std::string text, const std::vector<std::pair<std::string, std::string>>& values) {
+  for (const auto& [key, value] : values)
+    for (size_t at = 0; (at = text.find(key, at)) != text.npos; at += value.size()) text.replace(at, key.size(), value);
+  return text;
+}
+
+void check_name(const std::string& name) {
+  const bool identifier = !name.empty() && name.size() <= 40 && name[0] >= 'a' && name[0] <= 'z' &&
+                          std::all_of(name.begin(), name.end(), [](char c) {
+                            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+                          });
+  require(identifier, "new: the name \"{}\" should be a lower-case identifier, such as \"focal_loss\"", name);
+  // Targets that CMake and its generators keep for themselves.
+  constexpr std::array<std::string_view, 7> reserved = {"all",     "clean", "help",      "install",
+                                                        "package", "test",  "edit_cache"};
+  require(std::count(reserved.begin(), reserved.end(), name) == 0,
+          "new: \"{}\" is a name that CMake keeps for itself; take another", name);
+}
+
+}  // namespace
+
+int new_project(const std::vector<std::string>& arguments) {
+  const auto given = cli::parse({.command = "new",
+                                 .line = "KIND NAME [DIR]",
+                                 .text = "Makes a plug-in project in DIR (NAME where it is left out): CMakeLists.txt, "
+                                         "one source, a test and pipeline.yaml.\nKIND is strategy, adapter, reward or "
+                                         "backend.",
+                                 .example = "regimen new strategy focal_loss ~/focal_loss",
+                                 .places = {"kind", "name", "dir"}},
+                                {}, arguments);
+  if (!given) return 0;
+  require(given->count("name") > 0, "new: which kind and name? As in `regimen new strategy focal_loss DIR`");
+  const std::string kind = (*given)["kind"].as<std::string>(), name = (*given)["name"].as<std::string>();
+  const std::vector<std::string> kinds = {"strategy", "adapter", "reward", "backend"};
+  require(std::count(kinds.begin(), kinds.end(), kind) > 0, "new: kind \"{}\" is not known{}; there are: {}", kind,
+          did_you_mean(kind, kinds), join(kinds));
+  check_name(name);
+  const fs::path to = given->count("dir") ? (*given)["dir"].as<std::string>() : name;
+  std::error_code error;
+  require(!fs::exists(to) || (fs::is_directory(to) && fs::is_empty(to)),
+          "new: {} exists and is not an empty folder; name another", to.string());
+
+  const fs::path prefix = Registry::program_folder().parent_path();
+  const fs::path from = prefix / "share" / "regimen" / "template" / kind;
+  if (!fs::is_directory(from)) failure("new: the template {} is missing: install the program again", from.string());
+  std::string class_of_it = class_name(name) + class_name(kind);
+  const std::vector<std::pair<std::string, std::string>> values = {{"@NAME@", name}, {"@CLASS@", class_of_it}};
+  fs::create_directories(to, error);
+  if (error) invalid("new: {} cannot be made: {}", to.string(), error.message());
+  for (const fs::directory_entry& e : fs::recursive_directory_iterator(from)) {
+    if (!e.is_regular_file()) continue;
+    const fs::path file = to / filled(e.path().lexically_relative(from).string(), values);
+    fs::create_directories(file.parent_path());
+    write_file(file, filled(read_file(e.path()), values));
+    fs::permissions(file, e.status().permissions() & ~(fs::perms::group_write | fs::perms::others_write));
+  }
+  fmt::print(
+      "{0} \"{1}\" is in {2}. Build, test and run it:\n\n"
+      "  cmake -G Ninja -S {2} -B {2}/build -DCMAKE_PREFIX_PATH={3}\n"
+      "  cmake --build {2}/build\n"
+      "  ctest --test-dir {2}/build --output-on-failure\n"
+      "  {4} run {2}/pipeline.yaml\n",
+      kind, name, to.string(), prefix.string(), (Registry::program_folder() / "regimen").string());
+  return 0;
+}
+
+}  // namespace rgm

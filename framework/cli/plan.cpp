@@ -1,0 +1,94 @@
+// plan.cpp - `regimen plan FILE`: stages, sizes, every value in force, memory, tokens and time.
+#include "pipeline/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "host/host.hpp"
+
+namespace rgm {
+namespace {
+
+std::string count(int64_t n) { return count_for_people(static_cast<uint64_t>(n)); }
+
+// optimizer.adamw.beta1  0.9: one line a value, under the name that --set takes.
+void print_values(const std::string& above, const nlohmann::json& value) {
+  if (value.is_object() && !value.empty()) {
+    for (const auto& [key, item] : value.items()) print_values(above.empty() ? key : above + "." + key, item);
+    return;
+  }
+  fmt::print("    {:36}  {}\n", above, value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+void print(const Stage& stage, const StagePlan& plan) {
+  fmt::print("stage {}: {}\n", plan.name, plan.strategy);
+  const auto line = [](const char* name, const std::string& value) { fmt::print("  {:12}  {}\n", name, value); };
+  if (plan.parameters) line("parameters", fmt::format("{}, {} trained", count(plan.parameters), count(plan.trained)));
+  for (const auto& [name, tokens] : plan.data) line("data", fmt::format("{}: {} tokens", name, count(tokens)));
+  if (plan.steps) line("steps", fmt::format("{} of {} rows", count(plan.steps), plan.batch_rows));
+  const std::string unknown = "not predicted: " + plan.unknown;
+  line("tokens", plan.tokens ? count(plan.tokens) + " read in all steps" : unknown);
+  line("memory", plan.memory_bytes ? bytes_for_people(*plan.memory_bytes) + " at the peak" : unknown);
+  line("time", plan.seconds ? "about " + time_for_people(*plan.seconds) + ", estimated from the speed of products here"
+                            : unknown);
+  fmt::print("  values in force\n");
+  print_values("", stage.effective);
+  fmt::print("\n");
+}
+
+nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan) {
+  nlohmann::ordered_json out = {{"name", plan.name},
+                                {"strategy", plan.strategy},
+                                {"parameters", plan.parameters},
+                                {"trained_parameters", plan.trained},
+                                {"steps", plan.steps},
+                                {"tokens", plan.tokens}};
+  if (plan.memory_bytes) out["peak_memory_bytes"] = *plan.memory_bytes;
+  if (plan.seconds) out["seconds"] = *plan.seconds;
+  if (!plan.unknown.empty()) out["not_predicted"] = plan.unknown;
+  out["configuration"] = stage.effective;
+  return out;
+}
+
+}  // namespace
+
+int plan_pipeline(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  ReadOptions read;
+  po::options_description shown("Options");
+  shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
+                      "override a value, stages by name; the value is YAML")(
+      "backend", po::value<std::string>()->value_name("ID"), "instead of the pipeline's")(
+      "json", "as a JSON array, for programs");
+  const auto given = cli::parse(
+      {.command = "plan",
+       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--json]",
+       .text = "Says what a run would do: stages, parameters, every value in force, tokens, memory and time. Trains "
+               "nothing.",
+       .example = "regimen plan configs/quickstart.yaml",
+       .places = {"file"}},
+      shown, arguments);
+  if (!given) return 0;
+  require(given->count("file") > 0, "plan: which file? As in `regimen plan configs/quickstart.yaml`");
+  if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  Registry registry(host_table());
+  const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
+  const std::vector<StagePlan> plans = plan(pipeline, registry);
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (given->count("json"))
+      all.push_back(to_json(pipeline.stages[i], plans[i]));
+    else
+      print(pipeline.stages[i], plans[i]);
+  }
+  if (given->count("json")) fmt::print("{}\n", all.dump(2));
+  return 0;
+}
+
+}  // namespace rgm

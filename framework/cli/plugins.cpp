@@ -1,0 +1,130 @@
+// plugins.cpp - `regimen plugins [ID]`: what is installed and whether it can be used; with an ID, its options.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "plugins/options.hpp"
+#include "plugins/registry.hpp"
+
+namespace rgm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string id_of(const Entry& e) { return e.kind ? e.id : e.path.stem().string(); }
+
+// Defaults as they take effect: those of the table, and what the host adds.
+Json defaults_of(const Entry& e) {
+  Problems ignored("");  // options that must be given have no default
+  return to_json(*read_options(*e.data, YAML::Node(YAML::NodeType::Null), ignored));
+}
+
+Json to_json(const Entry& e, bool with_options) {
+  Json out{{"kind", e.kind ? Json(kind_name(e.kind)) : Json()},
+           {"id", id_of(e)},
+           {"version", e.version},
+           {"summary", e.summary},
+           {"path", e.path.string()},
+           {"sha256", e.sha256},
+           {"usable", e.usable},
+           {"reason", e.reason}};
+  if (!with_options || !e.data) return out;
+  const Json defaults = defaults_of(e);
+  Json& options = out["options"] = Json::array();
+  for (const rgm_option& o : options_of(*e.data)) {
+    options.push_back(describe(o));
+    options.back()["default"] = defaults[o.key];
+  }
+  return out;
+}
+
+// Left-aligned columns, two spaces between; the last is not padded.
+template <size_t N>
+void print_table(const std::vector<std::array<std::string, N>>& rows, std::string_view indent = "") {
+  std::array<size_t, N> width{};
+  for (const auto& row : rows)
+    for (size_t i = 0; i < N; ++i) width[i] = std::max(width[i], row[i].size());
+  for (const auto& row : rows) {
+    std::string line(indent);
+    for (size_t i = 0; i < N; ++i) line += fmt::format("{:{}}  ", row[i], i + 1 < N ? width[i] : 0);
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
+  }
+}
+
+void print_list(const std::vector<Entry>& list) {
+  std::vector<std::array<std::string, 7>> rows{{"KIND", "ID", "VERSION", "USABLE", "SHA-256", "PATH", "REASON"}};
+  for (const Entry& e : list)
+    rows.push_back({e.kind ? std::string(kind_name(e.kind)) : "-", id_of(e), e.version.empty() ? "-" : e.version,
+                    e.usable ? "yes" : "no", e.sha256.empty() ? "-" : e.sha256, e.path.string(), e.reason});
+  print_table(rows);
+}
+
+void print_one(const Entry& e) {
+  fmt::print("{} {} {}\n", e.kind ? kind_name(e.kind) : "file", id_of(e), e.version);
+  if (!e.summary.empty()) fmt::print("{}\n", e.summary);
+  fmt::print("\n  path     {}\n  SHA-256  {}\n  usable   {}\n", e.path.string(), e.sha256.empty() ? "-" : e.sha256,
+             e.usable ? "yes" : "no: " + e.reason);
+  if (!e.data) return;
+  const std::vector<rgm_option> options = options_of(*e.data);
+  fmt::print("\n{}\n", options.empty() ? "It has no options." : "Options");
+  const Json defaults = defaults_of(e);
+  std::vector<std::array<std::string, 5>> rows;
+  for (const rgm_option& o : options) {
+    std::vector<std::string> words;
+    for (const char* const* c = o.choices; c && *c; ++c) words.emplace_back(*c);
+    const std::string initial = o.flags & RGM_REQUIRED        ? "required"
+                                : defaults[o.key].is_null()   ? "unset"
+                                : defaults[o.key].is_string() ? defaults[o.key].get<std::string>()
+                                                              : defaults[o.key].dump();
+    rows.push_back({o.key, std::string(type_name(o.type)), initial, words.empty() ? range_text(o) : join(words, " | "),
+                    o.help + std::string(o.flags & RGM_DEPRECATED ? " (deprecated)" : "")});
+  }
+  print_table(rows, "  ");
+}
+
+}  // namespace
+
+int plugins(const std::vector<std::string>& arguments) {
+  boost::program_options::options_description options;
+  options.add_options()("json", "as a JSON array, for programs");
+  const auto given = cli::parse({.command = "plugins",
+                                 .line = "[ID] [--json]",
+                                 .text = "Lists the plug-ins that are installed: kind, id, version, file, SHA-256, and "
+                                         "whether they can be used\nor why not. With an ID, its options too.",
+                                 .example = "regimen plugins lora",
+                                 .places = {"id"}},
+                                options, arguments);
+  if (!given) return 0;
+  Registry registry;
+  std::vector<Entry> list = registry.list();
+  const bool one = given->count("id") > 0;
+  if (one) {
+    const std::string id = (*given)["id"].as<std::string>();
+    std::vector<std::string> known;
+    for (const Entry& e : list) known.push_back(id_of(e));
+    std::erase_if(list, [&](const Entry& e) { return id_of(e) != id; });
+    if (list.empty())
+      invalid("plug-in \"{}\" is not known{} (looked in {})", id, did_you_mean(id, known), registry.places());
+  }
+  if (given->count("json")) {
+    Json all = Json::array();
+    for (const Entry& e : list) all.push_back(to_json(e, one));
+    fmt::print("{}\n", all.dump(2));
+  } else if (one) {
+    for (const Entry& e : list) {
+      if (&e != &list.front()) fmt::print("\n");
+      print_one(e);
+    }
+  } else {
+    print_list(list);
+  }
+  return 0;
+}
+
+}  // namespace rgm

@@ -1,0 +1,52 @@
+// run.cpp - `regimen run FILE`: runs a pipeline, and goes on with one that was interrupted.
+#include <boost/program_options.hpp>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "host/host.hpp"
+#include "pipeline/run.hpp"
+
+namespace rgm {
+
+int run_pipeline(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  ReadOptions read;
+  RunOptions options;
+  std::string out;
+  po::options_description shown("Options");
+  shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
+                      "override a value, stages by name; the value is YAML")(
+      "backend", po::value<std::string>()->value_name("ID"), "instead of the pipeline's")(
+      "out", po::value(&out)->value_name("DIR"), "where results go; otherwise runs/<pipeline>")(
+      "only", po::value(&options.only)->value_name("STAGE"), "this stage alone, on what earlier ones have left")(
+      "force", po::bool_switch(&options.force), "also what has not changed, from the start");
+  const auto given = cli::parse(
+      {.command = "run",
+       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--out DIR] [--only STAGE] [--force]",
+       .text = "Runs a pipeline. What was interrupted goes on from its last checkpoint; stages whose configuration, "
+               "data,\nweights, plug-ins and seed have not changed are not run again.",
+       .example = "regimen run configs/quickstart.yaml --set stages.base.steps=10",
+       .places = {"file"}},
+      shown, arguments);
+  if (!given) return 0;
+  require(given->count("file") > 0, "run: which file? As in `regimen run configs/quickstart.yaml`");
+  if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  options.out = out;
+
+  catch_interrupts();
+  Registry registry(host_table());
+  const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
+  try {
+    run(pipeline, options, registry);
+  } catch (const Interrupted& e) {
+    log::end_progress();
+    log::info("{}; the same command goes on from there", e.what());
+    return interrupt_status();
+  }
+  return 0;
+}
+
+}  // namespace rgm

@@ -1,0 +1,82 @@
+// device.cpp - asks every backend what it could do here and opens one.
+#include "pipeline/device.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+namespace {
+
+// The device keeps its configuration, which it borrows, as long as itself.
+struct Held {
+  std::shared_ptr<rgm_config> config;
+  Device device;
+};
+
+std::shared_ptr<Device> open(const Choice& choice) {
+  const auto& backend = choice.component->table<rgm_backend>();
+  try {
+    const auto held =
+        std::shared_ptr<Held>(new Held{choice.config, Device(backend, 0, choice.config.get(), choice.id)});
+    return {held, &held->device};
+  } catch (const Error& e) {
+    throw Error(e.status(), fmt::format("backend \"{}\" cannot be opened: {}; `regimen plugins` lists what is usable",
+                                        choice.id, e.what()));
+  }
+}
+
+// How good its first device is; throws the reason when there is none.
+rgm_device_info first_device(const rgm_backend& backend) {
+  uint32_t count = 0;
+  check_status(backend.device_count(&count));
+  require(count > 0, "it found no device");
+  rgm_device_info info{};
+  info.struct_size = sizeof info;
+  check_status(backend.device_info(0, &info));
+  return info;
+}
+
+Choice best(Registry& registry) {
+  std::optional<Choice> found;
+  int32_t score = 0;
+  std::string reasons;
+  for (const std::string& id : registry.ids(RGM_KIND_BACKEND)) {
+    try {
+      Choice choice = choose_backend(id, registry);
+      const rgm_device_info info = first_device(choice.component->table<rgm_backend>());
+      if (found && info.score <= score) continue;
+      score = info.score;
+      found = std::move(choice);
+    } catch (const Error& e) {
+      reasons += fmt::format("\n  {}: {}", id, e.what());
+    }
+  }
+  if (!found)
+    invalid("no backend can be used (looked in {}){}", registry.places(),
+            reasons.empty() ? ": none is installed" : reasons);
+  return *found;
+}
+
+}  // namespace
+
+Choice choose_backend(const std::string& id, Registry& registry) {
+  Choice choice;
+  choice.id = id;
+  choice.component = &registry.find(RGM_KIND_BACKEND, id);
+  Problems problems(fmt::format("backend {}", id));
+  choice.config = read_options(*choice.component->data, YAML::Node(), problems);
+  problems.raise();
+  return choice;
+}
+
+std::shared_ptr<Device> open_device(const std::optional<Choice>& choice, Registry& registry) {
+  std::shared_ptr<Device> device = open(choice ? *choice : best(registry));
+  const rgm_device_info& info = device->info();
+  log::info("backend {} on {}{}", device->id(), info.name ? info.name : "its first device",
+            choice ? "" : ": the best that is usable here");
+  set_current_device(device);
+  return device;
+}
+
+}  // namespace rgm

@@ -1,0 +1,105 @@
+// effective.cpp - every value in force, in the words of the pipeline: what `plan` prints and stage.json keeps.
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+using Json = nlohmann::json;
+
+Json of(const ModelSpec& model) {
+  if (!model.from_stage.empty()) return {{"from", model.from_stage}};
+  if (!model.from_folder.empty()) return {{"from", model.from_folder.string()}};
+  Json out = {{"family", model.family}};
+  for (const auto& [key, value] : model.sizes) out[key] = value;
+  for (const auto& [key, value] : model.reals) out[key] = value;
+  return out;
+}
+
+Json of(const TokenizerSpec& tokenizer) {
+  if (tokenizer.kind == "bpe") return {{"bpe", {{"vocabulary", tokenizer.vocabulary}}}};
+  if (tokenizer.kind == "from") return {{"from", tokenizer.from.string()}};
+  return tokenizer.kind;
+}
+
+Json of(const DataSpec& data, const std::string& from_stage) {
+  Json out = Json::object();
+  if (!from_stage.empty()) {
+    out["from"] = from_stage;
+  } else {
+    Json& files = out[data.format] = Json::array();
+    for (const fs::path& file : data.files) files.push_back(file.string());
+  }
+  for (const ColumnMap& c : data.columns)
+    out["columns"][c.column] = c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}} : Json(c.from);
+  if (data.split_begin > 0 || data.split_end < 1) out["share"] = {data.split_begin, data.split_end};
+  return out;
+}
+
+Json of(const OptimizerSpec& o) {
+  Json values = {{"learning_rate", o.learning_rate}, {"weight_decay", o.weight_decay}};
+  if (!o.decay.empty()) values["decay"] = o.decay;
+  if (o.kind == "sgd")
+    values["momentum"] = o.momentum;
+  else
+    values.update({{"beta1", o.beta1}, {"beta2", o.beta2}, {"epsilon", o.epsilon}});
+  return {{o.kind, values}};
+}
+
+Json of(const ScheduleSpec& s) {
+  Json values = {{"warmup", s.warmup}};
+  if (s.kind != "constant") values["final"] = s.final;
+  return {{s.kind, values}};
+}
+
+Json trainable(const Stage& s) {
+  if (s.trainable_kind == "last") return {{"last", s.trainable_last}};
+  if (s.trainable_kind == "names") return {{"names", s.trainable_names}};
+  return s.trainable_kind;
+}
+
+Json checkpoint(const Stage& s) {
+  Json out = {{"keep", s.keep}};
+  if (s.checkpoint_every) out["every"] = s.checkpoint_every;
+  if (s.checkpoint_minutes > 0) out["minutes"] = s.checkpoint_minutes;
+  return out;
+}
+
+}  // namespace
+
+nlohmann::json effective(const Stage& s) {
+  Json out = {{"name", s.name}, {"strategy", to_json(s.strategy)}, {"model", of(s.model)}};
+  if (!s.tokenizer.kind.empty()) out["tokenizer"] = of(s.tokenizer);
+  for (const auto& [source, data] : s.data) {
+    const auto from = s.data_from_stage.find(source);
+    out["data"][source] = of(data, from == s.data_from_stage.end() ? "" : from->second);
+  }
+  for (const auto& [role, model] : s.roles) out[role] = of(model);
+  for (const Choice& adapter : s.adapters) out["adapter"].push_back(to_json(adapter));
+  for (const Choice& reward : s.rewards) {
+    out["reward"].push_back(to_json(reward));
+    out["reward"].back()["weight"] = reward.weight;
+  }
+  if (s.steps)
+    out["steps"] = s.steps;
+  else
+    out["epochs"] = s.epochs;
+  out["batch"] = s.batch;
+  out["micro_batch"] = s.micro_batch ? s.micro_batch : s.batch;
+  out["log"] = {{"every", s.log_every}};
+  out["precision"] = s.precision;
+  out["weights"] = s.weights;
+  out["recompute"] = s.recompute;
+  out["checkpoint"] = checkpoint(s);
+  if (trains(s)) {
+    out["optimizer"] = of(s.optimizer);
+    out["schedule"] = of(s.schedule);
+    out["clip"] = s.clip;
+    out["trainable"] = trainable(s);
+    if (s.evaluate_every) out["evaluate"] = {{"every", s.evaluate_every}};
+    out["sample"] = {{"prompt", s.sample_prompt}, {"tokens", s.sample_tokens}, {"temperature", s.sample_temperature},
+                     {"top_k", s.sample_top_k},   {"top_p", s.sample_top_p},   {"count", s.sample_count}};
+  }
+  return out;
+}
+
+}  // namespace rgm

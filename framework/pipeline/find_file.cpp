@@ -1,0 +1,59 @@
+// find_file.cpp - where data lies: beside the pipeline, in $REGIMEN_DATA, in data/ at the project's root.
+#include <cstdlib>
+
+#include "base/text.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+struct Origin {
+  const char *name, *from;
+};
+constexpr Origin origins[] = {
+    {"shakespeare.txt",
+     "tinyshakespeare: input.txt in https://github.com/karpathy/char-rnn/tree/master/data/tinyshakespeare"},
+    {"jigs.abc",
+     "the Nottingham music database in ABC, https://github.com/jukedeck/nottingham-dataset, ABC_cleaned/jigs.abc"},
+    {"sst2-train.tsv", "the Stanford Sentiment Treebank, https://github.com/clairett/pytorch-sentiment-classification"},
+    {"sst2-dev.tsv", "the Stanford Sentiment Treebank, https://github.com/clairett/pytorch-sentiment-classification"},
+    {"gsm8k-train.jsonl", "https://github.com/openai/grade-school-math, grade_school_math/data/train.jsonl"},
+};
+
+// The nearest folder around the pipeline that has a data/; else the one that should get it.
+fs::path data_of_project(const fs::path& pipeline) {
+  std::error_code error;
+  const fs::path start = fs::absolute(pipeline, error).lexically_normal().parent_path();
+  for (fs::path folder = start; folder.has_relative_path(); folder = folder.parent_path())
+    if (fs::is_directory(folder / "data", error)) return folder / "data";
+  for (fs::path folder = start; folder.has_relative_path(); folder = folder.parent_path())
+    if (fs::is_directory(folder / "configs", error)) return folder / "data";
+  return start / "data";
+}
+
+}  // namespace
+
+fs::path find_file(const fs::path& pipeline, const std::string& name) {
+  std::vector<fs::path> candidates = {pipeline.parent_path() / name};  // an absolute name stays itself
+  const bool absolute = fs::path(name).is_absolute();
+  const char* const variable = std::getenv("REGIMEN_DATA");
+  const fs::path project = data_of_project(pipeline);
+  if (!absolute) {
+    if (variable && *variable) candidates.push_back(fs::path(variable) / name);
+    candidates.push_back(project / name);
+  }
+  std::vector<std::string> looked;
+  std::error_code error;
+  for (const fs::path& candidate : candidates) {
+    if (!name.empty() && fs::exists(candidate, error)) return candidate;
+    looked.push_back(candidate.string());
+  }
+  std::string text = fmt::format("there is no file \"{}\" (looked for {})", name, join(looked));
+  if (!absolute)
+    text += fmt::format(": put it into {}, or set REGIMEN_DATA to the folder that has it", project.string());
+  for (const Origin& origin : origins)
+    if (fs::path(name).filename() == origin.name) text += fmt::format("; it is {}", origin.from);
+  invalid("{}", text);
+}
+
+}  // namespace rgm

@@ -1,0 +1,14 @@
+// inputs.hpp - one hash over everything that goes into a stage, so that what has not changed is not run again.
+#pragma once
+#include <nlohmann/json.hpp>
+
+#include "pipeline/open_model.hpp"
+#include "tensor/device.hpp"
+
+namespace rgm {
+
+// SHA-256 by name: data.<source>, model, <role>, reward.<n>, plugin.<id>, and `inputs`, which is over all of them, the
+// effective configuration, the seed and the backend.
+nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device);
+
+}  // namespace rgm

@@ -1,0 +1,52 @@
+// open_adapter.cpp - from an adapter's folder to the plug-in that understands it.
+#include "pipeline/open_adapter.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+namespace {
+
+bool is_adapter(const fs::path& folder) { return fs::exists(folder / "adapter_config.json"); }
+
+// PEFT's files name a type, not a plug-in: the first plug-in whose format has that type reads them.
+const Component& find_adapter(const SavedAdapter& saved, const fs::path& folder, Registry& registry) {
+  if (!saved.id.empty()) return registry.find(RGM_KIND_ADAPTER, saved.id);
+  for (const std::string& id : registry.ids(RGM_KIND_ADAPTER)) {
+    const Component& component = registry.find(RGM_KIND_ADAPTER, id);
+    const rgm_format* format = component.table<rgm_adapter>().format;
+    if (format && format->peft_type && saved.peft_type == format->peft_type) return component;
+  }
+  const std::vector<std::string> known = registry.ids(RGM_KIND_ADAPTER);
+  invalid("{}: no adapter plug-in reads the type \"{}\"; installed are: {} (looked in {})", folder.string(),
+          saved.peft_type, known.empty() ? "none" : join(known), registry.places());
+}
+
+}  // namespace
+
+std::vector<fs::path> adapter_folders(const fs::path& given) {
+  for (const fs::path& folder : {given, given / "adapter"}) {
+    if (is_adapter(folder)) return {folder};
+    std::vector<fs::path> inside;
+    if (folder.filename() == "adapter" && fs::is_directory(folder))
+      for (const auto& entry : fs::directory_iterator(folder))
+        if (is_adapter(entry.path())) inside.push_back(entry.path());
+    std::sort(inside.begin(), inside.end());
+    if (!inside.empty()) return inside;
+  }
+  invalid("{}: no adapter is there: expected adapter_config.json in it, or in an adapter/ within it", given.string());
+}
+
+void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry) {
+  const Component& component = find_adapter(peek_adapter(folder), folder, registry);
+  const auto& table = component.table<rgm_adapter>();
+  SavedAdapter saved = open_adapter(folder, table, model);
+  Problems problems((folder / "adapter_config.json").string());
+  const auto config = read_options(*component.data, YAML::Load(saved.options.dump()), problems);
+  problems.raise();
+  adapters.add(component.data->id, table, *config, std::move(saved.tensors));
+}
+
+}  // namespace rgm

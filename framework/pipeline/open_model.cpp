@@ -1,0 +1,133 @@
+// open_model.cpp - tokenizers, model folders, and what of a model is trained.
+#include "pipeline/open_model.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "pipeline/open_adapter.hpp"
+
+namespace rgm {
+namespace {
+
+bool is_model(const fs::path& folder) { return fs::exists(folder / "config.json"); }
+
+int64_t size_or(const ModelSpec& spec, const char* key, int64_t otherwise) {
+  const auto found = spec.sizes.find(key);
+  return found == spec.sizes.end() ? otherwise : found->second;
+}
+
+}  // namespace
+
+ModelPlace model_place(const fs::path& given) {
+  if (is_model(given)) return {given, {}};
+  if (is_model(given / "model")) return {given / "model", {}};
+  if (!fs::exists(given)) invalid("{}: there is no such folder; --model takes a stage's folder", given.string());
+  // A stage that trained an adapter keeps no copy of the base: the adapter says where that lies.
+  if (fs::is_directory(given / "adapter")) {
+    ModelPlace place{"", adapter_folders(given)};
+    const fs::path file = place.adapters[0] / "adapter_config.json";
+    const auto config = nlohmann::json::parse(read_file(file), nullptr, false);
+    const std::string base = config.is_object() ? config.value("base_model_name_or_path", "") : "";
+    place.model = fs::path(base).is_absolute() ? fs::path(base) : place.adapters[0] / base;
+    if (!base.empty() && is_model(place.model)) return place;
+    invalid("{}: the base model \"{}\" is not there; give its folder with --model, and this one with --adapter",
+            file.string(), base);
+  }
+  invalid("{}: no model is there: expected config.json in it, or in a model/ within it", given.string());
+}
+
+ModelPlace place_of(const ModelSpec& spec, const Surroundings& around) {
+  if (spec.from_stage.empty()) return model_place(spec.from_folder);
+  const fs::path folder = around.run / spec.from_stage;
+  require(is_model(folder / "model") || fs::is_directory(folder / "adapter"),
+          "stage \"{0}\" has left no model in {1}: run it first, with --only {0} or without --only", spec.from_stage,
+          folder.string());
+  if (is_model(folder / "model")) return {folder / "model", {}};
+  // It trained an adapter on a base of its own; what it holds includes the adapters before it.
+  for (const Stage& stage : around.pipeline.stages)
+    if (stage.name == spec.from_stage) return {place_of(stage.model, around).model, adapter_folders(folder)};
+  return model_place(folder);
+}
+
+ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
+  ModelConfig config;
+  config.family = &family(spec.family);
+  config.layers = size_or(spec, "layers", config.layers);
+  config.heads = size_or(spec, "heads", config.heads);
+  config.kv_heads = size_or(spec, "kv_heads", config.heads);
+  config.channels = size_or(spec, "channels", config.channels);
+  config.head_dim = config.channels / config.heads;
+  config.hidden = size_or(spec, "hidden", 4 * config.channels);
+  config.context = size_or(spec, "context", config.context);
+  config.vocabulary = vocabulary;
+  if (const auto found = spec.reals.find("dropout"); found != spec.reals.end()) config.dropout = found->second;
+  return config;
+}
+
+TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train) {
+  if (spec.kind == "from") return load_tokenizer(spec.from);
+  if (spec.kind == "bytes") return byte_tokenizer();
+  require(train != nullptr, "tokenizer \"{}\" learns from the training data: add data: {{train: …}}", spec.kind);
+  // All of the files, the held-out part too: a character that occurs only there needs an id as well.
+  const std::string text = read_text(*train);
+  if (spec.kind == "characters") return character_tokenizer(text);
+  return train_bpe(text, {.vocabulary = spec.vocabulary});
+}
+
+std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around) {
+  if (around.planned && !spec.from_stage.empty()) {
+    const Model& like = *around.planned->at(spec.from_stage);
+    return Model::create(like.config(), like.tokenizer(), around.pipeline.seed);
+  }
+  return Model::open(place_of(spec, around).model);
+}
+
+std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed,
+                                  const Surroundings& around) {
+  const ModelSpec& spec = stage.model;
+  if (!spec.from_stage.empty() || !spec.from_folder.empty()) return take_model(spec, around);
+  const TokenizerPtr tokenizer = make_tokenizer(stage.tokenizer, train);
+  if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)
+    log::warning("the text has too few different pairs for {} tokens: the vocabulary is {}", stage.tokenizer.vocabulary,
+                 tokenizer->vocabulary());
+  return Model::create(config_of(spec, tokenizer->vocabulary()), tokenizer, seed);
+}
+
+void freeze(Model& model) {
+  for (Parameters* store : {&model.parameters(), &model.extra()})
+    for (Parameter& p : store->all())
+      if (!p.buffer) store->set_trained(p, false);
+}
+
+void select_trained(const Stage& stage, Model& model) {
+  Parameters& all = model.parameters();
+  std::vector<std::string> patterns = stage.trainable_names;
+  const std::string& kind = stage.trainable_kind;
+  if (kind == "all") patterns = {"*"};
+  if (kind == "adapter") patterns.clear();
+  // A tied head is the embedding.
+  if (kind == "head") patterns = {all.find("head.weight") ? "head.*" : "embedding.weight"};
+  if (kind == "last") {
+    patterns = {"norm.*", "head.*"};
+    for (int64_t i = std::max<int64_t>(0, model.config().layers - stage.trainable_last); i < model.config().layers; ++i)
+      patterns.push_back(fmt::format("layers.{}.*", i));
+  }
+  std::vector<bool> used(patterns.size(), false);
+  std::vector<std::string> names;
+  for (Parameter& p : all.all()) {
+    names.push_back(p.name);
+    if (p.buffer) continue;
+    bool trained = false;
+    for (size_t i = 0; i < patterns.size(); ++i)
+      if (matches(patterns[i], p.name)) trained = used[i] = true;
+    all.set_trained(p, trained);
+  }
+  if (kind != "names") return;
+  for (size_t i = 0; i < patterns.size(); ++i)
+    if (!used[i])
+      invalid("stage \"{}\": trainable: no parameter matches \"{}\"{}; names look like \"{}\"", stage.name, patterns[i],
+              did_you_mean(patterns[i], names), names.empty() ? "" : names.back());
+}
+
+}  // namespace rgm

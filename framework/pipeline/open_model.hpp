@@ -1,0 +1,40 @@
+// open_model.hpp - the models of a stage: made anew, or taken from an earlier stage or a folder.
+#pragma once
+#include <functional>
+#include <map>
+
+#include "host/adapters.hpp"
+#include "pipeline/pipeline.hpp"
+
+namespace rgm {
+
+// What a stage needs to know about the run that it is part of.
+struct Surroundings {
+  const Pipeline& pipeline;
+  Registry& registry;
+  fs::path run;    // folder of the run: <run>/<stage>/model
+  fs::path cache;  // of tokenised text; empty: kept in memory
+  // In a plan: what earlier stages would leave, by stage. NULL: it lies in their folders.
+  const std::map<std::string, std::shared_ptr<Model>>* planned = nullptr;
+};
+
+// Where the weights of a taken model lie: the base, and the adapters that were trained on it.
+struct ModelPlace {
+  fs::path model;
+  std::vector<fs::path> adapters;
+};
+ModelPlace place_of(const ModelSpec& spec, const Surroundings& around);
+// The folder with config.json that `given` means: itself, or the model/ in a stage's folder. RGM_INVALID otherwise.
+ModelPlace model_place(const fs::path& given);
+
+ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary);
+TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train);
+// The policy of a stage: new weights come from `seed`.
+std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed, const Surroundings& around);
+// One that is taken as it is: a reference, a teacher, a reward.
+std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around);
+// Which of the model's own parameters are trained, as `trainable:` says. RGM_INVALID when nothing matches.
+void select_trained(const Stage& stage, Model& model);
+void freeze(Model& model);
+
+}  // namespace rgm

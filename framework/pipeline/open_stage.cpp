@@ -1,0 +1,159 @@
+// open_stage.cpp - opens what a stage names, in the order it depends on each other: model, adapters, rewards, data.
+#include "pipeline/open_stage.hpp"
+
+#include <algorithm>
+
+#include "base/philox.hpp"
+#include "pipeline/data_sources.hpp"
+#include "pipeline/open_adapter.hpp"
+#include "pipeline/open_reward.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+namespace {
+
+// Of the stage's own adapters; those that the base was trained with come first and stay as they are.
+void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
+  std::vector<fs::path> earlier;
+  const bool taken = !stage.model.from_stage.empty() || !stage.model.from_folder.empty();
+  if (taken && !around.planned) earlier = place_of(stage.model, around).adapters;
+  if (earlier.empty() && stage.adapters.empty()) return;
+  out.adapters = std::make_unique<Adapters>(out.model, seed);
+  for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
+  Parameters& all = out.adapters->parameters();
+  if (!stage.adapters.empty() || stage.trainable_kind != "adapter")
+    for (Parameter& p : all.all())
+      if (!p.buffer) all.set_trained(p, false);
+  for (const Choice& choice : stage.adapters)
+    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config);
+}
+
+// Models beside the policy. The reference makes itself when it is not given.
+void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out) {
+  out.train->roles["policy"] = {out.model, false, false};
+  for (const rgm_role* const* r = stage.strategy.component->table<rgm_strategy>().roles; *r; ++r) {
+    const std::string name = (*r)->name;
+    const auto given = stage.roles.find(name);
+    if (given == stage.roles.end()) {
+      require(name == "reference" || name == "policy" || ((*r)->flags & RGM_OPTIONAL),
+              "stage \"{}\": strategy \"{}\" works with a \"{}\": add {}: {{from: STAGE or DIR}}", stage.name,
+              stage.strategy.id, name, name);
+      continue;
+    }
+    const std::shared_ptr<Model> model = take_model(given->second, around);
+    const bool trains = (*r)->flags & RGM_TRAINED;
+    if (trains)
+      out.trained[name] = model;
+    else
+      freeze(*model);
+    out.train->roles[name] = {model, false, !trains};
+  }
+}
+
+void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& out) {
+  const auto wishes = wishes_of(stage);
+  const std::string main = main_source_of(stage);
+  const bool rolls_out = stage.strategy.component->table<rgm_strategy>().rollout;
+  for (const auto& [name, ignored] : stage.data) {
+    const auto wish = wishes.find(name == "validation" ? main : name);
+    if (wish == wishes.end()) continue;
+    // Where the data is the beginning of an answer, no end of text may follow it.
+    const bool is_continued = rolls_out && (name == main || name == "validation");
+    out.setup.sources[name] =
+        open_source(data_of(stage, name, around.run), wish->second, out.model->tokenizer(),
+                    {.context = out.train->context, .cache = around.cache, .end_of_text = !is_continued});
+  }
+}
+
+void add_store(OpenedStage& out, Parameters& store) { out.setup.parameters.push_back(&store); }
+
+}  // namespace
+
+std::string main_source_of(const Stage& stage) {
+  const Sources sources = sources_of(stage, nullptr);
+  for (const std::string& name : sources.main_names)
+    if (stage.data.count(name)) return name;
+  return sources.main;
+}
+
+std::map<std::string, std::vector<ColumnWish>> wishes_of(const Stage& stage) {
+  Sources sources = sources_of(stage, nullptr);
+  auto main = sources.wishes.extract(sources.main);
+  if (main) {
+    main.key() = main_source_of(stage);
+    sources.wishes.insert(std::move(main));
+  }
+  return sources.wishes;
+}
+
+DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& run) {
+  DataSpec spec = stage.data.at(source);
+  if (const auto from = stage.data_from_stage.find(source); from != stage.data_from_stage.end()) {
+    const fs::path rows = run / from->second / "rows.jsonl";
+    require(fs::exists(rows), "stage \"{0}\" has left no rows in {1}: run it first, with --only {0} or without --only",
+            from->second, rows.string());
+    spec.files = {rows};
+  }
+  return spec;
+}
+
+int64_t OpenedStage::parameters() const {
+  int64_t n = model->parameters().count() + model->extra().count();
+  return adapters ? n + adapters->parameters().count() : n;
+}
+int64_t OpenedStage::trained_parameters() const {
+  int64_t n = 0;
+  for (const Parameters* store : setup.parameters) n += store->trained_count();
+  return n;
+}
+bool OpenedStage::base_is_frozen() const { return model->parameters().trained_count() == 0; }
+
+OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around) {
+  const uint64_t seed = mix(around.pipeline.seed, index);
+  const std::string main = main_source_of(stage);
+  OpenedStage out;
+  std::optional<DataSpec> train;
+  if (stage.data.count(main)) train = data_of(stage, main, around.run);
+  out.model = make_model(stage, train ? &*train : nullptr, seed, around);
+  out.train = std::make_unique<rgm_train>();
+  open_adapters(stage, seed, around, out);
+  const bool trains = stage.strategy.component->table<rgm_strategy>().loss;
+  if (trains)
+    select_trained(stage, *out.model);
+  else
+    freeze(*out.model);
+
+  out.train->seed = seed;
+  out.train->stage = stage.name;
+  out.train->policy = out.model;
+  out.train->adapters = out.adapters != nullptr;
+  out.train->context = out.model->config().context - out.model->virtual_tokens();
+  out.train->tokenizer = {out.model->tokenizer()};
+  for (const auto& [source, wishes] : wishes_of(stage))
+    for (ColumnWish wish : wishes) {
+      if (source != main) wish.name = source + "." + wish.name;
+      out.train->wishes.push_back(std::move(wish));
+    }
+  open_roles(stage, around, out);
+  open_rewards(stage, around, *out.train);
+  open_sources(stage, around, out);
+
+  add_store(out, out.model->parameters());
+  add_store(out, out.model->extra());
+  if (out.adapters) add_store(out, out.adapters->parameters());
+  for (const auto& [name, model] : out.trained) {
+    add_store(out, model->parameters());
+    add_store(out, model->extra());
+  }
+  out.setup.settings = stage;
+  out.setup.strategy = &stage.strategy.component->table<rgm_strategy>();
+  out.setup.config = stage.strategy.config.get();
+  out.setup.strategy_id = stage.strategy.id;
+  out.setup.train = out.train.get();
+  out.setup.main_source = main;
+  out.setup.folder = around.run / stage.name;
+  out.setup.flops_per_token = out.model->flops_per_token(out.train->context);
+  return out;
+}
+
+}  // namespace rgm

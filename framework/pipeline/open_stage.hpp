@@ -1,0 +1,35 @@
+// open_stage.hpp - from a checked stage to what the trainer runs: models, adapters, rewards and data, opened.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/open_model.hpp"
+#include "train/trainer.hpp"
+
+namespace rgm {
+
+// Everything that one stage works with. Members go in reverse order: what borrows before what it borrows from.
+struct OpenedStage {
+  std::shared_ptr<Model> model;                           // the policy
+  std::map<std::string, std::shared_ptr<Model>> trained;  // further roles that the strategy trains, such as a critic
+  std::unique_ptr<Adapters> adapters;
+  std::unique_ptr<rgm_train> train;
+  TrainSetup setup;
+
+  int64_t parameters() const;          // of the policy, its adapters and what plug-ins filed in it
+  int64_t trained_parameters() const;  // of all that the stage trains
+  bool base_is_frozen() const;         // no parameter of the policy's own is trained
+};
+
+// `index` is the stage's place in the pipeline: its random numbers differ from those of other stages.
+OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around);
+
+// The source that the strategy walks through: "train", "prompts", "samples".
+std::string main_source_of(const Stage& stage);
+// The wishes of the stage's components by the pipeline's name of the source.
+std::map<std::string, std::vector<ColumnWish>> wishes_of(const Stage& stage);
+// A stage's data with the rows of the earlier stage it comes from filled in.
+DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& run);
+
+}  // namespace rgm

@@ -1,0 +1,84 @@
+// pipeline.hpp - a pipeline as it stands after checking: every name resolved, every value typed, every default filled
+// in.
+#pragma once
+#include <regimen/abi/plugin.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "data/source.hpp"
+#include "plugins/registry.hpp"
+#include "train/settings.hpp"
+
+namespace rgm {
+
+// A plug-in's component with its options: `id` or `{id: {options}}`.
+struct Choice {
+  std::string id;
+  const Component* component = nullptr;
+  std::shared_ptr<rgm_config> config;
+  double weight = 1;       // of one reward among several
+  std::string from_stage;  // a reward that an earlier stage learned, or
+  fs::path from_folder;    //   that lies in a folder
+};
+
+// `family: ...` with sizes, or `from:` an earlier stage or a folder.
+struct ModelSpec {
+  std::string from_stage;
+  fs::path from_folder;
+  std::string family;                    // when made anew
+  std::map<std::string, int64_t> sizes;  // layers, heads, kv_heads, channels, context, hidden: those given
+  std::map<std::string, double> reals;   // dropout
+  std::vector<std::string> head_labels;  // head: {classify: {labels: [...]}}
+};
+
+struct TokenizerSpec {
+  std::string kind;        // bytes, characters, bpe, from
+  int64_t vocabulary = 0;  // of bpe
+  fs::path from;
+  bool given = false;
+};
+
+struct Stage : TrainSettings {
+  std::string name;
+  Choice strategy;
+  ModelSpec model;
+  TokenizerSpec tokenizer;
+  std::map<std::string, DataSpec> data;                // train, validation, prompts, pretrain, samples ...
+  std::map<std::string, std::string> data_from_stage;  // data: {train: {from: STAGE}}
+  std::map<std::string, ModelSpec> roles;              // reference, teacher, critic
+  std::vector<Choice> adapters;
+  std::vector<Choice> rewards;
+  std::string trainable_kind = "all";  // all, adapter, head, last, names
+  int64_t trainable_last = 0;
+  std::vector<std::string> trainable_names;
+  std::string precision = "float32", weights = "float32";
+  bool recompute = false;
+  nlohmann::json effective;  // every value in force, as `plan` prints it and stage.json keeps it
+};
+
+struct Pipeline {
+  std::string name;
+  fs::path file;
+  uint64_t seed = 1337;
+  std::optional<Choice> backend;  // left out: the usable one with the highest score
+  std::vector<Stage> stages;
+};
+
+struct ReadOptions {
+  std::vector<std::string> set;        // "stages.base.steps=10"
+  std::optional<std::string> backend;  // --backend
+};
+
+// Reads and checks everything, reporting all problems at once: throws RGM_INVALID whose text is one line a problem,
+// `file:line:column: text`. Plug-ins that the pipeline names are loaded through `registry`; extra files named by
+// `plugins:` are given to it first.
+Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, Registry& registry);
+
+}  // namespace rgm

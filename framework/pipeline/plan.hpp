@@ -1,0 +1,24 @@
+// plan.hpp - what a run would do, without doing it: sizes, memory, tokens, time.
+#pragma once
+#include <optional>
+
+#include "pipeline/pipeline.hpp"
+
+namespace rgm {
+
+struct StagePlan {
+  std::string name, strategy;
+  int64_t parameters = 0, trained = 0;
+  int64_t steps = 0, batch_rows = 0;
+  int64_t tokens = 0;                    // that all steps read; 0: not known before it runs
+  std::map<std::string, int64_t> data;   // tokens of each source in one epoch
+  std::optional<uint64_t> memory_bytes;  // of the process at its peak
+  std::optional<double> seconds;
+  std::string unknown;  // why something is not predicted
+};
+
+// Opens every stage on a device that only counts and runs two steps of it there; where these are small, also on the
+// device itself. Leaves nothing on disk.
+std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry);
+
+}  // namespace rgm

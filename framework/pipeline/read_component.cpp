@@ -1,0 +1,95 @@
+// read_component.cpp - plug-ins in a pipeline: `id` or `{id: {options}}`, one or a list, rewards with their weights.
+#include "pipeline/reader.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+namespace {
+
+Choice choose(Reader& reader, const Named& named, int kind) {
+  Choice choice;
+  choice.id = named.id;
+  try {
+    choice.component = &reader.find(kind, named.id);
+  } catch (const Error& e) {
+    named.place.problem(e.what());
+    return choice;
+  }
+  const PathFinder find = [&](const std::string& name) { return find_file(reader.file, name).string(); };
+  choice.config = read_options(*choice.component->data, named.options.node(), reader.problems, find);
+  return choice;
+}
+
+// The reward that an earlier stage learned.
+void take_from_stage(Reader& reader, const Yaml& place, Choice& reward) {
+  for (const Stage& stage : reader.stages) {
+    if (stage.name != reward.from_stage) continue;
+    for (const Choice& learned : stage.rewards)
+      if (learned.component && learned.component->table<rgm_reward>().loss) {
+        reward.id = learned.id;
+        reward.component = learned.component;
+        reward.config = learned.config;
+        return;
+      }
+    place.problem(
+        fmt::format("stage \"{}\" learned no reward: name there the reward that it should learn", stage.name));
+  }
+}
+
+Choice read_reward(Reader& reader, const Yaml& yaml) {
+  if (!yaml.is_map()) return read_choice(reader, yaml, RGM_KIND_REWARD);
+  YamlMap map(yaml, "a reward");
+  double weight = 1;
+  map.read("weight", weight);
+  Choice reward;
+  if (const auto from = map.find("from")) {
+    const auto [stage, folder] = read_from(reader, *from, Wanted::reward);
+    reward.from_stage = stage;
+    reward.from_folder = folder;
+    take_from_stage(reader, *from, reward);
+    map.finish();
+  } else {
+    std::vector<Named> named;
+    for (const YamlMap::Item& item : map.items())
+      if (item.name != "weight") named.push_back({item.name, item.key, item.value});
+    if (named.size() == 1)
+      reward = choose(reader, named[0], RGM_KIND_REWARD);
+    else
+      yaml.wrong("one reward, as {id: {options}, weight: 1}, or several as a list");
+  }
+  reward.weight = weight;
+  return reward;
+}
+
+}  // namespace
+
+Choice read_choice(Reader& reader, const Yaml& yaml, int kind) {
+  const auto named = read_named(yaml, kind_name(kind));
+  return named ? choose(reader, *named, kind) : Choice();
+}
+
+std::vector<Choice> read_adapters(Reader& reader, YamlMap& stage) {
+  std::vector<Choice> all;
+  if (const auto given = stage.find("adapter"))
+    for (const Yaml& one : given->one_or_list()) all.push_back(read_choice(reader, one, RGM_KIND_ADAPTER));
+  return all;
+}
+
+std::vector<Choice> read_rewards(Reader& reader, YamlMap& stage) {
+  std::vector<Choice> all;
+  if (const auto given = stage.find("reward"))
+    for (const Yaml& one : given->one_or_list()) all.push_back(read_reward(reader, one));
+  return all;
+}
+
+nlohmann::json to_json(const Choice& choice) {
+  nlohmann::json out = nlohmann::json::object();
+  if (!choice.from_stage.empty())
+    out["from"] = choice.from_stage;
+  else if (!choice.from_folder.empty())
+    out["from"] = choice.from_folder.string();
+  else
+    out[choice.id] = choice.config ? nlohmann::json(to_json(*choice.config)) : nlohmann::json::object();
+  return out;
+}
+
+}  // namespace rgm

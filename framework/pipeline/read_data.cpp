@@ -1,0 +1,190 @@
+// read_data.cpp - the data of a stage: the files and columns of each source, and the part that is held out.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "pipeline/data_sources.hpp"
+#include "pipeline/foreign_names.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+const std::vector<std::string> formats = {"text", "jsonl", "json", "csv", "tsv"};
+
+void add_files(Reader& reader, const Yaml& given, DataSpec& out) {
+  for (const Yaml& one : given.one_or_list()) {
+    const auto name = one.text();
+    if (!name) continue;
+    try {
+      const fs::path found = find_file(reader.file, *name);
+      if (!fs::is_directory(found)) {
+        out.files.push_back(found);
+        continue;
+      }
+      std::vector<fs::path> inside;
+      const std::string ending = out.format == "text" ? ".txt" : "." + out.format;
+      for (const auto& entry : fs::recursive_directory_iterator(found))
+        if (entry.is_regular_file() && entry.path().extension() == ending) inside.push_back(entry.path());
+      std::sort(inside.begin(), inside.end());
+      if (inside.empty()) one.problem(fmt::format("the folder {} has no *{} in it", found.string(), ending));
+      out.files.insert(out.files.end(), inside.begin(), inside.end());
+    } catch (const Error& e) {
+      one.problem(e.what());
+    } catch (const fs::filesystem_error& e) {
+      one.problem(fmt::format("\"{}\" cannot be read: {}", *name, e.code().message()));
+    }
+  }
+  if (given.is_list() && given.node().size() == 0) given.problem("an empty list, expected at least one file");
+}
+
+void read_columns(const Yaml& given, const Wishes* wishes, DataSpec& out) {
+  YamlMap map(given, "columns");
+  std::vector<std::string> known;
+  if (wishes)
+    for (const ColumnWish& w : *wishes) known.push_back(w.name);
+  for (const YamlMap::Item& item : map.items()) {
+    if (wishes && !std::count(known.begin(), known.end(), item.name)) {
+      const std::string near = did_you_mean(item.name, known);
+      const std::string all = known.empty() ? "; none is"
+                                            : fmt::format("; read are {}: write {{{}: \"{}\"}}, the name here first",
+                                                          join(known), known[0], item.name);
+      item.key.problem(fmt::format("column \"{}\" is not read here{}", item.name, near.empty() ? all : near));
+      continue;
+    }
+    ColumnMap column{item.name, "", std::nullopt};
+    if (item.value.is_map()) {
+      YamlMap pair(item.value, "a column");
+      std::string prompt;
+      if (pair.read("prompt", prompt)) column.prompt = prompt;
+      if (!pair.has("prompt") || !pair.has("answer"))
+        item.value.problem(fmt::format(
+            "\"{}\" should have both: {{prompt: name in the file, answer: name in the file}}", item.value.path()));
+      pair.read("answer", column.from);
+      pair.finish();
+    } else if (const auto from = item.value.text()) {
+      column.from = *from;
+    }
+    out.columns.push_back(std::move(column));
+  }
+}
+
+void check_text_fits(const YamlMap& map, const Wishes& wishes, const std::string& who) {
+  std::vector<std::string> required;
+  for (const ColumnWish& w : wishes)
+    if (!(w.flags & RGM_OPTIONAL) || wishes.size() == 1) required.push_back(w.name);
+  const bool is_one_text = required.size() == 1 && (wishes[0].kind == RGM_TOKENS_COLUMN);
+  if (!is_one_text)
+    map.key("text").problem(
+        fmt::format("strategy \"{}\" reads the columns {}, plain text has none: use jsonl, json, csv "
+                    "or tsv",
+                    who, join(required)));
+}
+
+// One entry but the split: `{FORMAT: files, columns: …}` or `{from: STAGE}`.
+void read_source(Reader& reader, YamlMap& map, const std::string& source, const Wishes* wishes, Stage& out) {
+  DataSpec& spec = out.data[source];
+  const bool from_stage = map.has("from");
+  std::vector<std::string> given;
+  for (const std::string& format : formats)
+    if (const auto files = map.find(format)) {
+      given.push_back(format);
+      spec.format = format;
+      if (!from_stage && given.size() == 1) add_files(reader, *files, spec);
+    }
+  if (given.size() + from_stage > 1)
+    map.yaml().problem(
+        fmt::format("\"{}\" names more than one place for its data: leave one of them", map.yaml().path()));
+  const auto lacks = [&](const std::string& format) { return map.lacks(format); };
+  if (given.size() + from_stage == 0 && map.yaml().is_map() && lacks("from") &&
+      std::all_of(formats.begin(), formats.end(), lacks))
+    map.yaml().problem(
+        fmt::format("\"{}\" says not where the data is: write {{FORMAT: FILE}} with {}, or {{from: STAGE}}",
+                    map.yaml().path(), join(formats)));
+  if (from_stage) {
+    spec.format = "jsonl";
+    const Yaml from = *map.find("from");
+    const auto name = from.text();
+    std::vector<std::string> earlier;
+    for (const Stage& stage : reader.stages) {
+      if (stage.strategy.component && trains(stage)) {
+        if (name && stage.name == *name)
+          from.problem(fmt::format("stage \"{}\" leaves a model, rows are wanted: strategy \"{}\" writes none",
+                                   stage.name, stage.strategy.id));
+        continue;
+      }
+      earlier.push_back(stage.name);
+    }
+    if (name) out.data_from_stage[source] = *name;
+    const auto is_it = [&](const Stage& s) { return name && s.name == *name; };
+    if (name && std::none_of(reader.stages.begin(), reader.stages.end(), is_it))
+      from.problem(fmt::format("\"{}\" is no earlier stage{}; stages before this one that leave rows: {}", *name,
+                               did_you_mean(*name, earlier), earlier.empty() ? "none" : join(earlier)));
+  }
+  if (const auto columns = map.find("columns")) {
+    if (spec.format == "text")
+      map.key("columns").problem("plain text has no columns: leave this out, or use jsonl, json, csv or tsv");
+    else
+      read_columns(*columns, wishes, spec);
+  }
+  if (spec.format == "text" && wishes && !wishes->empty()) check_text_fits(map, *wishes, out.strategy.id);
+}
+
+// `validation: {split: 0.1}` takes the tail of the training data.
+void split_off(const Yaml& split, const std::string& train, Stage& out) {
+  const auto part = split.number({.min = 0, .max = 1, .above = true, .below = true});
+  if (!part) return;
+  const auto whole = out.data.find(train);
+  if (whole == out.data.end()) return;  // a source that is needed, and said to be
+  DataSpec held_out = whole->second;
+  held_out.split_begin = 1 - *part;
+  whole->second.split_end = 1 - *part;
+  out.data["validation"] = held_out;
+  if (out.data_from_stage.count(train)) out.data_from_stage["validation"] = out.data_from_stage[train];
+}
+
+}  // namespace
+
+void read_data(Reader& reader, YamlMap& stage, Stage& out) {
+  const auto given = stage.find("data");
+  std::optional<YamlMap> data;
+  if (given) data.emplace(*given, "data");
+  const Sources sources = sources_of(out, data ? &*data : nullptr);
+
+  std::optional<Yaml> split;
+  if (data)
+    for (YamlMap::Item& item : data->items()) {
+      const std::vector<std::string> names = sources.names();
+      if (sources.known && !std::count(names.begin(), names.end(), item.name)) {
+        const std::string near = did_you_mean(item.name, names);
+        const std::string answer = answer_to_foreign_name("data", item.name, names);
+        item.key.problem(fmt::format("strategy \"{}\" reads no \"{}\"{}", out.strategy.id, item.name,
+                                     !answer.empty() ? ": " + answer
+                                     : !near.empty() ? near
+                                                     : "; it reads: " + join(names)));
+        continue;
+      }
+      YamlMap map(item.value, "a source of data");
+      if (item.name == "validation" && map.has("split")) {
+        split.emplace(*map.find("split"));
+      } else {
+        const auto wishes = sources.wishes.find(item.name == "validation" ? sources.main : item.name);
+        const Wishes none;
+        const Wishes* const known = !sources.known ? nullptr : wishes == sources.wishes.end() ? &none : &wishes->second;
+        read_source(reader, map, item.name, known, out);
+      }
+      map.finish();
+    }
+  if (split) split_off(*split, sources.known ? sources.main : "train", out);
+
+  for (const auto& [source, wishes] : sources.wishes)
+    if (sources.needs(source) && !out.data.count(source) && (data ? data->lacks(source) : stage.lacks("data"))) {
+      std::vector<std::string> columns;
+      for (const ColumnWish& w : wishes)
+        if (!(w.flags & RGM_OPTIONAL)) columns.push_back(w.name);
+      const Yaml& place = given ? stage.key("data") : stage.yaml();
+      place.problem(fmt::format("strategy \"{}\" reads \"{}\" with {}: write data: {{{}: {{FORMAT: FILE}}}} with {}",
+                                out.strategy.id, source, join(columns), source, join(formats)));
+    }
+}
+
+}  // namespace rgm

@@ -1,0 +1,185 @@
+// read_model.cpp - the model of a stage: made anew from a family and sizes, or taken from an earlier stage or a folder;
+// its tokenizer; the models in other roles.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+const std::vector<std::string> families = {"gpt2"};
+
+fs::path beside(const Reader& reader, const std::string& name) { return reader.file.parent_path() / name; }
+
+void read_sizes(YamlMap& map, ModelSpec& out) {
+  struct Size {
+    const char* key;
+    int64_t max;
+    bool required;
+  };
+  constexpr Size sizes[] = {{"layers", 1000, true},      {"heads", 4096, true},
+                            {"channels", 1 << 20, true}, {"context", int64_t{1} << 24, true},
+                            {"kv_heads", 4096, false},   {"hidden", 1 << 22, false}};
+  std::vector<std::string> missing;
+  for (const Size& size : sizes) {
+    int64_t n = 0;
+    if (map.read(size.key, n, 1, size.max))
+      out.sizes[size.key] = n;
+    else if (size.required && map.lacks(size.key))
+      missing.emplace_back(size.key);
+  }
+  if (!missing.empty()) map.yaml().problem(fmt::format("a new model needs {} too", join(missing)));
+  double dropout = 0;
+  if (map.read("dropout", dropout, share)) out.reals["dropout"] = dropout;
+
+  const auto size = [&](const char* key) { return out.sizes.count(key) ? out.sizes.at(key) : 0; };
+  if (size("channels") && size("heads") && size("channels") % size("heads"))
+    map.find("channels")
+        ->problem(fmt::format("{} channels cannot be shared by {} heads: channels should be a multiple of heads",
+                              size("channels"), size("heads")));
+  if (size("kv_heads") && size("heads") && size("heads") % size("kv_heads"))
+    map.find("kv_heads")
+        ->problem(fmt::format("{} heads cannot share {} kv_heads: heads should be a multiple of kv_heads",
+                              size("heads"), size("kv_heads")));
+}
+
+void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
+  const auto given = stage.find("tokenizer");
+  const bool anew = out.model.from_stage.empty() && out.model.from_folder.empty();
+  if (!given) {
+    if (anew) out.tokenizer.kind = "bytes";
+    return;
+  }
+  out.tokenizer.given = true;
+  if (!anew) {
+    stage.key("tokenizer").problem("a model that is taken from elsewhere has its tokenizer already: leave this out");
+    return;
+  }
+  const auto named = read_named(*given, "tokenizer");
+  if (!named) return;
+  out.tokenizer.kind = named->id;
+  const std::vector<std::string> kinds = {"bytes", "characters", "bpe", "from"};
+  if (!std::count(kinds.begin(), kinds.end(), named->id)) {
+    named->place.problem(not_known("tokenizer", named->id, kinds));
+  } else if (named->id == "from") {
+    const auto name = named->options.text();
+    if (!name) return;
+    out.tokenizer.from = beside(reader, *name);
+    if (!fs::exists(out.tokenizer.from))
+      named->options.problem(
+          fmt::format("there is no {}: expected a folder with tokenizer.json, relative to the pipeline",
+                      out.tokenizer.from.string()));
+  } else if (named->id == "bpe") {
+    out.tokenizer.vocabulary = 1024;
+    if (named->options.node().IsNull()) return;
+    YamlMap map(named->options, "bpe");
+    map.read("vocabulary", out.tokenizer.vocabulary, 257, 10'000'000);  // the 256 bytes and the end of text
+    map.finish();
+  } else if (!named->options.node().IsNull()) {
+    named->options.problem(fmt::format("tokenizer \"{}\" has no options", named->id));
+  }
+}
+
+ModelSpec read_taken(Reader& reader, YamlMap& map) {
+  const auto [stage, folder] = read_from(reader, *map.find("from"), Wanted::model);
+  ModelSpec out;
+  out.from_stage = stage;
+  out.from_folder = folder;
+  return out;
+}
+
+}  // namespace
+
+bool trains(const Stage& stage) {
+  return stage.strategy.component && stage.strategy.component->table<rgm_strategy>().loss;
+}
+
+From read_from(Reader& reader, const Yaml& yaml, Wanted wanted) {
+  const auto name = yaml.text();
+  if (!name) return {};
+  std::vector<std::string> earlier;
+  for (const Stage& stage : reader.stages) {
+    if (stage.name != *name) {
+      earlier.push_back(stage.name);
+      continue;
+    }
+    if (stage.strategy.component && !trains(stage))
+      yaml.problem(fmt::format("stage \"{}\" leaves rows, a {} is wanted: strategy \"{}\" trains nothing", stage.name,
+                               wanted == Wanted::model ? "model" : "learned reward", stage.strategy.id));
+    return {stage.name, {}};
+  }
+  const std::string before = earlier.empty() ? "there is none before this one" : "before this one: " + join(earlier);
+  const auto& all = reader.stage_names;
+  const fs::path folder = beside(reader, *name);
+  std::error_code error;
+  if (fs::is_directory(folder, error)) return {{}, folder};
+  if (std::count(all.begin(), all.end(), *name))
+    yaml.problem(fmt::format(
+        "\"{}\" is {}: stages run in order, {}", *name,
+        all.size() > reader.stages.size() && all[reader.stages.size()] == *name ? "this stage itself" : "a later stage",
+        before));
+  else
+    yaml.problem(fmt::format("\"{}\" is neither an earlier stage ({}) nor a folder (looked for {}){}", *name, before,
+                             folder.string(), did_you_mean(*name, earlier)));
+  return {};
+}
+
+void read_model(Reader& reader, YamlMap& stage, Stage& out) {
+  const auto given = stage.find("model");
+  if (!given) {
+    if (stage.lacks("model"))
+      stage.yaml().problem(
+          fmt::format("stage \"{}\" has no \"model\": write {{family: …}} with sizes, or {{from: STAGE or "
+                      "DIR}}",
+                      out.name));
+    stage.find("tokenizer");
+    return;
+  }
+  YamlMap map(*given, "a model");
+  if (const auto given_head = map.find("head");
+      given_head && !(given_head->is_scalar() && *given_head->text() == "language"))
+    given_head->wrong("\"language\", the one head that this version has");
+  if (map.has("from") && map.has("family")) {
+    map.key("family").problem("\"family\" is of a new model, \"from\" takes one that there is: leave one of them out");
+    map.find("family");
+  }
+  if (map.has("from")) {
+    out.model = read_taken(reader, map);
+  } else if (given->is_map()) {
+    if (!map.choose("family", out.model.family, families) && map.lacks("family"))
+      given->problem("\"family\" is missing: write {family: …} with sizes, or {from: STAGE or DIR}");
+    read_sizes(map, out.model);
+  }
+  map.finish();
+  read_tokenizer(reader, stage, out);
+}
+
+void read_roles(Reader& reader, YamlMap& stage, Stage& out) {
+  std::vector<std::string> has;
+  if (out.strategy.component)
+    for (const rgm_role* const* r = out.strategy.component->table<rgm_strategy>().roles; *r; ++r)
+      has.emplace_back((*r)->name);
+  std::vector<std::string> all = {"reference", "teacher", "critic"};
+  for (const std::string& role : has)
+    if (!std::count(all.begin(), all.end(), role)) all.push_back(role);
+  for (const std::string& role : all) {
+    const bool is_known = std::count(has.begin(), has.end(), role);
+    if (!is_known && !stage.has(role)) continue;
+    const auto given = stage.find(role);
+    if (!given) continue;
+    if (out.strategy.component && !is_known) {
+      stage.key(role).problem(fmt::format("strategy \"{}\" works with no \"{}\"{}", out.strategy.id, role,
+                                          has.empty() ? "" : "; it knows: " + join(has)));
+      continue;
+    }
+    YamlMap map(*given, "a role");
+    if (map.has("from"))
+      out.roles[role] = read_taken(reader, map);
+    else if (given->is_map())
+      given->problem(fmt::format("\"{}\" should be {{from: STAGE or DIR}}", role));
+    map.finish();
+  }
+}
+
+}  // namespace rgm

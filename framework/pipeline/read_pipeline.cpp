@@ -1,0 +1,131 @@
+// read_pipeline.cpp - from a file to a checked pipeline: text, tree, command line, then the grammar from the top down.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "pipeline/overrides.hpp"
+#include "pipeline/reader.hpp"
+#include "pipeline/yaml_text.hpp"
+
+namespace rgm {
+namespace {
+
+void read_version(YamlMap& map) {
+  const auto given = map.find("regimen");
+  if (!given) {
+    if (map.lacks("regimen"))
+      map.yaml().problem("\"regimen\" is missing: begin with `regimen: 1`, the version of this grammar");
+    return;
+  }
+  if (!given->is_scalar() || given->node().Scalar() != "1")
+    given->wrong("1, the version of the grammar that this program reads", ": update the program, or see the changelog");
+}
+
+void read_plugins(Reader& reader, YamlMap& map, const PluginAdder& add) {
+  const auto given = map.find("plugins");
+  if (!given) return;
+  for (const Yaml& one : given->one_or_list()) {
+    std::string path, sha256;
+    if (one.is_map()) {
+      YamlMap pinned(one, "a plug-in");
+      if (!pinned.read("path", path) && !pinned.has("path"))
+        one.problem("\"path\" is missing: write {path: FILE, sha256: …}");
+      pinned.read("sha256", sha256);
+      pinned.finish();
+    } else if (const auto text = one.text()) {
+      path = *text;
+    }
+    if (path.empty()) continue;
+    try {
+      add(reader.file.parent_path() / path, sha256);
+    } catch (const Error& e) {
+      one.problem(e.what());
+    }
+  }
+}
+
+void read_stages(Reader& reader, YamlMap& map) {
+  const auto given = map.find("stages");
+  if (!given || !given->is_list() || given->node().size() == 0) {
+    if (!map.lacks("stages") && !given) return;
+    (given ? *given : map.yaml())
+        .problem("\"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+    return;
+  }
+  for (const YAML::Node& node : given->node()) {
+    std::string name;
+    if (node.IsMap())
+      for (const auto& pair : node)
+        if (pair.first.Scalar() == "name" && pair.second.IsScalar()) name = pair.second.Scalar();
+    reader.stage_names.push_back(name);
+  }
+  size_t index = 0;
+  for (const YAML::Node& node : given->node()) {
+    Stage stage = read_stage(reader, Yaml(node, "", reader.problems), index++);
+    reader.stages.push_back(std::move(stage));
+  }
+}
+
+// Does the tree give this backend already, with options that the command line should keep?
+bool gives_backend(const YAML::Node& root, const std::string& id) {
+  if (!root.IsMap()) return false;
+  for (const auto& pair : root)
+    if (pair.first.Scalar() == "backend" && pair.second.IsMap() && pair.second.size() == 1)
+      return (*pair.second.begin()).first.Scalar() == id;
+  return false;
+}
+
+YAML::Node overridden(YAML::Node root, const ReadOptions& options, Citations& citations, Problems& problems) {
+  std::vector<Override> all = parse_overrides(options.set, problems);
+  for (const Override& one : all) root.reset(with_override(root, one, citations, problems));
+  if (options.backend && !gives_backend(root, *options.backend))
+    root.reset(
+        with_override(root, {"--backend " + *options.backend, "backend", *options.backend}, citations, problems));
+  return root;
+}
+
+}  // namespace
+
+Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, const ComponentFinder& find,
+                       const PluginAdder& add_plugin) {
+  const std::string text = read_file(file);
+  Problems problems(file.string());
+  Citations citations(static_cast<int>(std::count(text.begin(), text.end(), '\n')));
+  const auto raise = [&] {
+    if (!problems.empty()) throw Error(RGM_INVALID, citations.text(problems));
+  };
+  YAML::Node root = parse_yaml(text, problems);
+  if (!root.IsDefined()) raise();
+  if (!root.IsDefined() || root.IsNull()) {
+    problems.add(YAML::Mark(), "the file is empty: a pipeline begins with `regimen: 1` and has a list of stages");
+    raise();
+  }
+  root.reset(overridden(root, options, citations, problems));
+
+  Pipeline out;
+  out.file = file;
+  out.name = file.stem().string();
+  Reader reader{file, problems, find, {}, {}};
+  YamlMap map(Yaml(root, "", problems), "a pipeline");
+  if (!root.IsMap()) raise();
+  read_version(map);
+  map.read("name", out.name);
+  if (out.name.empty() || out.name.find('/') != std::string::npos || out.name.starts_with('.'))
+    map.key("name").problem("\"name\" names a folder for the results: it should be a word without \"/\"");
+  int64_t seed = 0;
+  if (map.read("seed", seed, 0)) out.seed = static_cast<uint64_t>(seed);
+  read_plugins(reader, map, add_plugin);
+  if (const auto backend = map.find("backend")) out.backend = read_choice(reader, *backend, RGM_KIND_BACKEND);
+  read_stages(reader, map);
+  map.finish();
+  raise();
+  out.stages = std::move(reader.stages);
+  return out;
+}
+
+Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, Registry& registry) {
+  return read_pipeline(
+      file, options, [&](int kind, const std::string& id) -> const Component& { return registry.find(kind, id); },
+      [&](const fs::path& plugin, const std::string& sha256) { registry.add(plugin, sha256); });
+}
+
+}  // namespace rgm

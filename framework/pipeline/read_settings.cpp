@@ -1,0 +1,195 @@
+// read_settings.cpp - how a stage trains: optimizer, schedule, length, batches, evaluation, checkpoints. Read from the
+// strategy's defaults first and from the pipeline then, so what is given last stays.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+// The one word this version works with, said when another is asked for.
+const std::vector<std::string> precisions = {"float32"};
+
+void read_optimizer(const Yaml& given, OptimizerSpec& out) {
+  const auto named = read_named(given, "optimizer");
+  if (!named) return;
+  const std::vector<std::string> kinds = {"adamw", "sgd"};
+  if (!std::count(kinds.begin(), kinds.end(), named->id)) {
+    named->place.problem(not_known("optimizer", named->id, kinds));
+    return;
+  }
+  if (named->id != out.kind) {
+    out = OptimizerSpec();
+    out.kind = named->id;
+  }
+  if (named->options.node().IsNull()) return;
+  YamlMap map(named->options, named->id);
+  map.read("learning_rate", out.learning_rate, positive);
+  map.read("weight_decay", out.weight_decay, not_negative);
+  if (const auto decay = map.find("decay")) out.decay = decay->texts();
+  if (out.kind == "adamw") {
+    map.read("beta1", out.beta1, share);
+    map.read("beta2", out.beta2, share);
+    map.read("epsilon", out.epsilon, positive);
+  } else {
+    map.read("momentum", out.momentum, share);
+  }
+  map.finish();
+}
+
+void read_schedule(const Yaml& given, ScheduleSpec& out) {
+  const auto named = read_named(given, "schedule");
+  if (!named) return;
+  const std::vector<std::string> kinds = {"constant", "linear", "cosine"};
+  if (!std::count(kinds.begin(), kinds.end(), named->id)) {
+    named->place.problem(not_known("schedule", named->id, kinds));
+    return;
+  }
+  if (named->id != out.kind) {
+    out = ScheduleSpec();
+    out.kind = named->id;
+  }
+  if (named->options.node().IsNull()) return;
+  YamlMap map(named->options, named->id);
+  map.read("warmup", out.warmup, 0);
+  if (out.kind != "constant") map.read("final", out.final, not_negative);
+  map.finish();
+}
+
+void read_length(YamlMap& stage, Stage& out) {
+  if (stage.has("steps") && stage.has("epochs"))
+    stage.key("epochs").problem("\"steps\" and \"epochs\" both say how long: leave one of them out");
+  if (stage.has("steps") || stage.has("epochs")) out.steps = 0, out.epochs = 0;
+  stage.read("steps", out.steps, 1);
+  stage.read("epochs", out.epochs, positive);
+}
+
+void read_checkpoint(YamlMap& stage, Stage& out) {
+  const std::vector<std::string> keeps = {"last", "best"};
+  if (const auto given = stage.find("checkpoint")) {
+    YamlMap map(*given, "checkpoint");
+    if (map.has("every") && map.has("minutes"))
+      map.key("minutes").problem("\"every\" (steps) and \"minutes\" both say when: leave one of them out");
+    if (map.has("every") || map.has("minutes")) out.checkpoint_every = 0, out.checkpoint_minutes = 0;
+    map.read("every", out.checkpoint_every, 1);
+    map.read("minutes", out.checkpoint_minutes, positive);
+    map.choose("keep", out.keep, keeps);
+    if (map.has("keep") && stage.has("keep")) stage.key("keep").problem("\"keep\" is given in \"checkpoint\" too");
+    map.finish();
+  }
+  stage.choose("keep", out.keep, keeps);
+}
+
+void read_every(YamlMap& stage, const char* key, int64_t& out) {
+  const auto given = stage.find(key);
+  if (!given) return;
+  if (!given->is_map()) {
+    given->wrong("{every: steps}");
+    return;
+  }
+  YamlMap map(*given, key);
+  map.read("every", out, 1);
+  map.finish();
+}
+
+void read_trainable(const Yaml& given, Stage& out) {
+  const std::string wanted = "all, head, adapter, {last: layers} or {names: [patterns]}";
+  if (given.is_scalar()) {
+    const std::vector<std::string> words = {"all", "head", "adapter"};
+    const std::string word = given.node().Scalar();
+    if (std::count(words.begin(), words.end(), word))
+      out.trainable_kind = word;
+    else
+      given.wrong(wanted, did_you_mean(word, words));
+    return;
+  }
+  if (!given.is_map() || given.node().size() != 1) {
+    given.wrong(wanted);
+    return;
+  }
+  YamlMap map(given, "trainable");
+  if (map.read("last", out.trainable_last, 1)) out.trainable_kind = "last";
+  if (const auto names = map.find("names")) {
+    out.trainable_names = names->texts();
+    out.trainable_kind = "names";
+    if (out.trainable_names.empty()) names->problem("\"names\" is empty: nothing would be trained");
+  }
+  map.finish();
+}
+
+void read_sample(const Yaml& given, Stage& out) {
+  YamlMap map(given, "sample");
+  map.read("prompt", out.sample_prompt);
+  map.read("tokens", out.sample_tokens, 1);
+  map.read("temperature", out.sample_temperature, not_negative);
+  map.read("top_k", out.sample_top_k, 0);
+  map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
+  map.read("count", out.sample_count, 0);
+  map.finish();
+}
+
+YAML::Node node_of(const rgm_value& v) {
+  const auto text = [](rgm_str s) { return std::string(s.data, s.size); };
+  YAML::Node list(YAML::NodeType::Sequence);
+  switch (v.type) {
+    case RGM_BOOLEAN: return YAML::Node(v.as.i ? "true" : "false");
+    case RGM_INTEGER: return YAML::Node(fmt::format("{}", v.as.i));
+    case RGM_REAL: return YAML::Node(fmt::format("{}", v.as.f));
+    case RGM_TEXT:
+    case RGM_CHOICE: return YAML::Node(text(v.as.s));
+    case RGM_TEXTS:
+      for (uint32_t i = 0; i < v.count; ++i) list.push_back(text(v.as.ss[i]));
+      return list;
+    default: return YAML::Node();
+  }
+}
+
+}  // namespace
+
+void read_settings(YamlMap& stage, Stage& out) {
+  if (const auto given = stage.find("optimizer")) read_optimizer(*given, out.optimizer);
+  if (const auto given = stage.find("schedule")) read_schedule(*given, out.schedule);
+  read_length(stage, out);
+  stage.read("batch", out.batch, 1);
+  stage.read("micro_batch", out.micro_batch, 1);
+  stage.read("clip", out.clip, not_negative);
+  read_every(stage, "evaluate", out.evaluate_every);
+  read_every(stage, "log", out.log_every);
+  read_checkpoint(stage, out);
+  if (const auto given = stage.find("trainable")) read_trainable(*given, out);
+  stage.choose("precision", out.precision, precisions);
+  stage.choose("weights", out.weights, precisions);
+  if (const auto given = stage.find("recompute"))
+    if (given->boolean().value_or(false))
+      given->problem("\"recompute\" should be false, the one value that this version has, came \"true\"");
+  if (const auto given = stage.find("sample")) read_sample(*given, out);
+}
+
+void apply_defaults(Reader&, const Yaml& place, Stage& out) {
+  if (!out.strategy.component) return;
+  const rgm_attr* const defaults = out.strategy.component->table<rgm_strategy>().defaults;
+  YAML::Node root(YAML::NodeType::Map);
+  bool any = false;
+  for (const rgm_attr* a = defaults; a && a->key && *a->key; ++a) {
+    YAML::Node at = root;
+    const std::string path = a->key;
+    for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = path.find('.', begin);
+      at.reset(at[path.substr(begin, end == std::string::npos ? end : end - begin)]);
+    }
+    at = node_of(a->value);
+    any = true;
+  }
+  if (!any) return;
+  Problems wrong("");
+  YamlMap map(Yaml(root, "", wrong), "a stage");
+  read_settings(map, out);
+  map.finish();
+  // not the user's mistake, but the plug-in cannot work as its author meant
+  for (const Problem& p : wrong.list())
+    place.problem(
+        fmt::format("the defaults of strategy \"{}\" are wrong, update the plug-in: {}", out.strategy.id, p.text));
+}
+
+}  // namespace rgm

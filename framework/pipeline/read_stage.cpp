@@ -1,0 +1,96 @@
+// read_stage.cpp - one stage: its parts in the order they depend on each other, then what must fit together.
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+bool is_good_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+void read_name(Reader& reader, YamlMap& map, size_t index, Stage& out) {
+  const auto given = map.find("name");
+  if (!given) {
+    if (map.lacks("name"))
+      map.yaml().problem(fmt::format("stage {} has no \"name\": its results lie in a folder of that name", index + 1));
+    out.name = fmt::format("stage-{}", index + 1);
+    return;
+  }
+  out.name = given->text().value_or("");
+  if (given->is_scalar() && !is_good_name(out.name)) given->wrong("a word of a-z, 0-9, _ and -, at most 64 of them");
+  const auto same = [&](const Stage& s) { return s.name == out.name; };
+  if (!out.name.empty() && std::any_of(reader.stages.begin(), reader.stages.end(), same))
+    given->problem(fmt::format("there are two stages \"{}\": a name says which one is meant", out.name));
+}
+
+// A stage that trains nothing has no use for what says how to train.
+void refuse_training(YamlMap& map, const Stage& stage) {
+  for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
+    if (map.has(key))
+      map.key(key).problem(fmt::format("strategy \"{}\" trains nothing: leave \"{}\" out", stage.strategy.id, key));
+}
+
+// Right or wrong: what is wrong with it was said.
+bool says_held_out(YamlMap& map) {
+  const auto data = map.find("data");
+  return data && data->is_map() && YamlMap(*data, "data").has("validation");
+}
+
+void check_training(YamlMap& map, const Stage& out) {
+  const bool length_given = !map.lacks("steps") || !map.lacks("epochs");
+  if (out.steps == 0 && out.epochs == 0 && !length_given)
+    map.key("name").problem(
+        fmt::format("stage \"{}\" says not how long to train: add steps: 1000, or epochs: 3", out.name));
+  if (!says_held_out(map)) {
+    if (map.has("evaluate"))
+      map.key("evaluate").problem("nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
+    if (out.keep == "best") {
+      const Yaml& place = map.has("keep") ? map.key("keep") : map.key("checkpoint");
+      place.problem("\"keep: best\" needs held-out data: add data: {validation: {split: 0.1}}, or a file");
+    }
+  }
+  if (out.trainable_kind == "adapter" && out.adapters.empty())
+    map.key("trainable").problem("\"trainable: adapter\" needs an adapter: add adapter: ID");
+}
+
+}  // namespace
+
+Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
+  Stage out;
+  YamlMap map(yaml, "a stage");
+  if (!yaml.is_map()) return out;
+  read_name(reader, map, index, out);
+  if (const auto given = map.find("strategy"))
+    out.strategy = read_choice(reader, *given, RGM_KIND_STRATEGY);
+  else if (map.lacks("strategy"))
+    yaml.problem(fmt::format("stage \"{}\" has no \"strategy\": it says what is done", out.name));
+  out.adapters = read_adapters(reader, map);
+  out.rewards = read_rewards(reader, map);
+  if (!out.adapters.empty()) out.trainable_kind = "adapter";
+  apply_defaults(reader, map.key("strategy"), out);
+  read_settings(map, out);
+  read_model(reader, map, out);
+  read_roles(reader, map, out);
+  read_data(reader, map, out);
+
+  if (out.micro_batch > out.batch)
+    (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
+        .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
+  if (out.strategy.component) {
+    if (trains(out))
+      check_training(map, out);
+    else
+      refuse_training(map, out);
+    if (!trains(out) && out.steps == 0 && out.epochs == 0) out.epochs = 1;  // every row of the data once
+  }
+  map.finish();
+  out.effective = effective(out);
+  return out;
+}
+
+}  // namespace rgm

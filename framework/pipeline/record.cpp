@@ -1,0 +1,88 @@
+// record.cpp - composes run.json and stage.json, and asks the system about memory.
+#include "pipeline/record.hpp"
+
+#include <fmt/chrono.h>
+
+#include <ctime>
+#include <fstream>
+
+#include "host/host.hpp"
+#include "plugins/check.hpp"
+
+namespace rgm {
+namespace {
+
+// A line of /proc/self/status, such as "VmHWM:  1234 kB", in bytes; 0 where there is none.
+uint64_t memory_line(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(key)) return std::strtoull(line.c_str() + key.size(), nullptr, 10) * 1024;
+  return 0;
+}
+
+}  // namespace
+
+uint64_t peak_memory() { return memory_line("VmHWM:"); }
+uint64_t memory_in_use() { return memory_line("VmRSS:"); }
+// Where the system does not allow it, the peak is that of the whole process.
+void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5\n"; }
+
+Record read_record(const fs::path& file) {
+  if (!fs::exists(file)) return Record::object();
+  Record out = Record::parse(read_file(file), nullptr, false);
+  return out.is_object() ? out : Record::object();
+}
+
+void write_record(const fs::path& file, const Record& record) {
+  // A name or a sample may hold broken UTF-8: it is shown as such, and does not end the run.
+  write_file(file, record.dump(2, ' ', false, Record::error_handler_t::replace) + '\n');
+}
+
+Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry) {
+  Record stages = Record::array(), plugins = Record::array();
+  for (const Stage& stage : pipeline.stages) stages.push_back(stage.name);
+  for (const Component& c : registry.loaded())
+    plugins.push_back({{"kind", kind_name(c.data->kind)},
+                       {"id", c.data->id},
+                       {"version", c.data->version},
+                       {"sha256", c.sha256},
+                       {"path", c.path.string()}});
+  const rgm_device_info& info = device.info();
+  return {{"pipeline", pipeline.name},
+          {"file", pipeline.file.string()},
+          {"version", host_table()->version},
+          {"started", fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr)))},
+          {"seed", pipeline.seed},
+          {"backend", device.id()},
+          {"device", info.name ? info.name : ""},
+          {"stages", stages},
+          {"plugins", plugins}};
+}
+
+Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes) {
+  const ModelConfig& c = opened.model->config();
+  Record data = Record::object();
+  for (const auto& [name, source] : opened.setup.sources) {
+    Record files = Record::array();
+    for (const fs::path& file : stage.data.at(name).files) files.push_back(file.string());
+    data[name] = {
+        {"files", files}, {"units", source->units()}, {"tokens", source->tokens()}, {"sha256", source->sha256()}};
+  }
+  return {{"stage", stage.name},
+          {"strategy", stage.strategy.id},
+          {"status", "running"},
+          {"model",
+           {{"family", c.family->id},
+            {"layers", c.layers},
+            {"heads", c.heads},
+            {"channels", c.channels},
+            {"context", c.context},
+            {"vocabulary", c.vocabulary},
+            {"parameters", opened.parameters()},
+            {"trained_parameters", opened.trained_parameters()}}},
+          {"configuration", stage.effective},
+          {"data", data},
+          {"hashes", hashes}};
+}
+
+}  // namespace rgm

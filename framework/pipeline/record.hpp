@@ -1,0 +1,24 @@
+// record.hpp - what a run says about itself: run.json, and stage.json of every stage. report.html is made from them.
+#pragma once
+#include <nlohmann/json.hpp>
+
+#include "pipeline/open_stage.hpp"
+#include "tensor/device.hpp"
+
+namespace rgm {
+
+using Record = nlohmann::ordered_json;  // people read it from the top
+
+// An object; empty when the file is not there or is broken.
+Record read_record(const fs::path& file);
+void write_record(const fs::path& file, const Record& record);
+
+Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry);
+// What is known before the stage runs; `status` is "running".
+Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes);
+
+uint64_t peak_memory();    // bytes that this process had resident at most since reset_peak_memory()
+uint64_t memory_in_use();  // bytes resident now
+void reset_peak_memory();
+
+}  // namespace rgm

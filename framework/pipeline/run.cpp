@@ -1,0 +1,63 @@
+// run.cpp - runs the stages of a pipeline in order.
+#include "pipeline/run.hpp"
+
+#include <algorithm>
+
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "pipeline/device.hpp"
+#include "pipeline/inputs.hpp"
+#include "pipeline/record.hpp"
+#include "pipeline/run_lock.hpp"
+#include "pipeline/run_stage.hpp"
+#include "train/report.hpp"
+
+namespace rgm {
+namespace {
+
+void check_only(const Pipeline& pipeline, const std::string& only) {
+  std::vector<std::string> names;
+  for (const Stage& stage : pipeline.stages) names.push_back(stage.name);
+  if (only.empty() || std::count(names.begin(), names.end(), only)) return;
+  invalid("there is no stage \"{}\"{}; the stages are: {}", only, did_you_mean(only, names), join(names));
+}
+
+}  // namespace
+
+void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry) {
+  check_only(pipeline, options.only);
+  const fs::path folder = options.out.empty() ? fs::path("runs") / pipeline.name : options.out;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
+  const RunLock lock(folder);
+  const DeviceScope scope;
+  const auto device = open_device(pipeline.backend, registry);
+  const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr};
+
+  write_record(folder / "run.json", run_record(pipeline, *device, registry));
+  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const Stage& stage = pipeline.stages[i];
+    if (!options.only.empty() && stage.name != options.only) continue;
+    const Record hashes = hash_inputs(stage, i, around, *device);
+    const Record before = read_record(folder / stage.name / "stage.json");
+    if (!options.force && is_done(before, hashes, folder / stage.name)) {
+      log::info("stage {}: unchanged, not run again", stage.name);
+      continue;
+    }
+    try {
+      run_stage(stage, i, around, hashes, options.force);
+    } catch (const Interrupted&) {
+      write_report(folder);
+      throw;
+    }
+    write_report(folder);
+  }
+  // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
+  write_record(folder / "run.json", run_record(pipeline, *device, registry));
+  write_report(folder);
+  log::info("everything lies in {}; the report is {}", folder.string(), (folder / "report.html").string());
+}
+
+}  // namespace rgm

@@ -1,0 +1,36 @@
+// run_lock.cpp - flock on <run>/.lock, which holds the number of the process.
+#include "pipeline/run_lock.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace rgm {
+
+RunLock::RunLock(const fs::path& folder) {
+  const fs::path file = folder / ".lock";
+  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) invalid("{}: cannot be written: {}", file.string(), std::strerror(errno));
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = "?";
+    const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
+    if (n > 0) holder[n] = 0;
+    ::close(fd_);
+    invalid("{}: process {} runs in this folder; wait for it, or choose another folder with --out DIR", folder.string(),
+            holder);
+  }
+  const std::string me = fmt::format("{}", ::getpid());
+  // Only for the message above: the lock holds without it.
+  if (::ftruncate(fd_, 0) == 0) static_cast<void>(!::pwrite(fd_, me.data(), me.size(), 0));
+}
+
+RunLock::~RunLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace rgm

@@ -1,0 +1,19 @@
+// run_lock.hpp - one process at a time in a run's folder. The lock goes with the process, however it ends.
+#pragma once
+#include "base/file.hpp"
+
+namespace rgm {
+
+class RunLock {
+ public:
+  // Throws when another process holds it, and names that one.
+  explicit RunLock(const fs::path& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace rgm

@@ -1,0 +1,129 @@
+// run_stage.cpp - opens a stage, trains it, writes what it leaves, and says so.
+#include "pipeline/run_stage.hpp"
+
+#include "artefact/checkpoint.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+// Makes folder/<name> from what `write` puts into an empty folder, all of it or nothing.
+template <class Write>
+std::string write_folder(const fs::path& folder, const std::string& name, const Write& write) {
+  const fs::path temporary = folder / ("." + name + ".new");
+  fs::remove_all(temporary);
+  fs::create_directories(temporary);
+  const std::string sha256 = write(temporary);
+  replace_folder(temporary, folder / name);
+  return sha256;
+}
+
+// Where the base of an adapter lies, for people and for PEFT.
+std::string base_of(const Stage& stage, const Surroundings& around) {
+  const bool taken = !stage.model.from_stage.empty() || !stage.model.from_folder.empty();
+  return taken ? fs::absolute(place_of(stage.model, around).model).lexically_normal().string() : "";
+}
+
+// Answers the SHA-256 of the tensors; empty where a stage leaves rows.
+std::string write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_changed,
+                            const Surroundings& around) {
+  const fs::path& folder = opened.setup.folder;
+  if (!opened.setup.strategy->loss) return "";
+  std::string sha256;
+  for (const auto& trained : opened.trained)
+    write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
+  // A base that nothing changed is kept once, where it came from.
+  const bool keeps_base =
+      !opened.adapters || base_changed || base_of(stage, around).empty() || opened.model->extra().count() > 0;
+  if (keeps_base) sha256 = write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
+  if (opened.adapters) {
+    const std::string base = keeps_base ? "../model" : base_of(stage, around);
+    sha256 = write_folder(folder, "adapter", [&](const fs::path& to) { return opened.adapters->save(to, base); });
+  }
+  return sha256;
+}
+
+void say_opened(const Stage& stage, const OpenedStage& opened) {
+  std::string data;
+  for (const auto& [name, source] : opened.setup.sources)
+    data += fmt::format("; {} {} tokens", name, count_for_people(static_cast<uint64_t>(source->tokens())));
+  log::info("stage {}: {}, {} parameters, {} trained{}", stage.name, stage.strategy.id,
+            count_for_people(static_cast<uint64_t>(opened.parameters())),
+            count_for_people(static_cast<uint64_t>(opened.trained_parameters())), data);
+}
+
+void say_result(const Stage& stage, const Record& record, const fs::path& folder) {
+  const Record& result = record.at("result");
+  std::string line = fmt::format("stage {}: done", stage.name);
+  for (const char* key : {"validation_loss", "accuracy"})
+    if (result.contains(key) && result[key].is_number())
+      line += fmt::format(", {} {:.4f}", key == std::string("accuracy") ? key : "validation loss",
+                          result[key].get<double>());
+  if (result.contains("seconds")) line += fmt::format(", {}", time_for_people(result["seconds"].get<double>()));
+  log::info("{}; it lies in {}", line, folder.string());
+  const Record& samples = record.at("samples");
+  if (!samples.empty())
+    log::info("a sample:\n{}{}", samples.back().value("prompt", ""), samples.back().value("text", ""));
+}
+
+}  // namespace
+
+bool is_done(const Record& record, const Record& hashes, const fs::path& folder) {
+  if (record.value("status", "") != "done" || !record.contains("hashes")) return false;
+  if (record["hashes"].value("inputs", "") != hashes.value("inputs", "-")) return false;
+  return fs::exists(folder / "model") || fs::exists(folder / "adapter") || fs::exists(folder / "rows.jsonl");
+}
+
+void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
+  reset_peak_memory();
+  const fs::path folder = around.run / stage.name, file = folder / "stage.json";
+  fs::create_directories(folder);
+  Checkpoints checkpoints(folder / "checkpoint");
+  if (anew) {
+    checkpoints.remove_all();
+    fs::remove(folder / "rows.jsonl");
+  }
+  OpenedStage opened = open_stage(stage, index, around);
+  opened.setup.inputs_sha256 = hashes.at("inputs");
+  Record record = stage_record(stage, opened, hashes);
+  say_opened(stage, opened);
+  write_record(file, record);
+
+  const std::string base_before = opened.model->parameters().sha256();
+  TrainResult trained;
+  try {
+    trained = train(opened.setup);
+  } catch (const Interrupted&) {
+    record["status"] = "interrupted";
+    write_record(file, record);
+    throw;
+  }
+  const bool base_changed = opened.model->parameters().sha256() != base_before;
+
+  Record result(trained.result);
+  record["samples"] = Record(trained.samples);
+  record["timings"] = Record(trained.timings);
+  // What plug-ins filed while the stage began counts too.
+  record["model"]["parameters"] = opened.parameters();
+  record["model"]["trained_parameters"] = opened.trained_parameters();
+  if (opened.setup.strategy->loss) {
+    result["trained_parameters"] = opened.trained_parameters();
+    result["base_unchanged"] = !base_changed;
+  }
+  const std::string sha256 = write_artefacts(stage, opened, base_changed, around);
+  if (!sha256.empty()) record["hashes"]["result"] = result["sha256"] = sha256;
+  result["peak_memory_bytes"] = peak_memory();
+  record["result"] = std::move(result);
+  record["status"] = "done";
+  write_record(file, record);
+  // Only now: until the result is on disk, the checkpoint is all there is.
+  checkpoints.remove_all();
+  std::error_code ignored;
+  fs::remove(folder / "checkpoint", ignored);
+  fs::remove(folder / "best.safetensors", ignored);
+  say_result(stage, record, folder);
+}
+
+}  // namespace rgm

@@ -1,0 +1,64 @@
+// plan_test.cpp - `regimen check` and `regimen plan`: mistakes with their places, and what a run would take.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_F(TinyRun, FiveMistakesGetFiveMessages) {
+  write("p.yaml",
+        "regimen: 1\n"
+        "stages:\n"
+        "  - name: base\n"
+        "    strategy: pretrian\n"
+        "    model: {family: gpt2, layers: two, heads: 2, channels: 32, context: 16}\n"
+        "    data: {train: {text: missing.txt}}\n"
+        "    optimiser: {adamw: {learning_rate: 1e-3}}\n"
+        "    steps: 20\n"
+        "    batch: 0\n");
+  for (const char* command : {"check p.yaml", "run p.yaml", "plan p.yaml"}) {
+    const Said said = regimen(command);
+    EXPECT_EQ(said.status, 2) << command;
+    EXPECT_EQ(std::count(said.err.begin(), said.err.end(), '\n'), 5) << said.err;
+    for (const char* place : {"p.yaml:4:15: ", "p.yaml:5:35: ", "p.yaml:6:26: ", "p.yaml:7:5: ", "p.yaml:9:12: "})
+      EXPECT_THAT(said.err, HasSubstr(place));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(TinyRun, ARightPipelineHasNoProblems) {
+  write("p.yaml", tiny(20));
+  const Said said = regimen("check p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(said.out, "p.yaml: 1 stage, no problems\n");
+}
+
+TEST_F(TinyRun, APlanSaysSizesValuesMemoryAndTime) {
+  write("p.yaml", tiny(20));
+  const Said said = regimen("plan p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+  // 2 layers of 12 C^2 + 13 C, (vocabulary + context) C, last norm 2 C; the text has 25 characters
+  EXPECT_THAT(said.out, HasSubstr("26,784, 26,784 trained"));
+  for (const char* part : {"memory ", "about ", "optimizer.adamw.learning_rate         0.001", "20 of 4 rows"})
+    EXPECT_THAT(said.out, HasSubstr(part));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(TinyRun, ThePlannedMemoryIsWithinATenthOfTheMeasured) {
+  write("p.yaml", tiny(3, "    checkpoint: {every: 2}\n"));
+  const std::string wider = " --set stages.base.model.channels=128 --set stages.base.model.context=64";
+  const Said plan = regimen("plan p.yaml --json" + wider);
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  ASSERT_EQ(regimen("run p.yaml" + wider).status, 0);
+  const double planned = nlohmann::json::parse(plan.out)[0]["peak_memory_bytes"];
+  const double measured = json("runs/tiny/base/stage.json")["result"]["peak_memory_bytes"];
+  EXPECT_NEAR(planned / measured, 1, 0.1);
+}
+
+}  // namespace
+}  // namespace rgm

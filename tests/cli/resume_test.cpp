@@ -1,0 +1,94 @@
+// resume_test.cpp - a run that was killed or interrupted goes on and ends with the same bits.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/file.h>
+
+#include <chrono>
+#include <csignal>
+#include <regex>
+#include <thread>
+
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class ResumeTest : public TinyRun {
+ protected:
+  ResumeTest() { write("p.yaml", tiny(300, "    checkpoint: {every: 50}\n    log: {every: 10}\n")); }
+
+  // Starts a run in `out`, sends `signal` once the checkpoint of `step` is there, and answers how the process ended.
+  int stop_after(int step, int signal, const std::string& out) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      ::dup2(log, STDERR_FILENO);
+      if (::chdir(folder_.c_str()) != 0) ::_exit(99);
+      ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
+      ::_exit(99);
+    }
+    const fs::path checkpoints = folder_ / out / "base" / "checkpoint";
+    const fs::path wanted = checkpoints / ("step-" + std::to_string(step));
+    int status = 0;
+    while (!fs::exists(wanted) && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
+    ::kill(child, signal);
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  int resumed_at(const std::string& said) {
+    std::smatch found;
+    return std::regex_search(said, found, std::regex("resumed at step ([0-9]+)")) ? std::stoi(found[1]) : 0;
+  }
+  std::string uninterrupted() {
+    EXPECT_EQ(regimen("run p.yaml --out whole").status, 0);
+    return hash_of("whole/base/model/model.safetensors");
+  }
+};
+
+TEST_F(ResumeTest, KilledAtThreeMomentsItEndsWithTheSameBits) {
+  const std::string whole = uninterrupted();
+  for (const int step : {50, 100, 200}) {
+    const std::string out = "killed-" + std::to_string(step);
+    ASSERT_EQ(stop_after(step, SIGKILL, out), 128 + SIGKILL) << "it ended before it was killed";
+    const Said said = regimen("run p.yaml --out " + out);
+    ASSERT_EQ(said.status, 0) << said.err;
+    EXPECT_GE(resumed_at(said.err), step) << said.err;
+    EXPECT_EQ(hash_of(out + "/base/model/model.safetensors"), whole) << "killed after step " << step;
+    EXPECT_EQ(json(out + "/base/stage.json")["result"]["steps"], 300);
+  }
+}
+
+TEST_F(ResumeTest, InterruptedItSaysHowToGoOn) {
+  ASSERT_EQ(stop_after(50, SIGINT, "out"), 130);
+  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("the same command goes on"));
+  EXPECT_EQ(json("out/base/stage.json")["status"], "interrupted");
+  const Said said = regimen("run p.yaml --out out");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_GE(resumed_at(said.err), 50);
+  EXPECT_EQ(hash_of("out/base/model/model.safetensors"), uninterrupted());
+}
+
+TEST_F(ResumeTest, ACheckpointOfOtherSettingsIsNotUsed) {
+  ASSERT_EQ(stop_after(50, SIGKILL, "out"), 128 + SIGKILL);
+  const Said said = regimen("run p.yaml --out out --set stages.base.steps=60");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(resumed_at(said.err), 0);
+}
+
+TEST_F(ResumeTest, AFolderThatIsInUseIsLeftAlone) {
+  fs::create_directories(folder_ / "out");
+  const int lock = ::open((folder_ / "out" / ".lock").c_str(), O_RDWR | O_CREAT, 0644);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  ASSERT_EQ(::write(lock, "4711", 4), 4);
+  const Said said = regimen("run p.yaml --out out");
+  ::close(lock);
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("process 4711 runs in this folder"));
+  EXPECT_FALSE(fs::exists(folder_ / "out" / "base"));
+}
+
+}  // namespace
+}  // namespace rgm

@@ -1,0 +1,99 @@
+// run_test.cpp - `regimen run` and `regimen generate`: what is left on disk, and that it is not made twice.
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST_F(TinyRun, ARunLeavesWhatItSays) {
+  write("p.yaml", tiny(20, "    log: {every: 5}\n    sample: {prompt: \"the \", tokens: 10}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(said.out, "");
+  EXPECT_THAT(said.err, HasSubstr("26,784 parameters, 26,784 trained"));
+  EXPECT_THAT(said.err, HasSubstr("validation loss"));
+  EXPECT_THAT(said.err, HasSubstr("runs/tiny/report.html"));
+
+  const auto stage = json("runs/tiny/base/stage.json");
+  const auto& result = stage["result"];
+  EXPECT_EQ(stage["status"], "done");
+  EXPECT_EQ(result["steps"], 20);
+  EXPECT_EQ(result["trained_parameters"], 26784);
+  EXPECT_EQ(result["base_unchanged"], false);
+  EXPECT_EQ(result["sha256"], hash_of("runs/tiny/base/model/model.safetensors"));
+  EXPECT_GT(result["peak_memory_bytes"], 1'000'000);
+  EXPECT_LT(result["validation_loss"], 3.3);  // log 25 = 3.22 is what a guess costs
+  EXPECT_EQ(stage["samples"][0]["prompt"], "the ");
+  EXPECT_EQ(json("runs/tiny/run.json")["stages"][0], "base");
+  EXPECT_EQ(json("runs/tiny/base/model/config.json")["n_layer"], 2);
+  EXPECT_TRUE(fs::exists(folder_ / "runs/tiny/base/model/tokenizer.json"));
+  EXPECT_THAT(read_file(folder_ / "runs/tiny/report.html"), HasSubstr("</html>"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/base/checkpoint"));
+
+  std::istringstream metrics(read_file(folder_ / "runs/tiny/base/metrics.jsonl"));
+  int lines = 0;
+  for (std::string line; std::getline(metrics, line); ++lines)
+    EXPECT_TRUE(nlohmann::json::parse(line).contains("step"));
+  EXPECT_EQ(lines, 5);  // four of training, one of held-out data
+}
+
+TEST_F(TinyRun, WhatHasNotChangedIsNotRunAgain) {
+  write("p.yaml", tiny(5));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("stage base: unchanged, not run again"));
+  EXPECT_THAT(regimen("run p.yaml --force").err, Not(HasSubstr("unchanged")));
+  EXPECT_THAT(regimen("run p.yaml --set seed=4").err, Not(HasSubstr("unchanged")));
+  write("text.txt", read_file(folder_ / "text.txt") + "and a cat\n");
+  EXPECT_THAT(regimen("run p.yaml --set seed=4").err, Not(HasSubstr("unchanged")));
+}
+
+TEST_F(TinyRun, TwoRunsOfOneSeedGiveOneModel) {
+  write("p.yaml", tiny(10));
+  ASSERT_EQ(regimen("run p.yaml --out a").status, 0);
+  ASSERT_EQ(regimen("run p.yaml --out b").status, 0);
+  EXPECT_EQ(hash_of("a/base/model/model.safetensors"), hash_of("b/base/model/model.safetensors"));
+  ASSERT_EQ(regimen("run p.yaml --out c --set seed=4").status, 0);
+  EXPECT_NE(hash_of("a/base/model/model.safetensors"), hash_of("c/base/model/model.safetensors"));
+}
+
+TEST_F(TinyRun, AStageGoesOnFromAnEarlierOne) {
+  write("p.yaml", tiny(5,
+                       "  - name: more\n    strategy: pretrain\n    model: {from: base}\n    trainable: {last: 1}\n"
+                       "    data: {train: {text: text.txt}}\n    steps: 5\n"));
+  const Said plan = regimen("plan p.yaml");
+  EXPECT_EQ(plan.status, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("stage more"));
+  EXPECT_EQ(regimen("run p.yaml --only more").status, 2);
+  EXPECT_EQ(regimen("run p.yaml --only nothing").status, 2);
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  // one layer, 12 C^2 + 13 C, and the last norm, 2 C
+  EXPECT_EQ(json("runs/tiny/more/stage.json")["result"]["trained_parameters"], 12768);
+  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("stage more: unchanged"));
+}
+
+TEST_F(TinyRun, TextIsTheSameForTheSameSeed) {
+  write("p.yaml", tiny(5));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const std::string ask = "generate --model runs/tiny/base --backend reference --prompt 'the cat' --max-tokens 40";
+  const Said one = regimen(ask + " --seed 1");
+  ASSERT_EQ(one.status, 0) << one.err;
+  EXPECT_TRUE(one.out.starts_with("the cat"));
+  EXPECT_EQ(one.out.size(), 7 + 40 + 1u);
+  EXPECT_EQ(regimen(ask + " --seed 1").out, one.out);
+  EXPECT_NE(regimen(ask + " --seed 2").out, one.out);
+  const std::string likeliest = regimen(ask + " --temperature 0 --seed 1").out;
+  EXPECT_EQ(regimen(ask + " --top-k 1 --seed 2").out, likeliest);
+  EXPECT_EQ(regimen("generate --model nowhere --prompt x").status, 2);
+  EXPECT_EQ(regimen("generate --model runs/tiny/base").status, 2);
+  EXPECT_EQ(regimen(ask + " --top-p 2").status, 2);
+}
+
+}  // namespace
+}  // namespace rgm

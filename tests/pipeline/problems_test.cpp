@@ -1,0 +1,426 @@
+// problems_test.cpp - what is wrong with a pipeline is said with its place, all at once, and in these words.
+#include "fake_components.hpp"
+
+namespace rgm::fake {
+namespace {
+
+using PipelineProblems = PipelineTest;
+
+TEST_F(PipelineProblems, FiveMistakesGiveFiveMessages) {
+  EXPECT_EQ(problems(R"(regimen: 1
+stages:
+  - name: base
+    strategy: pretrane
+    model: {family: gpt2, layers: 0, heads: 3, channels: 8, context: 8}
+    data: {train: {text: a.txt}}
+    steps: many
+    bacth: 12
+)"),
+            "4:15: strategy \"pretrane\" is not known; did you mean \"pretrain\"?\n"
+            "5:35: \"model.layers\" is 0, should be 1 to 1000\n"
+            "5:58: 8 channels cannot be shared by 3 heads: channels should be a multiple of heads\n"
+            "7:12: \"steps\" should be a whole number, at least 1, came \"many\"\n"
+            "8:5: unknown key \"bacth\" in a stage; did you mean \"batch\"?");
+}
+
+TEST_F(PipelineProblems, ForeignNamesAreAnswered) {
+  EXPECT_EQ(problems(one_stage("    num_train_epochs: 3\n"
+                               "    lr: 0.1\n"
+                               "    lora_r: 8\n"
+                               "    target_modules: [q]\n"
+                               "    seed: 3\n"
+                               "    max_grad_norm: 1\n")),
+            "7:5: unknown key \"num_train_epochs\" in a stage: here it is \"epochs\"\n"
+            "8:5: unknown key \"lr\" in a stage: write optimizer: {adamw: {learning_rate: …}}\n"
+            "9:5: unknown key \"lora_r\" in a stage: here it is \"rank\", an option of the adapter: adapter: {ID: "
+            "{rank: …}}\n"
+            "10:5: unknown key \"target_modules\" in a stage: here it is \"sites\", an option of the adapter: adapter: "
+            "{ID: {sites: […]}}\n"
+            "11:5: unknown key \"seed\" in a stage: it stands at the top of the file, not in a stage\n"
+            "12:5: unknown key \"max_grad_norm\" in a stage: here it is \"clip\"");
+}
+
+TEST_F(PipelineProblems, ForeignNamesOfModels) {
+  EXPECT_EQ(problems(with_line(5, "    model: {family: gpt2, n_layer: 1, n_head: 2, n_embd: 8, block_size: 8}")),
+            "5:27: unknown key \"n_layer\" in a model: here it is \"layers\"\n"
+            "5:39: unknown key \"n_head\" in a model: here it is \"heads\"\n"
+            "5:50: unknown key \"n_embd\" in a model: here it is \"channels\"\n"
+            "5:61: unknown key \"block_size\" in a model: here it is \"context\"");
+}
+
+TEST_F(PipelineProblems, UnknownKeysListWhatThereIs) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "foo: 2\n"
+                     "stages:\n"
+                     "  - name: base\n"
+                     "    strategy: pretrain\n"
+                     "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
+                     "    data: {train: {text: a.txt}}\n"
+                     "    steps: 1\n"
+                     "    wibble: 3\n"),
+            "2:1: unknown key \"foo\" in a pipeline; it has: regimen, name, seed, plugins, backend, stages\n"
+            "9:5: unknown key \"wibble\" in a stage; it has: name, strategy, adapter, reward, optimizer, schedule, "
+            "steps, epochs, batch, micro_batch, clip, evaluate, log, checkpoint, keep, trainable, precision, weights, "
+            "recompute, sample, model, tokenizer, data");
+}
+
+TEST_F(PipelineProblems, VersionIsRequired) {
+  EXPECT_EQ(problems("stages:\n"
+                     "  - name: base\n"
+                     "    strategy: pretrain\n"
+                     "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
+                     "    data: {train: {text: a.txt}}\n"
+                     "    steps: 1\n"),
+            "1:1: \"regimen\" is missing: begin with `regimen: 1`, the version of this grammar");
+}
+
+TEST_F(PipelineProblems, OtherVersionsAreRefused) {
+  EXPECT_EQ(problems(with_line(1, "regimen: 2")),
+            "1:10: \"regimen\" should be 1, the version of the grammar that this program reads, came \"2\": update the "
+            "program, or see the changelog");
+}
+
+TEST_F(PipelineProblems, StagesAreRequired) {
+  EXPECT_EQ(problems("regimen: 1\n"),
+            "1:1: \"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+}
+
+TEST_F(PipelineProblems, StagesAreAList) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "stages: {base: 1}\n"),
+            "2:9: \"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+}
+
+TEST_F(PipelineProblems, StageHasToBeAMap) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "stages: [base]\n"),
+            "2:10: a stage should be a map, {key: value}, came \"base\"");
+}
+
+TEST_F(PipelineProblems, StageWithNothing) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "stages: [{}]\n"),
+            "2:10: stage 1 has no \"name\": its results lie in a folder of that name\n"
+            "2:10: stage \"stage-1\" has no \"strategy\": it says what is done\n"
+            "2:10: stage \"stage-1\" has no \"model\": write {family: …} with sizes, or {from: STAGE or DIR}");
+}
+
+TEST_F(PipelineProblems, NamesAreFolders) {
+  EXPECT_EQ(problems(with_line(3, "  - name: ../Base")),
+            "3:11: \"name\" should be a word of a-z, 0-9, _ and -, at most 64 of them, came \"../Base\"");
+}
+
+TEST_F(PipelineProblems, TwoStagesOfOneName) {
+  EXPECT_EQ(
+      problems(right +
+               "  - {name: base, strategy: pretrain, model: {from: base}, data: {train: {text: a.txt}}, steps: 1}\n"),
+      "8:12: there are two stages \"base\": a name says which one is meant");
+}
+
+TEST_F(PipelineProblems, DuplicateKeys) {
+  EXPECT_EQ(problems(right + "    steps: 2\n"), "8:5: key \"steps\" is given twice, first in line 7");
+}
+
+TEST_F(PipelineProblems, WrongTypes) {
+  EXPECT_EQ(problems(one_stage("    steps: [1]\n"
+                               "    batch: \"8\"\n"
+                               "    clip: high\n"
+                               "    recompute: 3\n"
+                               "    optimizer: [adamw]\n"
+                               "    log: 10\n"
+                               "    schedule: {cosine: 3}\n"
+                               "    evaluate:\n")),
+            "7:12: \"steps\" should be a whole number, at least 1, came a list\n"
+            "8:12: \"batch\" should be a whole number, at least 1, came the text \"8\"\n"
+            "9:11: \"clip\" should be a number, at least 0, came \"high\"\n"
+            "10:16: \"recompute\" should be true or false, came \"3\"\n"
+            "11:16: \"optimizer\" should be one optimizer, as `id` or `{id: {options}}`, came a list\n"
+            "12:10: \"log\" should be {every: steps}, came \"10\"\n"
+            "13:24: \"schedule.cosine\" should be a map, {key: value}, came \"3\"\n"
+            "14:5: \"evaluate\" should be {every: steps}, came nothing\n"
+            "14:5: nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
+}
+
+TEST_F(PipelineProblems, OutOfRange) {
+  EXPECT_EQ(problems(one_stage("    steps: -1\n"
+                               "    batch: 1.5\n"
+                               "    clip: -1\n"
+                               "    optimizer: {adamw: {beta1: 1, learning_rate: 0}}\n"
+                               "    sample: {top_p: 0}\n")),
+            "7:12: \"steps\" is -1, should be at least 1\n"
+            "8:12: \"batch\" should be a whole number, at least 1, came \"1.5\"\n"
+            "9:11: \"clip\" is -1, should be at least 0\n"
+            "10:32: \"optimizer.adamw.beta1\" is 1, should be at least 0 and below 1\n"
+            "10:50: \"optimizer.adamw.learning_rate\" is 0, should be above 0\n"
+            "11:21: \"sample.top_p\" is 0, should be above 0 and at most 1");
+}
+
+TEST_F(PipelineProblems, BothLengths) {
+  EXPECT_EQ(problems(right + "    epochs: 2\n"),
+            "8:5: \"steps\" and \"epochs\" both say how long: leave one of them out");
+}
+
+TEST_F(PipelineProblems, NoLength) {
+  EXPECT_EQ(problems(no_length), "3:5: stage \"base\" says not how long to train: add steps: 1000, or epochs: 3");
+}
+
+TEST_F(PipelineProblems, UnknownPlugins) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "backend: chop\n"
+                     "stages:\n"
+                     "  - name: base\n"
+                     "    strategy: pretrian\n"
+                     "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
+                     "    data: {train: {text: a.txt}}\n"
+                     "    steps: 1\n"
+                     "    adapter: [low_rank, lowrank]\n"),
+            "2:10: backend \"chop\" is not known; did you mean \"chip\"?\n"
+            "5:15: strategy \"pretrian\" is not known; did you mean \"pretrain\"?\n"
+            "9:25: adapter \"lowrank\" is not known; did you mean \"low_rank\"?");
+}
+
+TEST_F(PipelineProblems, OptionsOfPlugins) {
+  EXPECT_EQ(problems(right + "    adapter: {low_rank: {lora_r: 3, alpha: strong, rank: 0}}\n"),
+            "8:26: adapter \"low_rank\": option \"lora_r\" is called \"rank\" here\n"
+            "8:44: adapter \"low_rank\": option \"alpha\" should be a number, came \"strong\"\n"
+            "8:58: adapter \"low_rank\": option \"rank\" is 0, its range is 1 to 1024");
+}
+
+TEST_F(PipelineProblems, OptionsOnNoOptions) {
+  EXPECT_EQ(problems(with_line(4, "    strategy: {pretrain: {a: 1}}")),
+            "4:27: strategy \"pretrain\": option \"a\" is not known; it has no options");
+}
+
+TEST_F(PipelineProblems, TwoComponentsWhereOneIsMeant) {
+  EXPECT_EQ(problems(with_line(4, "    strategy: {pretrain: {}, sample: {}}")),
+            "4:15: \"strategy\" should be one strategy, as `id` or `{id: {options}}`, came a map of 2");
+}
+
+TEST_F(PipelineProblems, RequiredOptions) {
+  EXPECT_EQ(problems(right + "    reward: words\n"), "8:13: reward \"words\": option \"words\" must be given: a list");
+}
+
+TEST_F(PipelineProblems, FilesOfOptions) {
+  EXPECT_EQ(problems(right + "    reward: {words: {words: none.txt}}\n"),
+            "8:29: reward \"words\": option \"words\": there is no file \"none.txt\" (looked for none.txt, "
+            "data/none.txt): put it into data, or set REGIMEN_DATA to the folder that has it");
+}
+
+TEST_F(PipelineProblems, ModelFromALaterStage) {
+  EXPECT_EQ(
+      problems(with_line(5, "    model: {from: later}") +
+               "  - {name: later, strategy: pretrain, model: {from: base}, data: {train: {text: a.txt}}, steps: 1}\n"),
+      "5:19: \"later\" is a later stage: stages run in order, there is none before this one");
+}
+
+TEST_F(PipelineProblems, ModelFromItself) {
+  EXPECT_EQ(problems(with_line(5, "    model: {from: base}")),
+            "5:19: \"base\" is this stage itself: stages run in order, there is none before this one");
+}
+
+TEST_F(PipelineProblems, ModelFromNowhere) {
+  EXPECT_EQ(
+      problems(right +
+               "  - {name: b, strategy: pretrain, model: {from: bsae}, data: {train: {text: a.txt}}, steps: 1}\n"),
+      "8:49: \"bsae\" is neither an earlier stage (before this one: base) nor a folder (looked for bsae); did you mean "
+      "\"base\"?");
+}
+
+TEST_F(PipelineProblems, ModelFromRows) {
+  EXPECT_EQ(
+      problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}}\n"
+                       "  - {name: b, strategy: pretrain, model: {from: s}, data: {train: {from: base}}, steps: 1}\n"),
+      "9:49: stage \"s\" leaves rows, a model is wanted: strategy \"sample\" trains nothing\n"
+      "9:74: stage \"base\" leaves a model, rows are wanted: strategy \"pretrain\" writes none");
+}
+
+TEST_F(PipelineProblems, ModelHasToBeThere) {
+  EXPECT_EQ(problems(with_line(5, "")),
+            "3:5: stage \"base\" has no \"model\": write {family: …} with sizes, or {from: STAGE or DIR}");
+}
+
+TEST_F(PipelineProblems, ModelIsAMap) {
+  EXPECT_EQ(problems(with_line(5, "    model: gpt2")), "5:12: \"model\" should be a map, {key: value}, came \"gpt2\"");
+}
+
+TEST_F(PipelineProblems, ModelSizes) {
+  EXPECT_EQ(problems(with_line(5,
+                               "    model: {family: gtp2, layers: 1, heads: 4, kv_heads: 3, channels: 8, dropout: 1, "
+                               "head: {classify: {labels: [a, b]}}}")),
+            "5:12: a new model needs context too\n"
+            "5:21: \"model.family\" should be gpt2, came \"gtp2\"; did you mean \"gpt2\"?\n"
+            "5:58: 4 heads cannot share 3 kv_heads: heads should be a multiple of kv_heads\n"
+            "5:83: \"model.dropout\" is 1, should be at least 0 and below 1\n"
+            "5:92: \"model.head\" should be \"language\", the one head that this version has, came a map");
+}
+
+TEST_F(PipelineProblems, TokenizerOfATakenModel) {
+  EXPECT_EQ(problems(right + "  - {name: b, strategy: pretrain, model: {from: base}, tokenizer: bytes, data: {train: "
+                             "{text: a.txt}}, steps: 1}\n"),
+            "8:56: a model that is taken from elsewhere has its tokenizer already: leave this out");
+}
+
+TEST_F(PipelineProblems, Tokenizers) {
+  EXPECT_EQ(problems(right + "    tokenizer: charcters\n"),
+            "8:16: tokenizer \"charcters\" is not known; did you mean \"characters\"?");
+}
+
+TEST_F(PipelineProblems, TokenizerSizes) {
+  EXPECT_EQ(problems(right + "    tokenizer: {bpe: {vocabulary: 100}}\n"),
+            "8:35: \"tokenizer.bpe.vocabulary\" is 100, should be 257 to 10000000");
+}
+
+TEST_F(PipelineProblems, TokenizerFolders) {
+  EXPECT_EQ(problems(right + "    tokenizer: {from: none}\n"),
+            "8:23: there is no none: expected a folder with tokenizer.json, relative to the pipeline");
+}
+
+TEST_F(PipelineProblems, RolesThatAStrategyHasNot) {
+  EXPECT_EQ(problems(right + "    teacher: {from: base}\n"), "8:5: strategy \"pretrain\" works with no \"teacher\"");
+}
+
+TEST_F(PipelineProblems, MissingFiles) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: shakespeare.txt}}")),
+            "6:26: there is no file \"shakespeare.txt\" (looked for shakespeare.txt, data/shakespeare.txt): put it "
+            "into data, or set REGIMEN_DATA to the folder that has it; it is tinyshakespeare: input.txt in "
+            "https://github.com/karpathy/char-rnn/tree/master/data/tinyshakespeare");
+}
+
+TEST_F(PipelineProblems, MissingSources) {
+  EXPECT_EQ(problems(with_line(6, "")),
+            "3:5: strategy \"pretrain\" reads \"train\" with text: write data: {train: {FORMAT: FILE}} with text, "
+            "jsonl, json, csv, tsv");
+}
+
+TEST_F(PipelineProblems, UnknownSources) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, valid: {text: a.txt}, prompts: {text: a.txt}}")),
+            "6:34: strategy \"pretrain\" reads no \"valid\": here it is \"validation\"\n"
+            "6:56: strategy \"pretrain\" reads no \"prompts\"; it reads: train, validation");
+}
+
+TEST_F(PipelineProblems, SourcesWithoutFormat) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {columns: {text: 0}}, validation: {txt: a.txt}}")),
+            "6:19: \"data.train\" says not where the data is: write {FORMAT: FILE} with text, jsonl, json, csv, tsv, "
+            "or {from: STAGE}\n"
+            "6:54: unknown key \"txt\" in a source of data: here it is \"text\"");
+}
+
+TEST_F(PipelineProblems, SourcesWithTwoFormats) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt, jsonl: p.jsonl}}")),
+            "6:19: \"data.train\" names more than one place for its data: leave one of them");
+}
+
+TEST_F(PipelineProblems, ColumnsThatNobodyReads) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {tsv: t.tsv, columns: {txt: 0, text: {prompt: 1}}}}")),
+            "6:42: column \"txt\" is not read here; did you mean \"text\"?\n"
+            "6:56: \"data.train.columns.text\" should have both: {prompt: name in the file, answer: name in the file}");
+}
+
+TEST_F(PipelineProblems, ColumnsOfText) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt, columns: {text: 0}}}")),
+            "6:33: plain text has no columns: leave this out, or use jsonl, json, csv or tsv");
+}
+
+TEST_F(PipelineProblems, TextForSeveralColumns) {
+  EXPECT_EQ(
+      problems(with_line(4, "    strategy: pairs")),
+      "6:20: strategy \"pairs\" reads the columns chosen, rejected, plain text has none: use jsonl, json, csv or tsv");
+}
+
+TEST_F(PipelineProblems, FoldersWithoutFiles) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {jsonl: many}}")),
+            "6:27: the folder data/many has no *.jsonl in it");
+}
+
+TEST_F(PipelineProblems, Splits) {
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, validation: {split: 1.5}}")),
+            "6:54: \"data.validation.split\" is 1.5, should be above 0 and below 1");
+}
+
+TEST_F(PipelineProblems, SplitOfNothing) {
+  EXPECT_EQ(problems(with_line(6, "    data: {validation: {split: 0.5}}")),
+            "6:5: strategy \"pretrain\" reads \"train\" with text: write data: {train: {FORMAT: FILE}} with text, "
+            "jsonl, json, csv, tsv");
+}
+
+TEST_F(PipelineProblems, EvaluateWithoutHeldOutData) {
+  EXPECT_EQ(problems(right + "    evaluate: {every: 3}\n"
+                             "    keep: best\n"),
+            "8:5: nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file\n"
+            "9:5: \"keep: best\" needs held-out data: add data: {validation: {split: 0.1}}, or a file");
+}
+
+TEST_F(PipelineProblems, TrainableWithoutAdapter) {
+  EXPECT_EQ(problems(right + "    trainable: adapter\n"),
+            "8:5: \"trainable: adapter\" needs an adapter: add adapter: ID");
+}
+
+TEST_F(PipelineProblems, Trainable) {
+  EXPECT_EQ(
+      problems(right + "    trainable: everything\n"),
+      "8:16: \"trainable\" should be all, head, adapter, {last: layers} or {names: [patterns]}, came \"everything\"");
+}
+
+TEST_F(PipelineProblems, MicroBatchAboveBatch) {
+  EXPECT_EQ(problems(right + "    batch: 4\n"
+                             "    micro_batch: 8\n"),
+            "9:5: \"micro_batch\" is 8, more than the 4 rows of \"batch\"");
+}
+
+TEST_F(PipelineProblems, WhatThisVersionHasNot) {
+  EXPECT_EQ(problems(right + "    precision: bfloat16\n"
+                             "    weights: int8\n"
+                             "    recompute: true\n"),
+            "8:16: \"precision\" should be float32, came \"bfloat16\"\n"
+            "9:14: \"weights\" should be float32, came \"int8\"\n"
+            "10:16: \"recompute\" should be false, the one value that this version has, came \"true\"");
+}
+
+TEST_F(PipelineProblems, OptimizersAndSchedules) {
+  EXPECT_EQ(problems(right + "    optimizer: adam\n"
+                             "    schedule: {cosin: {}}\n"),
+            "8:16: optimizer \"adam\" is not known; did you mean \"adamw\"?\n"
+            "9:16: schedule \"cosin\" is not known; did you mean \"cosine\"?");
+}
+
+TEST_F(PipelineProblems, CheckpointWhen) {
+  EXPECT_EQ(problems(right + "    checkpoint: {every: 3, minutes: 3, keep: all}\n"),
+            "8:28: \"every\" (steps) and \"minutes\" both say when: leave one of them out\n"
+            "8:46: \"checkpoint.keep\" should be one of last, best, came \"all\"");
+}
+
+TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "stages:\n"
+                     "  - {name: s, strategy: sample, model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: "
+                     "8}, data: {prompts: {jsonl: p.jsonl}}, clip: 1, optimizer: sgd}\n"),
+            "3:137: strategy \"sample\" trains nothing: leave \"clip\" out\n"
+            "3:146: strategy \"sample\" trains nothing: leave \"optimizer\" out");
+}
+
+TEST_F(PipelineProblems, RewardsThatWereNotLearned) {
+  EXPECT_EQ(problems(right + "  - {name: o, strategy: online, model: {from: base}, reward: {from: base}, data: "
+                             "{prompts: {jsonl: p.jsonl}}}\n"),
+            "8:69: stage \"base\" learned no reward: name there the reward that it should learn");
+}
+
+TEST_F(PipelineProblems, DefaultsThatAreWrong) {
+  EXPECT_EQ(problems(with_line(4, "    strategy: mistaken")),
+            "4:5: the defaults of strategy \"mistaken\" are wrong, update the plug-in: unknown key \"optimiser\" in a "
+            "stage; did you mean \"optimizer\"?");
+}
+
+TEST_F(PipelineProblems, PluginsNeedAPath) {
+  EXPECT_EQ(problems("plugins: [{sha256: a}]\n"
+                     "regimen: 1\n"
+                     "stages:\n"
+                     "  - name: base\n"
+                     "    strategy: pretrain\n"
+                     "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
+                     "    data: {train: {text: a.txt}}\n"
+                     "    steps: 1\n"),
+            "1:11: \"path\" is missing: write {path: FILE, sha256: …}");
+}
+
+}  // namespace
+}  // namespace rgm::fake
