@@ -1,0 +1,116 @@
+#!/bin/bash
+# The only set-up: installs what is missing, configures, builds into build/, and then does what it is told.
+#   ./bootstrap.sh               build; the program is build/bin/regimen
+#   ./bootstrap.sh run ARGS...   build, then build/bin/regimen run ARGS...
+#   ./bootstrap.sh test          build, then every test
+set -euo pipefail
+umask 022  # a plug-in that others may write is refused
+
+packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options-dev libboost-filesystem-dev
+          libboost-system-dev libdnnl-dev libyaml-cpp-dev nlohmann-json3-dev libpcre2-dev libfmt-dev libssl-dev
+          libutf8proc-dev libgtest-dev libgmock-dev)
+# For the tests that build plug-ins with another compiler and library, and for the format check.
+test_packages=(clang-14 libc++-14-dev libc++abi-14-dev clang-format-14)
+
+say() { echo "bootstrap: $*" >&2; }
+
+# missing PACKAGE...: those of them that dpkg does not have, on one line
+missing() {
+  local installed
+  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+                sed -n 's/^installed //p' | tr '\n' ' ') "
+  local package
+  for package in "$@"; do
+    [[ $installed == *" $package "* ]] || printf '%s ' "$package"
+  done
+}
+
+# Everything is here, wherever it came from?
+have_everything() {
+  local tool
+  for tool in g++ cmake ninja pkg-config; do command -v $tool >/dev/null || return 1; done
+  pkg-config --exists yaml-cpp libpcre2-8 fmt libcrypto libutf8proc gmock || return 1
+  printf '#include <%s>\n' boost/dll/shared_library.hpp boost/filesystem.hpp boost/program_options.hpp \
+    nlohmann/json.hpp gtest/gtest.h oneapi/dnnl/dnnl.hpp |
+    g++ -std=c++20 -x c++ -fsyntax-only - 2>/dev/null
+}
+
+# install PACKAGE...: as root on Debian 12
+install() {
+  say "installing $*"
+  DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+prepare() {
+  local distribution="" needed="" extra=""
+  if [[ -r /etc/os-release ]]; then
+    distribution=$(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-}")
+  fi
+  if [[ $distribution != "debian 12" ]]; then
+    have_everything && return
+    say "this is \"${distribution:-an unknown system}\", and packages are only known for Debian 12. Needed are"
+    say "g++ 12 or newer (or clang 14), cmake 3.25, ninja, pkg-config, and the development files of Boost 1.74"
+    say "(program_options, filesystem, system), oneDNN, yaml-cpp, nlohmann-json 3.11, PCRE2, fmt, OpenSSL, utf8proc,"
+    say "GoogleTest and GoogleMock. On Debian they are called:"
+    say "${packages[*]}"
+    exit 2
+  fi
+  needed=$(missing "${packages[@]}")
+  if [[ -n $needed && $EUID != 0 ]] && ! have_everything; then
+    say "packages are missing, and installing them needs root:"
+    say "  sudo apt-get install $needed"
+    exit 2
+  fi
+  if [[ -n $needed && $EUID == 0 ]] && ! install $needed; then
+    say "apt-get could not install them; is there a network, and is /etc/apt/sources.list right?"
+    exit 1
+  fi
+  [[ ${1:-} == test ]] || return 0
+  extra=$(missing "${test_packages[@]}")
+  if [[ -z $extra ]]; then return 0; fi
+  if [[ $EUID != 0 ]] || ! install $extra; then
+    say "some tests will be skipped without: sudo apt-get install $extra"
+  fi
+}
+
+build() {
+  if [[ ! -f build/build.ninja ]]; then
+    say "configuring"
+    if ! cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release >build.log 2>&1; then
+      cat build.log >&2
+      rm -f build.log build/build.ninja
+      exit 1
+    fi
+    rm -f build.log
+  fi
+  # Ninja's own line is rewritten in place on a terminal; elsewhere only what was done is worth a line.
+  if [[ -t 2 ]]; then
+    (cd build && ninja) >&2
+  else
+    (cd build && ninja) 2>&1 | sed '/Re-checking globbed directories/d; /^ninja: no work to do/d' >&2
+  fi
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+case ${1:-} in
+  "")
+    prepare
+    build
+    say "the program is build/bin/regimen; try ./bootstrap.sh run configs/quickstart.yaml"
+    ;;
+  run)
+    prepare
+    build
+    exec build/bin/regimen "$@"
+    ;;
+  test)
+    prepare test
+    build
+    exec ctest --test-dir build --output-on-failure -j2 "${@:2}"
+    ;;
+  *)
+    say "\"$1\" is not known: nothing (build), run ARGS..., or test"
+    exit 2
+    ;;
+esac
