@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records a tiny GPT-2, written out in plain PyTorch: logits, loss, every gradient, ten steps of AdamW.
 
-    python3 -m venv venv && venv/bin/pip install numpy torch --extra-index-url https://download.pytorch.org/whl/cpu
+    python3 -m venv venv && venv/bin/pip install numpy torch
     venv/bin/python tests/parity/record_gpt2.py          # writes tests/parity/gpt2/{recorded.safetensors,config.json}
 
 Everything is computed in float64 from weights that float32 holds exactly, and stored as float32, so what a reader

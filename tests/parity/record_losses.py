@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records the losses of preference, reward, distillation and policy methods on fixed numbers, from their papers.
 
-    python3 -m venv venv && venv/bin/pip install numpy torch --extra-index-url https://download.pytorch.org/whl/cpu
+    python3 -m venv venv && venv/bin/pip install numpy torch
     venv/bin/python tests/parity/record_losses.py        # writes tests/parity/losses.json
 
 Everything is float64. Each entry of losses.json holds its inputs, its settings, `loss` and `gradient` (of the loss, by
