@@ -41,12 +41,15 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
     require(!grad || weights, "head_loss: the gradient needs weights");
     const bool wants_dx = grad && a.dx && a.dx->data, wants_dw = grad && a.dw && a.dw->data;
     const Matrix dx = wants_dx ? matrix(a.dx, "head_loss") : Matrix{};
+    require(!wants_dw || (a.dw->dtype == RGM_F32 && a.dw->rank == 2 && a.dw->shape[0] == V && a.dw->shape[1] == C),
+            "head_loss: dw is (V, C) F32");
 
     auto* kept = static_cast<int32_t*>(q->scratch.bytes(Scratch::kPartials, static_cast<size_t>(M) * 4));
+    for (int64_t i = 0; i < M; ++i)
+      require(target_of(*a.targets, i) < V, "head_loss: a target is outside of the vocabulary");
     int64_t n = 0;
     for (int64_t i = 0; i < M; ++i) {
       const int32_t target = target_of(*a.targets, i);
-      require(target < V, "head_loss: a target is outside of the vocabulary");
       if (target >= 0) kept[n++] = static_cast<int32_t>(i);
       if (logprobs) logprobs[i] = 0;
       if (entropy) entropy[i] = 0;

@@ -61,13 +61,6 @@ const void* advance(const void* p, int64_t elements, rgm_dtype dtype) {
   return static_cast<const char*>(p) + elements * static_cast<int64_t>(size_of(dtype));
 }
 
-// One small product in the calling thread.
-void alone(rgm_queue* q, const Operands& g) {
-  if (g.tb) return gemm(q, g);
-  vector(q).product({g.M, g.N, g.K, static_cast<const float*>(g.a), g.ta ? 1 : g.lda, g.ta ? g.lda : 1,
-                     static_cast<const float*>(g.b), g.ldb, g.c, g.ldc, g.alpha, g.beta != 0});
-}
-
 void run(rgm_queue* q, float alpha, const Operand& a, const Operand& b, float beta, const Operand& y) {
   const rgm_dtype type = a.view.dtype;
   const bool ta = !a.plain(), tb = !b.plain();
@@ -98,7 +91,7 @@ void run(rgm_queue* q, float alpha, const Operand& a, const Operand& b, float be
     int64_t first = begin / length * length;
     batch.each(begin / length, (end + length - 1) / length, [&](const auto& at, int64_t count, const auto&) {
       const int64_t lo = std::max<int64_t>(begin - first, 0), hi = std::min(end - first, count);
-      for (int64_t i = lo; i < hi; ++i) alone(q, one(at, i));
+      for (int64_t i = lo; i < hi; ++i) gemm_alone(q, one(at, i));
       first += count;
     });
   });

@@ -6,7 +6,9 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <exception>
 
 namespace regimen::onednn {
 inline constexpr int64_t kGrain = 16384;  // elements below which a second thread costs more than it saves
@@ -28,6 +30,26 @@ class FlushDenormals {
   unsigned before_;
 };
 
+// What a piece threw: an exception must not leave the team. Of several, that of the first piece to fail in time.
+class Failure {
+ public:
+  template <class F>
+  void watch(F&& body) noexcept {
+    try {
+      body();
+    } catch (...) {
+      if (!taken_.test_and_set()) thrown_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::atomic_flag taken_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr thrown_;
+};
+
 // body(begin, end, piece) over [0, n) in one piece a thread, of at least `grain`, whose borders depend on n, grain
 // and threads alone. The team is never asked to shrink: libgomp would end the threads and start them again.
 template <class F>
@@ -35,15 +57,17 @@ void parallel(int threads, int64_t n, int64_t grain, F&& body) {
   if (n <= 0) return;
   const int64_t pieces = std::min<int64_t>(threads, n / std::max<int64_t>(grain, 1));
   if (pieces <= 1 || omp_in_parallel()) return body(int64_t{0}, n, 0);
+  Failure failure;
 #pragma omp parallel num_threads(threads)
   {
     const FlushDenormals flush;
     // A smaller team than was asked for still does all pieces.
     for (int64_t i = omp_get_thread_num(); i < pieces; i += omp_get_num_threads()) {
       const int64_t begin = n * i / pieces, end = n * (i + 1) / pieces;
-      if (begin < end) body(begin, end, static_cast<int>(i));
+      if (begin < end) failure.watch([&] { body(begin, end, static_cast<int>(i)); });
     }
   }
+  failure.rethrow();
 }
 
 // body(item, thread) for items of unequal work, handed out as threads get free: for bodies that share no sums.
@@ -53,12 +77,14 @@ void parallel_items(int threads, int64_t n, F&& body) {
     for (int64_t i = 0; i < n; ++i) body(i, 0);
     return;
   }
+  Failure failure;
 #pragma omp parallel num_threads(threads)
   {
     const FlushDenormals flush;
 #pragma omp for schedule(dynamic, 1)
-    for (int64_t i = 0; i < n; ++i) body(i, omp_get_thread_num());
+    for (int64_t i = 0; i < n; ++i) failure.watch([&] { body(i, omp_get_thread_num()); });
   }
+  failure.rethrow();
 }
 
 }  // namespace regimen::onednn

@@ -2,6 +2,9 @@
 // pure function of shape, instruction set and threads: the three differ in the last bits.
 #include "products.hpp"
 
+#include <omp.h>
+
+#include <cassert>
 #include <map>
 
 #include "compat.hpp"
@@ -20,6 +23,7 @@ class Primitives {
   void run(rgm_queue* q, const Operands& g) {
     const Key key{g.M, g.N, g.K, g.lda, g.ldb, g.ldc, g.ta, g.tb, g.beta != 0, g.bf16};
     auto found = prepared_.find(key);
+    if (found == prepared_.end() && prepared_.size() >= most) prepared_.clear();
     if (found == prepared_.end()) found = prepared_.emplace(key, prepare(g)).first;
     Prepared& p = found->second;
     p.a.set_data_handle(const_cast<void*>(g.a));
@@ -58,6 +62,8 @@ class Primitives {
     return p;
   }
 
+  // A primitive takes some 50 kB. A training has a few dozen shapes; texts of every length have no end of them.
+  static constexpr size_t most = 256;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::map<Key, Prepared> prepared_;
@@ -66,6 +72,7 @@ class Primitives {
 namespace {
 
 void by_primitive(rgm_queue* q, const Operands& g) {
+  assert(!omp_in_parallel());
   if (!q->primitives) q->primitives = std::make_shared<Primitives>();
   try {
     q->primitives->run(q, g);
@@ -91,13 +98,18 @@ bool suits_primitive(const Operands& g) {
 
 bool gemm_takes_bf16() { return library_has(dnnl_cpu_isa_avx512_core_bf16); }
 
+void gemm_alone(rgm_queue* q, const Operands& g) {
+  // Not the primitives: what they are prepared with belongs to the queue, and several threads come here at once.
+  if (g.tb) return by_sgemm(g);
+  vector(q).product({g.M, g.N, g.K, static_cast<const float*>(g.a), g.ta ? 1 : g.lda, g.ta ? g.lda : 1,
+                     static_cast<const float*>(g.b), g.ldb, g.c, g.ldc, g.alpha, g.beta != 0});
+}
+
 void gemm(rgm_queue* q, const Operands& g) {
   if (g.M == 0 || g.N == 0) return;
   if (g.bf16) return by_primitive(q, g);
   // Below this a team costs more than it gives.
-  if (!g.tb && g.M * g.N * g.K <= 32768)
-    return vector(q).product({g.M, g.N, g.K, static_cast<const float*>(g.a), g.ta ? 1 : g.lda, g.ta ? g.lda : 1,
-                              static_cast<const float*>(g.b), g.ldb, g.c, g.ldc, g.alpha, g.beta != 0});
+  if (!g.tb && g.M * g.N * g.K <= 32768) return gemm_alone(q, g);
   if (suits_primitive(g)) return by_primitive(q, g);
   by_sgemm(g);
 }

@@ -18,7 +18,8 @@ struct Operands {  // c (M, N) = alpha op(a) op(b) + beta c; op transposes where
   bool bf16 = false;  // a and b
 };
 
-void gemm(rgm_queue* q, const Operands& g);  // on all threads
-bool gemm_takes_bf16();                      // else it would be slower than converting to float32
+void gemm(rgm_queue* q, const Operands& g);        // on all threads; never from within a team
+void gemm_alone(rgm_queue* q, const Operands& g);  // in the calling thread, also beside others
+bool gemm_takes_bf16();                            // else it would be slower than converting to float32
 
 }  // namespace regimen::onednn
