@@ -14,12 +14,16 @@ rgm_status rope(rgm_queue*, const rgm_rope* args) {
     require_shape(positions, {B, T}, "rope: positions are (B, T)");
     require(cos.rank == 2 && same_shape(cos, sin) && cos.shape[1] * 2 <= D, "rope: cos and sin are (context, R/2)");
     const int64_t context = cos.shape[0], half = cos.shape[1];
+    for (int64_t i = 0; i < B * T; ++i) {
+      const auto position =
+          static_cast<int64_t>(get(positions, i / T * positions.stride[0] + i % T * positions.stride[1]));
+      require(position >= 0 && position < context,
+              "rope: position " + std::to_string(position) + " of a table of " + std::to_string(context));
+    }
     std::vector<double> head(static_cast<size_t>(D)), c(static_cast<size_t>(half)), s(c);
     for (int64_t b = 0; b < B; ++b)
       for (int64_t t = 0; t < T; ++t) {
         const auto position = static_cast<int64_t>(get(positions, b * positions.stride[0] + t * positions.stride[1]));
-        require(position >= 0 && position < context,
-                "rope: position " + std::to_string(position) + " of a table of " + std::to_string(context));
         load(cos, position * cos.stride[0], half, cos.stride[1], c.data());
         load(sin, position * sin.stride[0], half, sin.stride[1], s.data());
         for (int64_t h = 0; h < H; ++h) {
