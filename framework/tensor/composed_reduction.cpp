@@ -17,17 +17,16 @@ Tensor softmax_gradient(int32_t axis, const Tensor& y, const Tensor& dy) {
   return y * (dy - reduce(RGM_SUM, 1U << axis, y * dy, true));
 }
 
-// A product with the matrix that has ones where a row is not above a column: y_j = sum of x_i, i <= j.
+// Sums of 2, 4, 8, ... neighbours, each from two of the half before: log n steps, and what comes later, infinity too,
+// has no part in what stands before it.
 Tensor cumsum(const Tensor& x, int32_t axis) {
   const int64_t n = x.size(axis);
-  const Tensor numbers = iota(n);
-  const Tensor ones = cast(binary(RGM_LESS_EQUAL, reshape(numbers, {n, 1}), numbers), RGM_F32);
-  std::array<int32_t, 8> order{0, 1, 2, 3, 4, 5, 6, 7};
-  std::swap(order[static_cast<size_t>(axis)], order[static_cast<size_t>(x.rank() - 1)]);
-  const std::span<const int32_t> axes(order.data(), static_cast<size_t>(x.rank()));
-  const Tensor rows = permute(x, axes);
-  const Tensor sums = matmul(reshape(rows, {-1, n}), false, ones, false);
-  return contiguous(permute(reshape(sums, rows.shape()), axes));
+  Tensor y = contiguous(x);
+  for (int64_t step = 1; step < n; step *= 2) {
+    const Tensor sums = slice(y, axis, step, n) + slice(y, axis, 0, n - step);
+    y = concat(std::array{slice(y, axis, 0, step), sums}, axis);
+  }
+  return y;
 }
 
 // k times the maximum, of equal ones the first. `taken` marks what was chosen, as minus infinity may be an element.

@@ -2,6 +2,7 @@
 #include "tensor/device.hpp"
 
 #include <bit>
+#include <cstring>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -10,10 +11,12 @@
 namespace rgm {
 namespace {
 thread_local std::string failure_text;
+thread_local rgm_status failure_code = RGM_OK;
 std::shared_ptr<Device> current;
 }  // namespace
 
 rgm_status keep_failure(rgm_status code, std::string_view text) {
+  failure_code = code;
   failure_text.assign(text);
   return code;
 }
@@ -22,8 +25,10 @@ std::string_view last_failure() { return failure_text; }
 void check_status(rgm_status status) {
   if (status == RGM_OK) [[likely]]
     return;
-  const std::string text = failure_text.empty() ? fmt::format("failed with status {}", status) : failure_text;
-  throw Error(status, text);
+  // A text of another status is of some earlier failure, which was dealt with.
+  if (failure_text.empty() || failure_code != status)
+    throw Error(status, fmt::format("failed with status {} and left no reason", status));
+  throw Error(status, failure_text);
 }
 
 Device& current_device() {
@@ -43,11 +48,34 @@ Device::Device(const rgm_backend& backend, uint32_t index, const rgm_config* con
   info_.struct_size = sizeof info_;
   check_status(backend_.device_info(index, &info_));
   check_status(backend_.open(index, config, &device_));
-  kernels_ = backend_.kernels(device_);
-  if (const rgm_status status = backend_.queue_new(device_, &queue_); status != RGM_OK) {
+  try {
+    take_kernels();
+    check_status(backend_.queue_new(device_, &queue_));
+  } catch (...) {
     backend_.close(device_);
-    check_status(status);
+    throw;
   }
+}
+
+// At their full length: what an older backend's shorter table lacks is NULL.
+void Device::take_kernels() {
+  const rgm_kernels* const theirs = backend_.kernels(device_);
+  require(theirs != nullptr, "backend \"{}\" has no table of kernels; its author has to correct it", id_);
+  std::memcpy(&kernels_, theirs, std::min<size_t>(theirs->struct_size, sizeof kernels_));
+  kernels_.struct_size = sizeof kernels_;
+  const auto needs = [&](bool is_there, const char* name) {
+    require(is_there, "backend \"{}\" lacks the required kernel {}; its author has to add it", id_, name);
+  };
+  needs(kernels_.fill != nullptr, "fill");
+  needs(kernels_.copy != nullptr, "copy");
+  needs(kernels_.unary != nullptr, "unary");
+  needs(kernels_.binary != nullptr, "binary");
+  needs(kernels_.select != nullptr, "select");
+  needs(kernels_.reduce != nullptr, "reduce");
+  needs(kernels_.matmul != nullptr, "matmul");
+  needs(kernels_.gather != nullptr, "gather");
+  needs(kernels_.scatter_add != nullptr, "scatter_add");
+  needs(kernels_.random != nullptr, "random");
 }
 
 Device::~Device() {

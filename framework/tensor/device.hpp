@@ -22,7 +22,7 @@ class Device {
 
   const std::string& id() const { return id_; }  // of the backend, as in the pipeline
   const rgm_device_info& info() const { return info_; }
-  const rgm_kernels& kernels() const { return *kernels_; }
+  const rgm_kernels& kernels() const { return kernels_; }
   rgm_queue* queue() const { return queue_; }
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
@@ -41,12 +41,13 @@ class Device {
 
  private:
   static size_t rounded(size_t bytes);
+  void take_kernels();
 
   const rgm_backend& backend_;
   std::string id_;
   rgm_device* device_ = nullptr;
   rgm_queue* queue_ = nullptr;
-  const rgm_kernels* kernels_ = nullptr;
+  rgm_kernels kernels_{};
   rgm_device_info info_{};
 
   std::mutex mutex_;

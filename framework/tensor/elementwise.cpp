@@ -21,12 +21,6 @@ namespace {
 
 bool is_whole(double x) { return x == std::trunc(x) && std::abs(x) < 0x1p31; }
 
-// What a and b have in common: their own type if it is one, else float32, or int32 for two kinds of integers.
-rgm_dtype common_type(const Tensor& a, const Tensor& b) {
-  if (a.dtype() == b.dtype()) return a.dtype();
-  return is_float(a.dtype()) || is_float(b.dtype()) ? RGM_F32 : RGM_I32;
-}
-
 GradientRule binary_rule(int32_t op) {
   switch (op) {
     case RGM_ADD: return gradients::add;
@@ -106,7 +100,7 @@ Tensor affine(const Tensor& input, double scale, double shift) {
 Tensor select(const Tensor& condition, const Tensor& yes, const Tensor& no) {
   if (condition.dtype() != RGM_BOOL)  // what is not 0 holds
     return select(binary(RGM_EQUAL, condition, full({}, 0, RGM_I32)), no, yes);
-  const rgm_dtype dtype = common_type(yes, no);
+  const rgm_dtype dtype = common_type(yes.dtype(), no.dtype());
   const Tensor a = cast(yes, dtype), b = cast(no, dtype);
   const Shape shape = rgm::broadcast(rgm::broadcast(a.shape(), b.shape(), "select"), condition.shape(), "select");
   Tensor y = empty(shape, dtype);

@@ -243,7 +243,10 @@ void norm(Backward& b) {
   const Tensor dy = rows_of(b.dy()), rows = rows_of(x);
   Tensor dx = empty(x.shape()), dw, db;
   const rgm_view dx_rows = *views::rows(dx.view());
+  // One tensor as weight and bias has one gradient: then both are added to it, as any others are.
+  const bool one = b.needs(1) && b.needs(2) && w.get() == bias.get();
   const auto collector = [&](size_t i) {
+    if (one) return zeros_like(b.like(i));
     Tensor g = b.take(i);
     if (g && writable(g)) return g;
     Tensor own = g ? empty_like(b.like(i), RGM_F32) : zeros_like(b.like(i));
@@ -261,8 +264,8 @@ void norm(Backward& b) {
     args.db = db ? &db.view() : nullptr;
     return kernel::ran(k.norm_grad(kernel::queue(), &args));
   }();
-  if (dw) b.put(1, std::move(dw));
-  if (db) b.put(2, std::move(db));
+  if (dw) one ? b.add(1, std::move(dw)) : b.put(1, std::move(dw));
+  if (db) one ? b.add(2, std::move(db)) : b.put(2, std::move(db));
   if (fused) return b.add(0, std::move(dx));
   const Tensor inputs[] = {x, w, bias};
   replay(b, inputs, [&](auto in) { return composed::norm(in[0], in[1], in[2], epsilon, bool(mean)); });

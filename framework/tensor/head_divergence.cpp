@@ -28,7 +28,9 @@ Divergence divergence(int32_t kind, const Tensor& log_q, const Tensor& log_p) {
     const Tensor value = row_sum(q * d);
     return {value, q * (d - value)};
   }
-  const Tensor log_m = log(0.5 * (p + q));
+  // By the larger of the two, as both may be too small to be told from 0.
+  const Tensor top = binary(RGM_MAX, log_p, log_q);
+  const Tensor log_m = top + log(0.5 * (exp(log_p - top) + exp(log_q - top)));
   d = 0.5 * (log_q - log_m);
   const Tensor half = row_sum(q * d);
   return {half + 0.5 * row_sum(p * (log_p - log_m)), q * (d - half)};

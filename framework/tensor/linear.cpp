@@ -35,7 +35,10 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
   const Tensor aux = activation && would_record({&x, &w, &bias}) ? empty({M, out}) : Tensor();
   const rgm_view y_rows = dense_view({M, out}, RGM_F32, y.view().data);
   Tensor added;
-  if (residual) added = rows_of(alias(quiet(residual), broadcast_to(quiet(residual).view(), shape)));
+  if (residual) {
+    const Tensor plain = quiet(residual);
+    added = rows_of(alias(plain, broadcast_to(plain.view(), shape)));
+  }
 
   rgm_linear args{};
   args.struct_size = sizeof args;

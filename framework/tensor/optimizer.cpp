@@ -1,6 +1,10 @@
 // optimizer.cpp - what optimizers need: the sum of squares for clipping, the AdamW step, sums by index.
+#include <algorithm>
+#include <array>
+
 #include "tensor/composed.hpp"
 #include "tensor/support.hpp"
+#include "tensor/views.hpp"
 
 namespace rgm::ops {
 
@@ -12,13 +16,16 @@ Tensor sum_of_squares(std::span<const Tensor> xs) {
   const NoGradient no_gradient;
   const rgm_kernels& k = kernel::table();
   if (RGM_HAS(&k, sum_of_squares)) {
-    std::vector<const rgm_view*> views;
+    std::vector<rgm_view> lists;
+    std::vector<const rgm_view*> pointers;
+    lists.reserve(xs.size());
     for (const Tensor& x : xs) {
       require(x.dtype() == RGM_F32, "sum_of_squares: a tensor of {}, expected float32", name_of(x.dtype()));
-      views.push_back(&x.view());
+      pointers.push_back(&lists.emplace_back(views::in_memory_order(x.view())));
     }
     const Tensor y = empty({});
-    if (kernel::ran(k.sum_of_squares(kernel::queue(), static_cast<uint32_t>(views.size()), views.data(), &y.view())))
+    if (kernel::ran(
+            k.sum_of_squares(kernel::queue(), static_cast<uint32_t>(pointers.size()), pointers.data(), &y.view())))
       return y;
   }
   return composed::sum_of_squares(xs);
@@ -35,12 +42,20 @@ void adamw(const Tensor& hyper, std::span<const AdamWItem> items) {
             item.parameter.shape().text(), item.m.shape().text(), item.v.shape().text());
   const rgm_kernels& k = kernel::table();
   if (RGM_HAS(&k, adamw)) {
+    // Element by element, so transposed ones go in the order in which they lie in memory, which kernels are fast in.
+    std::vector<std::array<rgm_view, 5>> lists(items.size());
     std::vector<rgm_adamw> args;
     std::vector<const rgm_adamw*> pointers;
     args.reserve(items.size());
-    for (const AdamWItem& item : items) {
-      args.push_back({sizeof(rgm_adamw), 0, &item.gradient.view(), &item.parameter.view(), &item.m.view(),
-                      &item.v.view(), item.copy ? &item.copy.view() : nullptr});
+    for (size_t i = 0; i < items.size(); ++i) {
+      const AdamWItem& item = items[i];
+      const Tensor* all[] = {&item.gradient, &item.parameter, &item.m, &item.v, &item.copy};
+      const bool alike = std::ranges::all_of(
+          all, [&](const Tensor* t) { return !*t || views::same_layout(t->view(), item.parameter.view()); });
+      for (size_t j = 0; j < 5; ++j)
+        if (*all[j]) lists[i][j] = alike ? views::in_memory_order(all[j]->view()) : all[j]->view();
+      args.push_back({sizeof(rgm_adamw), 0, &lists[i][0], &lists[i][1], &lists[i][2], &lists[i][3],
+                      item.copy ? &lists[i][4] : nullptr});
       pointers.push_back(&args.back());
     }
     if (kernel::ran(k.adamw(kernel::queue(), &hyper.view(), static_cast<uint32_t>(pointers.size()), pointers.data())))

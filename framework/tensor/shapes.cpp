@@ -17,7 +17,9 @@ Shape filled_in(const Shape& wanted, const Tensor& x) {
     require(shape[i] == -1 && open < 0, "reshape: {} may leave one size open, with -1", wanted.text());
     open = i;
   }
-  if (open >= 0 && known > 0) shape[open] = x.count() / known;
+  require(open < 0 || known > 0, "reshape: {} leaves a size open that {} does not tell", wanted.text(),
+          x.shape().text());
+  if (open >= 0) shape[open] = x.count() / known;
   require(shape.count() == x.count(), "reshape: {} has {} elements and does not fit into {}", x.shape().text(),
           x.count(), wanted.text());
   return shape;
@@ -94,8 +96,7 @@ Tensor concat(std::span<const Tensor> xs, int32_t wanted) {
   require(!xs.empty(), "concat: no tensors");
   const int32_t axis = axis_of(wanted, xs[0].rank(), "concat");
   rgm_dtype dtype = xs[0].dtype();
-  for (const Tensor& x : xs)
-    if (x.dtype() != dtype) dtype = RGM_F32;
+  for (const Tensor& x : xs) dtype = common_type(dtype, x.dtype());
   Shape shape = xs[0].shape();
   shape[axis] = 0;
   std::vector<Tensor> parts;

@@ -6,10 +6,14 @@
 namespace rgm::ops {
 namespace {
 
-// The place of element index[i] of row i among all elements, for rows of V.
+// The place of element index[i] of row i among all elements, for rows of V; -1, which gather refuses, for an index
+// outside of its row.
 Tensor flat_index(const Tensor& index, int64_t rows, int64_t V) {
-  const Tensor flat = reshape(contiguous(cast(index, RGM_I32)), {rows});
-  return affine(iota(rows), static_cast<double>(V), 0) + flat;
+  const auto number = [](int64_t n) { return full({}, static_cast<double>(n), RGM_I32); };
+  const Tensor own = reshape(contiguous(cast(index, RGM_I32)), {rows});
+  const Tensor flat = affine(iota(rows), static_cast<double>(V), 0) + own;
+  const Tensor below = select(binary(RGM_LESS, own, number(V)), flat, number(-1));
+  return select(binary(RGM_LESS, own, number(0)), number(-1), below);
 }
 
 }  // namespace

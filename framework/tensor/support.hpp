@@ -57,6 +57,12 @@ inline Tensor scaled(Tensor x, double s) {
   return x;
 }
 
+// What two types have in common: themselves if they are one, else float32, or int32 for two kinds of integers.
+inline rgm_dtype common_type(rgm_dtype a, rgm_dtype b) {
+  if (a == b) return a;
+  return is_float(a) || is_float(b) ? RGM_F32 : RGM_I32;
+}
+
 // 0 <= axis < rank, counted from the end when negative.
 inline int32_t axis_of(int32_t axis, int32_t rank, const char* what) {
   const int32_t out = axis < 0 ? axis + rank : axis;

@@ -75,13 +75,25 @@ bool repeats(const rgm_view& v) {
   return false;
 }
 
-rgm_view layout_like(const rgm_view& v, rgm_dtype dtype) {
+namespace {
+std::array<int32_t, 8> memory_order(const rgm_view& v) {
   std::array<int32_t, 8> order{};
   std::iota(order.begin(), order.end(), 0);
   const auto key = [&](int32_t axis) { return v.shape[axis] == 1 ? 0 : v.stride[axis]; };
   // Repeated axes have no place in memory: then row-major.
   if (!repeats(v))
     std::stable_sort(order.begin(), order.begin() + v.rank, [&](int32_t a, int32_t b) { return key(a) > key(b); });
+  return order;
+}
+}  // namespace
+
+rgm_view in_memory_order(const rgm_view& v) {
+  const auto order = memory_order(v);
+  return permuted(v, std::span(order.data(), static_cast<size_t>(v.rank)));
+}
+
+rgm_view layout_like(const rgm_view& v, rgm_dtype dtype) {
+  const auto order = memory_order(v);
   rgm_view out = v;
   out.dtype = dtype;
   out.data = nullptr;

@@ -19,6 +19,8 @@ std::optional<rgm_view> rows(const rgm_view& v);
 bool repeats(const rgm_view& v);
 // Without gaps, with the axes in the order in memory that `v` has; just v's strides where it has no gaps itself.
 rgm_view layout_like(const rgm_view& v, rgm_dtype dtype);
+// The axes in the order that they have in memory, the outermost first: what has no gaps is then row-major.
+rgm_view in_memory_order(const rgm_view& v);
 // Equal strides, but for axes of size 1.
 bool same_layout(const rgm_view& a, const rgm_view& b);
 

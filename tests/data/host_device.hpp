@@ -12,6 +12,17 @@ inline const rgm_backend& host_backend() {
   static const rgm_kernels kernels = [] {
     rgm_kernels k{};
     k.struct_size = sizeof k;
+    // It moves memory and computes nothing.
+    k.fill = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.copy = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.unary = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.binary = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.select = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.reduce = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.matmul = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.gather = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.scatter_add = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
+    k.random = [](auto...) -> rgm_status { return RGM_UNSUPPORTED; };
     return k;
   }();
   static const rgm_backend backend = [] {
