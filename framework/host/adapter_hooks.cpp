@@ -11,6 +11,23 @@ Tensor taken(rgm_status status, rgm_tensor* out, const std::string& id, const ch
   return Tensor::adopt(out);
 }
 
+// A hook answers in the shape of what it was given: another one would be repeated by broadcasting, and nobody told.
+Tensor same_shape(Tensor out, const Shape& wanted, const std::string& id, const char* hook, const SiteInfo& site) {
+  require(out.shape() == wanted, "adapter \"{}\": its hook {} answered the shape {} at {}, {} was expected", id, hook,
+          out.shape().text(), site.name, wanted.text());
+  return out;
+}
+
+// (N, ...) with these last axes, in front of the sequence.
+Tensor virtual_tokens(Tensor out, std::initializer_list<int64_t> rest, const std::string& id, const char* hook) {
+  std::vector<int64_t> wanted{out.rank() > 0 ? out.size(0) : 0};
+  wanted.insert(wanted.end(), rest);
+  require(out.shape() == Shape(std::span<const int64_t>(wanted)),
+          "adapter \"{}\": its hook {} answered the shape {}, (N, {}) was expected", id, hook, out.shape().text(),
+          fmt::join(rest, ", "));
+  return out;
+}
+
 // Several adapters' virtual tokens stand one behind the other.
 void append(Tensor& all, Tensor more) {
   all = all ? ops::concat(std::vector{all, std::move(more)}, 0) : std::move(more);
@@ -45,18 +62,19 @@ Tensor Adapters::input(size_t site, const Tensor& given) {
     if (!a->at[site] || !RGM_HAS(a->table, input)) continue;
     rgm_tensor* out = nullptr;
     const rgm_status status = a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out);
-    x = taken(status, out, a->id, "input");
+    x = same_shape(taken(status, out, a->id, "input"), given.shape(), a->id, "input", model_->sites()[site]);
   }
   return x;
 }
 
 Tensor Adapters::output(size_t site, const Tensor& x, Tensor y) {
+  const Shape shape = y.shape();
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, output)) continue;
     rgm_tensor* out = nullptr;
     const rgm_status status =
         a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out);
-    y = taken(status, out, a->id, "output");
+    y = same_shape(taken(status, out, a->id, "output"), shape, a->id, "output", model_->sites()[site]);
   }
   return y;
 }
@@ -67,9 +85,13 @@ std::pair<Tensor, Tensor> Adapters::key_values(size_t site) {
     if (!a->at[site] || !RGM_HAS(a->table, key_values)) continue;
     rgm_tensor *k = nullptr, *v = nullptr;
     const rgm_status status = a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v);
-    Tensor values = Tensor::adopt(v);
-    append(all.first, taken(status, k, a->id, "key_values"));
-    append(all.second, taken(status, values.release(), a->id, "key_values"));
+    Tensor values = Tensor::adopt(v), keys = taken(status, k, a->id, "key_values");
+    values = taken(status, values.release(), a->id, "key_values");
+    const ModelConfig& c = model_->config();
+    require(keys.shape() == values.shape(), "adapter \"{}\": its hook key_values answered keys {} and values {}", a->id,
+            keys.shape().text(), values.shape().text());
+    append(all.first, virtual_tokens(std::move(keys), {c.kv_heads, c.head_dim}, a->id, "key_values"));
+    append(all.second, virtual_tokens(std::move(values), {c.kv_heads, c.head_dim}, a->id, "key_values"));
   }
   return all;
 }
@@ -80,7 +102,7 @@ Tensor Adapters::prompt(size_t site) {
     if (!a->at[site] || !RGM_HAS(a->table, prompt)) continue;
     rgm_tensor* out = nullptr;
     const rgm_status status = a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out);
-    append(all, taken(status, out, a->id, "prompt"));
+    append(all, virtual_tokens(taken(status, out, a->id, "prompt"), {model_->config().channels}, a->id, "prompt"));
   }
   return all;
 }

@@ -18,7 +18,7 @@ Tensor from_sizes(const std::vector<int64_t>& sizes) {
 }  // namespace
 
 KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity)
-    : lengths(static_cast<size_t>(rows)), rows_(rows), capacity_(capacity) {
+    : lengths(static_cast<size_t>(rows)), unused(static_cast<size_t>(config.layers)), rows_(rows), capacity_(capacity) {
   require(rows > 0 && capacity > 0, "a cache of {} rows with {} slots each", rows, capacity);
   const Shape shape{rows, capacity, config.kv_heads, config.head_dim};
   for (int64_t i = 0; i < config.layers; ++i) layers.push_back({ops::full(shape, 0), ops::full(shape, 0)});
@@ -28,6 +28,7 @@ void KeyValueCache::clear() {
   for (Layer& layer : layers)
     for (const Tensor& x : {layer.k, layer.v}) assign(x, ops::full(x.shape(), 0));
   std::ranges::fill(lengths, 0);
+  std::ranges::fill(unused, 0);
   prefix = 0;
 }
 
@@ -51,6 +52,7 @@ void KeyValueCache::replace(int64_t row, const KeyValueCache& other) {
     assign(ops::slice(layers[i].v, 0, row, row + 1), ops::slice(other.layers[i].v, 0, 0, 1));
   }
   lengths[static_cast<size_t>(row)] = other.lengths[0];
+  unused = other.unused;  // the same for all rows
 }
 
 CacheReading::CacheReading(KeyValueCache& cache, const Pass& pass, int64_t T, int64_t prompt, int64_t prefix)
@@ -77,7 +79,10 @@ CacheReading::CacheReading(KeyValueCache& cache, const Pass& pass, int64_t T, in
     const int64_t need = lengths[b] + (fresh_ ? prefix + T : counts_[b]);
     require(need <= cache.capacity(), "a cache of {} slots cannot hold {} tokens", cache.capacity(), need);
   }
-  if (fresh_) cache.prefix = prefix + prompt;
+  if (fresh_) {
+    cache.prefix = prefix + prompt;
+    std::ranges::fill(cache.unused, prefix);  // until a layer stores something there
+  }
   if (!full_) {
     std::vector<int32_t> marks(static_cast<size_t>(B * text));
     for (int64_t i = 0; i < B * text; ++i)
@@ -101,13 +106,20 @@ void CacheReading::place_rows() {
   positions_ = ops::reshape(from_sizes(positions), {cache_.rows(), 1});
 }
 
+Tensor CacheReading::lengths(size_t layer) const {
+  const int64_t unused = cache_.unused[layer];
+  return lengths_ && unused > 0 ? ops::affine(lengths_, 1, static_cast<double>(-unused)) : lengths_;
+}
+
 void CacheReading::store_prefix(size_t layer, const Tensor& k, const Tensor& v) {
-  assign(ops::slice(cache_.layers[layer].k, 1, 0, prefix_), k);
-  assign(ops::slice(cache_.layers[layer].v, 1, 0, prefix_), v);
+  const int64_t unused = cache_.unused[layer] = prefix_ - k.size(1);
+  assign(ops::slice(cache_.layers[layer].k, 1, unused, prefix_), k);
+  assign(ops::slice(cache_.layers[layer].v, 1, unused, prefix_), v);
 }
 
 std::pair<Tensor, Tensor> CacheReading::store(size_t layer, Tensor k, Tensor v, const Tensor& segments) {
   auto& [keys, values] = cache_.layers[layer];
+  const int64_t first = cache_.unused[layer];
   if (segments && !full_) {  // nothing may lie behind a row's end: decoding adds to what is there
     const Tensor mark = ops::reshape(segments, {k.size(0), T_, 1, 1}), zero = ops::full({}, 0);
     k = ops::select(mark, k, zero);
@@ -117,11 +129,11 @@ std::pair<Tensor, Tensor> CacheReading::store(size_t layer, Tensor k, Tensor v, 
     const int64_t begin = fresh_ ? prefix_ : start_, end = begin + T_;
     assign(ops::slice(keys, 1, begin, end), k);
     assign(ops::slice(values, 1, begin, end), v);
-    return {ops::slice(keys, 1, 0, end), ops::slice(values, 1, 0, end)};
+    return {ops::slice(keys, 1, first, end), ops::slice(values, 1, first, end)};
   }
   ops::scatter_add(rows_from(keys), 0, places_, ops::reshape(k, {k.size(0), -1}));
   ops::scatter_add(rows_from(values), 0, places_, ops::reshape(v, {v.size(0), -1}));
-  return {keys, values};
+  return {ops::slice(keys, 1, first, cache_.capacity()), ops::slice(values, 1, first, cache_.capacity())};
 }
 
 void CacheReading::finish() {

@@ -59,8 +59,9 @@ class Outgoing {
     const Shape shape = x.shape();
     tensors_.push_back({name, real ? RGM_F32 : RGM_I32, {shape.begin(), shape.end()}, bytes});
   }
-  std::string write(const fs::path& path) const {
-    return write_safetensors(path, tensors_, {{"format", "pt"}});  // without it transformers refuses the file
+  std::string write(const fs::path& path, std::map<std::string, std::string> notes = {}) const {
+    notes["format"] = "pt";  // without it transformers refuses the file
+    return write_safetensors(path, tensors_, notes);
   }
   bool empty() const { return tensors_.empty(); }
 
@@ -102,6 +103,7 @@ std::shared_ptr<Model> Model::open(const fs::path& folder) {
   if (const fs::path heads = folder / "heads.safetensors"; fs::exists(heads)) {
     const SafeTensors extra(heads);
     for (const SavedTensor& saved : extra.tensors()) out->saved_extra_[saved.name] = uploaded(saved);
+    out->notes_ = extra.metadata();
   }
   out->make_layers();
   return out;
@@ -123,7 +125,7 @@ std::string Model::save(const fs::path& folder) const {
   json["bos_token_id"] = json["eos_token_id"] = end ? nlohmann::json(*end) : nlohmann::json();
   write_file(folder / "config.json", json.dump(2) + "\n");
   if (tokenizer_) save_tokenizer(*tokenizer_, folder);
-  if (!heads.empty()) heads.write(folder / "heads.safetensors");
+  if (!heads.empty()) heads.write(folder / "heads.safetensors", notes_);
   return own.write(folder / "model.safetensors");
 }
 

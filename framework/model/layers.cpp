@@ -65,8 +65,6 @@ Tensor Reader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
       return ops::broadcast(ops::reshape(x, {1, extra, config_.kv_heads, config_.head_dim}), shape);
     };
     if (cache_) {
-      require(extra == prefix_, "a cache needs equally many keys and values in front of every layer, not {} and {}",
-              extra, prefix_);
       cache_->store_prefix(i, all_rows(front_k), all_rows(front_v));
     } else {
       k = ops::concat(std::array{all_rows(front_k), k}, 1);
@@ -81,7 +79,7 @@ Tensor Reader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
   }
   if (cache_) {
     std::tie(k, v) = cache_->store(i, k, v, cache_->fresh() ? segments_ : cache_->segments());
-    options.k_lengths = cache_->lengths();
+    options.k_lengths = cache_->lengths(i);
   }
   const SiteScope scope = hooked_.draws(layer.attention);
   return ops::attention(q, k, v, options);

@@ -12,7 +12,6 @@ namespace rgm {
 namespace {
 
 constexpr uint32_t initial_draws = 0x696e6974;  // keeps them apart from those of training
-constexpr double deviation = 0.02;
 
 // A parameter as the slot wants it: memory in the file's order, seen in ours.
 Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
@@ -23,6 +22,8 @@ Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t se
   if (slot.shape.rank() == 1) return ops::full(slot.shape, slot.ours.ends_with(".weight") ? 1 : 0);
   const RandomScope scope({.seed = seed, .step = index, .micro_batch = initial_draws});
   const bool onto_stream = slot.ours.ends_with("attention.output.weight") || slot.ours.ends_with("mlp.down.weight");
+  // Nguyen and Salazar 2019 (arXiv 1910.05895): GPT-2's 0.02 at its 768 to 1,600 channels, and no less at few.
+  const double deviation = std::sqrt(0.4 / static_cast<double>(config.channels));
   const double scale = onto_stream ? deviation / std::sqrt(2.0 * static_cast<double>(config.layers)) : deviation;
   const Shape shape = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
   return in_slot(slot, ops::affine(ops::random(shape, RGM_NORMAL), scale, 0));
@@ -69,6 +70,7 @@ std::shared_ptr<Model> Model::frozen_copy() const {
   for (const Parameter& p : parameters_.all()) out->parameters_.add(p.name, copied(p.value), false, p.buffer);
   for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value), false, p.buffer);
   out->saved_extra_ = saved_extra_;
+  out->notes_ = notes_;
   out->make_layers();
   return out;
 }

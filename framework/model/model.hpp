@@ -31,6 +31,8 @@ class KeyValueCache {
   std::vector<Layer> layers;
   std::vector<int64_t> lengths;  // slots in use, per row (virtual tokens included)
   int64_t prefix = 0;            // virtual tokens in front
+  // Slots in front that a layer leaves empty, as it has fewer keys and values there than the layer with the most.
+  std::vector<int64_t> unused;
   // Forgets all rows, so that the memory serves again.
   void clear();
   // The rows named, in that order; the others are forgotten.
@@ -74,8 +76,8 @@ struct LayerPart {
 
 class Model {
  public:
-  // New weights, drawn from `seed`: normal with deviation 0.02, the projections onto the residual stream scaled by
-  // 1 / sqrt(2 L), biases 0, norms 1 (GPT-2). All trained.
+  // New weights, drawn from `seed`: normal with deviation sqrt(2 / (5 C)), the projections onto the residual stream
+  // scaled by 1 / sqrt(2 L), biases 0, norms 1. All trained.
   static std::shared_ptr<Model> create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed);
   // Opens config.json, model.safetensors (copied to the device), tokenizer.json, and heads.safetensors where plug-ins
   // filed parameters of their own. RGM_INVALID naming file and tensor when something is missing, extra or misshaped.
@@ -93,6 +95,8 @@ class Model {
   const Parameters& extra() const { return extra_; }
   // Saved values of extra parameters that nobody has asked for yet, by name: param() finds them here.
   std::map<std::string, Tensor>& saved_extra() { return saved_extra_; }
+  // Kept beside the extra parameters, as metadata of their file: "reward.<id>" has the options of a learned reward.
+  std::map<std::string, std::string>& notes() { return notes_; }
   const std::vector<SiteInfo>& sites() const { return sites_; }
   size_t embedding_site() const { return 0; }
   const std::vector<LayerPart>& layers() const { return layers_; }
@@ -140,6 +144,7 @@ class Model {
   TokenizerPtr tokenizer_;
   Parameters parameters_, extra_;
   std::map<std::string, Tensor> saved_extra_;
+  std::map<std::string, std::string> notes_;
   std::vector<SiteInfo> sites_;
   std::vector<LayerPart> layers_;
   NormPart norm_;
