@@ -21,7 +21,13 @@
 namespace rgm {
 namespace {
 
+// Its owner may write it too, so that must be who runs this, or root.
 void refuse_writable(const struct stat& s, const fs::path& named, const fs::path& path) {
+  if (s.st_uid != 0 && s.st_uid != ::geteuid())
+    invalid(
+        "{} is refused: {} belongs to another user (number {}), who may write it; a plug-in is code, so install it "
+        "yourself, or run: chown {} {}",
+        path.string(), named == path ? "it" : "its folder", s.st_uid, ::geteuid(), named.string());
   if (s.st_mode & (S_IWGRP | S_IWOTH))
     invalid("{} is refused: {} may be written by others (mode {:o}); a plug-in is code, so run: chmod go-w {}",
             path.string(), named == path ? "it" : "its folder", s.st_mode & 07777, named.string());

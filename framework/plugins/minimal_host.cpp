@@ -1,6 +1,7 @@
 // minimal_host.cpp - what `regimen plugins` hands to a plug-in, so that a backend can say why it is not usable.
 #include "plugins/minimal_host.hpp"
 
+#include <exception>
 #include <string>
 
 #include "base/log.hpp"
@@ -11,13 +12,22 @@ namespace {
 
 thread_local std::string failure_text;
 
+// Nothing may be thrown into a plug-in, not even for lack of memory.
 rgm_status fail(rgm_status code, rgm_str text) {
-  failure_text.assign(text.data, text.size);
-  return code;
+  try {
+    failure_text.assign(text.data, text.size);
+    return code;
+  } catch (const std::exception&) {
+    return RGM_NO_MEMORY;
+  }
 }
 rgm_str last_error() { return {failure_text.data(), failure_text.size()}; }
 void log_line(int32_t level, rgm_str text) {
-  log::write(static_cast<log::Level>(level), std::string_view(text.data, text.size));
+  try {
+    log::write(static_cast<log::Level>(level), std::string_view(text.data, text.size));
+  } catch (const std::exception&) {
+    return;  // a message is lost, the plug-in goes on
+  }
 }
 const void* extension(const char*) { return nullptr; }
 rgm_status get(const rgm_config* config, const char* key, rgm_value* out) {

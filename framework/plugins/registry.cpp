@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <set>
@@ -35,6 +36,22 @@ std::vector<fs::path> libraries_in(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::shared_ptr<const void> whole_table(const rgm_component& data) {
+  const auto copy = [&]<class Table>(const Table& theirs) {
+    auto ours = std::make_shared<Table>();
+    std::memcpy(ours.get(), &theirs, std::min<size_t>(theirs.struct_size, sizeof(Table)));
+    ours->struct_size = sizeof(Table);
+    return ours;
+  };
+  switch (data.kind) {
+    case RGM_KIND_BACKEND: return copy(*static_cast<const rgm_backend*>(data.table));
+    case RGM_KIND_ADAPTER: return copy(*static_cast<const rgm_adapter*>(data.table));
+    case RGM_KIND_STRATEGY: return copy(*static_cast<const rgm_strategy*>(data.table));
+    case RGM_KIND_REWARD: return copy(*static_cast<const rgm_reward*>(data.table));
+    default: return nullptr;
+  }
+}
 
 fs::path Registry::program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
@@ -136,7 +153,7 @@ const rgm_component* Registry::component_in(File& f, int kind, const std::string
 
 const Component& Registry::keep(File& f, const rgm_component& data) {
   start(f);
-  return components_.emplace_back(Component{&data, f.plugin, f.path, f.file->sha256()});
+  return components_.emplace_back(Component{&data, f.plugin, f.path, f.file->sha256(), whole_table(data)});
 }
 
 const Component& Registry::find(int kind, const std::string& id) {

@@ -4,6 +4,7 @@
 #include <regimen/abi.h>
 
 #include <list>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,12 +20,16 @@ struct Component {
   const rgm_plugin* plugin = nullptr;
   fs::path path;
   std::string sha256;
+  std::shared_ptr<const void> whole = nullptr;  // what whole_table answers
 
   template <class Table>  // rgm_backend, rgm_adapter, rgm_strategy or rgm_reward, as data->kind says
   const Table& table() const {
-    return *static_cast<const Table*>(data->table);
+    return *static_cast<const Table*>(whole.get());
   }
 };
+// The component's table as this host knows it: what an older plug-in's shorter table lacks is NULL, so nobody reads
+// behind its end.
+std::shared_ptr<const void> whole_table(const rgm_component& data);
 
 struct Entry {   // of a list for people
   int kind = 0;  // 0: a file that offers nothing, `reason` says why

@@ -110,7 +110,7 @@ inline const Component& find(int kind, const std::string& id) {
   for (const rgm_component& c : all) {
     if (c.kind != kind) continue;
     known.emplace_back(c.id);
-    if (c.id == id) return found.emplace_back(Component{&c, nullptr, {}, ""});
+    if (c.id == id) return found.emplace_back(Component{&c, nullptr, {}, "", whole_table(c)});
   }
   invalid("{} \"{}\" is not known{}", kind_name(kind), id, did_you_mean(id, known));
 }
