@@ -2,7 +2,7 @@
 //   static constexpr const char* name
 //   forward(in) -> Tensor, or std::array<Tensor, n>
 //   backward(in, out, dout) -> std::vector<Tensor>, one for each input; an empty one where no gradient is needed
-// in, out and dout are Tensors; dout is empty for an output that nobody used. The class is copied and its copy lives
+// in, out and dout are Tensors; dout is zero for an output that nobody used. The class is copied and its copy lives
 // as long as the tape needs it, so it holds values, never references to a batch.
 #pragma once
 #include <array>

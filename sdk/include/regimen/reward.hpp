@@ -14,7 +14,15 @@ class Completion {
   std::string_view text() const { return view(c_.text); }
   bool has(size_t column) const { return c_.columns[column].type != RGM_UNSET; }
   std::string_view text(size_t column) const { return view(c_.columns[column].as.s); }
-  double real(size_t column) const { return c_.columns[column].as.f; }
+  // A number of a REAL or an INTEGER column.
+  double real(size_t column) const {
+    const rgm_value& v = c_.columns[column];
+    return v.type == RGM_INTEGER ? static_cast<double>(v.as.i) : v.as.f;
+  }
+  int64_t integer(size_t column) const {
+    const rgm_value& v = c_.columns[column];
+    return v.type == RGM_INTEGER ? v.as.i : static_cast<int64_t>(v.as.f);
+  }
 
  private:
   const rgm_completion& c_;
