@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -73,6 +74,8 @@ FileWriter::FileWriter(fs::path path) : path_(std::move(path)) {
   static std::atomic<unsigned> counter{0};
   temporary_ = path_;
   temporary_ += fmt::format(".tmp{}-{}", ::getpid(), counter++);
+  // One that is there was left by a process that was killed and had the same number.
+  ::unlink(temporary_.c_str());
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd_ < 0) failure("{}: cannot be written: {}", path_.string(), reason());
 }
@@ -110,6 +113,40 @@ void FileWriter::commit() {
     failure("{}: cannot be written: {}; the old file, if any, is untouched", path_.string(), why);
   }
   sync_folder(path_.parent_path());
+}
+
+AppendedFile::AppendedFile(fs::path path, uintmax_t bytes) : path_(std::move(path)) {
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd_ < 0 || ::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
+    const std::string why = reason();
+    if (fd_ >= 0) ::close(fd_);
+    failure("{}: cannot be written: {}", path_.string(), why);
+  }
+}
+AppendedFile::~AppendedFile() { ::close(fd_); }
+void AppendedFile::append(std::string_view text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      failure("{}: cannot be written: {} ({} more bytes are needed here)", path_.string(), reason(),
+              text.size() - done);
+    done += static_cast<size_t>(n);
+  }
+  if (::fsync(fd_) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
+}
+
+void remove_unfinished(const fs::path& folder) {
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (auto it = fs::recursive_directory_iterator(folder, ignored); it != fs::recursive_directory_iterator(); ++it) {
+    const std::string name = it->path().filename().string();
+    const size_t mark = name.rfind(".tmp");
+    if (it->is_regular_file(ignored) && mark != std::string::npos && mark + 4 < name.size() &&
+        name.find_first_not_of("0123456789-", mark + 4) == std::string::npos)
+      left.push_back(it->path());
+  }
+  for (const fs::path& file : left) fs::remove(file, ignored);
 }
 
 void replace_folder(const fs::path& from, const fs::path& to) {

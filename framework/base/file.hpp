@@ -36,6 +36,23 @@ class FileWriter {
   int fd_ = -1;
 };
 
+// Removes what killed writers have left in `folder` and below it. Only where nobody else writes.
+void remove_unfinished(const fs::path& folder);
+
+// A file that grows by whole pieces, each on the disk before append() returns; opened, it is cut to `bytes`.
+class AppendedFile {
+ public:
+  AppendedFile(fs::path path, uintmax_t bytes);
+  ~AppendedFile();
+  AppendedFile(const AppendedFile&) = delete;
+  AppendedFile& operator=(const AppendedFile&) = delete;
+  void append(std::string_view text);
+
+ private:
+  fs::path path_;
+  int fd_ = -1;
+};
+
 // Makes the folder `to` be what the complete folder `from` is now, in one rename; an old `to` is moved aside and
 // removed. Files in `from` are synced first.
 void replace_folder(const fs::path& from, const fs::path& to);

@@ -11,6 +11,8 @@ volatile std::sig_atomic_t count = 0;
 extern "C" void on_signal(int) {
   if (count > 0) _exit(130);
   count = 1;
+  constexpr char text[] = "\nstopping: this step is finished and a checkpoint written; a second Ctrl-C ends at once\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, sizeof text - 1);
 }
 }  // namespace
 

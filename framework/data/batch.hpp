@@ -75,7 +75,7 @@ double total(const Batch& batch, std::string_view name, bool together);
 // To and from a checkpoint: a description, and arrays by name (written as safetensors by the caller).
 struct SavedArray {
   std::string name;
-  rgm_dtype dtype;  // F32 or I32
+  rgm_dtype dtype;  // F32, I32, or U8 for texts
   std::vector<int64_t> shape;
   std::vector<char> bytes;
 };

@@ -1,4 +1,6 @@
-// batch_save.cpp - a batch in a checkpoint: a JSON description with the texts, and one array for everything else.
+// batch_save.cpp - a batch in a checkpoint: a JSON description, and arrays for what is in it. Texts are bytes: what a
+// model wrote need not be UTF-8.
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -21,6 +23,18 @@ void add(std::vector<SavedArray>& arrays, std::string name, const std::vector<T>
   arrays.push_back({std::move(name), std::is_same_v<T, float> ? RGM_F32 : RGM_I32, std::move(shape), std::move(bytes)});
 }
 
+void add_texts(std::vector<SavedArray>& arrays, const std::string& name, const std::vector<std::string>& texts) {
+  SavedArray all{name + ".bytes", RGM_U8, {}, {}};
+  std::vector<int32_t> sizes;
+  for (const std::string& text : texts) {
+    all.bytes.insert(all.bytes.end(), text.begin(), text.end());
+    sizes.push_back(static_cast<int32_t>(text.size()));
+  }
+  all.shape = {static_cast<int64_t>(all.bytes.size())};
+  arrays.push_back(std::move(all));
+  add(arrays, name + ".sizes", sizes, {static_cast<int64_t>(sizes.size())});
+}
+
 template <class T>
 void take(std::span<const SavedArray> arrays, const std::string& name, std::vector<T>& out, int64_t count) {
   for (const SavedArray& a : arrays) {
@@ -35,6 +49,22 @@ void take(std::span<const SavedArray> arrays, const std::string& name, std::vect
   invalid("the saved batch has no \"{}\"", name);
 }
 
+std::vector<std::string> take_texts(std::span<const SavedArray> arrays, const std::string& name, int64_t count) {
+  std::vector<int32_t> sizes;
+  take(arrays, name + ".sizes", sizes, count);
+  const auto found = std::ranges::find(arrays, name + ".bytes", &SavedArray::name);
+  require(found != arrays.end() && found->dtype == RGM_U8, "the saved batch has no texts for \"{}\"", name);
+  std::vector<std::string> out;
+  size_t begin = 0;
+  for (const int32_t size : sizes) {
+    require(size >= 0 && begin + static_cast<size_t>(size) <= found->bytes.size(),
+            "the saved batch has too few bytes for the texts of \"{}\"", name);
+    out.emplace_back(found->bytes.data() + begin, static_cast<size_t>(size));
+    begin += static_cast<size_t>(size);
+  }
+  return out;
+}
+
 }  // namespace
 
 nlohmann::json save(const Batch& batch, std::vector<SavedArray>& arrays) {
@@ -47,7 +77,7 @@ nlohmann::json save(const Batch& batch, std::vector<SavedArray>& arrays) {
     switch (column.kind) {
       case ColumnKind::integer: add(arrays, name, column.integers, each); break;
       case ColumnKind::real: add(arrays, name, column.reals, each); break;
-      case ColumnKind::text: entry["texts"] = column.texts; break;
+      case ColumnKind::text: add_texts(arrays, name, column.texts); break;
       case ColumnKind::tokens:
         add(arrays, name, column.integers, table);
         add(arrays, name + ".weights", column.reals, table);
@@ -78,7 +108,7 @@ Batch load(const nlohmann::json& description, std::span<const SavedArray> arrays
       switch (column.kind) {
         case ColumnKind::integer: take(arrays, name, column.integers, out.examples); break;
         case ColumnKind::real: take(arrays, name, column.reals, out.examples); break;
-        case ColumnKind::text: column.texts = entry.at("texts").get<std::vector<std::string>>(); break;
+        case ColumnKind::text: column.texts = take_texts(arrays, name, out.examples); break;
         case ColumnKind::tokens:
           take(arrays, name, column.integers, cells);
           take(arrays, name + ".weights", column.reals, cells);

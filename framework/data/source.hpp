@@ -49,6 +49,8 @@ class Source {
   virtual Batch batch(int64_t position, int64_t count, uint64_t order_seed) const = 0;
   // Units [begin, end) in the order of the file, each once: for held-out data and for annotating.
   virtual Batch in_order(int64_t begin, int64_t end) const = 0;
+  // Unit i of batch() is unit i of in_order(), in every epoch.
+  virtual bool has_fixed_units() const { return true; }
   // Of the content: changes when the data does.
   virtual const std::string& sha256() const = 0;
   // Which example of the files unit `position` of the sequence is: where annotations are filed.
@@ -66,6 +68,7 @@ struct SourceOptions {
 // every token but the first is predicted exactly once; the last window may be shorter. Shuffled, every epoch starts at
 // another offset in [0, context) and walks a keyed permutation of its windows.
 // RGM_INVALID: empty file, invalid UTF-8 (with the offset), less than one window.
+// A wish with RGM_STATES gets windows of `context` tokens, as hidden states of all of them are wanted.
 std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
                                   std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
 // Rows with columns. A TOKENS column is tokenised text (column.prompt first, with weights 0; end of text is appended

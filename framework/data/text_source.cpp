@@ -28,6 +28,7 @@ class TextSource final : public Source {
   int64_t units() const override { return (size_ - 1 + context_ - 1) / context_; }
   int64_t tokens() const override { return size_; }
   const std::string& sha256() const override { return sha256_; }
+  bool has_fixed_units() const override { return false; }
 
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {
     require(position >= 0, "the data has no position {}", position);
@@ -92,7 +93,8 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
   require(wish.kind == RGM_TOKENS_COLUMN, "text: gives tokens, but column \"{}\" is none; use jsonl, csv or tsv",
           wish.name);
   require(tokenizer != nullptr, "text: needs a tokenizer");
-  require(options.context > 0, "text: a context of {} tokens makes no windows", options.context);
+  const int64_t context = wish.flags & RGM_STATES ? options.context - 1 : options.context;
+  require(context > 0, "text: a context of {} tokens makes no windows", options.context);
   const std::string name = spec.files.size() == 1
                                ? spec.files[0].string()
                                : fmt::format("{} and {} more", spec.files[0].string(), spec.files.size() - 1);
@@ -103,7 +105,7 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
   const auto n = static_cast<double>(ids.count());
   const auto begin = static_cast<int64_t>(std::floor(n * spec.split_begin));
   const auto end = static_cast<int64_t>(std::floor(n * spec.split_end));
-  require(end - begin > options.context,
+  require(end - begin > context,
           "{}: has {} tokens{}, a context of {} needs at least {}; use a smaller context or a longer text", name,
           count_for_people(static_cast<uint64_t>(std::max<int64_t>(end - begin, 0))),
           end - begin < ids.count()
@@ -111,7 +113,7 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
               : "",
           options.context, options.context + 1);
   std::string sum = sha256(fmt::format("text {} {} {}", content, spec.split_begin, spec.split_end));
-  return std::make_unique<TextSource>(wish.name, std::move(ids), begin, end, options.context, std::move(sum));
+  return std::make_unique<TextSource>(wish.name, std::move(ids), begin, end, context, std::move(sum));
 }
 
 }  // namespace rgm
