@@ -1,7 +1,7 @@
 // annotations.cpp - one pass over the data, and the file it is kept in.
 #include "train/annotations.hpp"
 
-#include <set>
+#include <map>
 
 #include "base/log.hpp"
 #include "base/sha256.hpp"
@@ -9,6 +9,15 @@
 
 namespace rgm {
 namespace {
+
+constexpr uint32_t annotation_draws = 0xA770;  // keeps its random numbers apart from those of the steps
+
+// Where the column's numbers lie: another place once it was set.
+const void* values_of(const BatchColumn& column) {
+  if (!column.reals.empty()) return column.reals.data();
+  if (!column.integers.empty()) return column.integers.data();
+  return column.texts.data();
+}
 
 // A value of column `name` for each example of the batch: one number, or one a token.
 std::vector<std::vector<float>> by_example(const Batch& batch, const std::string& name, const BatchColumn& column) {
@@ -43,12 +52,22 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
     Batch batch = source.in_order(begin, end);
     const bool single = batch.examples == end - begin;
     if (!single) batch = source.in_order(begin, begin + 1);
-    std::set<std::string> before;
-    for (const auto& [name, column] : batch.columns) before.insert(name);
+    std::map<std::string, const void*> before;
+    for (const auto& [name, column] : batch.columns) before.emplace(name, values_of(column));
     setup.train->begin_step({&batch});
-    check_status(setup.strategy->annotate(self, setup.train, &batch));
+    {
+      const RandomScope random({setup.train->seed, uint64_t(begin), 0, annotation_draws});
+      check_status(setup.strategy->annotate(self, setup.train, &batch));
+    }
     for (const auto& [name, column] : batch.columns) {
-      if (before.contains(name)) continue;
+      if (const auto old = before.find(name); old != before.end()) {
+        require(old->second == values_of(column), "{}: annotate changes the column \"{}\" of the data; it may add some",
+                setup.strategy_id, name);
+        continue;
+      }
+      require(column.kind == ColumnKind::real || column.kind == ColumnKind::per_token,
+              "{}: annotate adds the column \"{}\", which holds no real numbers; only those are kept",
+              setup.strategy_id, name);
       Column& kept = columns_[name];
       kept.per_token = column.kind == ColumnKind::per_token;
       auto values = by_example(batch, name, column);

@@ -1,15 +1,23 @@
 // feed.cpp - drawing a step's micro-batches.
 #include "train/feed.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/philox.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
+namespace {
+constexpr uint32_t rollout_draws = 0x2011;  // keeps a rollout's random numbers apart from those of the steps
+}  // namespace
 
 Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*setup.sources.at(setup.main_source)) {
   if (!setup.strategy->annotate) return;
+  require(main_.has_fixed_units(),
+          "strategy \"{}\" annotates examples, and windows of a text are cut anew in each epoch: give it rows (jsonl, "
+          "json, csv or tsv)",
+          setup.strategy_id);
   annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows());
   if (has_held_out())
     held_out_annotations_ =
@@ -33,7 +41,8 @@ std::vector<Batch*> Feed::next() {
     out.push_back(batch.get());
     for (const auto& [name, column] : batch->columns)
       if (column.kind == ColumnKind::tokens)
-        for (const int32_t segment : column.segments) tokens_ += segment != 0;
+        tokens_ += std::ranges::count_if(column.segments, [](int32_t segment) { return segment != 0; }) -
+                   int64_t(column.ends.size());
   }
   return out;
 }
@@ -75,13 +84,21 @@ void Feed::from_experience() {
     out.struct_size = sizeof out;
     {
       const NoGradient still;
+      const RandomScope random({train.seed, uint64_t(train.rollout), 0, rollout_draws});
       check_status(setup_.strategy->rollout(self_, &train, &prompts, &out));
     }
     require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_id);
     experience_ = std::make_unique<Batch>(std::move(*out.batch));
     train.batches.clear();
-    epochs_ = std::max<int64_t>(out.epochs, 1);
-    steps_ = std::max<int64_t>(out.steps, 1);
+    epochs_ = out.epochs;
+    steps_ = out.steps;
+    const auto units = int64_t(experience_units().size());
+    require(epochs_ > 0 && steps_ > 0, "{}: a rollout asks for {} epochs of {} steps; at least one of each is needed",
+            setup_.strategy_id, epochs_, steps_);
+    require(steps_ <= units,
+            "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); take "
+            "fewer steps, or a larger batch of prompts",
+            setup_.strategy_id, steps_, units);
     used_ = 0;
     ++train.rollout;
   }
@@ -121,18 +138,18 @@ std::vector<std::vector<int64_t>> Feed::experience_units() const {
   return units;
 }
 
-std::vector<std::unique_ptr<Batch>> Feed::held_out() {
-  std::vector<std::unique_ptr<Batch>> out;
+void Feed::each_held_out(const std::function<void(Batch&)>& see) const {
   const Source& source = *setup_.sources.at("validation");
   for (int64_t begin = 0, rows = micro_rows(); begin < source.units(); begin += rows) {
     const int64_t end = std::min(source.units(), begin + rows);
-    out.push_back(std::make_unique<Batch>(source.in_order(begin, end)));
-    if (!held_out_annotations_) continue;
-    std::vector<int64_t> units(size_t(end - begin));
-    std::iota(units.begin(), units.end(), begin);
-    held_out_annotations_->merge(*out.back(), units);
+    Batch batch = source.in_order(begin, end);
+    if (held_out_annotations_) {
+      std::vector<int64_t> units(size_t(end - begin));
+      std::iota(units.begin(), units.end(), begin);
+      held_out_annotations_->merge(batch, units);
+    }
+    see(batch);
   }
-  return out;
 }
 
 nlohmann::json Feed::save(std::vector<SavedArray>& arrays) const {

@@ -1,7 +1,7 @@
 // feed.hpp - what the optimizer steps are fed: micro-batches from the data, or from the experience of a rollout. Where
 // it stands is a few numbers, so a run goes on from any step with the same batches.
 #pragma once
-#include <list>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -16,9 +16,9 @@ class Feed {
   Feed(TrainSetup& setup, void* self);
   // The micro-batches of the next step; they live until the next call. Makes experience where that is used up.
   std::vector<Batch*> next();
-  // Held-out data in order, each example once.
-  std::vector<std::unique_ptr<Batch>> held_out();
-  // Tokens in the last step's batches that were read.
+  // Held-out data in order, each example once, one batch at a time.
+  void each_held_out(const std::function<void(Batch&)>& see) const;
+  // Tokens of the last step that stand behind another one of their example: those that are predicted.
   int64_t tokens() const { return tokens_; }
   bool has_held_out() const { return setup_.sources.contains("validation"); }
 

@@ -13,7 +13,8 @@ double learning_rate(const OptimizerSpec& optimizer, const ScheduleSpec& schedul
   const double top = optimizer.learning_rate;
   if (step <= schedule.warmup) return top * double(step) / double(schedule.warmup + 1);
   if (schedule.kind == "constant") return top;
-  const double done = double(step - schedule.warmup) / double(std::max<int64_t>(steps - schedule.warmup, 1));
+  // The first step behind the warm-up is at the top; `final` would be that of the step behind the last.
+  const double done = double(step - 1 - schedule.warmup) / double(std::max<int64_t>(steps - schedule.warmup, 1));
   const double left =
       schedule.kind == "linear" ? 1 - done : 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
   return schedule.final + (top - schedule.final) * std::max(left, 0.0);
@@ -29,14 +30,14 @@ Tensor zeros_like(const Tensor& x) {
 
 Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores) : spec_(spec) {
   const NoGradient still;
-  for (Parameters* store : stores)
-    for (Parameter& p : store->all()) {
+  for (size_t store = 0; store < stores.size(); ++store)
+    for (Parameter& p : stores[store]->all()) {
       if (!p.trained || p.buffer) continue;
       const bool decays = spec.decay.empty()
                               ? p.value.rank() >= 2
                               : std::any_of(spec.decay.begin(), spec.decay.end(),
                                             [&](const auto& pattern) { return matches(pattern, p.name); });
-      Item item{&p, {}, {}, decays};
+      Item item{&p, store, {}, {}, decays};
       if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value);
       if (spec.kind == "adamw") item.v = zeros_like(p.value);
       items_.push_back(std::move(item));
@@ -51,8 +52,8 @@ int64_t Optimizer::parameters() const {
 
 void Optimizer::visit(const std::function<void(const std::string&, const Tensor&)>& see) const {
   for (const Item& item : items_) {
-    if (item.m) see("m." + item.parameter->name, item.m);
-    if (item.v) see("v." + item.parameter->name, item.v);
+    if (item.m) see(fmt::format("m{}.{}", item.store, item.parameter->name), item.m);
+    if (item.v) see(fmt::format("v{}.{}", item.store, item.parameter->name), item.v);
   }
 }
 

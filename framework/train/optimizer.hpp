@@ -18,13 +18,14 @@ class Optimizer {
   // One update from the gradients, which it takes; `step` counts from 1. Gradients are scaled to the norm `clip` (0:
   // not at all). Answers the norm before that, () on the device.
   Tensor step(int64_t step, double learning_rate, double clip);
-  // Every state tensor by name ("m.embedding.weight"), in a fixed order.
+  // Every state tensor by name ("m0.embedding.weight", by the number of its store), in a fixed order.
   void visit(const std::function<void(const std::string& name, const Tensor& value)>& see) const;
   int64_t parameters() const;  // elements that are trained
 
  private:
   struct Item {
     Parameter* parameter;
+    size_t store;
     Tensor m, v;  // v is empty for SGD
     bool decays;
   };

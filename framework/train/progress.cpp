@@ -1,6 +1,8 @@
 // progress.cpp - the progress line: step, loss, tokens a second, time left.
 #include "train/progress.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -8,38 +10,42 @@ namespace rgm {
 
 using Clock = std::chrono::steady_clock;
 
-Progress::Progress(std::string stage, const fs::path& folder, int64_t first_step, int64_t steps)
+Progress::Progress(std::string stage, const fs::path& folder, int64_t first_step, int64_t steps, int64_t tokens,
+                   double train_seconds)
     : stage_(std::move(stage)),
       first_(first_step),
       steps_(steps),
+      last_tokens_(tokens),
+      last_seconds_(train_seconds),
       start_(Clock::now()),
-      last_(start_),
       metrics_(folder / "metrics.jsonl", first_step),
       events_(folder) {}
 
 double Progress::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
-void Progress::step(int64_t step, int64_t tokens, double loss, double rate, double norm, const Numbers& more) {
+void Progress::step(const StepNumbers& n, const Numbers& more) {
   const Clock::time_point now = Clock::now();
-  const double since = std::chrono::duration<double>(now - last_).count();
-  const double speed = last_tokens_ < 0 || since <= 0 ? 0 : double(tokens - last_tokens_) / since;
-  const double left = step > first_ ? seconds() / double(step - first_) * double(steps_ - step) : 0;
-  last_ = now;
-  last_tokens_ = tokens;
-  std::string line = fmt::format("{}: step {}/{}  loss {:.4f}", stage_, step, steps_, loss);
-  if (speed > 0) line += fmt::format("  {} tokens/s", count_for_people(uint64_t(speed)));
+  const double speed = double(n.tokens - last_tokens_) / std::max(n.train_seconds - last_seconds_, 1e-9);
+  const double left = n.step > first_ ? seconds() / double(n.step - first_) * double(steps_ - n.step) : 0;
+  last_seconds_ = n.train_seconds;
+  last_tokens_ = n.tokens;
+  std::string line = fmt::format("{}: step {}/{}  loss {:.4f}  {} tokens/s", stage_, n.step, steps_, n.loss,
+                                 count_for_people(uint64_t(speed)));
   if (left > 0) line += fmt::format("  {} left", time_for_people(left));
   // A terminal is rewritten in place; a file or pipe gets a line every few seconds.
-  if (log::is_terminal() || step == steps_ || now - printed_ >= std::chrono::seconds(2)) {
+  if (log::is_terminal() || n.step == steps_ || now - printed_ >= std::chrono::seconds(2)) {
     log::progress(line);
     printed_ = now;
   }
 
-  Numbers numbers{{"tokens", double(tokens)}, {"loss", loss}, {"learning_rate", rate}, {"gradient_norm", norm}};
-  if (speed > 0) numbers.emplace_back("tokens_per_second", speed);
+  Numbers numbers{{"tokens", double(n.tokens)},
+                  {"loss", n.loss},
+                  {"learning_rate", n.learning_rate},
+                  {"gradient_norm", n.gradient_norm},
+                  {"tokens_per_second", speed}};
   numbers.insert(numbers.end(), more.begin(), more.end());
-  metrics_.write(step, numbers);
-  events_.write(step, numbers);
+  metrics_.write(n.step, numbers);
+  events_.write(n.step, numbers);
 }
 
 void Progress::evaluation(int64_t step, int64_t tokens, const Numbers& numbers) {
@@ -51,7 +57,6 @@ void Progress::evaluation(int64_t step, int64_t tokens, const Numbers& numbers) 
   all.insert(all.end(), numbers.begin(), numbers.end());
   metrics_.write(step, all);
   events_.write(step, numbers);
-  last_tokens_ = -1;  // the evaluation's time is not the training's
 }
 
 }  // namespace rgm

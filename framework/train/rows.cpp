@@ -1,8 +1,6 @@
 // rows.cpp - rollouts of a strategy without a loss, written batch by batch; a batch counts when all its rows are there.
 #include "train/rows.hpp"
 
-#include <fstream>
-
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "tensor/tape.hpp"
@@ -46,17 +44,19 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   fs::create_directories(setup.folder);
   int64_t done = 0, rows = 0;
   uintmax_t bytes = 0;
+  // The rows of a state that came through a crash better than they did are made again.
+  const uintmax_t written = fs::exists(rows_file) ? fs::file_size(rows_file) : 0;
   if (fs::exists(state_file)) {
     const auto state = nlohmann::json::parse(read_file(state_file), nullptr, false);
-    if (state.is_object() && state.value("inputs", "") == setup.inputs_sha256) {
+    if (state.is_object() && state.value("inputs", "") == setup.training_sha256 &&
+        state.at("bytes").get<uintmax_t>() <= written) {
       done = state.at("units");
       rows = state.at("rows");
       bytes = state.at("bytes").get<uintmax_t>();
       log::info("{}: resumed at example {}", train.stage, done);
     }
   }
-  if (!fs::exists(rows_file)) std::ofstream(rows_file).flush();
-  fs::resize_file(rows_file, bytes);  // rows of a batch that was not finished
+  AppendedFile out_file(rows_file, bytes);  // without the rows of a batch that was not finished
   const NoGradient still;
   for (const int64_t total = source.units(); done < total;) {
     const int64_t end = std::min(total, done + setup.settings.batch);
@@ -74,14 +74,12 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
                     .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
                 "\n";
     train.batches.clear();
-    std::ofstream file(rows_file, std::ios::app | std::ios::binary);
-    file << text << std::flush;
-    if (!file) failure("{}: cannot be written; {} bytes are needed", rows_file.string(), text.size());
+    out_file.append(text);
     bytes += text.size();
     done = end;
     write_file(
         state_file,
-        nlohmann::json{{"inputs", setup.inputs_sha256}, {"units", done}, {"rows", rows}, {"bytes", bytes}}.dump());
+        nlohmann::json{{"inputs", setup.training_sha256}, {"units", done}, {"rows", rows}, {"bytes", bytes}}.dump());
     log::progress(fmt::format("{}: {} of {} examples", train.stage, done, total));
     if (interrupted() && done < total)
       throw Interrupted(fmt::format("{}: interrupted after {} examples", train.stage, done));

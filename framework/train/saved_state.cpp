@@ -59,7 +59,7 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
   std::vector<SavedArray> arrays;
   nlohmann::json state = more;
   state["feed"] = feed.save(arrays);
-  state["inputs"] = setup.inputs_sha256;
+  state["inputs"] = setup.training_sha256;
   state["arrays"] = nlohmann::json::array();
   for (SavedArray& array : arrays) {
     state["arrays"].push_back(array.name);

@@ -11,6 +11,7 @@ namespace rgm {
 Reward::Reward(Reward&& o) noexcept
     : id(std::move(o.id)),
       table(std::exchange(o.table, nullptr)),
+      config(std::move(o.config)),
       self(std::exchange(o.self, nullptr)),
       weight(o.weight),
       model(std::move(o.model)),
@@ -71,6 +72,11 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
             found->value.shape().text(), shape.text());
     return found->value;
   }
+  require(
+      !scope.closed,
+      "parameter {} is asked for too late: parameters are made in prepare, open or attach, so that they are trained "
+      "and restored",
+      full_name);
   const NoGradient still;
   const RandomScope random({scope.seed, hash_of(full_name), 0, 0});
   Tensor value;
@@ -88,7 +94,7 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
-  if (name != "reference") return nullptr;
+  if (name != "reference" || !train.makes_reference) return nullptr;
   rgm_model reference{train.policy, train.adapters, true};
   if (!train.adapters) reference.model = train.policy->frozen_copy();
   return &train.roles.emplace(name, reference).first->second;
@@ -100,18 +106,15 @@ rgm_scope* scope(rgm_train& train, const std::string& role_name, const std::stri
   auto& made = train.scopes[role_name + "/" + name];
   if (!made)
     made = std::make_unique<rgm_scope>(rgm_scope{&model->model->extra(), &model->model->saved_extra(), name + ".",
-                                                 mix(train.seed, 0x5C0E), !model->frozen});
+                                                 mix(train.seed, 0x5C0E), !model->frozen, train.scopes_closed});
   return made.get();
 }
 
 double total(rgm_train& train, const std::string& column) {
   if (const auto found = train.totals.find(column); found != train.totals.end()) return found->second;
   double sum = 0;
-  if (train.together(column)) {  // groups never split, so each batch counts its own
-    for (const Batch* batch : train.step_batches) sum += total(*batch, column, true);
-  } else {
-    for (const Batch* batch : train.step_batches) sum += total(*batch, column, false);
-  }
+  const bool together = train.together(column);  // groups never split, so each batch counts its own
+  if (train.each_batch) train.each_batch([&](const Batch& batch) { sum += total(batch, column, together); });
   train.totals.emplace(column, sum);
   return sum;
 }
@@ -128,8 +131,18 @@ void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, co
 }  // namespace rgm
 
 void rgm_train::begin_step(std::vector<rgm::Batch*> of_step) {
-  step_batches = std::move(of_step);
+  begin_pass([batches = std::move(of_step)](const auto& see) {
+    for (const rgm::Batch* batch : batches) see(*batch);
+  });
+}
+void rgm_train::begin_pass(std::function<void(const std::function<void(const rgm::Batch&)>&)> walk) {
+  each_batch = std::move(walk);
   totals.clear();
+}
+
+void rgm_train::close_scopes() {
+  scopes_closed = true;
+  for (auto& [name, scope] : scopes) scope->closed = true;
 }
 
 bool rgm_train::together(const std::string& column) const {

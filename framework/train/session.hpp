@@ -19,8 +19,11 @@
 struct rgm_model {
   std::shared_ptr<rgm::Model> model;
   bool adapters_off = false;
-  bool frozen = false;  // no gradient is recorded through it
+  bool frozen = false;                           // no gradient is recorded through it
+  std::shared_ptr<void> own_adapters = nullptr;  // of a model that was saved with some; kept as long as it
 };
+
+struct rgm_config;
 
 struct rgm_tokenizer {
   rgm::TokenizerPtr tokenizer;
@@ -33,6 +36,7 @@ struct rgm_scope {
   std::string prefix;  // "value_head."
   uint64_t seed = 0;
   bool trained = true;  // false in the scope of a frozen model
+  bool closed = false;  // parameters are found, but no more are made
 };
 
 namespace rgm {
@@ -46,6 +50,7 @@ void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out
 struct Reward {
   std::string id;
   const rgm_reward* table = nullptr;
+  std::shared_ptr<rgm_config> config;  // outlives `self`, which may point into it
   void* self = nullptr;
   double weight = 1;
   std::shared_ptr<Model> model;  // of a learned one: its own, frozen, or the policy while it is trained
@@ -63,15 +68,17 @@ struct rgm_train {
   uint64_t seed = 0;
   std::string stage;
   std::shared_ptr<rgm::Model> policy;
-  bool adapters = false;                   // the policy has some: then the reference is itself without them
+  bool adapters = false;         // the policy has some: then the reference is itself without them
+  bool makes_reference = false;  // when it is first asked for: only while the policy is as it was at the start
   std::map<std::string, rgm_model> roles;  // "policy" and what was configured
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;
   int64_t rollout = 0;  // how many rollouts came before: keys generation
 
-  // The micro-batches over which totals are taken: a step's, or all held-out ones.
-  std::vector<rgm::Batch*> step_batches;
+  // Walks over the batches that totals are taken over: a step's micro-batches, or all of the held-out data, which is
+  // drawn again for that and never in memory at once.
+  std::function<void(const std::function<void(const rgm::Batch&)>& see)> each_batch;
   std::map<std::string, double> totals;  // of these, as far as asked for
 
   struct Metric {
@@ -81,9 +88,13 @@ struct rgm_train {
   nlohmann::json report = nlohmann::json::object();
   std::list<std::unique_ptr<rgm::Batch>> batches;  // made by the plug-in in this call
   std::map<std::string, std::unique_ptr<rgm_scope>> scopes;
+  bool scopes_closed = false;
   rgm_tokenizer tokenizer;
 
   void begin_step(std::vector<rgm::Batch*> batches);
+  void begin_pass(std::function<void(const std::function<void(const rgm::Batch&)>& see)> walk);
+  // Where parameters are made: in prepare. From then on a new name is a mistake, as nothing would train or restore it.
+  void close_scopes();
   bool together(const std::string& column) const;
   // sum / count of every metric, and forgets them; waits.
   std::vector<std::pair<std::string, double>> read_metrics();

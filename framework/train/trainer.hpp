@@ -24,7 +24,8 @@ struct TrainSetup {
   std::map<std::string, std::unique_ptr<Source>> sources;  // by the pipeline's names
   std::string main_source;                                 // "train", "prompts" ...
   fs::path folder;                                         // of the stage
-  std::string inputs_sha256;  // of everything that goes in: a checkpoint of other inputs is not resumed
+  std::string inputs_sha256;                               // of everything that goes in
+  std::string training_sha256;  // of what can change the weights: a checkpoint of another is not resumed
   double flops_per_token = 0;
 };
 

@@ -31,14 +31,17 @@ TEST(Schedule, WarmsUpInEqualSteps) {
   EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("constant", 9, 0), 10, 100), 1);
 }
 
-TEST(Schedule, LinearEndsAtTheFinalRate) {
-  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0.2), 50, 100), 0.6);
-  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0.2), 100, 100), 0.2);
+TEST(Schedule, LinearFallsInEqualStepsAndNoStepIsWasted) {
+  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0.2), 1, 100), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0.2), 51, 100), 0.6);
+  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0.2), 100, 100), 0.208);
+  EXPECT_DOUBLE_EQ(learning_rate(rate(1), schedule("linear", 0, 0), 1, 1), 1);
 }
 
 TEST(Schedule, CosineIsHalfWayInTheMiddle) {
-  EXPECT_NEAR(learning_rate(rate(1e-3), schedule("cosine", 100, 1e-4), 1050, 2000), 5.5e-4, 1e-12);
-  EXPECT_NEAR(learning_rate(rate(1e-3), schedule("cosine", 100, 1e-4), 2000, 2000), 1e-4, 1e-12);
+  EXPECT_NEAR(learning_rate(rate(1e-3), schedule("cosine", 100, 1e-4), 101, 2000), 1e-3, 1e-12);
+  EXPECT_NEAR(learning_rate(rate(1e-3), schedule("cosine", 100, 1e-4), 1051, 2000), 5.5e-4, 1e-12);
+  EXPECT_NEAR(learning_rate(rate(1e-3), schedule("cosine", 100, 1e-4), 2000, 2000), 1e-4, 1e-9);
 }
 
 }  // namespace

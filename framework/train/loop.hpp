@@ -1,0 +1,78 @@
+// loop.hpp - the loop of a stage. Everything in it is a function of the step's number, so going on after a checkpoint
+// gives the bits of a run that was never interrupted. loop.cpp has the steps, loop_evaluate.cpp what is judged and
+// shown, loop_resume.cpp the way to a checkpoint and back.
+#pragma once
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "artefact/checkpoint.hpp"
+#include "train/feed.hpp"
+#include "train/optimizer.hpp"
+#include "train/progress.hpp"
+#include "train/trainer.hpp"
+
+namespace rgm {
+
+class Loop {
+ public:
+  Loop(TrainSetup& setup, void* self);
+  TrainResult run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Stopped {};  // a signal came in the middle of something that can be done again
+
+  bool one_step();
+  void end_early(const char* reason);
+  void learn(double rate);
+  void log_step();
+  double rate() const;
+  [[noreturn]] void not_finite(const std::string& what);
+  void stop_with_checkpoint();
+
+  bool evaluation_is_due() const;
+  void evaluate();
+  Tensor held_out_loss();
+  void judge(const Numbers& numbers);
+  void take_samples();
+  void finish();
+
+  void resume();
+  void checkpoint();
+
+  TrainSetup& setup_;
+  rgm_train& train_;
+  void* self_;
+  Checkpoints checkpoints_;
+  Feed feed_;
+  Optimizer optimizer_;
+  int64_t steps_, step_ = 0, tokens_ = 0;
+  int64_t logged_at_ = 0, evaluated_at_ = 0;
+  Tensor loss_, norm_;
+  double last_loss_ = NAN;
+  std::map<std::string, double> evaluated_;       // the last of every number
+  std::map<std::string, double> best_evaluated_;  // those of the step that is kept, with keep: best
+  double best_ = INFINITY;
+  int64_t best_step_ = 0;
+  double seconds_before_ = 0;  // in processes that were interrupted
+  double train_seconds_ = 0, evaluate_seconds_ = 0, checkpoint_seconds_ = 0, sample_seconds_ = 0;
+  std::optional<Progress> progress_;
+  Clock::time_point last_checkpoint_;
+  TrainResult result_;
+};
+
+class Stopwatch {  // adds the time it lives to a timing
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace rgm

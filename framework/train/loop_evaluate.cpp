@@ -1,0 +1,127 @@
+// loop_evaluate.cpp - what a stage is judged by: held-out data, the best weights so far, samples, its result.
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "base/philox.hpp"
+#include "generate/generate.hpp"
+#include "tensor/ops.hpp"
+#include "train/loop.hpp"
+#include "train/saved_state.hpp"
+
+namespace rgm {
+
+constexpr uint32_t evaluation_draws = 0xE0A1;  // keeps its random numbers apart from those of the steps
+
+bool Loop::evaluation_is_due() const {
+  const int64_t every = setup_.settings.evaluate_every;
+  return feed_.has_held_out() && step_ > 0 && evaluated_at_ != step_ &&
+         (step_ == steps_ || (every > 0 && step_ % every == 0));
+}
+
+// The strategy's loss over all held-out data; empty where it evaluates by itself.
+Tensor Loop::held_out_loss() {
+  Tensor sum;
+  uint32_t i = 0;
+  feed_.each_held_out([&](Batch& batch) {
+    if (interrupted()) throw Stopped();
+    const RandomScope random({train_.seed, uint64_t(step_), i++, evaluation_draws});
+    if (setup_.strategy->evaluate) {
+      check_status(setup_.strategy->evaluate(self_, &train_, &batch));
+    } else {
+      rgm_tensor* out = nullptr;
+      check_status(setup_.strategy->loss(self_, &train_, &batch, &out));
+      const Tensor part = Tensor::adopt(out);
+      sum = sum ? sum + part : part;
+    }
+    train_.batches.clear();
+  });
+  return sum;
+}
+
+void Loop::evaluate() {
+  const Stopwatch watch(evaluate_seconds_);
+  const NoGradient still;
+  // Those of the steps since the last line go on afterwards, also when this is interrupted.
+  struct KeptMetrics {
+    rgm_train& train;
+    decltype(rgm_train::metrics) kept = std::exchange(train.metrics, {});
+    ~KeptMetrics() { train.metrics = std::move(kept); }
+  } const metrics{train_};
+  train_.begin_pass([this](const auto& see) { feed_.each_held_out([&](Batch& batch) { see(batch); }); });
+  Numbers numbers;
+  if (const Tensor sum = held_out_loss()) numbers.emplace_back("validation_loss", item(sum));
+  for (const auto& [name, value] : train_.read_metrics())
+    numbers.emplace_back(setup_.strategy->evaluate ? name : "validation_" + name, value);
+  for (const auto& [name, value] : numbers) {
+    if (name == "validation_loss" && !std::isfinite(value)) not_finite("the validation loss");
+    evaluated_[name] = value;
+  }
+  evaluated_at_ = step_;
+  progress_->evaluation(step_, tokens_, numbers);
+  judge(numbers);
+}
+
+// With keep: best, the weights of the lowest validation loss; of a strategy that reports none, of the highest accuracy.
+void Loop::judge(const Numbers& numbers) {
+  if (setup_.settings.keep != "best") return;
+  const auto find = [&](const char* wanted) {
+    for (const auto& [name, value] : numbers)
+      if (name == wanted) return std::optional(value);
+    return std::optional<double>();
+  };
+  const auto loss = find("validation_loss"), accuracy = find("accuracy");
+  require(loss || accuracy,
+          "{}: keep: best goes by the validation loss or the accuracy, and strategy \"{}\" reports neither; use keep: "
+          "last",
+          train_.stage, setup_.strategy_id);
+  const double judged = loss ? *loss : -*accuracy;
+  if (judged >= best_) return;
+  best_ = judged;
+  best_step_ = step_;
+  best_evaluated_ = evaluated_;
+  save_weights(setup_.folder / "best.safetensors", setup_);
+}
+
+void Loop::take_samples() {
+  const Stopwatch watch(sample_seconds_);
+  const TrainSettings& s = setup_.settings;
+  const Model& model = *train_.policy;
+  Sampling sampling;
+  sampling.answers = s.sample_count;
+  sampling.max_tokens = s.sample_tokens;
+  sampling.temperature = s.sample_temperature;
+  sampling.top_k = s.sample_top_k;
+  sampling.top_p = s.sample_top_p;
+  sampling.seed = mix(train_.seed, 0x5A);
+  const NoGradient still;
+  const auto stop = [](int64_t, int32_t) {
+    if (interrupted()) throw Stopped();
+  };
+  for (const Generated& g :
+       generate(model, {model.tokenizer()->encode(s.sample_prompt)}, sampling, /*slide=*/true, stop))
+    result_.samples.push_back({{"step", best_step_ > 0 ? best_step_ : step_},
+                               {"prompt", s.sample_prompt},
+                               {"text", model.tokenizer()->decode(g.tokens)}});
+}
+
+void Loop::finish() {
+  if (setup_.settings.keep == "best" && best_step_ > 0) {
+    load_weights(setup_.folder / "best.safetensors", setup_);
+    evaluated_ = best_evaluated_;
+  }
+  if (!setup_.settings.sample_prompt.empty()) take_samples();
+  nlohmann::json& r = result_.result;
+  r = train_.report;
+  for (const auto& [name, value] : evaluated_) r[name] = value;
+  r["steps"] = step_;
+  r["tokens"] = tokens_;
+  r["seconds"] = seconds_before_ + progress_->seconds();
+  r["trained_parameters"] = optimizer_.parameters();
+  if (std::isfinite(last_loss_)) r["loss"] = last_loss_;
+  if (best_step_ > 0) r["best_step"] = best_step_;
+  result_.timings = {{"train", train_seconds_},
+                     {"evaluate", evaluate_seconds_},
+                     {"checkpoint", checkpoint_seconds_},
+                     {"sample", sample_seconds_}};
+}
+
+}  // namespace rgm

@@ -1,0 +1,70 @@
+// loop_resume.cpp - the loop's own numbers on their way into a checkpoint and back.
+#include "base/log.hpp"
+#include "tensor/ops.hpp"
+#include "train/loop.hpp"
+#include "train/saved_state.hpp"
+
+namespace rgm {
+namespace {
+
+nlohmann::json finite_or_null(double x) { return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(); }
+double number_or(const nlohmann::json& x, double otherwise) { return x.is_number() ? x.get<double>() : otherwise; }
+
+}  // namespace
+
+void Loop::checkpoint() {
+  const Stopwatch watch(checkpoint_seconds_);
+  if (loss_) {
+    last_loss_ = item(loss_);
+    if (!std::isfinite(last_loss_)) not_finite("the loss");
+    if (!std::isfinite(double(item(norm_)))) not_finite("the gradient");
+  }
+  nlohmann::json metrics = nlohmann::json::object();
+  for (const auto& [name, metric] : train_.metrics) metrics[name] = {item(metric.sum), item(metric.count)};
+  const nlohmann::json more{{"tokens", tokens_},
+                            {"seconds", seconds_before_ + progress_->seconds()},
+                            {"timings", {train_seconds_, evaluate_seconds_, checkpoint_seconds_, sample_seconds_}},
+                            {"loss", finite_or_null(last_loss_)},
+                            {"metrics", metrics},
+                            {"evaluated", evaluated_},
+                            {"evaluated_at", evaluated_at_},
+                            {"best", finite_or_null(best_)},
+                            {"best_step", best_step_},
+                            {"best_evaluated", best_evaluated_},
+                            {"report", train_.report}};
+  save_state(checkpoints_, step_, more, setup_, optimizer_, feed_);
+  last_checkpoint_ = Clock::now();
+}
+
+void Loop::resume() {
+  const auto checkpoint = checkpoints_.newest();
+  if (!checkpoint) return;
+  const nlohmann::json& state = checkpoint->state;
+  if (state.value("inputs", "") != setup_.training_sha256) {
+    log::info("{}: the checkpoint is of other settings or data; starting anew", train_.stage);
+    checkpoints_.remove_all();
+    return;
+  }
+  load_state(*checkpoint, setup_, optimizer_, feed_);
+  step_ = checkpoint->step;
+  tokens_ = state.at("tokens");
+  seconds_before_ = state.at("seconds");
+  const nlohmann::json& timings = state.at("timings");
+  train_seconds_ = timings.at(0);
+  evaluate_seconds_ = timings.at(1);
+  checkpoint_seconds_ = timings.at(2);
+  sample_seconds_ = timings.at(3);
+  last_loss_ = number_or(state.at("loss"), NAN);
+  const NoGradient still;
+  for (const auto& [name, metric] : state.at("metrics").items())
+    train_.metrics[name] = {ops::full({}, metric.at(0)), ops::full({}, metric.at(1))};
+  evaluated_ = state.at("evaluated").get<std::map<std::string, double>>();
+  evaluated_at_ = state.at("evaluated_at");
+  best_ = number_or(state.at("best"), INFINITY);
+  best_step_ = state.at("best_step");
+  best_evaluated_ = state.at("best_evaluated").get<std::map<std::string, double>>();
+  train_.report = state.at("report");
+  log::info("{}: resumed at step {}", train_.stage, step_);
+}
+
+}  // namespace rgm
