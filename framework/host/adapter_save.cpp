@@ -53,7 +53,9 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
     const nlohmann::json options = to_json(*a->config);
     nlohmann::json config{{"regimen_id", a->id},
                           {"regimen_sites", a->patterns()},
-                          {"base_model_name_or_path", base_model},
+                          // Several adapters lie one folder deeper.
+                          {"base_model_name_or_path",
+                           instances_.size() > 1 && base_model.starts_with("../") ? "../" + base_model : base_model},
                           {"inference_mode", true},
                           {"task_type", "CAUSAL_LM"}};
     if (!format) config["regimen_options"] = options;

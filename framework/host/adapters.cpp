@@ -78,7 +78,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
   const RandomScope random({.seed = seed_});
   check_status(table.create(a.config.get(), &a.self));
   const auto scope_named = [&](std::string prefix) {
-    return rgm_scope{&parameters_, &a.saved, std::move(prefix), seed_, true};
+    return rgm_scope{&parameters_, &a.saved, std::move(prefix), seed_, true, false};
   };
   a.scope = scope_named(id + ".");
   if (RGM_HAS(&table, open)) {
@@ -129,6 +129,8 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
   }
   a.saved.clear();
   a.file.clear();
+  a.scope.closed = true;
+  for (Instance::Place& place : a.places) place.scope.closed = true;
   instances_.push_back(std::move(made));
 }
 

@@ -56,13 +56,15 @@ rgm_status piece(void* data, int64_t begin, int64_t end) {
   auto& pieces = *static_cast<Pieces*>(data);
   const rgm_status status = pieces.body(pieces.user, begin, end);
   if (status == RGM_OK) return RGM_OK;
-  const std::lock_guard lock(pieces.mutex);
-  if (!pieces.failed_at || begin < *pieces.failed_at) {
-    pieces.failed_at = begin;
-    pieces.status = status;
-    pieces.text = last_failure();
-  }
-  return status;
+  const rgm_status kept = guard([&] {
+    const std::lock_guard lock(pieces.mutex);
+    if (!pieces.failed_at || begin < *pieces.failed_at) {
+      pieces.failed_at = begin;
+      pieces.status = status;
+      pieces.text = last_failure();
+    }
+  });
+  return kept == RGM_OK ? status : kept;
 }
 
 // NULL before a run has opened one, as when plug-ins are created to be checked.
