@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", e.what());
   }
   // A result that could not be written is no result: a full disk, a closed pipe.
-  if (std::fflush(stdout) != 0 && status == 0) {
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && status == 0) {
     fmt::print(stderr, "the output could not be written\n");
     status = 1;
   }

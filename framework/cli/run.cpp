@@ -43,7 +43,7 @@ int run_pipeline(const std::vector<std::string>& arguments) {
     run(pipeline, options, registry);
   } catch (const Interrupted& e) {
     log::end_progress();
-    log::info("{}; the same command goes on from there", e.what());
+    log::info("{}; the same command{} goes on from there", e.what(), options.force ? " without --force" : "");
     return interrupt_status();
   }
   return 0;

@@ -44,7 +44,7 @@ Sources sources_of(const Stage& stage, const YamlMap* data) {
   };
   for (const rgm_column* const* c = strategy.columns; *c; ++c) wish(**c, 0);
   for (const Choice& reward : stage.rewards) {
-    if (!reward.component || !reward.from_stage.empty()) continue;
+    if (!reward.component || !reward.from_stage.empty() || !reward.from_folder.empty()) continue;
     const auto& table = reward.component->table<rgm_reward>();
     // a rule copes with columns that the data does not have
     for (const rgm_column* const* c = table.columns; *c; ++c) wish(**c, table.loss ? 0 : RGM_OPTIONAL);

@@ -3,14 +3,17 @@
 
 #include "base/sha256.hpp"
 #include "data/content_hash.hpp"
+#include "host/host.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_stage.hpp"
+#include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
 
 std::string hash_folder(const fs::path& folder, const fs::path& cache) {
   std::vector<fs::path> files;
+  if (fs::is_regular_file(folder)) files.push_back(folder);  // a tokenizer.json by its own name
   for (const char* name : {"config.json", "model.safetensors", "heads.safetensors", "tokenizer.json",
                            "adapter_config.json", "adapter_model.safetensors"})
     if (fs::exists(folder / name)) files.push_back(folder / name);
@@ -21,8 +24,29 @@ std::string hash_model(const ModelSpec& spec, const Surroundings& around) {
   const ModelPlace place = place_of(spec, around);
   std::string all = hash_folder(place.model, around.cache);
   if (place.adapters.empty()) return all;
-  for (const fs::path& adapter : place.adapters) all += hash_folder(adapter, around.cache);
+  for (const fs::path& adapter : place.adapters)
+    all += hash_folder(adapter, around.cache) + saved_adapter_plugin(adapter, around.registry).sha256;
   return sha256(all);
+}
+
+// What an option names is read by the plug-in, so its content counts.
+void hash_option_files(const Choice& choice, const fs::path& cache, nlohmann::ordered_json& out) {
+  if (!choice.config) return;
+  for (const rgm_option* const* o = choice.component->data->options; *o; ++o) {
+    const auto found = choice.config->values.find((*o)->key);
+    if (!((*o)->flags & RGM_PATH) || found == choice.config->values.end() || found->second.text.empty()) continue;
+    const fs::path file = found->second.text;
+    if (fs::is_regular_file(file))
+      out[fmt::format("file.{}.{}", choice.id, (*o)->key)] = content_hash(std::span(&file, 1), cache);
+  }
+}
+
+// Without what is only watched while a stage trains: another line of it is no reason to begin anew.
+nlohmann::json without_watching(nlohmann::json effective) {
+  for (const char* key : {"log", "sample"}) effective.erase(key);
+  if (effective.contains("checkpoint"))
+    for (const char* key : {"every", "minutes"}) effective["checkpoint"].erase(key);
+  return effective;
 }
 
 // Where files lie does not change what comes out.
@@ -42,7 +66,9 @@ bool is_taken(const ModelSpec& spec) { return !spec.from_stage.empty() || !spec.
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device) {
   nlohmann::ordered_json out;
   const auto plugin = [&](const Choice& choice) {
-    if (choice.component) out["plugin." + choice.id] = choice.component->sha256;
+    if (!choice.component) return;
+    out["plugin." + choice.id] = choice.component->sha256;
+    hash_option_files(choice, around.cache, out);
   };
   for (const auto& [name, ignored] : stage.data)
     out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
@@ -60,13 +86,18 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   for (const Choice& adapter : stage.adapters) plugin(adapter);
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
-  const nlohmann::json all = {{"configuration", without_places(stage.effective, stage)},
-                              {"hashes", nlohmann::json(out)},
-                              {"seed", around.pipeline.seed},
-                              {"stage", index},
-                              {"backend", device.id()},
-                              {"threads", device.info().threads}};
+  // The bits depend on all of these.
+  nlohmann::json all = {{"configuration", without_places(stage.effective, stage)},
+                        {"hashes", nlohmann::json(out)},
+                        {"seed", around.pipeline.seed},
+                        {"stage", index},
+                        {"host", host_table()->version},
+                        {"backend", device.id()},
+                        {"arch", device.info().arch ? device.info().arch : ""},
+                        {"threads", device.info().threads}};
   out["inputs"] = sha256(all.dump());
+  all["configuration"] = without_watching(all["configuration"]);
+  out["training"] = sha256(all.dump());
   return out;
 }
 

@@ -39,8 +39,12 @@ std::vector<fs::path> adapter_folders(const fs::path& given) {
   invalid("{}: no adapter is there: expected adapter_config.json in it, or in an adapter/ within it", given.string());
 }
 
+const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry) {
+  return find_adapter(peek_adapter(folder), folder, registry);
+}
+
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry) {
-  const Component& component = find_adapter(peek_adapter(folder), folder, registry);
+  const Component& component = saved_adapter_plugin(folder, registry);
   const auto& table = component.table<rgm_adapter>();
   SavedAdapter saved = open_adapter(folder, table, model);
   Problems problems((folder / "adapter_config.json").string());

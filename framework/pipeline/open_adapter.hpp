@@ -9,7 +9,10 @@ namespace rgm {
 // lie in folders of their own within it. RGM_INVALID when there is none.
 std::vector<fs::path> adapter_folders(const fs::path& given);
 
-// Opens what is saved in `folder`, finds its plug-in by id or by PEFT's name of the type, and adds it.
+// The plug-in that understands what is saved in `folder`, by id or by PEFT's name of the type.
+const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry);
+
+// Opens what is saved in `folder`, finds its plug-in, and adds it.
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry);
 
 }  // namespace rgm

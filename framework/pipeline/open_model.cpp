@@ -21,7 +21,8 @@ int64_t size_or(const ModelSpec& spec, const char* key, int64_t otherwise) {
 
 ModelPlace model_place(const fs::path& given) {
   if (is_model(given)) return {given, {}};
-  if (is_model(given / "model")) return {given / "model", {}};
+  if (is_model(given / "model"))
+    return {given / "model", fs::is_directory(given / "adapter") ? adapter_folders(given) : std::vector<fs::path>()};
   if (!fs::exists(given)) invalid("{}: there is no such folder; --model takes a stage's folder", given.string());
   // A stage that trained an adapter keeps no copy of the base: the adapter says where that lies.
   if (fs::is_directory(given / "adapter")) {
@@ -43,7 +44,7 @@ ModelPlace place_of(const ModelSpec& spec, const Surroundings& around) {
   require(is_model(folder / "model") || fs::is_directory(folder / "adapter"),
           "stage \"{0}\" has left no model in {1}: run it first, with --only {0} or without --only", spec.from_stage,
           folder.string());
-  if (is_model(folder / "model")) return {folder / "model", {}};
+  if (is_model(folder / "model")) return model_place(folder);
   // It trained an adapter on a base of its own; what it holds includes the adapters before it.
   for (const Stage& stage : around.pipeline.stages)
     if (stage.name == spec.from_stage) return {place_of(stage.model, around).model, adapter_folders(folder)};
@@ -94,10 +95,13 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
   return Model::create(config_of(spec, tokenizer->vocabulary()), tokenizer, seed);
 }
 
+void freeze(Parameters& all) {
+  for (Parameter& p : all.all())
+    if (!p.buffer) all.set_trained(p, false);
+}
 void freeze(Model& model) {
-  for (Parameters* store : {&model.parameters(), &model.extra()})
-    for (Parameter& p : store->all())
-      if (!p.buffer) store->set_trained(p, false);
+  freeze(model.parameters());
+  freeze(model.extra());
 }
 
 void select_trained(const Stage& stage, Model& model) {

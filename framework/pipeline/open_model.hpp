@@ -35,6 +35,7 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
 std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around);
 // Which of the model's own parameters are trained, as `trainable:` says. RGM_INVALID when nothing matches.
 void select_trained(const Stage& stage, Model& model);
+void freeze(Parameters& all);
 void freeze(Model& model);
 
 }  // namespace rgm

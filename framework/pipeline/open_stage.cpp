@@ -12,18 +12,30 @@
 namespace rgm {
 namespace {
 
+// The adapters that a model was trained with, which lie beside it.
+std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& around) {
+  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty();
+  if (!taken || around.planned) return {};
+  return place_of(spec, around).adapters;
+}
+
+// Puts saved adapters on a model that nobody trains.
+std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, const std::shared_ptr<Model>& model,
+                                      const Surroundings& around) {
+  if (folders.empty()) return nullptr;
+  auto adapters = std::make_shared<Adapters>(model, 0);
+  for (const fs::path& folder : folders) add_saved_adapter(*adapters, folder, *model, around.registry);
+  freeze(adapters->parameters());
+  return adapters;
+}
+
 // Of the stage's own adapters; those that the base was trained with come first and stay as they are.
 void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
-  std::vector<fs::path> earlier;
-  const bool taken = !stage.model.from_stage.empty() || !stage.model.from_folder.empty();
-  if (taken && !around.planned) earlier = place_of(stage.model, around).adapters;
+  const std::vector<fs::path> earlier = adapters_of(stage.model, around);
   if (earlier.empty() && stage.adapters.empty()) return;
   out.adapters = std::make_unique<Adapters>(out.model, seed);
   for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
-  Parameters& all = out.adapters->parameters();
-  if (!stage.adapters.empty() || stage.trainable_kind != "adapter")
-    for (Parameter& p : all.all())
-      if (!p.buffer) all.set_trained(p, false);
+  if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
   for (const Choice& choice : stage.adapters)
     out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config);
 }
@@ -34,6 +46,14 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
   for (const rgm_role* const* r = stage.strategy.component->table<rgm_strategy>().roles; *r; ++r) {
     const std::string name = (*r)->name;
     const auto given = stage.roles.find(name);
+    if (const auto earlier = adapters_of(stage.model, around);
+        given == stage.roles.end() && name == "reference" && !earlier.empty()) {
+      // The policy as it is now has the earlier adapters: taking all of them off would be the base before them.
+      const std::shared_ptr<Model> model = take_model(stage.model, around);
+      freeze(*model);
+      out.train->roles[name] = {model, false, true, frozen_adapters(earlier, model, around)};
+      continue;
+    }
     if (given == stage.roles.end()) {
       require(name == "reference" || name == "policy" || ((*r)->flags & RGM_OPTIONAL),
               "stage \"{}\": strategy \"{}\" works with a \"{}\": add {}: {{from: STAGE or DIR}}", stage.name,
@@ -46,7 +66,8 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
       out.trained[name] = model;
     else
       freeze(*model);
-    out.train->roles[name] = {model, false, !trains};
+    out.train->roles[name] = {model, false, !trains,
+                              frozen_adapters(adapters_of(given->second, around), model, around)};
   }
 }
 

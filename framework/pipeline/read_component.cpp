@@ -1,4 +1,5 @@
 // read_component.cpp - plug-ins in a pipeline: `id` or `{id: {options}}`, one or a list, rewards with their weights.
+#include "artefact/safetensors.hpp"
 #include "pipeline/reader.hpp"
 #include "plugins/options.hpp"
 
@@ -19,6 +20,14 @@ Choice choose(Reader& reader, const Named& named, int kind) {
   return choice;
 }
 
+// Options as they were written; those that were unset stay so.
+YAML::Node given_options(const std::string& json) {
+  YAML::Node all = YAML::Load(json), given(YAML::NodeType::Map);
+  for (const auto& option : all)
+    if (!option.second.IsNull()) given[option.first] = option.second;
+  return given;
+}
+
 // The reward that an earlier stage learned.
 void take_from_stage(Reader& reader, const Yaml& place, Choice& reward) {
   for (const Stage& stage : reader.stages) {
@@ -35,6 +44,29 @@ void take_from_stage(Reader& reader, const Yaml& place, Choice& reward) {
   }
 }
 
+// The reward that a saved model carries: the one that its parameters are filed under, with the options it learned with.
+void take_from_folder(Reader& reader, const Yaml& place, Choice& reward) {
+  constexpr std::string_view prefix = "reward.";
+  const fs::path inside = reward.from_folder / "model" / "heads.safetensors";
+  const fs::path file = fs::exists(inside) ? inside : reward.from_folder / "heads.safetensors";
+  try {
+    const SafeTensors heads(file);
+    for (const SavedTensor& t : heads.tensors())
+      if (t.name.starts_with(prefix)) {
+        reward.id = t.name.substr(prefix.size(), t.name.find('.', prefix.size()) - prefix.size());
+        reward.component = &reader.find(RGM_KIND_REWARD, reward.id);
+        const auto options = heads.metadata().find(std::string(prefix) + reward.id);
+        reward.config = read_options(*reward.component->data,
+                                     options == heads.metadata().end() ? YAML::Node() : given_options(options->second),
+                                     reader.problems);
+        return;
+      }
+    place.problem(fmt::format("no reward was learned there: {} has no \"reward.\" parameters", file.string()));
+  } catch (const Error& e) {
+    place.problem(fmt::format("no learned reward can be taken from there: {}", e.what()));
+  }
+}
+
 Choice read_reward(Reader& reader, const Yaml& yaml) {
   if (!yaml.is_map()) return read_choice(reader, yaml, RGM_KIND_REWARD);
   YamlMap map(yaml, "a reward");
@@ -45,7 +77,10 @@ Choice read_reward(Reader& reader, const Yaml& yaml) {
     const auto [stage, folder] = read_from(reader, *from, Wanted::reward);
     reward.from_stage = stage;
     reward.from_folder = folder;
-    take_from_stage(reader, *from, reward);
+    if (!folder.empty())
+      take_from_folder(reader, *from, reward);
+    else
+      take_from_stage(reader, *from, reward);
     map.finish();
   } else {
     std::vector<Named> named;

@@ -38,7 +38,10 @@ void write_record(const fs::path& file, const Record& record) {
   write_file(file, record.dump(2, ' ', false, Record::error_handler_t::replace) + '\n');
 }
 
-Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry) {
+std::string time_now() { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr))); }
+
+Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry,
+                  const std::string& started) {
   Record stages = Record::array(), plugins = Record::array();
   for (const Stage& stage : pipeline.stages) stages.push_back(stage.name);
   for (const Component& c : registry.loaded())
@@ -51,7 +54,7 @@ Record run_record(const Pipeline& pipeline, const Device& device, const Registry
   return {{"pipeline", pipeline.name},
           {"file", pipeline.file.string()},
           {"version", host_table()->version},
-          {"started", fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr)))},
+          {"started", started},
           {"seed", pipeline.seed},
           {"backend", device.id()},
           {"device", info.name ? info.name : ""},

@@ -13,7 +13,8 @@ using Record = nlohmann::ordered_json;  // people read it from the top
 Record read_record(const fs::path& file);
 void write_record(const fs::path& file, const Record& record);
 
-Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry);
+std::string time_now();  // 2026-01-31 23:59:59 UTC
+Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry, const std::string& started);
 // What is known before the stage runs; `status` is "running".
 Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes);
 

@@ -36,26 +36,28 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const auto device = open_device(pipeline.backend, registry);
   const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr};
 
-  write_record(folder / "run.json", run_record(pipeline, *device, registry));
+  remove_unfinished(folder);
+  const std::string started = time_now();
+  write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
     if (!options.only.empty() && stage.name != options.only) continue;
     const Record hashes = hash_inputs(stage, i, around, *device);
     const Record before = read_record(folder / stage.name / "stage.json");
-    if (!options.force && is_done(before, hashes, folder / stage.name)) {
+    if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
       log::info("stage {}: unchanged, not run again", stage.name);
       continue;
     }
     try {
       run_stage(stage, i, around, hashes, options.force);
-    } catch (const Interrupted&) {
+    } catch (...) {  // what there is so far can be looked at
       write_report(folder);
       throw;
     }
     write_report(folder);
   }
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
-  write_record(folder / "run.json", run_record(pipeline, *device, registry));
+  write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   write_report(folder);
   log::info("everything lies in {}; the report is {}", folder.string(), (folder / "report.html").string());
 }

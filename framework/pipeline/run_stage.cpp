@@ -4,7 +4,10 @@
 #include "artefact/checkpoint.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "data/content_hash.hpp"
+#include "pipeline/open_adapter.hpp"
 
 namespace rgm {
 namespace {
@@ -26,11 +29,21 @@ std::string base_of(const Stage& stage, const Surroundings& around) {
   return taken ? fs::absolute(place_of(stage.model, around).model).lexically_normal().string() : "";
 }
 
+// What an earlier run of the stage left under another name must not stand beside the result of this one.
+void remove_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::remove_all(folder, error);
+  if (error) failure("{}: cannot be removed: {}", folder.string(), error.message());
+}
+
 // Answers the SHA-256 of the tensors; empty where a stage leaves rows.
 std::string write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_changed,
                             const Surroundings& around) {
   const fs::path& folder = opened.setup.folder;
-  if (!opened.setup.strategy->loss) return "";
+  if (!opened.setup.strategy->loss) {
+    for (const char* name : {"model", "adapter"}) remove_folder(folder / name);
+    return "";
+  }
   std::string sha256;
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
@@ -42,6 +55,10 @@ std::string write_artefacts(const Stage& stage, const OpenedStage& opened, bool 
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
     sha256 = write_folder(folder, "adapter", [&](const fs::path& to) { return opened.adapters->save(to, base); });
   }
+  if (!keeps_base) remove_folder(folder / "model");
+  if (!opened.adapters) remove_folder(folder / "adapter");
+  fs::remove(folder / "rows.jsonl");
+  fs::remove(folder / "rows.json");
   return sha256;
 }
 
@@ -70,23 +87,41 @@ void say_result(const Stage& stage, const Record& record, const fs::path& folder
 
 }  // namespace
 
-bool is_done(const Record& record, const Record& hashes, const fs::path& folder) {
-  if (record.value("status", "") != "done" || !record.contains("hashes")) return false;
-  if (record["hashes"].value("inputs", "") != hashes.value("inputs", "-")) return false;
-  return fs::exists(folder / "model") || fs::exists(folder / "adapter") || fs::exists(folder / "rows.jsonl");
+bool is_done(const Record& record, const Record& hashes, const fs::path& folder, const fs::path& cache) {
+  const auto text = [](const Record& from, const char* key) {
+    const auto found = from.find(key);
+    return found != from.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  if (text(record, "status") != "done" || !record.contains("hashes") || !record["hashes"].is_object()) return false;
+  if (text(record["hashes"], "inputs") != text(hashes, "inputs")) return false;
+  const std::string result = text(record["hashes"], "result");
+  if (result.empty()) return fs::exists(folder / "rows.jsonl");
+  // The record has the hash of what was trained; content_hash is over the hashes of files.
+  const bool adapters = fs::is_directory(folder / "adapter");
+  const fs::path weights =
+      adapters ? adapter_folders(folder)[0] / "adapter_model.safetensors" : folder / "model" / "model.safetensors";
+  return fs::exists(weights) && content_hash(std::span(&weights, 1), cache) == sha256(result);
+}
+
+// The stage's folder without what an earlier run left unfinished there.
+void begin_anew(const fs::path& folder, Checkpoints& checkpoints) {
+  checkpoints.remove_all();
+  for (const char* name : {"rows.jsonl", "rows.json", "best.safetensors"}) fs::remove(folder / name);
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
 }
 
 void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
   reset_peak_memory();
   const fs::path folder = around.run / stage.name, file = folder / "stage.json";
-  fs::create_directories(folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
   Checkpoints checkpoints(folder / "checkpoint");
-  if (anew) {
-    checkpoints.remove_all();
-    fs::remove(folder / "rows.jsonl");
-  }
+  if (anew) begin_anew(folder, checkpoints);
   OpenedStage opened = open_stage(stage, index, around);
   opened.setup.inputs_sha256 = hashes.at("inputs");
+  opened.setup.training_sha256 = hashes.at("training");
   Record record = stage_record(stage, opened, hashes);
   say_opened(stage, opened);
   write_record(file, record);
@@ -97,6 +132,11 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     trained = train(opened.setup);
   } catch (const Interrupted&) {
     record["status"] = "interrupted";
+    write_record(file, record);
+    throw;
+  } catch (const std::exception& e) {
+    record["status"] = "failed";
+    record["failure"] = e.what();
     write_record(file, record);
     throw;
   }
