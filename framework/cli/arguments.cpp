@@ -14,7 +14,8 @@ namespace po = boost::program_options;
 std::optional<po::variables_map> parse(const Usage& usage, const po::options_description& options,
                                        const std::vector<std::string>& arguments) {
   po::options_description shown("Options"), all;
-  shown.add(options).add_options()("help,h", "this text");
+  for (const auto& option : options.options()) shown.add(option);  // in one group, whatever theirs is called
+  shown.add_options()("help,h", "this text");
   all.add(shown);
   po::positional_options_description order;
   for (const std::string& name : usage.places) {

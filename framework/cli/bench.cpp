@@ -53,7 +53,7 @@ int bench(const std::vector<std::string>& arguments) {
       ("backend", po::value<std::string>()->value_name("ID"), "the backend to look at")(
           "only", po::value<std::string>()->value_name("TEXT"), "kernels with this in their name")(
           "cases", po::value<int>()->value_name("N")->default_value(24), "at least so many for each kernel")(
-          "seed", po::value<uint64_t>()->value_name("N")->default_value(1), "of the random shapes and values");
+          "seed", po::value<int64_t>()->value_name("N")->default_value(1), "of the random shapes and values");
   const auto given = cli::parse(
       {.command = "bench",
        .line = "--kernels --backend ID [--only TEXT] [--cases N] [--seed N]",
@@ -67,9 +67,11 @@ int bench(const std::vector<std::string>& arguments) {
   require(given->count("backend") > 0, "bench: which backend? --backend ID, with one of: {}",
           fmt::join(registry.ids(RGM_KIND_BACKEND), ", "));
   require((*given)["cases"].as<int>() > 0, "bench: --cases is {}, expected at least 1", (*given)["cases"].as<int>());
+  const auto seed = (*given)["seed"].as<int64_t>();
+  require(seed >= 0, "bench: --seed is {}, expected at least 0", seed);
 
   conformance::Options how;
-  how.seed = (*given)["seed"].as<uint64_t>();
+  how.seed = static_cast<uint64_t>(seed);
   how.cases_per_kernel = (*given)["cases"].as<int>();
   if (given->count("only")) how.filter = (*given)["only"].as<std::string>();
   how.last_error = last_error;

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
+#include <cerrno>
+#include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "base/error.hpp"
 #include "cli/arguments.hpp"
@@ -21,15 +24,23 @@ struct Request {
   std::string model, prompt, file, backend;
   std::vector<std::string> adapters;
   Sampling sampling;
+  int64_t seed = 0;  // with its sign, which unsigned numbers would take for a large one
 };
+
+void show(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    failure("generate: the text could not be written: {}", std::strerror(errno));
+}
 
 void check(const Request& request, const boost::program_options::variables_map& given) {
   const Sampling& s = request.sampling;
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
   require(given.count("prompt") + given.count("file") == 1,
           "generate: what is to be continued? Give one of --prompt TEXT and --file FILE");
+  require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
   require(s.max_tokens > 0, "generate: --max-tokens is {}, expected at least 1", s.max_tokens);
-  require(s.temperature >= 0, "generate: --temperature is {}, expected at least 0", s.temperature);
+  require(std::isfinite(s.temperature) && s.temperature >= 0,
+          "generate: --temperature is {}, expected a number, at least 0", s.temperature);
   require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }
@@ -54,10 +65,6 @@ int answer(const Request& request) {
 
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
-  const auto show = [](const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  };
   show(prompt);
   TextStream stream(model->tokenizer());
   const auto end = model->tokenizer()->end_of_text();
@@ -87,7 +94,7 @@ int generate_text(const std::vector<std::string>& arguments) {
                                                        "only the N likeliest tokens; 0: all")(
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
       "only the likeliest tokens that share this probability")(
-      "seed", po::value(&s.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
+      "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
       "backend", text(request.backend, "ID"), "otherwise the best that is usable");
   const auto given = cli::parse(
       {.command = "generate",
@@ -97,6 +104,7 @@ int generate_text(const std::vector<std::string>& arguments) {
       shown, arguments);
   if (!given) return 0;
   check(request, *given);
+  s.seed = static_cast<uint64_t>(request.seed);
   return answer(request);
 }
 

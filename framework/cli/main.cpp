@@ -13,13 +13,14 @@
 namespace rgm::cli {
 namespace {
 
-void print_help() {
+void print_help(std::FILE* to) {
   size_t width = 0;
   for (const Command& c : commands()) width = std::max(width, c.name.size() + 1 + c.usage.size());
-  fmt::print("regimen - runs training pipelines for language models, written in YAML\n\nCommands\n");
+  fmt::print(to, "regimen - runs training pipelines for language models, written in YAML\n\nCommands\n");
   for (const Command& c : commands())
-    fmt::print("  regimen {:{}}  {}\n", fmt::format("{} {}", c.name, c.usage), width, c.summary);
+    fmt::print(to, "  regimen {:{}}  {}\n", fmt::format("{} {}", c.name, c.usage), width, c.summary);
   fmt::print(
+      to,
       "\n  regimen COMMAND --help shows a command's options and an example.\n"
       "  regimen --version\n\n"
       "Plug-ins come from the installation's lib/regimen, from $REGIMEN_PLUGIN_PATH, and from what a pipeline names.\n"
@@ -28,13 +29,13 @@ void print_help() {
 
 int dispatch(std::vector<std::string> arguments) {
   if (arguments.empty()) {
-    print_help();
+    print_help(stderr);
     return 2;
   }
   const std::string name = arguments.front();
   arguments.erase(arguments.begin());
   if (name == "--help" || name == "-h" || name == "help") {
-    print_help();
+    print_help(stdout);
     return 0;
   }
   if (name == "--version") {

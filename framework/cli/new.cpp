@@ -31,6 +31,19 @@ std::string filled(std::string text, const std::vector<std::pair<std::string, st
   return text;
 }
 
+// As a shell reads it back: in quotes where it has more than letters and what paths are made of.
+std::string quoted(const fs::path& path) {
+  const std::string text = path.string();
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-./+:@%,").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 void check_name(const std::string& name) {
   const bool identifier = !name.empty() && name.size() <= 40 && name[0] >= 'a' && name[0] <= 'z' &&
                           std::all_of(name.begin(), name.end(), [](char c) {
@@ -83,11 +96,12 @@ int new_project(const std::vector<std::string>& arguments) {
   }
   fmt::print(
       "{0} \"{1}\" is in {2}. Build, test and run it:\n\n"
-      "  cmake -G Ninja -S {2} -B {2}/build -DCMAKE_PREFIX_PATH={3}\n"
-      "  cmake --build {2}/build\n"
-      "  ctest --test-dir {2}/build --output-on-failure\n"
-      "  {4} run {2}/pipeline.yaml\n",
-      kind, name, to.string(), prefix.string(), (Registry::program_folder() / "regimen").string());
+      "  cmake -G Ninja -S {2} -B {3} -DCMAKE_PREFIX_PATH={4}\n"
+      "  cmake --build {3}\n"
+      "  ctest --test-dir {3} --output-on-failure\n"
+      "  {5} run {6}\n",
+      kind, name, quoted(to), quoted(to / "build"), quoted(prefix), quoted(Registry::program_folder() / "regimen"),
+      quoted(to / "pipeline.yaml"));
   return 0;
 }
 

@@ -7,10 +7,13 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "host/host.hpp"
+#include "pipeline/device.hpp"
+#include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
@@ -26,6 +29,29 @@ void print_values(const std::string& above, const nlohmann::json& value) {
   fmt::print("    {:36}  {}\n", above, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
+// What is held out of the training data is a split there, not files with a share of their own.
+nlohmann::json as_set(nlohmann::json values) {
+  if (values.contains("data"))
+    for (auto& [name, source] : values["data"].items()) {
+      if (source.contains("split")) source = {{"split", source["split"]}};
+      source.erase("share");
+    }
+  return values;
+}
+
+// What holds for every stage: the seed, and the backend with its options; where it chooses the threads, those it chose.
+nlohmann::ordered_json values_of(const Pipeline& pipeline, Registry& registry) {
+  const DeviceScope scope;
+  log::set_level(log::Level::warning);  // which backend it is was said when the plan was made
+  const auto device = open_device(pipeline.backend, registry);
+  log::set_level(log::Level::info);
+  const Choice choice = pipeline.backend ? *pipeline.backend : choose_backend(device->id(), registry);
+  nlohmann::ordered_json options = to_json(*choice.config);
+  if (const auto given = options.find("threads"); given != options.end() && (given->is_null() || *given == 0))
+    options["threads"] = device->info().threads;
+  return {{"seed", pipeline.seed}, {"backend", {{choice.id, options}}}};
+}
+
 void print(const Stage& stage, const StagePlan& plan) {
   fmt::print("stage {}: {}\n", plan.name, plan.strategy);
   const auto line = [](const char* name, const std::string& value) { fmt::print("  {:12}  {}\n", name, value); };
@@ -38,11 +64,11 @@ void print(const Stage& stage, const StagePlan& plan) {
   line("time", plan.seconds ? "about " + time_for_people(*plan.seconds) + ", estimated from the speed of products here"
                             : unknown);
   fmt::print("  values in force\n");
-  print_values("", stage.effective);
+  print_values("", as_set(stage.effective));
   fmt::print("\n");
 }
 
-nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan) {
+nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan, const nlohmann::ordered_json& everywhere) {
   nlohmann::ordered_json out = {{"name", plan.name},
                                 {"strategy", plan.strategy},
                                 {"parameters", plan.parameters},
@@ -53,6 +79,7 @@ nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan) {
   if (plan.seconds) out["seconds"] = *plan.seconds;
   if (!plan.unknown.empty()) out["not_predicted"] = plan.unknown;
   out["configuration"] = stage.effective;
+  out.update(everywhere);
   return out;
 }
 
@@ -80,10 +107,16 @@ int plan_pipeline(const std::vector<std::string>& arguments) {
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
   const std::vector<StagePlan> plans = plan(pipeline, registry);
+  const nlohmann::ordered_json everywhere = values_of(pipeline, registry);
+  if (!given->count("json")) {
+    fmt::print("pipeline {}\n  values in force\n", pipeline.name);
+    print_values("", everywhere);
+    fmt::print("\n");
+  }
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (size_t i = 0; i < plans.size(); ++i) {
     if (given->count("json"))
-      all.push_back(to_json(pipeline.stages[i], plans[i]));
+      all.push_back(to_json(pipeline.stages[i], plans[i], everywhere));
     else
       print(pipeline.stages[i], plans[i]);
   }

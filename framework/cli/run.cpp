@@ -34,6 +34,7 @@ int run_pipeline(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(given->count("file") > 0, "run: which file? As in `regimen run configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  require(given->count("out") == 0 || !out.empty(), "run: --out is empty, expected a folder, as in --out runs/first");
   options.out = out;
 
   catch_interrupts();

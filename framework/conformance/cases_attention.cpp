@@ -65,7 +65,7 @@ Sizes sizes(Trial& t, uint32_t features) {
   s.Hkv = t.pick(1, 2);
   s.H = s.Hkv * t.pick(1, 3);
   s.D = t.one_of({1, 4, 8, 16, 17, 32, 64});
-  s.Tk = t.one_of({1, 2, 5, 8, 16, 17, 33, 40});
+  s.Tk = t.one_of({1, 2, 5, 8, 16, 17, 33, 40, 65, 130});  // the last two are more than a tile
   // Fewer queries than keys: decoding, or a prefix in front. With segments both are one row, but for the prefix.
   s.Tq = features & (RGM_ATTENTION_PREFIX | RGM_ATTENTION_LENGTHS) || t.chance(0.3) ? t.pick(1, s.Tk) : s.Tk;
   return s;
@@ -88,7 +88,7 @@ AttentionArgs inputs(Trial& t, const Sizes& s, rgm_dtype dtype) {
     a.q_segments = t.dense({s.B, s.Tq}, Packed{t, s.Tq, 0}, RGM_I32);
     a.k_segments = t.dense({s.B, s.Tk}, Packed{t, s.Tk, prefix}, RGM_I32);
   }
-  if (a.features & RGM_ATTENTION_LENGTHS) a.k_lengths = t.in({s.B}, t.integers(s.Tq, s.Tk), RGM_I32);
+  if (a.features & RGM_ATTENTION_LENGTHS) a.k_lengths = t.in({s.B}, t.integers(0, s.Tk), RGM_I32);
   if (a.features & RGM_ATTENTION_DROPOUT) a.key = t.dense({6}, t.integers(-1000, 1000), RGM_I32);
   t.say(fmt::format("scale {} softcap {} dropout {} window {} prefix {}", a.scale, a.softcap, a.dropout, a.window,
                     a.prefix));

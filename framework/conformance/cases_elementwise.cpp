@@ -91,8 +91,10 @@ void binary(Trial& t) {
   // The divisor stays away from 0: nothing says what a backend does with that.
   const Trial::Fill divisors = integers ? t.integers(1, 9) : t.uniforms(0.5, 2);
   const Arg a = in_place ? t.inout(shape, values, dtype) : t.in(shape, values, dtype);
-  const Arg b = t.in(shape, op == RGM_DIV ? divisors : values, dtype);
-  const Arg y = in_place ? a : t.out(shape, compares ? RGM_BOOL : dtype);
+  const bool over_b = !in_place && !compares && t.chance(0.3);
+  const Trial::Fill seconds = op == RGM_DIV ? divisors : values;
+  const Arg b = over_b ? t.inout(shape, seconds, dtype) : t.in(shape, seconds, dtype);
+  const Arg y = in_place ? a : over_b ? b : t.out(shape, compares ? RGM_BOOL : dtype);
   t.run(&rgm_kernels::binary, [=](auto f, rgm_queue* q, const Views& v) { return f(q, op, v(a), v(b), v(y)); });
 }
 

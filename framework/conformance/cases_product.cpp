@@ -1,28 +1,49 @@
 // cases_product.cpp - matmul and linear.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cases.hpp"
 
 namespace rgm::conformance {
 namespace {
 
+rgm_view transposed(rgm_view v) {
+  std::swap(v.shape[v.rank - 1], v.shape[v.rank - 2]);
+  std::swap(v.stride[v.rank - 1], v.stride[v.rank - 2]);
+  return v;
+}
+
 void matmul(Trial& t) {
   // Each size is 0 now and then: a sum of no terms is 0.
   const int none = t.index % 12;
-  const int64_t M = none == 9 ? 0 : t.large(), K = none == 10 ? 0 : t.large(), N = none == 11 ? 0 : t.large();
-  Shape a{M, K}, b{K, N}, y{M, N};
-  for (int64_t batches = t.pick(0, 2); batches > 0; --batches) {
-    const int64_t n = t.one_of({1, 2, 3});
+  const bool team = t.index % 8 == 5;  // many small products at once, which threads may share out
+  const int64_t M = none == 9 ? 0
+                    : team    ? 64
+                              : t.large(),
+                K = none == 10 ? 0
+                    : team     ? 64
+                               : t.large(),
+                N = none == 11 ? 0
+                    : team     ? 64
+                               : t.large();
+  // A factor may come transposed, as a weight does forward and a gradient's input backward.
+  const bool ta = t.chance(0.3), tb = team || t.chance(0.3);
+  Shape a{ta ? K : M, ta ? M : K}, b{tb ? N : K, tb ? K : N}, y{M, N};
+  for (int64_t batches = team ? 1 : t.pick(0, 2); batches > 0; --batches) {
+    const int64_t n = team ? 8 : t.one_of({1, 2, 3});
     for (Shape* s : {&a, &b, &y}) s->insert(s->begin(), n);
   }
   const bool halves = t.index % 4 >= 2;
-  const double alpha = t.one_of({1.0, 1.0, 0.125, -2.0}), beta = t.one_of({0, 1});
-  t.say(fmt::format("alpha {} beta {}", alpha, beta));
+  const double alpha = team ? 1 : t.one_of({1.0, 1.0, 0.125, -2.0}), beta = team ? 0 : t.one_of({0, 1});
+  t.say(fmt::format("alpha {} beta {}{}{}", alpha, beta, ta ? " a transposed" : "", tb ? " b transposed" : ""));
   const Arg left = t.in(a, t.normals(), halves ? RGM_BF16 : RGM_F32);
   const Arg right = t.in(b, t.normals(), halves ? RGM_BF16 : RGM_F32);
   const Arg sum = beta != 0 ? t.inout(y, t.normals()) : t.out(y);
-  t.run(&rgm_kernels::matmul,
-        [=](auto f, rgm_queue* q, const Views& v) { return f(q, alpha, v(left), v(right), beta, v(sum)); });
+  t.run(&rgm_kernels::matmul, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_view l = ta ? transposed(*v(left)) : *v(left), r = tb ? transposed(*v(right)) : *v(right);
+    return f(q, alpha, &l, &r, beta, v(sum));
+  });
 }
 
 void linear(Trial& t) {
@@ -35,9 +56,12 @@ void linear(Trial& t) {
     return features & bit ? t.in(shape, t.normals()) : no_arg;
   };
   const Arg x = t.in({M, in}, t.normals(), dtype), weight = t.in({out, in}, t.normals(), dtype);
-  const Arg bias = optional(RGM_LINEAR_BIAS, {out}), residual = optional(RGM_LINEAR_RESIDUAL, {M, out});
+  const Arg bias = optional(RGM_LINEAR_BIAS, {out});
+  // The result may take the place of the residual.
+  const bool in_place = features & RGM_LINEAR_RESIDUAL && !(features & RGM_LINEAR_ADD) && t.chance(0.4);
   const Arg aux = features & RGM_LINEAR_AUX ? t.out({M, out}) : no_arg;
-  const Arg y = features & RGM_LINEAR_ADD ? t.inout({M, out}, t.normals()) : t.out({M, out});
+  const Arg y = features & RGM_LINEAR_ADD || in_place ? t.inout({M, out}, t.normals()) : t.out({M, out});
+  const Arg residual = in_place ? y : optional(RGM_LINEAR_RESIDUAL, {M, out});
   t.run(&rgm_kernels::linear, [=](auto f, rgm_queue* q, const Views& v) {
     const rgm_linear args{sizeof(rgm_linear), features, activation, 0, v(x), v(weight), nullptr, v(bias),
                           v(residual),        v(aux),   v(y)};

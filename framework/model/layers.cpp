@@ -6,13 +6,13 @@
 
 namespace rgm {
 
-Tensor Reader::norm(const Tensor& x, const NormPart& part) const {
+Tensor PassReader::norm(const Tensor& x, const NormPart& part) const {
   if (config_.family->norm == Normalisation::root_mean_square)
     return ops::rms_norm(x, part.weight->value, config_.norm_epsilon());
   return ops::layer_norm(x, part.weight->value, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon());
 }
 
-Tensor Reader::block(size_t i, Tensor x) {
+Tensor PassReader::block(size_t i, Tensor x) {
   const LayerPart& layer = model_.layers()[i];
   x = hooked_.input(layer.block, x);
   const Tensor before = hooked_.acts_after(layer.block) ? x : Tensor();
@@ -23,7 +23,7 @@ Tensor Reader::block(size_t i, Tensor x) {
   return before ? hooked_.output(layer.block, before, std::move(x)) : x;
 }
 
-std::array<Tensor, 3> Reader::query_key_value(const LayerPart& layer, const Tensor& x) const {
+std::array<Tensor, 3> PassReader::query_key_value(const LayerPart& layer, const Tensor& x) const {
   const LinearPart* parts[] = {&layer.query, &layer.key, &layer.value};
   std::array<Tensor, 3> out;
   if (!layer.qkv) {
@@ -52,7 +52,7 @@ std::array<Tensor, 3> Reader::query_key_value(const LayerPart& layer, const Tens
 }
 
 // Of q (B, T, H, D) over what was read, in front of that the layer's extra keys and values.
-Tensor Reader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
+Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
   const LayerPart& layer = model_.layers()[i];
   ops::AttentionOptions options;
   options.dropout = hooked_.dropout_now();
@@ -86,7 +86,7 @@ Tensor Reader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
 }
 
 // y = residual + output(attention(x))
-Tensor Reader::attention(size_t i, const Tensor& normed, Tensor residual) {
+Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
   const LayerPart& layer = model_.layers()[i];
   const Tensor x = hooked_.input(layer.attention, normed);
   auto [q, k, v] = query_key_value(layer, x);
@@ -102,7 +102,7 @@ Tensor Reader::attention(size_t i, const Tensor& normed, Tensor residual) {
 }
 
 // y = residual + down(activation(up x)), or down(activation(gate x) * up x)
-Tensor Reader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
+Tensor PassReader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
   const int32_t activation = config_.family->activation;
   const Tensor x = hooked_.input(layer.mlp, normed);
   Tensor inner = layer.gate ? hooked_.linear(layer.gate, x, activation) * hooked_.linear(layer.up, x)

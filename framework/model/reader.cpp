@@ -8,7 +8,7 @@
 
 namespace rgm {
 
-Reader::Reader(const Model& model, const Pass& pass, KeyValueCache* cache)
+PassReader::PassReader(const Model& model, const Pass& pass, KeyValueCache* cache)
     : model_(model), config_(model.config()), pass_(pass), hooked_(model) {
   require(pass.tokens && pass.tokens.rank() == 2 && pass.tokens.dtype() == RGM_I32,
           "a pass needs tokens (B, T) of int32, not {} of {}", pass.tokens ? pass.tokens.shape().text() : "nothing",
@@ -35,7 +35,7 @@ Reader::Reader(const Model& model, const Pass& pass, KeyValueCache* cache)
   place();
 }
 
-void Reader::check_length() const {
+void PassReader::check_length() const {
   const int64_t before = prefix_ + prompts_ + (cache_ && !cache_->fresh() ? cache_->longest() : 0);
   if (before + text_ <= config_.context) return;
   if (cache_ && !cache_->fresh())
@@ -46,7 +46,7 @@ void Reader::check_length() const {
 }
 
 // Positions and segments of all slots. A prompt stands in front of every row, and all of its segments see it.
-void Reader::place() {
+void PassReader::place() {
   start_ = prefix_;
   if (cache_ && !cache_->together())
     positions_ = cache_->positions();
@@ -73,7 +73,7 @@ void Reader::place() {
 }
 
 // x (B, T, C) = embedding of the tokens, behind the prompt, + that of the positions
-Tensor Reader::embed() const {
+Tensor PassReader::embed() const {
   const int64_t C = config_.channels;
   const size_t site = model_.embedding_site();
   const Tensor& table = model_.sites()[site].weight;

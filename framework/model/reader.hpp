@@ -12,9 +12,9 @@ namespace rgm {
 // negative.
 inline constexpr int32_t prompt_segment = 1 << 30;
 
-class Reader {
+class PassReader {
  public:
-  Reader(const Model& model, const Pass& pass, KeyValueCache* cache);
+  PassReader(const Model& model, const Pass& pass, KeyValueCache* cache);
   Tensor operator()();
 
  private:

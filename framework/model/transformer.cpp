@@ -8,7 +8,7 @@
 
 namespace rgm {
 
-Tensor Reader::operator()() {
+Tensor PassReader::operator()() {
   Tensor x = embed();
   for (size_t i = 0; i < model_.layers().size(); ++i) x = block(i, std::move(x));
   if (cache_) cache_->finish();
@@ -40,7 +40,7 @@ Tensor positions_in_segments(const Tensor& segments, int64_t context) {
 Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache) {
   std::optional<NoGradient> no_gradient;
   if (cache) no_gradient.emplace();
-  return Reader(model, pass, cache)();
+  return PassReader(model, pass, cache)();
 }
 
 }  // namespace rgm

@@ -1,4 +1,7 @@
 // effective.cpp - every value in force, in the words of the pipeline: what `plan` prints and stage.json keeps.
+#include <cmath>
+
+#include "pipeline/open_model.hpp"
 #include "pipeline/reader.hpp"
 
 namespace rgm {
@@ -12,6 +15,11 @@ Json of(const ModelSpec& model) {
   Json out = {{"family", model.family}};
   for (const auto& [key, value] : model.sizes) out[key] = value;
   for (const auto& [key, value] : model.reals) out[key] = value;
+  if (model.family.empty() || !model.sizes.count("heads") || !model.sizes.count("channels")) return out;  // it is wrong
+  const ModelConfig config = config_of(model, 0);
+  out["kv_heads"] = config.kv_heads;
+  out["hidden"] = config.hidden;
+  out["dropout"] = config.dropout;
   return out;
 }
 
@@ -32,6 +40,8 @@ Json of(const DataSpec& data, const std::string& from_stage) {
   for (const ColumnMap& c : data.columns)
     out["columns"][c.column] = c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}} : Json(c.from);
   if (data.split_begin > 0 || data.split_end < 1) out["share"] = {data.split_begin, data.split_end};
+  // as it was written: 0.1, where 1 - 0.9 is a little less
+  if (data.split_begin > 0) out["split"] = std::round((1 - data.split_begin) * 1e12) / 1e12;
   return out;
 }
 

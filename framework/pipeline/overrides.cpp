@@ -43,7 +43,7 @@ class Putter {
         if (key == parts_[depth] && !found) {
           found = true;
           map.force_insert(is_last ? word_at(place_, key) : pair.first, put(pair.second, depth + 1));
-        } else if (!(is_last && gives_way(key) && citations_.is_from_file(pair.first.Mark()))) {
+        } else if (!(gives_way(key, depth) && citations_.is_from_file(pair.first.Mark()))) {
           map.force_insert(pair.first, pair.second);
         }
       }
@@ -52,10 +52,17 @@ class Putter {
   }
 
  private:
-  // A stage's length is given in one of two ways: the command line's replaces the other one in the file.
-  bool gives_way(const std::string& key) const {
-    const std::string& mine = parts_.back();
-    return parts_.size() == 3 && ((mine == "steps" && key == "epochs") || (mine == "epochs" && key == "steps"));
+  // Where one of several is given, such as steps or epochs, the command line's replaces the file's.
+  bool gives_way(const std::string& key, size_t depth) const {
+    const std::string& mine = parts_[depth];
+    const auto are = [&](const char* a, const char* b) { return (mine == a && key == b) || (mine == b && key == a); };
+    if (depth == 1) return parts_[0] == "backend";
+    if (parts_[0] != "stages") return false;
+    if (depth == 2) return are("steps", "epochs");
+    if (depth != 3) return false;
+    if (parts_[2] == "checkpoint") return are("every", "minutes");
+    constexpr std::string_view named[] = {"strategy", "adapter", "optimizer", "schedule", "tokenizer", "trainable"};
+    return std::count(std::begin(named), std::end(named), parts_[2]) > 0;
   }
   YAML::Node put_in_stages(const YAML::Node& stages) const {
     YAML::Node list = empty_list_at(stages.Mark());

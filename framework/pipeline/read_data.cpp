@@ -1,5 +1,10 @@
 // read_data.cpp - the data of a stage: the files and columns of each source, and the part that is held out.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
 
 #include "base/text.hpp"
 #include "pipeline/data_sources.hpp"
@@ -11,22 +16,37 @@ namespace {
 
 const std::vector<std::string> formats = {"text", "jsonl", "json", "csv", "tsv"};
 
+// What can be known without reading them. An empty file does no harm beside others in a folder.
+void check_files(const Yaml& one, const fs::path& given, std::span<const fs::path> files) {
+  const auto is_closed = [](const fs::path& file) { return ::access(file.c_str(), R_OK) != 0; };
+  const auto is_empty = [](const fs::path& file) {
+    std::error_code error;
+    return fs::is_regular_file(file, error) && fs::is_empty(file, error);
+  };
+  if (const auto closed = std::ranges::find_if(files, is_closed); closed != files.end())
+    one.problem(fmt::format("{} cannot be read: {}", closed->string(), std::strerror(errno)));
+  else if (std::ranges::all_of(files, is_empty))
+    one.problem(fmt::format("{} is empty{}", given.string(), files.size() > 1 ? ", as is every file in it" : ""));
+}
+
 void add_files(Reader& reader, const Yaml& given, DataSpec& out) {
   for (const Yaml& one : given.one_or_list()) {
     const auto name = one.text();
     if (!name) continue;
     try {
       const fs::path found = find_file(reader.file, *name);
-      if (!fs::is_directory(found)) {
-        out.files.push_back(found);
-        continue;
-      }
       std::vector<fs::path> inside;
       const std::string ending = out.format == "text" ? ".txt" : "." + out.format;
-      for (const auto& entry : fs::recursive_directory_iterator(found))
-        if (entry.is_regular_file() && entry.path().extension() == ending) inside.push_back(entry.path());
+      if (!fs::is_directory(found))
+        inside.push_back(found);
+      else
+        for (const auto& entry : fs::recursive_directory_iterator(found))
+          if (entry.is_regular_file() && entry.path().extension() == ending) inside.push_back(entry.path());
       std::sort(inside.begin(), inside.end());
-      if (inside.empty()) one.problem(fmt::format("the folder {} has no *{} in it", found.string(), ending));
+      if (inside.empty())
+        one.problem(fmt::format("the folder {} has no *{} in it", found.string(), ending));
+      else
+        check_files(one, inside.size() == 1 ? inside[0] : found, inside);
       out.files.insert(out.files.end(), inside.begin(), inside.end());
     } catch (const Error& e) {
       one.problem(e.what());

@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "pipeline/open_model.hpp"
 #include "pipeline/reader.hpp"
 
 namespace rgm {
 namespace {
 
-const std::vector<std::string> families = {"gpt2"};
+const std::vector<std::string> family_names = {"gpt2"};
 
 fs::path beside(const Reader& reader, const std::string& name) { return reader.file.parent_path() / name; }
 
@@ -66,10 +67,14 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
     const auto name = named->options.text();
     if (!name) return;
     out.tokenizer.from = beside(reader, *name);
-    if (!fs::exists(out.tokenizer.from))
+    std::error_code error;
+    if (!fs::exists(out.tokenizer.from, error))
       named->options.problem(
           fmt::format("there is no {}: expected a folder with tokenizer.json, relative to the pipeline",
                       out.tokenizer.from.string()));
+    else if (fs::is_directory(out.tokenizer.from, error) && !fs::exists(out.tokenizer.from / "tokenizer.json", error))
+      named->options.problem(
+          fmt::format("{} has no tokenizer.json in it, where a tokenizer is kept", out.tokenizer.from.string()));
   } else if (named->id == "bpe") {
     out.tokenizer.vocabulary = 1024;
     if (named->options.node().IsNull()) return;
@@ -86,6 +91,12 @@ ModelSpec read_taken(Reader& reader, YamlMap& map) {
   ModelSpec out;
   out.from_stage = stage;
   out.from_folder = folder;
+  if (folder.empty()) return out;
+  try {
+    model_place(folder);
+  } catch (const std::exception& e) {  // of the file system too
+    map.find("from")->problem(e.what());
+  }
   return out;
 }
 
@@ -147,7 +158,7 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
   if (map.has("from")) {
     out.model = read_taken(reader, map);
   } else if (given->is_map()) {
-    if (!map.choose("family", out.model.family, families) && map.lacks("family"))
+    if (!map.choose("family", out.model.family, family_names) && map.lacks("family"))
       given->problem("\"family\" is missing: write {family: …} with sizes, or {from: STAGE or DIR}");
     read_sizes(map, out.model);
   }

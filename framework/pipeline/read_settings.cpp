@@ -11,6 +11,10 @@ namespace {
 // The one word this version works with, said when another is asked for.
 const std::vector<std::string> precisions = {"float32"};
 
+// Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
+constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000;
+constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
+
 void read_optimizer(const Yaml& given, OptimizerSpec& out) {
   const auto named = read_named(given, "optimizer");
   if (!named) return;
@@ -61,8 +65,8 @@ void read_length(YamlMap& stage, Stage& out) {
   if (stage.has("steps") && stage.has("epochs"))
     stage.key("epochs").problem("\"steps\" and \"epochs\" both say how long: leave one of them out");
   if (stage.has("steps") || stage.has("epochs")) out.steps = 0, out.epochs = 0;
-  stage.read("steps", out.steps, 1);
-  stage.read("epochs", out.epochs, positive);
+  stage.read("steps", out.steps, 1, most_steps);
+  stage.read("epochs", out.epochs, epochs);
 }
 
 void read_checkpoint(YamlMap& stage, Stage& out) {
@@ -121,11 +125,11 @@ void read_trainable(const Yaml& given, Stage& out) {
 void read_sample(const Yaml& given, Stage& out) {
   YamlMap map(given, "sample");
   map.read("prompt", out.sample_prompt);
-  map.read("tokens", out.sample_tokens, 1);
+  map.read("tokens", out.sample_tokens, 1, most_tokens);
   map.read("temperature", out.sample_temperature, not_negative);
   map.read("top_k", out.sample_top_k, 0);
   map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
-  map.read("count", out.sample_count, 0);
+  map.read("count", out.sample_count, 0, most_samples);
   map.finish();
 }
 
@@ -151,8 +155,8 @@ void read_settings(YamlMap& stage, Stage& out) {
   if (const auto given = stage.find("optimizer")) read_optimizer(*given, out.optimizer);
   if (const auto given = stage.find("schedule")) read_schedule(*given, out.schedule);
   read_length(stage, out);
-  stage.read("batch", out.batch, 1);
-  stage.read("micro_batch", out.micro_batch, 1);
+  stage.read("batch", out.batch, 1, most_rows);
+  stage.read("micro_batch", out.micro_batch, 1, most_rows);
   stage.read("clip", out.clip, not_negative);
   read_every(stage, "evaluate", out.evaluate_every);
   read_every(stage, "log", out.log_every);

@@ -23,6 +23,8 @@ void read_name(Reader& reader, YamlMap& map, size_t index, Stage& out) {
   }
   out.name = given->text().value_or("");
   if (given->is_scalar() && !is_good_name(out.name)) given->wrong("a word of a-z, 0-9, _ and -, at most 64 of them");
+  if (out.name == "cache")
+    given->problem("\"cache\" is the folder of a run where tokenised text is kept: call the stage something else");
   const auto same = [&](const Stage& s) { return s.name == out.name; };
   if (!out.name.empty() && std::any_of(reader.stages.begin(), reader.stages.end(), same))
     given->problem(fmt::format("there are two stages \"{}\": a name says which one is meant", out.name));
@@ -33,6 +35,16 @@ void refuse_training(YamlMap& map, const Stage& stage) {
   for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
     if (map.has(key))
       map.key(key).problem(fmt::format("strategy \"{}\" trains nothing: leave \"{}\" out", stage.strategy.id, key));
+}
+
+// Texts are sampled only where there is something to continue. None at all needs no prompt.
+void check_sample(YamlMap& map, const Stage& stage) {
+  const auto given = map.find("sample");
+  if (!given || !given->is_map() || !stage.sample_prompt.empty() || stage.sample_count == 0) return;
+  YamlMap sample(*given, "sample");
+  const auto prompt = sample.find("prompt");
+  if (prompt ? prompt->is_scalar() : sample.lacks("prompt"))  // what is no text was said to be wrong
+    given->problem("\"sample\" has no prompt to continue: add prompt: \"Once upon a time\"");
 }
 
 // Right or wrong: what is wrong with it was said.
@@ -81,6 +93,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   if (out.micro_batch > out.batch)
     (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
         .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
+  check_sample(map, out);
   if (out.strategy.component) {
     if (trains(out))
       check_training(map, out);

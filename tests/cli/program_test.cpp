@@ -1,9 +1,9 @@
-// program_test.cpp - the program without a pipeline: help, near names, plugins, new, and the exit statuses.
-#include "cli/program.hpp"
-
+// program_test.cpp - the program around its pipelines: help, near names, odd numbers, plugins, new, exit statuses.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
+
+#include "cli/tiny_run.hpp"
 
 namespace rgm {
 namespace {
@@ -15,15 +15,22 @@ TEST(Program, HelpsAndSaysItsVersion) {
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.out, HasSubstr("regimen plugins [ID]"));
   EXPECT_THAT(regimen("--version").out, testing::StartsWith("regimen "));
-  EXPECT_EQ(regimen("").status, 2);
+  const Said nothing = regimen("");
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_EQ(nothing.out, "");
+  EXPECT_EQ(nothing.err, help.out);
 }
 
 TEST(Program, EveryCommandHasHelpWithAnExample) {
-  for (const char* command : {"check", "plugins", "bench", "new"}) {
+  for (const char* command : {"run", "check", "plan", "generate", "plugins", "bench", "new"}) {
     const Said help = regimen(std::string(command) + " --help");
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Example: regimen ")) << command;
     EXPECT_EQ(help.err, "") << command;
+    const size_t group = help.out.find("Options:");
+    EXPECT_NE(group, std::string::npos) << command;
+    EXPECT_EQ(help.out.find("Options:", group + 1), std::string::npos) << help.out;
+    EXPECT_THAT(help.out, testing::Not(HasSubstr("\n\n  -h"))) << command;
   }
 }
 
@@ -35,6 +42,7 @@ TEST(Program, SuggestsCommandsAndOptions) {
   EXPECT_EQ(option.status, 2);
   EXPECT_THAT(option.err, HasSubstr("did you mean \"--json\"?"));
   EXPECT_EQ(regimen("plugins a b").status, 2);
+  EXPECT_THAT(regimen("check p.yaml --bakend x").err, HasSubstr("did you mean \"--backend\"?"));
 }
 
 TEST(Plugins, AreListed) {
@@ -60,6 +68,47 @@ TEST(Program, FailsWhenTheOutputCannotBeWritten) {
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
+TEST(Program, RefusesNumbersThatMeanSomethingElse) {
+  const std::string generate = "generate --model x --prompt y ";
+  for (const char* more : {"--seed -1", "--seed=-1", "--temperature inf", "--temperature nan", "--top-p nan"}) {
+    const Said said = regimen(generate + more);
+    EXPECT_EQ(said.status, 2) << more;
+    EXPECT_THAT(said.err, testing::StartsWith("generate: --")) << more;
+  }
+  const Said bench = regimen("bench --kernels --backend reference --seed -1");
+  EXPECT_EQ(bench.status, 2);
+  EXPECT_EQ(bench.err, "bench: --seed is -1, expected at least 0\n");
+  const Said run = regimen("run p.yaml --out ''");
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.err, HasSubstr("--out"));
+}
+
+TEST_F(TinyRun, APlanSaysWhatHoldsForAllStages) {
+  write("p.yaml", tiny(2));
+  const Said plan = regimen("plan p.yaml");
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  EXPECT_THAT(plan.out, testing::ContainsRegex("\n    seed +3\n"));
+  EXPECT_THAT(plan.out, HasSubstr("\n    backend.reference"));
+  for (const char* line : {"model.kv_heads +2", "model.hidden +128", "model.dropout +0", "data.validation.split +0.1"})
+    EXPECT_THAT(plan.out, testing::ContainsRegex(line));
+  EXPECT_THAT(plan.out, testing::Not(HasSubstr("share")));
+  const auto json = nlohmann::json::parse(regimen("plan p.yaml --json").out)[0];
+  EXPECT_EQ(json["seed"], 3);
+  EXPECT_TRUE(json["backend"].contains("reference"));
+  EXPECT_EQ(json["configuration"]["data"]["train"]["share"][1], 0.9);
+}
+
+TEST_F(TinyRun, GeneratingIntoAFullDiskFails) {
+  write("p.yaml", tiny(1));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const std::string command = "cd " + folder_.string() +
+                              " && " REGIMEN_PROGRAM
+                              " generate --model runs/tiny/base --prompt the --max-tokens 2 >/dev/full 2>err";
+  const int status = ::system(command.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_THAT(read_file(folder_ / "err"), HasSubstr("the text could not be written: No space left on device"));
+}
+
 TEST(New, MakesAProjectOfEachKind) {
   for (const char* kind : {"strategy", "adapter", "reward", "backend"}) {
     char name[] = "/tmp/regimen-new-XXXXXX";
@@ -79,6 +128,15 @@ TEST(New, MakesAProjectOfEachKind) {
   }
 }
 
+TEST(New, SaysCommandsThatCanBePasted) {
+  char name[] = "/tmp/regimen-new-XXXXXX";
+  const fs::path folder = ::mkdtemp(name);
+  const Said said = regimen("new strategy first_try \"" + (folder / "it's mine").string() + "\"");
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("cmake --build '" + folder.string() + "/it'\\''s mine/build'\n"));
+  fs::remove_all(folder);
+}
+
 TEST(New, RefusesOddNames) {
   for (const char* arguments : {"new", "new stategy x", "new strategy Big", "new strategy 'a b'", "new strategy test"})
     EXPECT_EQ(regimen(arguments).status, 2) << arguments;
@@ -91,6 +149,10 @@ TEST(Bench, ComparesKernels) {
   EXPECT_THAT(said.out, HasSubstr("fill"));
   EXPECT_EQ(regimen("bench --kernels --backend refernce").status, 2);
   EXPECT_EQ(regimen("bench").status, 2);
+  const Said none = regimen("bench --kernels --backend reference --only zzz");
+  EXPECT_EQ(none.status, 2);
+  EXPECT_EQ(none.out, "");
+  EXPECT_EQ(none.err, "bench: no kernel has \"zzz\" in its name\n");
 }
 
 }  // namespace

@@ -19,8 +19,10 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
     continue
   fi
   stage=$(awk '$1 == "-" && $2 == "name:" { print $3; exit }' "$file")
-  if ! "$program" run "$file" --out "$out/$name" --set "stages.$stage.steps=3" \
-    --set "stages.$stage.sample.tokens=8" >"$out/said" 2>&1 || [[ ! -s $out/$name/report.html ]]; then
+  shorter=(--set "stages.$stage.steps=3")
+  if grep -q '^ *sample:' "$file"; then shorter+=(--set "stages.$stage.sample.tokens=8"); fi
+  if ! "$program" run "$file" --out "$out/$name" "${shorter[@]}" >"$out/said" 2>&1 ||
+    [[ ! -s $out/$name/report.html ]]; then
     echo "$name:"
     cat "$out/said"
     failed=1

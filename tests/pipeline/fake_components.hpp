@@ -123,6 +123,8 @@ class PipelineTest : public testing::Test {
     fs::create_directories(folder_ / "data" / "many");
     for (const char* name : {"a.txt", "many/2.txt", "many/1.txt", "many/3.md", "p.jsonl", "t.tsv"})
       write_file(folder_ / "data" / name, "some text\n");
+    fs::create_directories(folder_ / "trained" / "model");
+    write_file(folder_ / "trained/model/config.json", "{}");
     ::unsetenv("REGIMEN_DATA");
   }
   ~PipelineTest() override { fs::remove_all(folder_); }

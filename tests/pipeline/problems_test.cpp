@@ -19,7 +19,7 @@ stages:
             "4:15: strategy \"pretrane\" is not known; did you mean \"pretrain\"?\n"
             "5:35: \"model.layers\" is 0, should be 1 to 1000\n"
             "5:58: 8 channels cannot be shared by 3 heads: channels should be a multiple of heads\n"
-            "7:12: \"steps\" should be a whole number, at least 1, came \"many\"\n"
+            "7:12: \"steps\" should be a whole number, 1 to 1000000000, came \"many\"\n"
             "8:5: unknown key \"bacth\" in a stage; did you mean \"batch\"?");
 }
 
@@ -130,8 +130,8 @@ TEST_F(PipelineProblems, WrongTypes) {
                                "    log: 10\n"
                                "    schedule: {cosine: 3}\n"
                                "    evaluate:\n")),
-            "7:12: \"steps\" should be a whole number, at least 1, came a list\n"
-            "8:12: \"batch\" should be a whole number, at least 1, came the text \"8\"\n"
+            "7:12: \"steps\" should be a whole number, 1 to 1000000000, came a list\n"
+            "8:12: \"batch\" should be a whole number, 1 to 1048576, came the text \"8\"\n"
             "9:11: \"clip\" should be a number, at least 0, came \"high\"\n"
             "10:16: \"recompute\" should be true or false, came \"3\"\n"
             "11:16: \"optimizer\" should be one optimizer, as `id` or `{id: {options}}`, came a list\n"
@@ -146,13 +146,40 @@ TEST_F(PipelineProblems, OutOfRange) {
                                "    batch: 1.5\n"
                                "    clip: -1\n"
                                "    optimizer: {adamw: {beta1: 1, learning_rate: 0}}\n"
-                               "    sample: {top_p: 0}\n")),
-            "7:12: \"steps\" is -1, should be at least 1\n"
-            "8:12: \"batch\" should be a whole number, at least 1, came \"1.5\"\n"
+                               "    sample: {top_p: 0, prompt: a}\n")),
+            "7:12: \"steps\" is -1, should be 1 to 1000000000\n"
+            "8:12: \"batch\" should be a whole number, 1 to 1048576, came \"1.5\"\n"
             "9:11: \"clip\" is -1, should be at least 0\n"
             "10:32: \"optimizer.adamw.beta1\" is 1, should be at least 0 and below 1\n"
             "10:50: \"optimizer.adamw.learning_rate\" is 0, should be above 0\n"
             "11:21: \"sample.top_p\" is 0, should be above 0 and at most 1");
+}
+
+TEST_F(PipelineProblems, NumbersThatWouldNeverEnd) {
+  EXPECT_EQ(problems(one_stage("    steps: 1e15\n"
+                               "    batch: 1048577\n"
+                               "    micro_batch: 1e12\n"
+                               "    sample: {prompt: a, tokens: 2e6, count: 10001}\n")),
+            "7:12: \"steps\" is 1000000000000000, should be 1 to 1000000000\n"
+            "8:12: \"batch\" is 1048577, should be 1 to 1048576\n"
+            "9:18: \"micro_batch\" is 1000000000000, should be 1 to 1048576\n"
+            "10:33: \"sample.tokens\" is 2000000, should be 1 to 1048576\n"
+            "10:45: \"sample.count\" is 10001, should be 0 to 10000");
+  EXPECT_EQ(problems(one_stage("    epochs: 1e300\n")),
+            "7:13: \"epochs\" is 1e300, should be above 0 and at most 1000000");
+}
+
+TEST_F(PipelineProblems, SamplesNeedAPrompt) {
+  EXPECT_EQ(problems(right + "    sample: {tokens: 5}\n"),
+            "8:13: \"sample\" has no prompt to continue: add prompt: \"Once upon a time\"");
+  EXPECT_EQ(problems(right + "    sample: {promt: a}\n"),
+            "8:14: unknown key \"promt\" in sample; did you mean \"prompt\"?");
+  EXPECT_EQ(problems(right + "    sample: {count: 0}\n"), "");
+}
+
+TEST_F(PipelineProblems, TheCacheIsNoStage) {
+  EXPECT_EQ(problems(with_line(3, "  - name: cache")),
+            "3:11: \"cache\" is the folder of a run where tokenised text is kept: call the stage something else");
 }
 
 TEST_F(PipelineProblems, BothLengths) {
@@ -226,6 +253,23 @@ TEST_F(PipelineProblems, ModelFromNowhere) {
       "\"base\"?");
 }
 
+TEST_F(PipelineProblems, ModelFromAFolderWithoutOne) {
+  EXPECT_EQ(problems(with_line(5, "    model: {from: data}")),
+            "5:19: data: no model is there: expected config.json in it, or in a model/ within it");
+  EXPECT_EQ(problems(with_line(5, "    model: {from: trained}")), "");
+  EXPECT_EQ(problems(with_line(5, "    model: {from: trained/model}")), "");
+}
+
+TEST_F(PipelineProblems, ModelFromAnAdapterWithoutItsBase) {
+  fs::create_directories(folder_ / "tuned" / "adapter");
+  write_file(folder_ / "tuned/adapter/adapter_config.json", "{\"base_model_name_or_path\": \"../../trained/model\"}");
+  EXPECT_EQ(problems(with_line(5, "    model: {from: tuned}")), "");
+  fs::remove_all(folder_ / "trained");
+  EXPECT_EQ(problems(with_line(5, "    model: {from: tuned}")),
+            "5:19: tuned/adapter/adapter_config.json: the base model \"../../trained/model\" is not there; give its "
+            "folder with --model, and this one with --adapter");
+}
+
 TEST_F(PipelineProblems, ModelFromRows) {
   EXPECT_EQ(
       problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}}\n"
@@ -275,6 +319,11 @@ TEST_F(PipelineProblems, TokenizerFolders) {
             "8:23: there is no none: expected a folder with tokenizer.json, relative to the pipeline");
 }
 
+TEST_F(PipelineProblems, TokenizerFoldersWithoutOne) {
+  EXPECT_EQ(problems(right + "    tokenizer: {from: data}\n"),
+            "8:23: data has no tokenizer.json in it, where a tokenizer is kept");
+}
+
 TEST_F(PipelineProblems, RolesThatAStrategyHasNot) {
   EXPECT_EQ(problems(right + "    teacher: {from: base}\n"), "8:5: strategy \"pretrain\" works with no \"teacher\"");
 }
@@ -284,6 +333,21 @@ TEST_F(PipelineProblems, MissingFiles) {
             "6:26: there is no file \"shakespeare.txt\" (looked for shakespeare.txt, data/shakespeare.txt): put it "
             "into data, or set REGIMEN_DATA to the folder that has it; it is tinyshakespeare: input.txt in "
             "https://github.com/karpathy/char-rnn/tree/master/data/tinyshakespeare");
+}
+
+TEST_F(PipelineProblems, EmptyFiles) {
+  fs::create_directories(folder_ / "data" / "void");
+  for (const char* name : {"0.txt", "void/1.txt", "void/2.txt", "many/0.txt"}) write_file(folder_ / "data" / name, "");
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: [a.txt, 0.txt]}, validation: {text: void}}")),
+            "6:34: data/0.txt is empty\n"
+            "6:62: data/void is empty, as is every file in it");
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {text: many}}")), "");
+}
+
+TEST_F(PipelineProblems, FilesThatCannotBeRead) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root reads every file";
+  fs::permissions(folder_ / "data/a.txt", fs::perms::none);
+  EXPECT_EQ(problems(right), "6:26: data/a.txt cannot be read: Permission denied");
 }
 
 TEST_F(PipelineProblems, MissingSources) {

@@ -104,7 +104,7 @@ TEST_F(ReadPipeline, ReadsTheWholeGrammar) {
 
 TEST_F(ReadPipeline, DefaultsOfTheStrategyApplyUnderWhatIsGiven) {
   const std::string pairs =
-      "regimen: 1\nstages:\n  - {name: a, strategy: pairs, model: {from: data}, "
+      "regimen: 1\nstages:\n  - {name: a, strategy: pairs, model: {from: trained}, "
       "data: {train: {jsonl: p.jsonl}}";
   const Stage plain = read(pairs + "}").stages[0];
   EXPECT_EQ(plain.optimizer.learning_rate, 1e-6);
@@ -130,6 +130,17 @@ TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   EXPECT_EQ(e["trainable"], "adapter");
   EXPECT_EQ(e["data"]["train"]["text"][0], (folder_ / "data/a.txt").string());
   EXPECT_FALSE(e.contains("epochs"));
+  // 1 layer, 2 heads, 8 channels
+  EXPECT_EQ(e["model"]["kv_heads"], 2);
+  EXPECT_EQ(e["model"]["hidden"], 32);
+  EXPECT_EQ(e["model"]["dropout"], 0);
+}
+
+TEST_F(ReadPipeline, EffectiveSaysWhatIsHeldOut) {
+  const ReadOptions options = set({"stages.base.data.validation.split=0.1"});
+  const nlohmann::json e = read(one_stage("    steps: 7\n"), options).stages[0].effective;
+  EXPECT_EQ(e["data"]["validation"]["split"], 0.1);
+  EXPECT_FALSE(e["data"]["train"].contains("split"));
 }
 
 TEST_F(ReadPipeline, NameAndSeedHaveDefaults) {
@@ -148,6 +159,40 @@ TEST_F(ReadPipeline, SetOverridesByStageName) {
   EXPECT_EQ(p.stages[0].epochs, 0);  // steps from the command line replace the file's epochs
   EXPECT_EQ(p.stages[0].optimizer.learning_rate, 0.5);
   EXPECT_EQ(p.stages[0].adapters[0].config->values.at("rank").json, 2);
+}
+
+TEST_F(ReadPipeline, SetReplacesOneOfSeveral) {
+  const std::string text =
+      "backend: {chop: {cores: 1}}\n" + one_stage(
+                                            "    steps: 7\n"
+                                            "    schedule: {cosine: {warmup: 9, final: 0.5}}\n"
+                                            "    optimizer: {adamw: {learning_rate: 1e-3, beta1: 0.5}}\n"
+                                            "    tokenizer: {bpe: {vocabulary: 300}}\n"
+                                            "    checkpoint: {every: 500, keep: last}\n"
+                                            "    trainable: {last: 1}\n");
+  const Pipeline p = read(
+      text, set({"stages.base.schedule.linear.warmup=3", "stages.base.optimizer.sgd.learning_rate=0.1",
+                 "stages.base.optimizer.sgd.momentum=0.9", "stages.base.tokenizer.characters=",
+                 "stages.base.checkpoint.minutes=5", "stages.base.trainable.names=['*']", "backend.chip.threads=2"}));
+  const Stage& base = p.stages[0];
+  EXPECT_EQ(p.backend->id, "chip");
+  EXPECT_EQ(base.schedule.kind, "linear");
+  EXPECT_EQ(base.schedule.warmup, 3);
+  EXPECT_EQ(base.schedule.final, 0);
+  EXPECT_EQ(base.optimizer.kind, "sgd");
+  EXPECT_EQ(base.optimizer.learning_rate, 0.1);
+  EXPECT_EQ(base.optimizer.momentum, 0.9);
+  EXPECT_EQ(base.tokenizer.kind, "characters");
+  EXPECT_EQ(base.checkpoint_every, 0);
+  EXPECT_EQ(base.checkpoint_minutes, 5);
+  EXPECT_EQ(base.trainable_kind, "names");
+}
+
+TEST_F(ReadPipeline, SetKeepsWhatStandsBesideTheValue) {
+  const std::string text = one_stage("    steps: 7\n    schedule: {cosine: {warmup: 9, final: 0.5}}\n");
+  const Stage base = read(text, set({"stages.base.schedule.cosine.warmup=3"})).stages[0];
+  EXPECT_EQ(base.schedule.warmup, 3);
+  EXPECT_EQ(base.schedule.final, 0.5);
 }
 
 TEST_F(ReadPipeline, SetValuesAreYaml) {

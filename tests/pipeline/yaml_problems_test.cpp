@@ -20,7 +20,7 @@ TEST_F(YamlProblems, SetWithoutEquals) {
 
 TEST_F(YamlProblems, SetOfAWrongValue) {
   EXPECT_EQ(problems(right, set({"stages.base.steps=abc", "seed=-1"})),
-            "--set stages.base.steps=abc: \"steps\" should be a whole number, at least 1, came \"abc\"\n"
+            "--set stages.base.steps=abc: \"steps\" should be a whole number, 1 to 1000000000, came \"abc\"\n"
             "--set seed=-1: \"seed\" is -1, should be at least 0");
 }
 
