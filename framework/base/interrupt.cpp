@@ -1,28 +1,39 @@
-// interrupt.cpp - the signal handlers.
+// interrupt.cpp - a thread of its own waits for the signals, and nobody else sees them: a handler would run on the
+// stack of whatever thread is at work, and generated kernels keep data below its end.
 #include "base/interrupt.hpp"
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <string_view>
+#include <thread>
 
 namespace rgm {
 namespace {
-volatile std::sig_atomic_t count = 0;
-extern "C" void on_signal(int) {
-  if (count > 0) _exit(130);
-  count = 1;
-  constexpr char text[] = "\nstopping: this step is finished and a checkpoint written; a second Ctrl-C ends at once\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, sizeof text - 1);
+
+std::atomic<bool> asked{false};
+
+void say(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
+
+void wait_for(sigset_t signals) {
+  for (int signal = 0; sigwait(&signals, &signal) == 0;) {
+    if (asked.exchange(true)) _exit(interrupt_status());
+    say("\nstopping: this step is finished and a checkpoint written; a second Ctrl-C ends at once\n");
+  }
 }
+
 }  // namespace
 
 void catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are made later inherit it
+  std::thread(wait_for, signals).detach();
 }
-bool interrupted() { return count > 0; }
+bool interrupted() { return asked; }
 int interrupt_status() { return 130; }
 
 }  // namespace rgm

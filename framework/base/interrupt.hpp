@@ -4,7 +4,7 @@
 
 namespace rgm {
 
-void catch_interrupts();  // installs the handlers; once
+void catch_interrupts();  // from now on; once, before any other thread is made
 bool interrupted();       // has one come?
 int interrupt_status();   // 130: interrupted, with a checkpoint written
 

@@ -4,6 +4,7 @@
 #include "base/sha256.hpp"
 #include "data/content_hash.hpp"
 #include "host/host.hpp"
+#include "pipeline/device.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_stage.hpp"
 #include "plugins/options.hpp"
@@ -39,6 +40,13 @@ void hash_option_files(const Choice& choice, const fs::path& cache, nlohmann::or
     if (fs::is_regular_file(file))
       out[fmt::format("file.{}.{}", choice.id, (*o)->key)] = content_hash(std::span(&file, 1), cache);
   }
+}
+
+// With how many threads, above all; a backend that was not named has its defaults.
+nlohmann::json backend_options(const Surroundings& around, const Device& device) {
+  const Choice choice =
+      around.pipeline.backend ? *around.pipeline.backend : choose_backend(device.id(), around.registry);
+  return choice.config ? nlohmann::json(to_json(*choice.config)) : nlohmann::json();
 }
 
 // Without what is only watched while a stage trains: another line of it is no reason to begin anew.
@@ -93,6 +101,7 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
                         {"stage", index},
                         {"host", host_table()->version},
                         {"backend", device.id()},
+                        {"backend_options", backend_options(around, device)},
                         {"arch", device.info().arch ? device.info().arch : ""},
                         {"threads", device.info().threads}};
   out["inputs"] = sha256(all.dump());

@@ -14,13 +14,12 @@ namespace {
 
 // Makes folder/<name> from what `write` puts into an empty folder, all of it or nothing.
 template <class Write>
-std::string write_folder(const fs::path& folder, const std::string& name, const Write& write) {
+void write_folder(const fs::path& folder, const std::string& name, const Write& write) {
   const fs::path temporary = folder / ("." + name + ".new");
   fs::remove_all(temporary);
   fs::create_directories(temporary);
-  const std::string sha256 = write(temporary);
+  write(temporary);
   replace_folder(temporary, folder / name);
-  return sha256;
 }
 
 // Where the base of an adapter lies, for people and for PEFT.
@@ -36,30 +35,26 @@ void remove_folder(const fs::path& folder) {
   if (error) failure("{}: cannot be removed: {}", folder.string(), error.message());
 }
 
-// Answers the SHA-256 of the tensors; empty where a stage leaves rows.
-std::string write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_changed,
-                            const Surroundings& around) {
+void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_changed, const Surroundings& around) {
   const fs::path& folder = opened.setup.folder;
   if (!opened.setup.strategy->loss) {
     for (const char* name : {"model", "adapter"}) remove_folder(folder / name);
-    return "";
+    return;
   }
-  std::string sha256;
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
   // A base that nothing changed is kept once, where it came from.
   const bool keeps_base =
       !opened.adapters || base_changed || base_of(stage, around).empty() || opened.model->extra().count() > 0;
-  if (keeps_base) sha256 = write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
+  if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
   if (opened.adapters) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
-    sha256 = write_folder(folder, "adapter", [&](const fs::path& to) { return opened.adapters->save(to, base); });
+    write_folder(folder, "adapter", [&](const fs::path& to) { return opened.adapters->save(to, base); });
   }
   if (!keeps_base) remove_folder(folder / "model");
   if (!opened.adapters) remove_folder(folder / "adapter");
   fs::remove(folder / "rows.jsonl");
   fs::remove(folder / "rows.json");
-  return sha256;
 }
 
 void say_opened(const Stage& stage, const OpenedStage& opened) {
@@ -87,6 +82,23 @@ void say_result(const Stage& stage, const Record& record, const fs::path& folder
 
 }  // namespace
 
+namespace {
+
+// What a stage has left: model/, adapter/, or both.
+std::vector<fs::path> weights_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  if (fs::is_directory(folder / "adapter"))
+    for (const fs::path& adapter : adapter_folders(folder)) files.push_back(adapter / "adapter_model.safetensors");
+  files.push_back(folder / "model" / "model.safetensors");
+  std::erase_if(files, [](const fs::path& file) { return !fs::exists(file); });
+  return files;
+}
+
+// Over the hashes of the files, which are remembered.
+std::string hash_of(const std::vector<fs::path>& files, const fs::path& cache) { return content_hash(files, cache); }
+
+}  // namespace
+
 bool is_done(const Record& record, const Record& hashes, const fs::path& folder, const fs::path& cache) {
   const auto text = [](const Record& from, const char* key) {
     const auto found = from.find(key);
@@ -96,11 +108,8 @@ bool is_done(const Record& record, const Record& hashes, const fs::path& folder,
   if (text(record["hashes"], "inputs") != text(hashes, "inputs")) return false;
   const std::string result = text(record["hashes"], "result");
   if (result.empty()) return fs::exists(folder / "rows.jsonl");
-  // The record has the hash of what was trained; content_hash is over the hashes of files.
-  const bool adapters = fs::is_directory(folder / "adapter");
-  const fs::path weights =
-      adapters ? adapter_folders(folder)[0] / "adapter_model.safetensors" : folder / "model" / "model.safetensors";
-  return fs::exists(weights) && content_hash(std::span(&weights, 1), cache) == sha256(result);
+  const std::vector<fs::path> files = weights_in(folder);
+  return !files.empty() && hash_of(files, cache) == (files.size() == 1 ? sha256(result) : result);
 }
 
 // The stage's folder without what an earlier run left unfinished there.
@@ -152,8 +161,10 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     result["trained_parameters"] = opened.trained_parameters();
     result["base_unchanged"] = !base_changed;
   }
-  const std::string sha256 = write_artefacts(stage, opened, base_changed, around);
-  if (!sha256.empty()) record["hashes"]["result"] = result["sha256"] = sha256;
+  write_artefacts(stage, opened, base_changed, around);
+  // Of the one file there is, or of the hashes of several.
+  if (const std::vector<fs::path> files = weights_in(folder); opened.setup.strategy->loss)
+    record["hashes"]["result"] = result["sha256"] = files.size() == 1 ? file_hash(files[0]) : hash_of(files, {});
   result["peak_memory_bytes"] = peak_memory();
   record["result"] = std::move(result);
   record["status"] = "done";

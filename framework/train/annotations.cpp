@@ -35,7 +35,7 @@ std::vector<std::vector<float>> by_example(const Batch& batch, const std::string
 }  // namespace
 
 Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows) {
-  const std::string key = sha256(setup.inputs_sha256 + source.sha256());
+  const std::string key = sha256(setup.training_sha256 + source.sha256());
   const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".json");
   if (read(file)) return;
   compute(setup, self, source, rows);
