@@ -55,17 +55,18 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
   return open_text(spec, *tokens, std::move(tokenizer), options);
 }
 
-std::string read_text(const DataSpec& spec) {
+void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view)>& see) {
   require(!spec.files.empty(), "data: no files were found");
-  std::string out;
   for (const fs::path& file : spec.files) {
     if (spec.format == "text")
-      each_piece(file, nullptr, [&](std::string_view text, size_t) { out += text; });
+      each_piece(file, cut, [&](std::string_view text, size_t) { see(text); });
     else
-      each_row(file, spec.format, columns_by_number(spec),
-               [&](nlohmann::json& row, const std::string&) { append_texts(spec, row, out); });
+      each_row(file, spec.format, columns_by_number(spec), [&](nlohmann::json& row, const std::string&) {
+        std::string text;
+        append_texts(spec, row, text);
+        see(text);
+      });
   }
-  return out;
 }
 
 }  // namespace rgm

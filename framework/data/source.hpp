@@ -2,6 +2,7 @@
 // resumed by remembering one number, and sets larger than memory work.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,8 +83,9 @@ std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<Col
 std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
 
-// The text of all files, one after the other: what a tokenizer is trained on. UTF-8 checked.
-std::string read_text(const DataSpec& spec);
+// The text of all files, one after the other and piece by piece: what a tokenizer is trained on. UTF-8 checked. Pieces
+// end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is NULL, or where a row ends.
+void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view text)>& see);
 
 // A keyed permutation of [0, n): position -> unit, without a table.
 int64_t permuted(int64_t position, int64_t n, uint64_t key);

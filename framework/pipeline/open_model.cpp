@@ -2,9 +2,12 @@
 #include "pipeline/open_model.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.hpp"
+#include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "data/content_hash.hpp"
 #include "pipeline/open_adapter.hpp"
 
 namespace rgm {
@@ -66,14 +69,44 @@ ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
   return config;
 }
 
-TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train) {
+namespace {
+
+// All of the files, the held-out part too: a character that occurs only there needs an id as well.
+TokenizerPtr learn_characters(const DataSpec& train) {
+  std::set<char32_t> found;
+  each_text(train, nullptr, [&](std::string_view text) {
+    for (const char32_t c : code_points(text)) found.insert(c);
+  });
+  require(!found.empty(), "{}: is empty, and the tokenizer \"characters\" needs a text to learn from",
+          train.files[0].string());
+  return character_tokenizer({found.begin(), found.end()});
+}
+
+TokenizerPtr learn_bpe(const DataSpec& train, int64_t vocabulary) {
+  BpeTrainer trainer({.vocabulary = vocabulary});
+  const TokenizerPtr words = train_bpe("", {.vocabulary = 257});  // without merges: pieces end between words
+  each_text(train, words.get(), [&](std::string_view text) { trainer.add(text); });
+  return trainer.train();
+}
+
+}  // namespace
+
+TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, const fs::path& cache) {
   if (spec.kind == "from") return load_tokenizer(spec.from);
   if (spec.kind == "bytes") return byte_tokenizer();
   require(train != nullptr, "tokenizer \"{}\" learns from the training data: add data: {{train: …}}", spec.kind);
-  // All of the files, the held-out part too: a character that occurs only there needs an id as well.
-  const std::string text = read_text(*train);
-  if (spec.kind == "characters") return character_tokenizer(text);
-  return train_bpe(text, {.vocabulary = spec.vocabulary});
+  std::string what =
+      fmt::format("{} {} {} {}", spec.kind, spec.vocabulary, train->format, content_hash(train->files, cache));
+  for (const ColumnMap& c : train->columns) what += fmt::format(" {}={}", c.prompt.value_or(""), c.from);
+  const fs::path kept = cache / ("tokenizer-" + sha256(what).substr(0, 16));
+  if (!cache.empty() && fs::exists(kept / "tokenizer.json")) return load_tokenizer(kept);
+  const TokenizerPtr tokenizer =
+      spec.kind == "characters" ? learn_characters(*train) : learn_bpe(*train, spec.vocabulary);
+  if (!cache.empty()) {
+    fs::create_directories(kept);
+    save_tokenizer(*tokenizer, kept);
+  }
+  return tokenizer;
 }
 
 std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around) {
@@ -88,7 +121,7 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
                                   const Surroundings& around) {
   const ModelSpec& spec = stage.model;
   if (!spec.from_stage.empty() || !spec.from_folder.empty()) return take_model(spec, around);
-  const TokenizerPtr tokenizer = make_tokenizer(stage.tokenizer, train);
+  const TokenizerPtr tokenizer = make_tokenizer(stage.tokenizer, train, around.cache);
   if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)
     log::warning("the text has too few different pairs for {} tokens: the vocabulary is {}", stage.tokenizer.vocabulary,
                  tokenizer->vocabulary());

@@ -28,7 +28,9 @@ ModelPlace place_of(const ModelSpec& spec, const Surroundings& around);
 ModelPlace model_place(const fs::path& given);
 
 ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary);
-TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train);
+// Learned from the training data piece by piece, and kept in `cache` (unless that is empty) by what it was learned
+// from.
+TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, const fs::path& cache);
 // The policy of a stage: new weights come from `seed`.
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed, const Surroundings& around);
 // One that is taken as it is: a reference, a teacher, a reward.

@@ -16,6 +16,12 @@
 namespace rgm {
 namespace {
 
+std::string whole_text(const DataSpec& spec) {
+  std::string out;
+  each_text(spec, nullptr, [&](std::string_view text) { out += text; });
+  return out;
+}
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -231,11 +237,11 @@ TEST_F(TextSourceTest, IdsDoNotDependOnTheSizeOfThePieces) {
 
 TEST_F(TextSourceTest, ReadTextIsAllFiles) {
   const DataSpec spec{.format = "text", .files = {write("1.txt", "abc"), write("2.txt", "def")}, .columns = {}};
-  EXPECT_EQ(read_text(spec), "abcdef");
+  EXPECT_EQ(whole_text(spec), "abcdef");
   const DataSpec rows{.format = "jsonl",
                       .files = {write("r.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}\n")},
                       .columns = {}};
-  EXPECT_EQ(read_text(rows), "a\nb\n");
+  EXPECT_EQ(whole_text(rows), "a\nb\n");
 }
 
 }  // namespace
