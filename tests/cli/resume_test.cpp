@@ -22,6 +22,11 @@ class ResumeTest : public TinyRun {
 
   // Starts a run in `out`, sends `signal` once the checkpoint of `step` is there, and answers how the process ended.
   int stop_after(int step, int signal, const std::string& out) {
+    const fs::path wanted = folder_ / out / "base" / "checkpoint" / ("step-" + std::to_string(step));
+    return stop_when([&] { return fs::exists(wanted); }, signal, out);
+  }
+  template <class Condition>
+  int stop_when(const Condition& holds, int signal, const std::string& out) {
     const pid_t child = ::fork();
     if (child == 0) {
       const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -30,10 +35,8 @@ class ResumeTest : public TinyRun {
       ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
       ::_exit(99);
     }
-    const fs::path checkpoints = folder_ / out / "base" / "checkpoint";
-    const fs::path wanted = checkpoints / ("step-" + std::to_string(step));
     int status = 0;
-    while (!fs::exists(wanted) && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
+    while (!holds() && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
     ::kill(child, signal);
     ::waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -69,6 +72,25 @@ TEST_F(ResumeTest, InterruptedItSaysHowToGoOn) {
   ASSERT_EQ(said.status, 0) << said.err;
   EXPECT_GE(resumed_at(said.err), 50);
   EXPECT_EQ(hash_of("out/base/model/model.safetensors"), uninterrupted());
+}
+
+TEST_F(ResumeTest, InterruptedWhileItSamplesItGoesOnFromTheLastStep) {
+  write("p.yaml", tiny(5, "    sample: {prompt: \"the \", tokens: 1000000}\n"));
+  const auto evaluated = [&] {
+    const fs::path metrics = folder_ / "out/base/metrics.jsonl";
+    return fs::exists(metrics) && read_file(metrics).find("validation_loss") != std::string::npos;
+  };
+  ASSERT_EQ(stop_when(evaluated, SIGTERM, "out"), 130);
+  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("a second Ctrl-C ends at once"));
+  // What is only watched may change on the way.
+  const Said said = regimen("run p.yaml --out out --set stages.base.sample.tokens=5 --set stages.base.log.every=1");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(resumed_at(said.err), 5) << said.err;
+  ASSERT_EQ(regimen("run p.yaml --out whole --set stages.base.sample.tokens=5").status, 0);
+  EXPECT_EQ(hash_of("out/base/model/model.safetensors"), hash_of("whole/base/model/model.safetensors"));
+  EXPECT_EQ(json("out/base/stage.json")["result"]["validation_loss"],
+            json("whole/base/stage.json")["result"]["validation_loss"]);
+  EXPECT_EQ(json("out/base/stage.json")["result"]["loss"], json("whole/base/stage.json")["result"]["loss"]);
 }
 
 TEST_F(ResumeTest, ACheckpointOfOtherSettingsIsNotUsed) {

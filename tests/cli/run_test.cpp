@@ -53,6 +53,51 @@ TEST_F(TinyRun, WhatHasNotChangedIsNotRunAgain) {
   EXPECT_THAT(regimen("run p.yaml --set seed=4").err, Not(HasSubstr("unchanged")));
 }
 
+TEST_F(TinyRun, EveryLineOfTrainingHasItsKeys) {
+  write("p.yaml", tiny(20, "    log: {every: 5}\n    evaluate: {every: 5}\n"));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  std::istringstream metrics(read_file(folder_ / "runs/tiny/base/metrics.jsonl"));
+  int trained = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    const auto row = nlohmann::json::parse(line);
+    if (!row.contains("loss")) continue;
+    ++trained;
+    for (const char* key : {"step", "tokens", "learning_rate", "gradient_norm", "tokens_per_second"})
+      EXPECT_TRUE(row.contains(key)) << key << " is not in " << line;
+    EXPECT_EQ(row["tokens"], row["step"].get<int>() * 4 * 16);
+  }
+  EXPECT_EQ(trained, 4);
+}
+
+TEST_F(TinyRun, AResultThatWasDamagedIsMadeAgain) {
+  write("p.yaml", tiny(5));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const std::string whole = hash_of("runs/tiny/base/model/model.safetensors");
+  write("runs/tiny/base/model/model.safetensors", "half");
+  EXPECT_THAT(regimen("run p.yaml").err, Not(HasSubstr("unchanged")));
+  EXPECT_EQ(hash_of("runs/tiny/base/model/model.safetensors"), whole);
+  fs::remove_all(folder_ / "runs/tiny/base/model");
+  EXPECT_THAT(regimen("run p.yaml").err, Not(HasSubstr("unchanged")));
+}
+
+TEST_F(TinyRun, AStageThatFailedSaysWhy) {
+  write("p.yaml", tiny(20, "    optimizer: {sgd: {learning_rate: 1e30}}\n    clip: 0\n    log: {every: 1}\n"));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("is not finite"));
+  EXPECT_THAT(said.err, HasSubstr("There is no checkpoint yet"));
+  EXPECT_EQ(json("runs/tiny/base/stage.json")["status"], "failed");
+  EXPECT_TRUE(fs::exists(folder_ / "runs/tiny/report.html"));
+}
+
+TEST_F(TinyRun, APromptThatCannotBeReadIsFoundBeforeTheFirstStep) {
+  write("p.yaml", tiny(20, "    log: {every: 1}\n    sample: {prompt: \"é\"}\n"));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("\"é\" (U+00E9)"));
+  EXPECT_THAT(said.err, Not(HasSubstr("step 1/20")));
+}
+
 TEST_F(TinyRun, TwoRunsOfOneSeedGiveOneModel) {
   write("p.yaml", tiny(10));
   ASSERT_EQ(regimen("run p.yaml --out a").status, 0);

@@ -150,6 +150,37 @@ TEST_F(HooksTest, APromptAndKeysInACacheOfUnequalRows) {
   expect_near(ops::slice(y, 0, 1, 2), ops::slice(hidden(pass_over(tokens_of({text}))), 1, 6, 7), 1e-4);
 }
 
+// Layers may differ in how much stands in front of them.
+class KeysOfOneLayer : public TestHooks {
+ public:
+  KeysOfOneLayer(const Model& model, size_t site) : TestHooks(model), site_(site) {}
+  std::pair<Tensor, Tensor> key_values(size_t site) override {
+    return site == site_ ? TestHooks::key_values(site) : std::pair<Tensor, Tensor>();
+  }
+
+ private:
+  size_t site_;
+};
+
+TEST_F(HooksTest, KeysInFrontOfOneLayerAreDecodedAsRead) {
+  const NoGradient no_gradient;
+  KeysOfOneLayer some(*model, site("layers.1.attention"));
+  some.keys = {sample({2, 4, 4}, 5), sample({2, 4, 4}, 6)};
+  model->set_hooks(&some);
+  KeyValueCache cache(model->config(), 2, 16);
+  Pass prefill = pass_over(pass.tokens);
+  prefill.counts = {4, 6};
+  model->hidden(prefill, &cache);
+  const Tensor y = model->hidden(pass_over(tokens_of({{11}, {12}})), &cache);
+  auto text = some_tokens(6, 1);
+  text.resize(4);
+  text.push_back(11);
+  expect_near(ops::slice(y, 0, 0, 1), ops::slice(hidden(pass_over(tokens_of({text}))), 1, 4, 5), 1e-4);
+  text = some_tokens(6, 2);
+  text.push_back(12);
+  expect_near(ops::slice(y, 0, 1, 2), ops::slice(hidden(pass_over(tokens_of({text}))), 1, 6, 7), 1e-4);
+}
+
 TEST_F(HooksTest, GradientsReachWhatHooksTrain) {
   const Tensor scale = trained(values({1.5}));
   for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);

@@ -251,5 +251,44 @@ TEST_P(Ops, CustomOperationsHaveTheirOwnGradient) {
   EXPECT_EQ(squares.drops, 2);
 }
 
+TEST_P(Ops, PickRefusesAnIndexOutsideOfItsRow) {
+  const Tensor x = values({1, 2, 3, 4}, {2, 2});
+  EXPECT_THAT(to_host(ops::pick(x, indices({1, 0}))), ElementsAre(2, 3));
+  EXPECT_NE(message([&] { ops::pick(x, indices({0, -1})); }), "");  // would be the last of the row before
+  EXPECT_NE(message([&] { ops::pick(x, indices({2, 0})); }), "");
+}
+
+TEST_P(Ops, WhatComesLaterHasNoPartInARunningSum) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(to_host(ops::cumsum(values({1, 2, 4, 8, 16}), 0)), ElementsAre(1, 3, 7, 15, 31));
+  EXPECT_THAT(to_host(ops::cumsum(values({1, infinity}), 0)), ElementsAre(1, infinity));
+}
+
+TEST_P(Ops, OneTensorAsWeightAndBiasOfANormGetsBothGradients) {
+  const Tensor p = trained(values({1, 1})), x = values({-1, 1}, {1, 2});
+  backward(ops::sum(ops::layer_norm(x, p, p, 0)));
+  EXPECT_THAT(to_host(p.gradient()), ElementsAre(0, 2));  // dw = x normed = (-1, 1), db = (1, 1)
+}
+
+TEST_P(Ops, IntegersOfDifferentSizesJoinAsIntegers) {
+  const Tensor joined = ops::concat(std::array{indices({16777217}), ops::cast(indices({1}), RGM_BOOL)}, 0);
+  EXPECT_THAT(to_host<int32_t>(joined), ElementsAre(16777217, 1));
+}
+
+TEST_P(Ops, AReshapeOfNothingLeavesNoSizeOpen) {
+  EXPECT_THAT(message([] { ops::reshape(ops::full({0, 5}, 0), {0, -1}); }), HasSubstr("leaves a size open"));
+}
+
+// With logits (0, -200) both probabilities of the second token vanish.
+TEST_P(Ops, DivergencesStayFiniteWhereProbabilitiesVanish) {
+  const Tensor x = trained(values({1}, {1, 1})), w = values({0, -200}, {2, 1});
+  for (const int32_t kind : {RGM_FORWARD_KL, RGM_REVERSE_KL, RGM_JENSEN_SHANNON}) {
+    const Tensor d = ops::head_divergence(x, w, values({1}, {1, 1}), w, values({1}), kind, {});
+    EXPECT_EQ(item(d), 0) << kind;
+    backward(d);
+    EXPECT_EQ(item(x.take_gradient()), 0) << kind;
+  }
+}
+
 }  // namespace
 }  // namespace rgm::test
