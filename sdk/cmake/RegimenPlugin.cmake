@@ -19,8 +19,10 @@ function(regimen_add_plugin NAME)
   if(DEFINED REGIMEN_PLUGIN_DIRECTORY)
     set_target_properties(${NAME} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${REGIMEN_PLUGIN_DIRECTORY})
   endif()
+  # Written by the owner alone, whatever the umask: the host refuses what others may write, and folders in which they may.
+  add_custom_command(TARGET ${NAME} POST_BUILD VERBATIM
+                     COMMAND chmod go-w $<TARGET_FILE:${NAME}> $<TARGET_FILE_DIR:${NAME}>)
   if(NOT DEFINED REGIMEN_PLUGIN_INSTALL OR REGIMEN_PLUGIN_INSTALL)
-    # Written by the owner alone, whatever the umask: the host refuses what others may write.
     install(TARGETS ${NAME} LIBRARY DESTINATION lib/regimen
             PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   endif()

@@ -51,7 +51,8 @@ for kind in strategy adapter reward backend; do
 
   if "$regimen" run --help >/dev/null 2>&1; then
     # The project's own test checks and runs its pipeline.
-    ctest --test-dir "$project/build" --output-on-failure >"$work/log" 2>&1 || { cat "$work/log"; fail "$name"; }
+    ctest --test-dir "$project/build" -V >"$work/log" 2>&1 || { cat "$work/log"; fail "$name"; }
+    grep -q "everything lies in" "$work/log" || { cat "$work/log"; fail "$name: its pipeline was not run"; }
   else
     echo "$name: not run, the program has no command run"
   fi
