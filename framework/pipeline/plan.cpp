@@ -39,13 +39,19 @@ bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
   return false;
 }
 
+// One on the way; at the last step the result is written instead.
+bool writes_checkpoints(const TrainSettings& s, int64_t steps) {
+  return (s.checkpoint_every > 0 && s.checkpoint_every < steps) || s.checkpoint_minutes > 0;
+}
+
 // Two steps as they would be, with what a stage writes; the second finds the memory that the first has left.
 void two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   TrainSetup& setup = opened.setup;
   const TrainSettings kept = setup.settings;
+  const int64_t steps = steps_of(setup);
   setup.settings.steps = 2;
-  setup.settings.sample_prompt.clear();
-  setup.settings.checkpoint_every = writes && (kept.checkpoint_every || kept.checkpoint_minutes > 0) ? 1 : 0;
+  setup.settings.sample_tokens = std::min<int64_t>(kept.sample_tokens, 2);  // what a sample needs, it needs at once
+  setup.settings.checkpoint_every = writes && writes_checkpoints(kept, steps) ? 1 : 0;
   setup.settings.checkpoint_minutes = 0;
   setup.settings.keep = "last";
   setup.folder = folder;
@@ -62,7 +68,7 @@ void two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
 uint64_t dry_memory(OpenedStage& opened, const fs::path& folder, const Device& dry) {
   two_steps(opened, folder, /*writes=*/false);
   const TrainSettings& s = opened.setup.settings;
-  const bool checkpoints = s.checkpoint_every || s.checkpoint_minutes > 0;
+  const bool checkpoints = writes_checkpoints(s, steps_of(opened.setup));
   // On their way to disk: the weights, or with the two moments of AdamW.
   const auto copies = static_cast<uint64_t>(opened.trained_parameters()) * sizeof(float) * (checkpoints ? 3 : 1);
   return dry_peak_bytes(dry) + peak_memory() + copies;
