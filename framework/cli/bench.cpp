@@ -1,86 +1,67 @@
-// bench.cpp - `regimen bench --kernels`: every kernel of a backend against the reference, on random shapes.
+// bench.cpp - `regimen bench`: how fast a pipeline's stage is here, or whether a backend's kernels are right.
+#include "cli/bench.hpp"
+
 #include <fmt/format.h>
 
 #include <cstdio>
 
+#include "base/error.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "conformance/conformance.hpp"
-#include "plugins/minimal_host.hpp"
-#include "plugins/options.hpp"
-#include "plugins/registry.hpp"
+#include "host/host.hpp"
+#include "pipeline/bench.hpp"
 
 namespace rgm {
-namespace {
-
-std::string last_error() {
-  const rgm_str text = minimal_host().last_error();
-  return {text.data, text.size};
-}
-
-class OpenDevice {  // the first device of a backend, with its default options
- public:
-  OpenDevice(Registry& registry, const std::string& id) {
-    const Component& component = registry.find(RGM_KIND_BACKEND, id);
-    Problems problems("");
-    config_ = read_options(*component.data, YAML::Node(YAML::NodeType::Null), problems);
-    problems.raise();
-    device_.table = &component.table<rgm_backend>();
-    uint32_t count = 0;
-    if (device_.table->device_count(&count) != RGM_OK) failure("backend \"{}\" is not usable: {}", id, last_error());
-    if (count == 0) failure("backend \"{}\" is not usable: it finds no device", id);
-    if (device_.table->open(0, config_.get(), &device_.device) != RGM_OK)
-      failure("backend \"{}\" could not be opened: {}", id, last_error());
-  }
-  ~OpenDevice() {
-    if (device_.device) device_.table->close(device_.device);
-  }
-  OpenDevice(const OpenDevice&) = delete;
-  OpenDevice& operator=(const OpenDevice&) = delete;
-  const conformance::Device& get() const { return device_; }
-
- private:
-  std::unique_ptr<rgm_config> config_;
-  conformance::Device device_;
-};
-
-}  // namespace
 
 int bench(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
-  po::options_description options;
-  options.add_options()("kernels", "compare kernels")  //
-      ("backend", po::value<std::string>()->value_name("ID"), "the backend to look at")(
-          "only", po::value<std::string>()->value_name("TEXT"), "kernels with this in their name")(
-          "cases", po::value<int>()->value_name("N")->default_value(24), "at least so many for each kernel")(
-          "seed", po::value<int64_t>()->value_name("N")->default_value(1), "of the random shapes and values");
+  ReadOptions read;
+  KernelBench kernels;
+  BenchOptions stage;
+  po::options_description options("Options");
+  options.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
+                        "override a value, stages by name; the value is YAML")(
+      "backend", po::value(&kernels.backend)->value_name("ID"), "instead of the pipeline's; with --kernels, of which")(
+      "stage", po::value(&stage.stage)->value_name("NAME"), "which stage; otherwise the first that trains")(
+      "seconds", po::value(&stage.seconds)->value_name("N")->default_value(stage.seconds),
+      "of steps, at least five of them")("profile", po::bool_switch(&stage.profile),
+                                         "also every kernel's share of a step")(
+      "decode", po::value<int64_t>()->value_name("N"), "instead of training, N sequences side by side")(
+      "kernels", "instead, compare kernels with the reference")("only", po::value(&kernels.only)->value_name("TEXT"),
+                                                                "with --kernels: those with this in their name")(
+      "cases", po::value(&kernels.cases)->value_name("N")->default_value(kernels.cases),
+      "with --kernels: at least so many each")("seed",
+                                               po::value(&kernels.seed)->value_name("N")->default_value(kernels.seed),
+                                               "with --kernels: of shapes and values");
   const auto given = cli::parse(
       {.command = "bench",
-       .line = "--kernels --backend ID [--only TEXT] [--cases N] [--seed N]",
-       .text = "Runs every kernel of a backend beside the reference's on random shapes, strides, types and features.\n"
-               "Exit status 1 when one of them is wrong.",
-       .example = "regimen bench --kernels --backend onednn"},
+       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--stage NAME] [--profile] [--decode N]\n"
+               "       regimen bench --kernels --backend ID [--only TEXT] [--cases N] [--seed N]",
+       .text =
+           "Trains a stage for a few seconds and prints one JSON object: its speed, and that of the plain products\n"
+           "of its shapes. Or runs every kernel of a backend beside the reference's on random shapes, strides, "
+           "types\nand features; exit status 1 when one of them is wrong.",
+       .example = "regimen bench configs/bench/char.yaml --profile",
+       .places = {"file"}},
       options, arguments);
   if (!given) return 0;
-  require(given->count("kernels") > 0, "bench: say what to look at, as in `regimen bench --kernels --backend onednn`");
-  Registry registry;
-  require(given->count("backend") > 0, "bench: which backend? --backend ID, with one of: {}",
-          fmt::join(registry.ids(RGM_KIND_BACKEND), ", "));
-  require((*given)["cases"].as<int>() > 0, "bench: --cases is {}, expected at least 1", (*given)["cases"].as<int>());
-  const auto seed = (*given)["seed"].as<int64_t>();
-  require(seed >= 0, "bench: --seed is {}, expected at least 0", seed);
-
-  conformance::Options how;
-  how.seed = static_cast<uint64_t>(seed);
-  how.cases_per_kernel = (*given)["cases"].as<int>();
-  if (given->count("only")) how.filter = (*given)["only"].as<std::string>();
-  how.last_error = last_error;
-  const OpenDevice reference(registry, "reference");
-  const OpenDevice subject(registry, (*given)["backend"].as<std::string>());
-  const std::vector<conformance::Result> results = conformance::run(reference.get(), subject.get(), how);
-  require(!results.empty(), "bench: no kernel has \"{}\" in its name", how.filter);
-  fmt::print("{}", conformance::table(results));
-  return conformance::all_passed(results) ? 0 : 1;
+  if (given->count("kernels")) {
+    require(given->count("file") == 0, "bench: --kernels looks at a backend, not at a pipeline: leave out one of them");
+    return bench_kernels(kernels);
+  }
+  require(given->count("file") > 0,
+          "bench: say what to look at, as in `regimen bench configs/bench/char.yaml` or `regimen bench --kernels "
+          "--backend onednn`");
+  require(stage.seconds > 0 && stage.seconds <= 3600, "bench: --seconds is {}, expected more than 0 and at most 3600",
+          stage.seconds);
+  if (given->count("decode")) stage.decode = (*given)["decode"].as<int64_t>();
+  require(!stage.decode || (*stage.decode > 0 && *stage.decode <= 64), "bench: --decode is {}, expected 1 to 64",
+          stage.decode.value_or(0));
+  if (given->count("backend")) read.backend = kernels.backend;
+  Registry registry(host_table());
+  const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
+  fmt::print("{}\n", bench_stage(pipeline, stage, registry).dump(2));
+  return 0;
 }
 
 }  // namespace rgm

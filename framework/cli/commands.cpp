@@ -10,7 +10,7 @@ std::span<const Command> commands() {
       {"plan", "FILE", "what a run would do, need and take; nothing is trained", plan_pipeline},
       {"generate", "--model DIR", "text from a trained model", generate_text},
       {"plugins", "[ID]", "what is installed, and the options of each", plugins},
-      {"bench", "--kernels", "every kernel of a backend against the reference", bench},
+      {"bench", "FILE", "how fast a stage is here; or a backend's kernels against the reference", bench},
       {"new", "KIND NAME DIR", "a plug-in project that builds and runs", new_project},
   };
   return table;

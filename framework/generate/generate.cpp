@@ -29,6 +29,7 @@ class Decoder {
     require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.virtual_tokens(),
             model.config().context);
     if (sampling.end_at_end_of_text && model.tokenizer()) end_ = model.tokenizer()->end_of_text();
+    if (model.tokenizer()) words_ = static_cast<size_t>(model.tokenizer()->vocabulary());
   }
 
   std::vector<int32_t> fitted(const std::vector<int32_t>& prompt, size_t index) const;
@@ -48,6 +49,7 @@ class Decoder {
   int64_t room_;  // for text, in the context
   bool slide_;
   std::optional<int32_t> end_;
+  size_t words_ = SIZE_MAX;  // what the model has more of, to make its products round, is never chosen
 };
 
 std::vector<int32_t> Decoder::fitted(const std::vector<int32_t>& prompt, size_t index) const {
@@ -128,7 +130,8 @@ void Decoder::run(std::vector<Row>& all) {
     std::vector<int64_t> going;
     std::vector<Row*> kept;
     for (size_t b = 0; b < rows.size(); ++b) {
-      if (!choose(*rows[b], std::span(logits).subspan(b * V, V)) || (!slide_ && full(rows[b]))) continue;
+      if (!choose(*rows[b], std::span(logits).subspan(b * V, std::min(V, words_))) || (!slide_ && full(rows[b])))
+        continue;
       going.push_back(static_cast<int64_t>(b));
       kept.push_back(rows[b]);
     }

@@ -1,6 +1,8 @@
 // model.cpp - a model's parts: new weights, sites, and what is known about a whole model.
 #include "model/model.hpp"
 
+#include <algorithm>
+
 #include <cmath>
 
 #include "model/hooked.hpp"
@@ -162,13 +164,31 @@ int64_t Model::virtual_tokens() const {
   return prefix + (prompt ? prompt.size(0) : 0);
 }
 
-// 2 a multiplication and addition, thrice: forward, and backward for the input and for the weight. Scores and their
-// use take 2 T H D each; PaLM's count (Chowdhery et al. 2022, appendix B), which leaves the causal half out of account.
-double Model::flops_per_token(int64_t context) const {
-  double products = static_cast<double>(head_weight().count());
-  for (const Parameter& p : parameters_.all())
-    if (p.value.rank() == 2 && p.name.starts_with("layers.")) products += static_cast<double>(p.value.count());
-  return 6 * products + 12 * static_cast<double>(config_.layers * config_.heads * config_.head_dim * context);
+std::vector<ProductShape> Model::products() const {
+  std::vector<ProductShape> out;
+  const auto add = [&out](const Tensor& weight) {
+    const int64_t in = weight.size(1), rows = weight.size(0);
+    const auto same = std::ranges::find_if(out, [&](const ProductShape& s) { return s.in == in && s.out == rows; });
+    if (same != out.end())
+      ++same->count;
+    else
+      out.push_back({in, rows, 1});
+  };
+  for (const LayerPart& layer : layers_)
+    for (const LinearPart* part :
+         {&layer.qkv, &layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
+      if (*part) add(part->weight->value);
+  add(head_weight());
+  return out;
+}
+
+// 2 a multiplication and addition, thrice: forward, and backward for the input and for the weight. A token looks at
+// (tokens + 1) / 2 others on average, once for its scores and once for their use.
+double Model::flops_per_token(int64_t tokens) const {
+  double products = 0;
+  for (const ProductShape& s : this->products()) products += static_cast<double>(s.in * s.out * s.count);
+  const auto width = static_cast<double>(config_.layers * config_.heads * config_.head_dim);
+  return 6 * (products + width * static_cast<double>(tokens + 1));
 }
 
 }  // namespace rgm

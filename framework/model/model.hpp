@@ -67,6 +67,10 @@ struct LinearPart {
 struct NormPart {
   const Parameter *weight = nullptr, *bias = nullptr;
 };
+// A linear layer's weight (out, in), which `count` layers have.
+struct ProductShape {
+  int64_t in = 0, out = 0, count = 0;
+};
 // The parameters and sites of one layer. Either qkv or query, key and value have weights; these three have the sites.
 struct LayerPart {
   NormPart attention_norm, mlp_norm;
@@ -122,8 +126,11 @@ class Model {
   // (B, T, V) of hidden states
   Tensor logits(const Tensor& hidden, double temperature = 1) const;
 
-  int64_t virtual_tokens() const;                 // of a prompt hook or key_values, now
-  double flops_per_token(int64_t context) const;  // forward and backward: 6 x parameters in products + attention
+  int64_t virtual_tokens() const;              // of a prompt hook or key_values, now
+  std::vector<ProductShape> products() const;  // of a pass and its logits, each shape once
+  // Forward and backward with everything trained, of rows of `tokens`: 6 x parameters in products, and of causal
+  // attention what its scores and their use take, 6 x 2 L H D (tokens + 1) / 2.
+  double flops_per_token(int64_t tokens) const;
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

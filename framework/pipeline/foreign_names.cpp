@@ -128,8 +128,7 @@ constexpr Answer answers[] = {
     {"a pipeline", "batch", in_stage},
     {"a pipeline", "output_dir", "results go where `regimen run FILE --out DIR` says"},
 
-    {"a model", "vocab_size", "the tokenizer says it: tokenizer: {bpe: {vocabulary: …}}"},
-    {"a model", "vocabulary", "the tokenizer says it: tokenizer: {bpe: {vocabulary: …}}"},
+    {"a model", "vocab_size", "the tokenizer says it, tokenizer: {bpe: {vocabulary: …}}; more rows are \"vocabulary\""},
     {"a model", "tokenizer", "it is a key of the stage, beside \"model\""},
     {"a model", "type", "here it is \"family\""},
     {"a model", "model_type", "here it is \"family\""},

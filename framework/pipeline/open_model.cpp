@@ -64,7 +64,7 @@ ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
   config.head_dim = config.channels / config.heads;
   config.hidden = size_or(spec, "hidden", 4 * config.channels);
   config.context = size_or(spec, "context", config.context);
-  config.vocabulary = vocabulary;
+  config.vocabulary = size_or(spec, "vocabulary", vocabulary);
   if (const auto found = spec.reals.find("dropout"); found != spec.reals.end()) config.dropout = found->second;
   return config;
 }
@@ -125,7 +125,12 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
   if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)
     log::warning("the text has too few different pairs for {} tokens: the vocabulary is {}", stage.tokenizer.vocabulary,
                  tokenizer->vocabulary());
-  return Model::create(config_of(spec, tokenizer->vocabulary()), tokenizer, seed);
+  const ModelConfig config = config_of(spec, tokenizer->vocabulary());
+  require(config.vocabulary >= tokenizer->vocabulary(),
+          "stage \"{}\": the tokenizer has {} tokens, and model: {{vocabulary: {}}} has no room for them; write at "
+          "least as many, or leave it out",
+          stage.name, tokenizer->vocabulary(), config.vocabulary);
+  return Model::create(config, tokenizer, seed);
 }
 
 void freeze(Parameters& all) {

@@ -4,19 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/log.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_stage.hpp"
-#include "pipeline/product_rate.hpp"
+#include "pipeline/product_time.hpp"
 #include "pipeline/record.hpp"
 #include "tensor/dry_device.hpp"
 
 namespace rgm {
 namespace {
 
-// Of what products alone would take: norms, attention's softmax, the optimizer and the host's work come on top.
-constexpr double efficiency = 0.6;
+// Of what products alone would take, in a stage too large to try: the rest weighs less the larger the model is.
+constexpr double efficiency = 0.85;
+constexpr int64_t rows_to_time = 256;  // of products
 
 struct TemporaryFolder {
   fs::path path = fs::temp_directory_path() / fmt::format("regimen-plan-{}", ::getpid());
@@ -44,8 +46,9 @@ bool writes_checkpoints(const TrainSettings& s, int64_t steps) {
   return (s.checkpoint_every > 0 && s.checkpoint_every < steps) || s.checkpoint_minutes > 0;
 }
 
-// Two steps as they would be, with what a stage writes; the second finds the memory that the first has left.
-void two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
+// Two steps as they would be, with what a stage writes; the second finds the memory that the first has left. Answers
+// the seconds of the second.
+double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   TrainSetup& setup = opened.setup;
   const TrainSettings kept = setup.settings;
   const int64_t steps = steps_of(setup);
@@ -55,12 +58,20 @@ void two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   setup.settings.checkpoint_minutes = 0;
   setup.settings.keep = "last";
   setup.folder = folder;
+  std::vector<std::chrono::steady_clock::time_point> ends;
+  setup.after_step = [&](int64_t, int64_t) {
+    current_device().wait();
+    ends.push_back(std::chrono::steady_clock::now());
+    return true;
+  };
   auto held_out = setup.sources.extract("validation");
   fs::create_directories(folder / "model");
   train(setup);
   if (writes) opened.model->save(folder / "model");
   if (held_out) setup.sources.insert(std::move(held_out));
   setup.settings = kept;
+  setup.after_step = {};
+  return ends.size() < 2 ? 0 : std::chrono::duration<double>(ends[1] - ends[0]).count();
 }
 
 // The most memory that the process takes, from the counts of a device that does nothing. A backend's own scratch memory
@@ -74,26 +85,25 @@ uint64_t dry_memory(OpenedStage& opened, const fs::path& folder, const Device& d
   return dry_peak_bytes(dry) + peak_memory() + copies;
 }
 
-// Small steps are tried on the device itself, which tells the backend's own memory too.
+// Small steps are tried on the device itself, which tells the backend's own memory and the time too.
 bool is_small(const StagePlan& plan) {
   const auto free = static_cast<uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const double step_seconds = *plan.seconds / static_cast<double>(std::max<int64_t>(1, plan.steps));
   return *plan.memory_bytes < std::min<uint64_t>(free / 2, uint64_t{4} << 30) && step_seconds < 2;
 }
 
-uint64_t tried_memory(const Stage& stage, size_t index, const Surroundings& around) {
+void try_out(const Stage& stage, size_t index, const Surroundings& around, StagePlan& out) {
   reset_peak_memory();
   OpenedStage opened = open_stage(stage, index, around);
-  two_steps(opened, around.run / (stage.name + "-tried"), /*writes=*/true);
-  return peak_memory();
+  const double step = two_steps(opened, around.run / (stage.name + "-tried"), /*writes=*/true);
+  out.memory_bytes = peak_memory();
+  if (step > 0) out.seconds = step * static_cast<double>(out.steps);
 }
 
 // Answers the model that the stage would leave; it lies on the device that only counts.
 std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surroundings& around,
                                   const std::shared_ptr<Device>& real, StagePlan& out) {
   const Quiet quiet;
-  const auto given = stage.model.sizes.find("channels");
-  const double rate = product_rate(*real, given == stage.model.sizes.end() ? 128 : given->second);
   const auto dry = make_dry_device(*real);
   set_current_device(dry);
   reset_peak_memory();
@@ -114,10 +124,12 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
                                       static_cast<double>(out.steps * stage.batch));
     out.memory_bytes = dry_memory(opened, around.run / stage.name, *dry);
     out.trained = opened.trained_parameters();
+    set_current_device(real);
+    const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02).rate();
     out.seconds = static_cast<double>(out.tokens) * opened.setup.flops_per_token / (rate * efficiency);
   }
   set_current_device(real);
-  if (is_small(out)) out.memory_bytes = tried_memory(stage, index, around);
+  if (is_small(out)) try_out(stage, index, around, out);
   return model;
 }
 

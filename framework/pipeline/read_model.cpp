@@ -19,9 +19,10 @@ void read_sizes(YamlMap& map, ModelSpec& out) {
     int64_t max;
     bool required;
   };
-  constexpr Size sizes[] = {{"layers", 1000, true},      {"heads", 4096, true},
-                            {"channels", 1 << 20, true}, {"context", int64_t{1} << 24, true},
-                            {"kv_heads", 4096, false},   {"hidden", 1 << 22, false}};
+  constexpr Size sizes[] = {{"layers", 1000, true},        {"heads", 4096, true},
+                            {"channels", 1 << 20, true},   {"context", int64_t{1} << 24, true},
+                            {"kv_heads", 4096, false},     {"hidden", 1 << 22, false},
+                            {"vocabulary", 1 << 24, false}};
   std::vector<std::string> missing;
   for (const Size& size : sizes) {
     int64_t n = 0;

@@ -92,6 +92,19 @@ size_t Device::rounded(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+void Device::give_back_idle() {
+  for (auto& [size, blocks] : free_) {
+    for (void* block : blocks) backend_.free(device_, block), held_ -= size;
+    blocks.clear();
+  }
+}
+
+void Device::trim() {
+  wait();
+  const std::lock_guard lock(mutex_);
+  give_back_idle();
+}
+
 void* Device::allocate(size_t bytes) {
   const size_t size = rounded(bytes);
   const std::lock_guard lock(mutex_);
@@ -101,11 +114,8 @@ void* Device::allocate(size_t bytes) {
     found->second.pop_back();
   } else {
     rgm_status status = backend_.alloc(device_, size, &block);
-    if (status == RGM_NO_MEMORY) {  // give back what lies idle, then ask once more
-      for (auto& [idle, blocks] : free_) {
-        for (void* b : blocks) backend_.free(device_, b), held_ -= idle;
-        blocks.clear();
-      }
+    if (status == RGM_NO_MEMORY) {  // once more, with what lies idle
+      give_back_idle();
       status = backend_.alloc(device_, size, &block);
     }
     if (status == RGM_NO_MEMORY)

@@ -23,6 +23,7 @@ class Device {
   const std::string& id() const { return id_; }  // of the backend, as in the pipeline
   const rgm_device_info& info() const { return info_; }
   const rgm_kernels& kernels() const { return kernels_; }
+  void set_kernels(const rgm_kernels& kernels) { kernels_ = kernels; }  // to stand before the device's own
   rgm_queue* queue() const { return queue_; }
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
@@ -30,6 +31,7 @@ class Device {
   // [any] A block of at least `bytes`, aligned to 256. Throws RGM_NO_MEMORY with what was asked and what is held.
   void* allocate(size_t bytes);
   void release(void* block, size_t bytes);
+  void trim();  // [any] gives blocks back that lie idle
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
   void wait();
@@ -41,6 +43,7 @@ class Device {
 
  private:
   static size_t rounded(size_t bytes);
+  void give_back_idle();  // with the mutex held
   void take_kernels();
 
   const rgm_backend& backend_;

@@ -61,7 +61,7 @@ bool Loop::one_step() {
       std::chrono::duration<double>(Clock::now() - last_checkpoint_).count() >= 60 * s.checkpoint_minutes;
   if (interrupted()) throw Stopped();
   if (step_ < steps_ && (by_steps || by_time)) checkpoint();
-  return true;
+  return !setup_.after_step || setup_.after_step(step_, tokens_);
 }
 
 // The step that was begun does not count: what it left on the way is dropped.

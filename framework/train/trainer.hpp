@@ -3,6 +3,7 @@
 #pragma once
 #include <regimen/abi/strategy.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -27,6 +28,8 @@ struct TrainSetup {
   std::string inputs_sha256;                               // of everything that goes in
   std::string training_sha256;  // of what can change the weights: a checkpoint of another is not resumed
   double flops_per_token = 0;
+  // With the tokens read so far. False: the stage ends there, as if its steps were done.
+  std::function<bool(int64_t step, int64_t tokens)> after_step;
 };
 
 struct TrainResult {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Every pipeline in configs/ is checked and run, shortened to a few steps. One whose data is not on this machine is
-# named and left out.
+# named and left out. Those in configs/bench/ are benched instead, with one narrow layer.
 #   run.sh PROGRAM CONFIGS
 set -uo pipefail
 program=$1 configs=$2
@@ -16,6 +16,16 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
     fi
     cat "$out/said"
     failed=1
+    continue
+  fi
+  if [[ $file == */bench/* ]]; then
+    smaller=()
+    for size in layers=1 heads=2 channels=32 vocabulary=300; do smaller+=(--set "stages.base.model.$size"); done
+    if ! "$program" bench "$file" --seconds 0.01 "${smaller[@]}" >"$out/said" 2>&1; then
+      cat "$out/said"
+      failed=1
+    fi
+    ran=$((ran + 1))
     continue
   fi
   stage=$(awk '$1 == "-" && $2 == "name:" { print $3; exit }' "$file")

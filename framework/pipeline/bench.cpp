@@ -1,0 +1,215 @@
+// bench.cpp - steps of a stage under a clock: what the host adds to plain products is what is left to gain.
+#include "pipeline/bench.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <numeric>
+
+#include "base/log.hpp"
+#include "generate/generate.hpp"
+#include "pipeline/device.hpp"
+#include "pipeline/open_stage.hpp"
+#include "pipeline/product_time.hpp"
+#include "pipeline/record.hpp"
+#include "tensor/kernel_profile.hpp"
+
+namespace rgm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+struct TemporaryFolder {
+  fs::path path = fs::temp_directory_path() / fmt::format("regimen-bench-{}", ::getpid());
+  TemporaryFolder() { fs::create_directories(path); }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+// Messages of steps that are not meant are not shown.
+struct Quiet {
+  Quiet() { log::set_level(log::Level::warning); }
+  ~Quiet() { log::set_level(log::Level::info); }
+};
+
+// Since the program was started, to the hundredth of a second that the system keeps.
+double seconds_of_process() {
+  std::ifstream in("/proc/self/stat");
+  std::string all((std::istreambuf_iterator<char>(in)), {});
+  std::istringstream fields(all.substr(all.rfind(')') + 1));  // from the third field on: the name may have spaces
+  std::string field;
+  for (int i = 3; i <= 22; ++i) fields >> field;
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9 -
+         std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double median(std::vector<double> all) {
+  std::ranges::sort(all);
+  const size_t half = all.size() / 2;
+  return all.size() % 2 ? all[half] : (all[half - 1] + all[half]) / 2;
+}
+
+double rounded(double x) { return std::stod(fmt::format("{:.4g}", x)); }
+
+// By the time they take, what is below a thousandth left out.
+Json table_of(const std::map<std::string, KernelTime>& times, double steps) {
+  std::vector<std::pair<std::string, KernelTime>> all(times.begin(), times.end());
+  std::ranges::sort(all, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  double total = 0;
+  for (const auto& one : all) total += one.second.seconds;
+  Json out = Json::array();
+  for (const auto& [name, t] : all) {
+    if (t.seconds < total / 1000) break;
+    Json& row = out.emplace_back(Json{{"kernel", name},
+                                      {"calls", rounded(static_cast<double>(t.calls) / steps)},
+                                      {"ms", rounded(t.seconds * 1e3 / steps)},
+                                      {"share", rounded(t.seconds / total)}});
+    if (t.operations > 0) row["gflops"] = rounded(t.operations / t.seconds * 1e-9);
+  }
+  return out;
+}
+
+const Stage& chosen(const Pipeline& pipeline, const std::string& name, size_t& index) {
+  for (index = 0; index < pipeline.stages.size(); ++index) {
+    const Stage& stage = pipeline.stages[index];
+    if (name.empty() ? stage.strategy.component->table<rgm_strategy>().loss != nullptr : stage.name == name)
+      return stage;
+  }
+  if (name.empty()) invalid("bench: no stage of pipeline \"{}\" trains", pipeline.name);
+  invalid("bench: pipeline \"{}\" has no stage \"{}\"", pipeline.name, name);
+}
+
+constexpr int unmeasured_steps = 2, measured_steps = 5;
+
+struct Measured {
+  std::vector<double> seconds;  // of each step
+  double start = 0;             // of the program until the first was done
+  double tokens = 0;            // a step, on average
+  Json kernels;
+};
+
+Measured measure(OpenedStage& opened, const BenchOptions& options, Device& device) {
+  Measured out;
+  std::optional<KernelProfile> profile;
+  auto last = Clock::now();
+  const auto begin = last;
+  TrainSetup& setup = opened.setup;
+  setup.settings.steps = int64_t{1} << 40;
+  setup.settings.schedule = {};
+  setup.settings.sample_prompt.clear();
+  setup.settings.evaluate_every = setup.settings.checkpoint_every = 0;
+  setup.settings.checkpoint_minutes = 0;
+  setup.settings.keep = "last";
+  setup.sources.erase("validation");
+  setup.after_step = [&](int64_t step, int64_t tokens) {
+    device.wait();
+    const auto now = Clock::now();
+    if (step == 1) out.start = seconds_of_process();
+    if (step > unmeasured_steps) out.seconds.push_back(std::chrono::duration<double>(now - last).count());
+    if (step == unmeasured_steps && options.profile) profile.emplace(device);
+    out.tokens = static_cast<double>(tokens) / static_cast<double>(step);
+    last = Clock::now();
+    return out.seconds.size() < measured_steps || std::chrono::duration<double>(last - begin).count() < options.seconds;
+  };
+  train(setup);
+  if (profile) out.kernels = table_of(profile->times(), static_cast<double>(out.seconds.size()));
+  return out;
+}
+
+Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& device) {
+  const TrainSettings settings = opened.setup.settings;
+  const Model& model = *opened.model;
+  const Measured measured = measure(opened, options, device);
+  const double step = median(measured.seconds), tokens = measured.tokens;
+  const double row = tokens / static_cast<double>(settings.batch);
+  const double operations = tokens * model.flops_per_token(static_cast<int64_t>(row));
+  const uint64_t memory = peak_memory();
+  const int64_t together = settings.micro_batch > 0 ? settings.micro_batch : settings.batch;
+  const auto rows = static_cast<int64_t>(row * static_cast<double>(together));
+  const double products = product_time(model.products(), rows, /*backward=*/true, options.seconds / 50).rate();
+  Json out = {{"tokens_per_second", rounded(tokens / step)},
+              {"step_ms", rounded(step * 1e3)},
+              {"model_gflops", rounded(operations / step * 1e-9)},
+              {"matmul_gflops", rounded(products * 1e-9)},
+              {"efficiency", rounded(operations / step / products)},
+              {"peak_memory_bytes", memory},
+              {"start_ms", std::round(measured.start * 1e3)},
+              {"steps", measured.seconds.size()},
+              {"formula", fmt::format("model_gflops: {:.4g} a step = {:.0f} tokens x 6 x (parameters in products + "
+                                      "layers x heads x width x (row of {:.0f} + 1))",
+                                      operations * 1e-9, tokens, row)}};
+  if (options.profile) out["kernels"] = measured.kernels;
+  return out;
+}
+
+// A prompt of one token, so that every step is a step of decoding; the middle of the context is where most are.
+Json decode_bench(const Model& model, const BenchOptions& options, Device& device) {
+  const int64_t sequences = *options.decode;
+  Sampling sampling;
+  sampling.answers = sequences;
+  sampling.temperature = 0;
+  sampling.end_at_end_of_text = false;
+  sampling.max_tokens = std::min<int64_t>(model.config().context - 1, 128);
+  std::vector<double> seconds;
+  std::optional<KernelProfile> profile;
+  int64_t seen = 0;
+  auto last = Clock::now();
+  generate(model, {{0}}, sampling, false, [&](int64_t, int32_t) {
+    if (++seen % sequences != 0) return;
+    const auto now = Clock::now();
+    if (seen / sequences > unmeasured_steps) seconds.push_back(std::chrono::duration<double>(now - last).count());
+    if (seen / sequences == unmeasured_steps && options.profile) profile.emplace(device);
+    last = Clock::now();
+  });
+  const Json kernels = profile ? table_of(profile->times(), static_cast<double>(seconds.size())) : Json();
+  profile.reset();
+  const double step = median(seconds);
+  const uint64_t memory = peak_memory();
+  double weights = 0, operations = 0;
+  for (const ProductShape& s : model.products()) weights += static_cast<double>(s.in * s.out * s.count);
+  operations = 2 * weights * static_cast<double>(sequences);
+  const double products = product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50).rate();
+  const double read = read_rate(), bytes = weights * sizeof(float);
+  Json out = {{"sequences", sequences},
+              {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
+              {"step_ms", rounded(step * 1e3)},
+              {"model_gflops", rounded(operations / step * 1e-9)},
+              {"matmul_gflops", rounded(products * 1e-9)},
+              {"efficiency", rounded(operations / step / products)},
+              {"weight_bytes", bytes},
+              {"read_gigabytes_per_second", rounded(read * 1e-9)},
+              {"read_efficiency", rounded(bytes / step / read)},
+              {"peak_memory_bytes", memory},
+              {"formula", fmt::format("model_gflops: {:.4g} a step = {} sequences x 2 x parameters in products",
+                                      operations * 1e-9, sequences)}};
+  if (options.profile) out["kernels"] = kernels;
+  return out;
+}
+
+}  // namespace
+
+Json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+  const TemporaryFolder folder;
+  const DeviceScope scope;
+  const Quiet quiet;
+  size_t index = 0;
+  const Stage& stage = chosen(pipeline, options.stage, index);
+  const auto device = open_device(pipeline.backend, registry);
+  const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", nullptr};
+  OpenedStage opened = open_stage(stage, index, around);
+  fs::create_directories(opened.setup.folder);
+  Json out = {{"backend", device->id()}};
+  out.update(options.decode ? decode_bench(*opened.model, options, *device) : train_bench(opened, options, *device));
+  return out;
+}
+
+}  // namespace rgm

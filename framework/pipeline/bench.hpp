@@ -1,0 +1,22 @@
+// bench.hpp - how fast a stage trains or decodes on a device, beside the plain products of its shapes.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "pipeline/pipeline.hpp"
+
+namespace rgm {
+
+struct BenchOptions {
+  std::string stage;              // empty: the first that trains
+  double seconds = 10;            // of steps, at least five
+  bool profile = false;           // every kernel is timed as well
+  std::optional<int64_t> decode;  // instead of training, this many sequences side by side
+};
+
+// One object: backend tokens_per_second step_ms model_gflops matmul_gflops efficiency peak_memory_bytes start_ms, the
+// formula of model_gflops, and with `profile` kernels: [{kernel calls ms share gflops}] of a step. Decoding has
+// sequences weight_bytes read_gigabytes_per_second read_efficiency in the place of start_ms. Leaves nothing on disk.
+nlohmann::ordered_json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
+
+}  // namespace rgm

@@ -1,0 +1,69 @@
+// product_time.cpp - products and reads that are timed by themselves.
+#include "pipeline/product_time.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "tensor/kernel.hpp"
+#include "tensor/ops.hpp"
+#include "tensor/views.hpp"
+
+namespace rgm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// The best of calls. Short ones are timed several at once, or waiting would count more than they do.
+double best_time(double budget, const std::function<void()>& call) {
+  Device& device = current_device();
+  const auto time = [&](int n) {
+    const auto start = Clock::now();
+    for (int i = 0; i < n; ++i) call();
+    device.wait();
+    return seconds_since(start) / n;
+  };
+  const double first = time(1);  // it may set things up
+  const int n = static_cast<int>(std::clamp(0.001 / first, 1.0, 50.0));
+  double best = first;
+  const auto start = Clock::now();
+  for (int calls = 0; calls < 3 || seconds_since(start) < budget; ++calls) best = std::min(best, time(n));
+  return best;
+}
+
+}  // namespace
+
+ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds) {
+  ProductTime out;
+  for (const ProductShape& s : shapes) {
+    const Tensor x = ops::full({rows, s.in}, 0.5), w = ops::full({s.out, s.in}, 0.25), y = ops::full({rows, s.out}, 1);
+    const rgm_view wt = views::transposed(w.view()), yt = views::transposed(y.view());
+    const double each = 2.0 * static_cast<double>(rows) * static_cast<double>(s.in) * static_cast<double>(s.out);
+    const auto product = [&](const rgm_view& a, const rgm_view& b, const rgm_view& c) {
+      return best_time(seconds, [&] { kernel::matmul(1, a, b, 0, c); });
+    };
+    double time = product(x.view(), wt, y.view());
+    if (backward) time += product(y.view(), w.view(), x.view()) + product(yt, x.view(), w.view());
+    out.operations += each * static_cast<double>(s.count) * (backward ? 3 : 1);
+    out.seconds += time * static_cast<double>(s.count);
+  }
+  current_device().trim();
+  return out;
+}
+
+double read_rate() {
+  constexpr int64_t n = int64_t{64} << 20;
+  const Tensor x = ops::full({n}, 1), y = ops::full({}, 0);
+  const rgm_view* const views[] = {&x.view()};
+  const rgm_kernels& k = kernel::table();
+  const auto read = [&] {
+    if (RGM_HAS(&k, sum_of_squares) && k.sum_of_squares(kernel::queue(), 1, views, &y.view()) == RGM_OK) return;
+    const rgm_view sum = dense_view({1}, RGM_F32, y.view().data);
+    kernel::reduce(RGM_SUM, 1, x.view(), sum);
+  };
+  return static_cast<double>(n) * sizeof(float) / best_time(0.5, read);
+}
+
+}  // namespace rgm

@@ -1,0 +1,23 @@
+// product_time.hpp - how fast a device multiplies matrices of a model's shapes, and reads memory. Only for figures that
+// people read: nothing that is computed depends on it.
+#pragma once
+#include <span>
+
+#include "model/model.hpp"
+
+namespace rgm {
+
+struct ProductTime {
+  double operations = 0;  // floating-point ones
+  double seconds = 0;     // that they take
+  double rate() const { return operations / seconds; }
+};
+
+// Of rows times each weight's shape, as often as a step has it: forward and, with `backward`, the two products of the
+// gradients. Each is the best of calls that take `seconds` together, and of at least three. On the current device.
+ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds);
+
+// Bytes a second: the best of passes over 256 MiB of the current device's memory, as its fastest reading kernel does.
+double read_rate();
+
+}  // namespace rgm

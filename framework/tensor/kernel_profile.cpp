@@ -1,0 +1,152 @@
+// kernel_profile.cpp - a table of kernels that time those of the device behind them.
+#include "tensor/kernel_profile.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/error.hpp"
+
+namespace rgm {
+namespace {
+
+struct Running {
+  Device* device = nullptr;
+  rgm_kernels kernels{};
+  std::map<std::string, KernelTime> times;
+};
+Running* running = nullptr;
+
+void file(const std::string& name, double seconds, double operations = 0) {
+  KernelTime& t = running->times[name];
+  ++t.calls;
+  t.seconds += seconds;
+  t.operations += operations;
+}
+
+template <class Call>
+double timed(rgm_status& status, const Call& call) {
+  const auto start = std::chrono::steady_clock::now();
+  status = call();
+  if (status == RGM_OK) status = running->device->backend().wait(running->device->queue());
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+template <auto kernel>
+const char* name_of = "";
+
+// A kernel of the table that is filed under its name alone.
+template <auto kernel, class... A>
+rgm_status plain(A... arguments) {
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return (running->kernels.*kernel)(arguments...); });
+  if (status == RGM_OK) file(name_of<kernel>, seconds);
+  return status;
+}
+
+int64_t batches(const rgm_view& v) {
+  int64_t n = 1;
+  for (int32_t i = 0; i + 2 < v.rank; ++i) n *= v.shape[i];
+  return n;
+}
+
+rgm_status matmul(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view* b, double beta, const rgm_view* y) {
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return running->kernels.matmul(q, alpha, a, b, beta, y); });
+  if (status != RGM_OK) return status;
+  const int64_t M = y->shape[y->rank - 2], N = y->shape[y->rank - 1], K = a->shape[a->rank - 1], n = batches(*y);
+  const std::string many = n > 1 ? fmt::format("{} of ", n) : "";
+  file(fmt::format("matmul {}{}x{}x{}", many, M, K, N), seconds, 2 * double(n) * double(M) * double(K) * double(N));
+  return status;
+}
+
+rgm_status linear(rgm_queue* q, const rgm_linear* a) {
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return running->kernels.linear(q, a); });
+  if (status != RGM_OK) return status;
+  const int64_t M = a->x->shape[0], K = a->x->shape[1], N = a->y->shape[a->y->rank - 1];
+  file(fmt::format("linear {}x{}x{}", M, K, N), seconds, 2 * double(M) * double(K) * double(N));
+  return status;
+}
+
+// Of the pairs that a causal mask leaves: two products forward, five backward, where the scores are made again.
+template <auto kernel>
+rgm_status attention(rgm_queue* q, const rgm_attention* a) {
+  constexpr bool grad = kernel == &rgm_kernels::attention_grad;
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return (running->kernels.*kernel)(q, a); });
+  if (status != RGM_OK) return status;
+  const auto Tq = double(a->q->shape[1]), Tk = double(a->k->shape[1]);
+  const double pairs = a->features & RGM_ATTENTION_CAUSAL ? Tq * (Tk - (Tq - 1) / 2) : Tq * Tk;
+  const double heads = double(a->q->shape[0]) * double(a->q->shape[2]) * double(a->q->shape[3]);
+  file(grad ? "attention_grad" : "attention", seconds, (grad ? 10 : 4) * pairs * heads);
+  return status;
+}
+
+rgm_status head_loss(rgm_queue* q, const rgm_head_loss* a) {
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return running->kernels.head_loss(q, a); });
+  if (status != RGM_OK) return status;
+  const bool grad = a->features & RGM_HEAD_GRAD;
+  const double products = 1 + (grad && a->dx && a->dx->data ? 1 : 0) + (grad && a->dw && a->dw->data ? 1 : 0);
+  const int64_t M = a->x->shape[0], C = a->x->shape[1], V = a->w->shape[0];
+  file(fmt::format("head_loss {}x{}x{}", M, C, V), seconds, 2 * products * double(M) * double(C) * double(V));
+  return status;
+}
+
+template <auto kernel, class... A>
+void put(rgm_kernels& table, rgm_status (*&place)(A...)) {
+  if (table.*kernel) place = plain<kernel, A...>;
+}
+template <auto kernel>
+void time(rgm_kernels& table, const char* name) {
+  name_of<kernel> = name;
+  put<kernel>(table, table.*kernel);
+}
+
+rgm_kernels timed_table(const rgm_kernels& real) {
+  rgm_kernels k = real;
+  time<&rgm_kernels::fill>(k, "fill");
+  time<&rgm_kernels::copy>(k, "copy");
+  time<&rgm_kernels::unary>(k, "unary");
+  time<&rgm_kernels::binary>(k, "binary");
+  time<&rgm_kernels::select>(k, "select");
+  time<&rgm_kernels::reduce>(k, "reduce");
+  time<&rgm_kernels::gather>(k, "gather");
+  time<&rgm_kernels::scatter_add>(k, "scatter_add");
+  time<&rgm_kernels::random>(k, "random");
+  time<&rgm_kernels::unary_grad>(k, "unary_grad");
+  time<&rgm_kernels::softmax>(k, "softmax");
+  time<&rgm_kernels::softmax_grad>(k, "softmax_grad");
+  time<&rgm_kernels::cumsum>(k, "cumsum");
+  time<&rgm_kernels::top_k>(k, "top_k");
+  time<&rgm_kernels::norm>(k, "norm");
+  time<&rgm_kernels::norm_grad>(k, "norm_grad");
+  time<&rgm_kernels::rope>(k, "rope");
+  time<&rgm_kernels::adamw>(k, "adamw");
+  time<&rgm_kernels::sum_of_squares>(k, "sum_of_squares");
+  k.matmul = matmul;
+  if (k.linear) k.linear = linear;
+  if (k.attention) k.attention = attention<&rgm_kernels::attention>;
+  if (k.attention_grad) k.attention_grad = attention<&rgm_kernels::attention_grad>;
+  if (k.head_loss) k.head_loss = head_loss;
+  return k;
+}
+
+}  // namespace
+
+KernelProfile::KernelProfile(Device& device) : device_(device), before_(device.kernels()) {
+  require(running == nullptr, "kernels are being timed already");
+  running = new Running{&device, before_, {}};
+  device.set_kernels(timed_table(before_));
+}
+
+KernelProfile::~KernelProfile() {
+  device_.set_kernels(before_);
+  delete std::exchange(running, nullptr);
+}
+
+void KernelProfile::clear() { running->times.clear(); }
+const std::map<std::string, KernelTime>& KernelProfile::times() const { return running->times; }
+
+}  // namespace rgm
