@@ -4,6 +4,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cassert>
 #include <map>
 
@@ -94,6 +95,31 @@ bool suits_primitive(const Operands& g) {
   return !g.ta && g.alpha == 1 && g.beta == 0 && ((g.tb && g.M > 1) || (g.N <= 128 && g.M >= 64));
 }
 
+// Reading b is all the work, whichever way it lies: rows of it are shared out, and where they are added up, each thread
+// has a sum of its own.
+void single_row(rgm_queue* q, const Operands& g) {
+  const float *a = static_cast<const float*>(g.a), *b = static_cast<const float*>(g.b);
+  if (g.tb)
+    return parallel(threads(q), g.N, std::max<int64_t>(4, kGrain / g.K), [&](int64_t begin, int64_t end, int) {
+      vector(q).dot_rows(a, b + begin * g.ldb, g.ldb, end - begin, g.K, g.c + begin);
+    });
+  const int64_t pieces = std::clamp<int64_t>(g.K * g.N / kGrain, 1, threads(q));
+  float* sums = q->scratch.floats(Scratch::kSingle, pieces * g.N);
+  parallel(threads(q), pieces, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = g.K * i / pieces, rows = g.K * (i + 1) / pieces - first;
+      std::fill_n(sums + i * g.N, g.N, 0.0f);
+      vector(q).weighted_rows(a + first, b + first * g.ldb, g.ldb, rows, g.N, sums + i * g.N);
+    }
+  });
+  std::copy_n(sums, g.N, g.c);
+  if (pieces > 1) vector(q).weighted_rows(nullptr, sums + g.N, g.N, pieces - 1, g.N, g.c);
+}
+
+bool suits_single_row(const Operands& g) {
+  return g.M == 1 && g.alpha == 1 && g.beta == 0 && (!g.ta || g.lda == 1) && g.K * g.N > 32768;
+}
+
 }  // namespace
 
 bool gemm_takes_bf16() { return library_has(dnnl_cpu_isa_avx512_core_bf16); }
@@ -110,6 +136,7 @@ void gemm(rgm_queue* q, const Operands& g) {
   if (g.bf16) return by_primitive(q, g);
   // Below this a team costs more than it gives.
   if (!g.tb && g.M * g.N * g.K <= 32768) return gemm_alone(q, g);
+  if (suits_single_row(g)) return single_row(q, g);
   if (suits_primitive(g)) return by_primitive(q, g);
   by_sgemm(g);
 }

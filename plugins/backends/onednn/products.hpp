@@ -1,5 +1,5 @@
-// products.hpp - large products of plain row-major matrices, by the fastest of three ways for their shape: oneDNN's
-// sgemm, oneDNN's matmul primitive (prepared once a shape), and our own product for small ones.
+// products.hpp - large products of plain row-major matrices, by the fastest of four ways for their shape: oneDNN's
+// sgemm, oneDNN's matmul primitive (prepared once a shape), and our own products for small ones and for a single row.
 #pragma once
 #include "device.hpp"
 

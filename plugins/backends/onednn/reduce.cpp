@@ -50,8 +50,8 @@ void reduce_columns(rgm_queue* q, int32_t op, const Rows<1>& reduced, const floa
       const int64_t n = std::min(kColumns, end - c);
       std::fill_n(y + c, n, op == RGM_MAXIMUM ? -kInfinity : 0.0f);
       reduced.each([&](const auto& at, int64_t rows, const auto& step) {
-        for (int64_t r = 0; r < rows; ++r)
-          v.binary(op == RGM_MAXIMUM ? RGM_MAX : RGM_ADD, y + c, 1, x + at[0] + r * step[0] + c, 1, y + c, n);
+        if (op != RGM_MAXIMUM) return v.weighted_rows(nullptr, x + at[0] + c, step[0], rows, n, y + c);
+        for (int64_t r = 0; r < rows; ++r) v.binary(RGM_MAX, y + c, 1, x + at[0] + r * step[0] + c, 1, y + c, n);
       });
       if (op == RGM_MEAN) {
         const float scale = 1.0f / static_cast<float>(R);

@@ -25,6 +25,8 @@ const VectorKernels table{ONEDNN_TEXT(ONEDNN_ISA),
                           adamw,
                           random,
                           product,
+                          weighted_rows,
+                          dot_rows,
                           attention_scratch,
                           attention,
                           attention_grad};

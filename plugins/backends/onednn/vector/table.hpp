@@ -98,6 +98,10 @@ struct VectorKernels {
   // numbers [first, first + n) of the stream that key (6 words) starts; n may end anywhere
   void (*random)(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
   void (*product)(const Product& product);
+  // y (n) += sum of weights[r] x[r] over rows (rows, n); weights NULL: 1
+  void (*weighted_rows)(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
+  // y[r] = a (n) . x[r] for rows (rows, n)
+  void (*dot_rows)(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
   int64_t (*attention_scratch)(const Attention& job, bool grad);  // floats
   void (*attention)(const Attention& job, int64_t b, int64_t h, int64_t tile, float* scratch);
   void (*attention_grad)(const Attention& job, int64_t b, int64_t kv, float* scratch);  // one head of k and v
