@@ -5,6 +5,8 @@
 namespace regimen::onednn::ONEDNN_ISA {
 
 namespace {
+constexpr int64_t kAhead = 1024;  // floats: far enough for memory, still on the way when they are needed
+
 // Sums f(i, lanes) over a row in four chains, whose order depends on n alone.
 template <class F>
 ONEDNN_INLINE float total(int64_t n, F f) {
@@ -42,7 +44,10 @@ ONEDNN_INLINE float exponentials(const float* x, float* y, int64_t n, float shif
 }  // namespace
 
 float sum(const float* x, int64_t n) {
-  return total(n, [x](int64_t i, int64_t lanes) { return some(x + i, lanes); });
+  return total(n, [x](int64_t i, int64_t lanes) {
+    __builtin_prefetch(x + i + kAhead);
+    return some(x + i, lanes);
+  });
 }
 
 float maximum(const float* x, int64_t n) {
@@ -62,12 +67,22 @@ float logsumexp(const float* x, int64_t n) {
 
 double squares(const float* x, int64_t n) {
   typedef double Wide __attribute__((vector_size(kLanes * 8)));
-  Wide s = {};
+  Wide s = {}, t = {};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const Wide v = __builtin_convertvector(load(x + i), Wide);
-    s += v * v;
+  const auto add = [x](Wide& to, int64_t at) {
+    __builtin_prefetch(x + at + kAhead);
+    const Wide v = __builtin_convertvector(load(x + at), Wide);
+    to += v * v;
+  };
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    add(s, i);
+    add(t, i + kLanes);
   }
+  if (i + kLanes <= n) {
+    add(s, i);
+    i += kLanes;
+  }
+  s += t;
   double result = 0;
   for (int k = 0; k < kLanes; ++k) result += s[k];
   for (; i < n; ++i) result += static_cast<double>(x[i]) * x[i];

@@ -32,7 +32,7 @@ ONEDNN_INLINE void add_rows(const float* weights, const float* x, int64_t x_row,
 
 template <bool Weighted>
 void add_all(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y) {
-  constexpr int64_t kColumns = 2048;  // of y, which stay in the first cache
+  constexpr int64_t kColumns = 4096;  // of y, which stay in the first cache
   for (int64_t c = 0; c < n; c += kColumns) {
     const int64_t width = n - c < kColumns ? n - c : kColumns;
     int64_t r = 0;
@@ -42,29 +42,20 @@ void add_all(const float* weights, const float* x, int64_t x_row, int64_t rows, 
   }
 }
 
-template <int R>
-ONEDNN_INLINE void dots(const float* a, const float* x, int64_t x_row, int64_t n, float* y) {
-  Vec s[R][2] = {};
+// One after the other: rows lie behind each other, so that memory is read as one stream.
+ONEDNN_INLINE float dot(const float* a, const float* x, const float* next, int64_t n) {
+  Vec s[4] = {};
   int64_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const Vec first = load(a + i), second = load(a + i + kLanes);
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
     ONEDNN_UNROLL
-    for (int r = 0; r < R; ++r) {
-      __builtin_prefetch(x + (r + R) * x_row + i);
-      __builtin_prefetch(x + (r + R) * x_row + i + 16);
-      s[r][0] += first * load(x + r * x_row + i);
-      s[r][1] += second * load(x + r * x_row + i + kLanes);
+    for (int k = 0; k < 4; ++k) {
+      __builtin_prefetch(next + i + k * kLanes);
+      s[k] += load(a + i + k * kLanes) * load(x + i + k * kLanes);
     }
   }
-  for (; i < n; i += kLanes) {
-    const int64_t left = n - i;
-    ONEDNN_UNROLL
-    for (int r = 0; r < R; ++r)
-      s[r][0] +=
-          left >= kLanes ? load(a + i) * load(x + r * x_row + i) : load(a + i, left) * load(x + r * x_row + i, left);
-  }
-  ONEDNN_UNROLL
-  for (int r = 0; r < R; ++r) y[r] = sum(s[r][0] + s[r][1]);
+  for (; i + kLanes <= n; i += kLanes) s[0] += load(a + i) * load(x + i);
+  if (i < n) s[1] += load(a + i, n - i) * load(x + i, n - i);
+  return sum((s[0] + s[1]) + (s[2] + s[3]));
 }
 }  // namespace
 
@@ -76,9 +67,7 @@ void weighted_rows(const float* weights, const float* x, int64_t x_row, int64_t 
 }
 
 void dot_rows(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y) {
-  int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) dots<4>(a, x + r * x_row, x_row, n, y + r);
-  for (; r < rows; ++r) dots<1>(a, x + r * x_row, x_row, n, y + r);
+  for (int64_t r = 0; r < rows; ++r, x += x_row) y[r] = dot(a, x, x + x_row, n);
 }
 
 }  // namespace regimen::onednn::ONEDNN_ISA
