@@ -49,19 +49,22 @@ void attention(const Attention& job, int64_t b, int64_t h, int64_t tile, float* 
   for (t.j0 = 0; t.j0 < t.used; t.j0 += kTile) {
     t.keys = t.used - t.j0 < kTile ? t.used - t.j0 : kTile;
     if (is_hidden(job, t)) continue;
-    const int64_t width = padded(t.keys);
-    if (t.rows > kFew) transpose(job.k, b, kv, t, D, width, keys);
-    score(job, h, kv, t, width, keys, scores);
-    mask(job, t, scores, width);
-    for (int64_t i = 0; i < t.rows; ++i) {
-      const float shrink = absorb(scores + i * kTile, width, top[i], total[i]);
-      if (shrink != 1) map(y + i * Dv, y + i * Dv, Dv, [shrink](Vec v) { return v * shrink; });
-    }
-    if (job.key) {  // the sum of the softmax is of all weights, dropped or not
-      dropout(job, t, h, factors);
-      multiply(t, factors, scores);
-    }
-    product({t.rows, Dv, t.keys, scores, kTile, 1, at(job.v, b, t.j0, kv), job.v.t, y, Dv, 1, true});
+    if (t.rows > kFew) transpose(job.k, b, kv, t, D, padded(t.keys), keys);
+    each_band(job, t, [&](const Tile& band, int64_t first) {
+      const int64_t width = padded(band.keys);
+      float* sums = y + first * Dv;
+      score(job, h, kv, band, width, keys, scores);
+      mask(job, band, scores, width);
+      for (int64_t i = 0; i < band.rows; ++i) {
+        const float shrink = absorb(scores + i * kTile, width, top[first + i], total[first + i]);
+        if (shrink != 1) map(sums + i * Dv, sums + i * Dv, Dv, [shrink](Vec v) { return v * shrink; });
+      }
+      if (job.key) {  // the sum of the softmax is of all weights, dropped or not
+        dropout(job, band, h, factors);
+        multiply(band, factors, scores);
+      }
+      product({band.rows, Dv, band.keys, scores, kTile, 1, at(job.v, b, t.j0, kv), job.v.t, sums, Dv, 1, true});
+    });
   }
   for (int64_t i = 0; i < t.rows; ++i) {
     const bool blind = total[i] == 0;

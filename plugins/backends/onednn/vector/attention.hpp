@@ -47,6 +47,24 @@ inline bool is_hidden(const Attention& job, const Tile& t) {
   return q_high < k_low || k_high < q_low;
 }
 
+// body(tile, its first row in t): t at once, or where the causal mask cuts through it, bands of rows with the keys that
+// the last of each sees, so that little is computed in vain.
+template <class F>
+ONEDNN_INLINE void each_band(const Attention& job, const Tile& t, F body) {
+  constexpr int64_t kBand = 24;  // whole blocks of rows of a product on every instruction set
+  const int64_t shift = t.used - job.Tq;
+  if (!job.causal || t.i0 + shift >= t.j0 + t.keys - 1) return body(t, 0);
+  for (int64_t r = 0; r < t.rows; r += kBand) {
+    Tile band = t;
+    band.i0 += r;
+    band.rows = t.rows - r < kBand ? t.rows - r : kBand;
+    const int64_t seen = band.i0 + band.rows + shift - t.j0;
+    if (seen <= 0) continue;
+    band.keys = seen < t.keys ? seen : t.keys;
+    body(band, r);
+  }
+}
+
 // Scores (rows, kTile) of hidden pairs, and of the lanes that fill the last vector, become -infinity.
 inline void mask(const Attention& job, const Tile& t, float* scores, int64_t width) {
   const int64_t shift = t.used - job.Tq;

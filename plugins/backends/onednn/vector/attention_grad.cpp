@@ -62,22 +62,26 @@ void attention_grad(const Attention& job, int64_t b, int64_t kv, float* scratch)
         for (t.i0 = 0; t.i0 < Tq; t.i0 += kTile) {
           t.rows = Tq - t.i0 < kTile ? Tq - t.i0 : kTile;
           if (is_hidden(job, t)) continue;
-          const float *q = at(job.q, b, t.i0, h0 + g), *dy = at(job.dy, b, t.i0, h0 + g);
-          score(job, h0 + g, kv, t, width, keys, scores);
-          pairs(t, job.dy, h0 + g, job.v, kv, Dv, values, width, 1, dp);
-          mask(job, t, scores, width);
-          if (job.key) {
-            dropout(job, t, h0 + g, factors);
-            multiply(t, factors, dp);
-          }
-          for (int64_t i = 0; i < t.rows; ++i)
-            row_grad(job, scores + i * kTile, dp + i * kTile, width,
-                     job.lse[b * job.lse_b + (h0 + g) * job.lse_h + (t.i0 + i) * job.lse_t], delta[g * Tq + t.i0 + i]);
-          if (job.key) multiply(t, factors, scores);
-          product({t.keys, Dv, t.rows, scores, 1, kTile, dy, job.dy.t, dv, Dv, 1, true});
-          product({t.keys, D, t.rows, dp, 1, kTile, q, job.q.t, dk, D, 1, true});
-          float* dq = at_mutable(job.dq, b, t.i0, h0 + g);
-          product({t.rows, D, t.keys, dp, kTile, 1, k, job.k.t, dq, job.dq.t, 1, true});
+          each_band(job, t, [&](const Tile& band, int64_t) {
+            const float *q = at(job.q, b, band.i0, h0 + g), *dy = at(job.dy, b, band.i0, h0 + g);
+            const int64_t width = padded(band.keys);
+            score(job, h0 + g, kv, band, width, keys, scores);
+            pairs(band, job.dy, h0 + g, job.v, kv, Dv, values, width, 1, dp);
+            mask(job, band, scores, width);
+            if (job.key) {
+              dropout(job, band, h0 + g, factors);
+              multiply(band, factors, dp);
+            }
+            for (int64_t i = 0; i < band.rows; ++i)
+              row_grad(job, scores + i * kTile, dp + i * kTile, width,
+                       job.lse[b * job.lse_b + (h0 + g) * job.lse_h + (band.i0 + i) * job.lse_t],
+                       delta[g * Tq + band.i0 + i]);
+            if (job.key) multiply(band, factors, scores);
+            product({band.keys, Dv, band.rows, scores, 1, kTile, dy, job.dy.t, dv, Dv, 1, true});
+            product({band.keys, D, band.rows, dp, 1, kTile, q, job.q.t, dk, D, 1, true});
+            float* dq = at_mutable(job.dq, b, band.i0, h0 + g);
+            product({band.rows, D, band.keys, dp, kTile, 1, k, job.k.t, dq, job.dq.t, 1, true});
+          });
         }
     }
     write(dk, all, D, at_mutable(job.dk, b, t.j0, kv), job.dk.t);

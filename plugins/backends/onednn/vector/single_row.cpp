@@ -7,6 +7,7 @@ namespace regimen::onednn::ONEDNN_ISA {
 namespace {
 constexpr int kRows = 8;  // streams that are read side by side
 
+// Weighted rows are a matrix in memory, others mostly lie in a cache.
 template <int R, bool Weighted>
 ONEDNN_INLINE void add_rows(const float* weights, const float* x, int64_t x_row, int64_t n, float* y) {
   Vec w[R];
@@ -15,7 +16,7 @@ ONEDNN_INLINE void add_rows(const float* weights, const float* x, int64_t x_row,
   const auto lanes = [&](int64_t i, auto get, auto put) {
     Vec s = get(y + i);
     ONEDNN_UNROLL
-    for (int r = 0; r < R; ++r) __builtin_prefetch(x + (r + R) * x_row + i);
+    for (int r = 0; r < R && Weighted; ++r) __builtin_prefetch(x + (r + R) * x_row + i);
     ONEDNN_UNROLL
     for (int r = 0; r < R; ++r) s += Weighted ? w[r] * get(x + r * x_row + i) : get(x + r * x_row + i);
     put(y + i, s);
