@@ -50,8 +50,8 @@ int bench(const std::vector<std::string>& arguments) {
     return bench_kernels(kernels);
   }
   require(given->count("file") > 0,
-          "bench: say what to look at, as in `regimen bench configs/bench/char.yaml` or `regimen bench --kernels "
-          "--backend onednn`");
+          "bench: say what to look at, as in `regimen bench configs/bench/char.yaml`, or `regimen bench --kernels "
+          "--backend ID`");
   require(stage.seconds > 0 && stage.seconds <= 3600, "bench: --seconds is {}, expected more than 0 and at most 3600",
           stage.seconds);
   if (given->count("decode")) stage.decode = (*given)["decode"].as<int64_t>();

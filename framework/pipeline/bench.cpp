@@ -8,10 +8,9 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
-#include <numeric>
 
-#include "base/log.hpp"
 #include "generate/generate.hpp"
+#include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
@@ -23,21 +22,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
-
-struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / fmt::format("regimen-bench-{}", ::getpid());
-  TemporaryFolder() { fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
-// Messages of steps that are not meant are not shown.
-struct Quiet {
-  Quiet() { log::set_level(log::Level::warning); }
-  ~Quiet() { log::set_level(log::Level::info); }
-};
 
 // Since the program was started, to the hundredth of a second that the system keeps.
 double seconds_of_process() {
@@ -198,7 +182,7 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
 }  // namespace
 
 Json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder("bench");
   const DeviceScope scope;
   const Quiet quiet;
   size_t index = 0;

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/log.hpp"
+#include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
@@ -19,21 +19,6 @@ namespace {
 // Of what products alone would take, in a stage too large to try: the rest weighs less the larger the model is.
 constexpr double efficiency = 0.85;
 constexpr int64_t rows_to_time = 256;  // of products
-
-struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / fmt::format("regimen-plan-{}", ::getpid());
-  TemporaryFolder() { fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
-// Messages of a step that is not meant are not shown.
-struct Quiet {
-  Quiet() { log::set_level(log::Level::warning); }
-  ~Quiet() { log::set_level(log::Level::info); }
-};
 
 bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
   for (const auto& [source, from] : stage.data_from_stage)
@@ -136,7 +121,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
 }  // namespace
 
 std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder("plan");
   const DeviceScope scope;
   const auto device = open_device(pipeline.backend, registry);
   std::map<std::string, std::shared_ptr<Model>> planned;
