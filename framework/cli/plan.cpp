@@ -61,7 +61,8 @@ void print(const Stage& stage, const StagePlan& plan) {
   const std::string unknown = "not predicted: " + plan.unknown;
   line("tokens", plan.tokens ? count(plan.tokens) + " read in all steps" : unknown);
   line("memory", plan.memory_bytes ? bytes_for_people(*plan.memory_bytes) + " at the peak" : unknown);
-  line("time", plan.seconds ? "about " + time_for_people(*plan.seconds) + ", estimated from the speed of products here"
+  line("time", plan.seconds ? "about " + time_for_people(*plan.seconds) +
+                                  ", estimated from steps or products that were timed here"
                             : unknown);
   fmt::print("  values in force\n");
   print_values("", as_set(stage.effective));
