@@ -1,6 +1,8 @@
 // bench_kernels.cpp - `regimen bench --kernels`: every kernel of a backend against the reference, on random shapes.
 #include "cli/bench.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 
 #include "conformance/conformance.hpp"

@@ -2,7 +2,6 @@
 #include "model/model.hpp"
 
 #include <algorithm>
-
 #include <cmath>
 
 #include "model/hooked.hpp"

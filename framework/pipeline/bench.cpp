@@ -143,6 +143,9 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   sampling.temperature = 0;
   sampling.end_at_end_of_text = false;
   sampling.max_tokens = std::min<int64_t>(model.config().context - 1, 128);
+  require(sampling.max_tokens >= unmeasured_steps + measured_steps,
+          "bench: a context of {} is too short to decode in, at least {} are needed", model.config().context,
+          unmeasured_steps + measured_steps + 1);
   std::vector<double> seconds;
   std::optional<KernelProfile> profile;
   int64_t seen = 0;

@@ -14,8 +14,8 @@ struct ProductTime {
 };
 
 // Of rows times each weight's shape, as often as a step has it: forward and, with `backward`, the two products of the
-// gradients. Each is the best of calls that take `seconds` together, or of some that take up to ten
-// times as long. On the current device.
+// gradients. Each is the best of calls that take `seconds` together, or of some that take up to ten times as long. On
+// the current device.
 ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds);
 
 // Bytes a second: the best of passes over 256 MiB of the current device's memory, as its fastest reading kernel does.

@@ -66,6 +66,9 @@ TEST_F(TinyRun, ABenchNamesWhatIsWrong) {
   EXPECT_EQ(stage.err, "bench: pipeline \"tiny\" has no stage \"bas\"\n");
   EXPECT_EQ(regimen("bench p.yaml --seconds 0").status, 2);
   EXPECT_EQ(regimen("bench p.yaml --decode 65").status, 2);
+  const Said narrow = regimen("bench p.yaml --decode 1 --set stages.base.model.context=7");
+  EXPECT_EQ(narrow.status, 2);
+  EXPECT_EQ(narrow.err, "bench: a context of 7 is too short to decode in, at least 8 are needed\n");
   EXPECT_EQ(regimen("bench p.yaml --kernels --backend reference").status, 2);
   EXPECT_EQ(regimen("bench missing.yaml").status, 2);
 }
