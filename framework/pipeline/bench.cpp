@@ -146,26 +146,37 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   require(sampling.max_tokens >= unmeasured_steps + measured_steps,
           "bench: a context of {} is too short to decode in, at least {} are needed", model.config().context,
           unmeasured_steps + measured_steps + 1);
-  std::vector<double> seconds;
+  std::vector<double> seconds, turns, reads;  // of a step; in the second half, in turns with passes over memory
   std::optional<KernelProfile> profile;
+  std::optional<ReadTest> read;
+  Json kernels;
+  uint64_t memory = 0;
   int64_t seen = 0;
   auto last = Clock::now();
   generate(model, {{0}}, sampling, false, [&](int64_t, int32_t) {
     if (++seen % sequences != 0) return;
-    const auto now = Clock::now();
-    if (seen / sequences > unmeasured_steps) seconds.push_back(std::chrono::duration<double>(now - last).count());
-    if (seen / sequences == unmeasured_steps && options.profile) profile.emplace(device);
+    const double step = std::chrono::duration<double>(Clock::now() - last).count();
+    const int64_t steps = seen / sequences;
+    if (steps > unmeasured_steps) (read ? turns : seconds).push_back(step);
+    if (steps == unmeasured_steps && options.profile) profile.emplace(device);
+    if (steps == unmeasured_steps + (sampling.max_tokens - unmeasured_steps) / 2) {
+      if (profile) kernels = table_of(profile->times(), static_cast<double>(seconds.size()));
+      profile.reset();
+      memory = peak_memory();
+      read.emplace();
+    }
+    if (read) reads.push_back(read->seconds());
     last = Clock::now();
   });
-  const Json kernels = profile ? table_of(profile->times(), static_cast<double>(seconds.size())) : Json();
-  profile.reset();
+  read.reset();
+  const double rate = static_cast<double>(ReadTest::bytes) / median(reads), turn = median(turns);
+  seconds.insert(seconds.end(), turns.begin(), turns.end());
   const double step = median(seconds);
-  const uint64_t memory = peak_memory();
   double weights = 0, operations = 0;
   for (const ProductShape& s : model.products()) weights += static_cast<double>(s.in * s.out * s.count);
   operations = 2 * weights * static_cast<double>(sequences);
   const double products = product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50).rate();
-  const double read = read_rate(), bytes = weights * sizeof(float);
+  const double bytes = weights * sizeof(float);
   Json out = {{"sequences", sequences},
               {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
               {"step_ms", rounded(step * 1e3)},
@@ -173,8 +184,8 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
               {"matmul_gflops", rounded(products * 1e-9)},
               {"efficiency", rounded(operations / step / products)},
               {"weight_bytes", bytes},
-              {"read_gigabytes_per_second", rounded(read * 1e-9)},
-              {"read_efficiency", rounded(bytes / step / read)},
+              {"read_gigabytes_per_second", rounded(rate * 1e-9)},
+              {"read_efficiency", rounded(bytes / turn / rate)},
               {"peak_memory_bytes", memory},
               {"formula", fmt::format("model_gflops: {:.4g} a step = {} sequences x 2 x parameters in products",
                                       operations * 1e-9, sequences)}};

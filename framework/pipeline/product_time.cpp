@@ -58,17 +58,26 @@ ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, boo
   return out;
 }
 
-double read_rate() {
-  constexpr int64_t n = int64_t{64} << 20, rows = 64;
-  const Tensor x = ops::full({rows, n / rows}, 1), y = ops::full({rows, 1}, 0);
-  const rgm_view* const views[] = {&x.view()};
-  const rgm_view one = dense_view({}, RGM_F32, y.view().data);
+ReadTest::ReadTest()
+    : read_(ops::full({64, bytes / 4 / 64}, 1)), rows_(ops::full({64, 1}, 0)), squares_(false) {
   const rgm_kernels& k = kernel::table();
-  double best = best_time(0.5, [&] { kernel::reduce(RGM_SUM, 2, x.view(), y.view()); });
-  if (RGM_HAS(&k, sum_of_squares))
-    best =
-        std::min(best, best_time(0.5, [&] { static_cast<void>(k.sum_of_squares(kernel::queue(), 1, views, &one)); }));
-  return static_cast<double>(n) * sizeof(float) / best;
+  if (!RGM_HAS(&k, sum_of_squares)) return;
+  const double sums = seconds();
+  squares_ = true;
+  squares_ = seconds() < sums;
+}
+
+double ReadTest::seconds() const {
+  const auto start = Clock::now();
+  if (squares_) {
+    const rgm_view* const views[] = {&read_.view()};
+    const rgm_view one = dense_view({}, RGM_F32, rows_.view().data);
+    check_status(kernel::table().sum_of_squares(kernel::queue(), 1, views, &one));
+  } else {
+    kernel::reduce(RGM_SUM, 2, read_.view(), rows_.view());
+  }
+  current_device().wait();
+  return seconds_since(start);
 }
 
 }  // namespace rgm

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "model/model.hpp"
+#include "tensor/tensor.hpp"
 
 namespace rgm {
 
@@ -18,7 +19,17 @@ struct ProductTime {
 // the current device.
 ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds);
 
-// Bytes a second: the best of passes over 256 MiB of the current device's memory, as its fastest reading kernel does.
-double read_rate();
+// A pass over 256 MiB of the current device's memory, as its fastest reading kernel does. Memory has good and bad
+// moments, so what is compared with it is timed in turns with it.
+class ReadTest {
+ public:
+  ReadTest();
+  double seconds() const;  // of one pass
+  static constexpr int64_t bytes = int64_t{256} << 20;
+
+ private:
+  Tensor read_, rows_;  // what is read, and a sum of each row
+  bool squares_;
+};
 
 }  // namespace rgm

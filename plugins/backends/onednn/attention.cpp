@@ -66,7 +66,7 @@ template <class F>
 void share_out(rgm_queue* q, const Attention& job, bool grad, int64_t items, int64_t work, F&& body) {
   const int64_t need = (vector(q).attention_scratch(job, grad) + 63) / 64 * 64;
   float* scratch = q->scratch.floats(Scratch::kThreads, need * threads(q));
-  const int team = items * work < kGrain ? 1 : threads(q);
+  const int team = items * work < kGrain / 4 ? 1 : threads(q);
   parallel_items(team, items, [&](int64_t item, int thread) { body(item, scratch + thread * need); });
 }
 }  // namespace
