@@ -2,6 +2,7 @@
 #include "pipeline/bench.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,12 +73,20 @@ const Stage& chosen(const Pipeline& pipeline, const std::string& name, size_t& i
   invalid("bench: pipeline \"{}\" has no stage \"{}\"", pipeline.name, name);
 }
 
+// Of all threads since the start. A steady step has none: its memory is there, and is not asked for again.
+uint64_t page_faults() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt);
+}
+
 constexpr int unmeasured_steps = 2, measured_steps = 5;
 
 struct Measured {
-  std::vector<double> seconds;  // of each step
-  double start = 0;             // of the program until the first was done
-  double tokens = 0;            // a step, on average
+  std::vector<double> seconds;           // of each step
+  double start = 0;                      // of the program until the first was done
+  double tokens = 0;                     // a step, on average
+  uint64_t allocations = 0, faults = 0;  // in the measured steps: blocks asked of the backend, page faults
   Json kernels;
 };
 
@@ -99,10 +108,20 @@ Measured measure(OpenedStage& opened, const BenchOptions& options, Device& devic
     const auto now = Clock::now();
     if (step == 1) out.start = seconds_of_process();
     if (step > unmeasured_steps) out.seconds.push_back(std::chrono::duration<double>(now - last).count());
-    if (step == unmeasured_steps && options.profile) profile.emplace(device);
+    if (step == unmeasured_steps) {
+      if (options.profile) profile.emplace(device);
+      out.allocations = device.allocations();
+      out.faults = page_faults();
+    }
     out.tokens = static_cast<double>(tokens) / static_cast<double>(step);
     last = Clock::now();
-    return out.seconds.size() < measured_steps || std::chrono::duration<double>(last - begin).count() < options.seconds;
+    const bool goes_on =
+        out.seconds.size() < measured_steps || std::chrono::duration<double>(last - begin).count() < options.seconds;
+    if (!goes_on) {
+      out.allocations = device.allocations() - out.allocations;
+      out.faults = page_faults() - out.faults;
+    }
+    return goes_on;
   };
   train(setup);
   if (profile) out.kernels = table_of(profile->times(), static_cast<double>(out.seconds.size()));
@@ -128,6 +147,8 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
               {"peak_memory_bytes", memory},
               {"start_ms", std::round(measured.start * 1e3)},
               {"steps", measured.seconds.size()},
+              {"allocations", measured.allocations},
+              {"page_faults", measured.faults},
               {"formula", fmt::format("model_gflops: {:.4g} a step = {:.0f} tokens x 6 x (parameters in products + "
                                       "layers x heads x width x (row of {:.0f} + 1))",
                                       operations * 1e-9, tokens, row)}};

@@ -15,7 +15,7 @@ struct BenchOptions {
 };
 
 // One object: backend tokens_per_second step_ms model_gflops matmul_gflops efficiency peak_memory_bytes start_ms, the
-// formula of model_gflops, and with `profile` kernels: [{kernel calls ms share gflops}] of a step. Decoding has
+// formula of model_gflops, what the measured steps asked of memory (steps allocations page_faults), and with `profile` kernels: [{kernel calls ms share gflops}] of a step. Decoding has
 // sequences weight_bytes read_gigabytes_per_second read_efficiency in the place of start_ms. Leaves nothing on disk.
 nlohmann::ordered_json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
 

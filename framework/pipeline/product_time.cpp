@@ -58,8 +58,7 @@ ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, boo
   return out;
 }
 
-ReadTest::ReadTest()
-    : read_(ops::full({64, bytes / 4 / 64}, 1)), rows_(ops::full({64, 1}, 0)), squares_(false) {
+ReadTest::ReadTest() : read_(ops::full({64, bytes / 4 / 64}, 1)), rows_(ops::full({64, 1}, 0)), squares_(false) {
   const rgm_kernels& k = kernel::table();
   if (!RGM_HAS(&k, sum_of_squares)) return;
   const double sums = seconds();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "loader.hpp"
@@ -17,8 +18,16 @@ TEST(Conformance, TheReferenceAgreesWithItselfAndOffersEverything) {
   for (const Result& r : results) EXPECT_FALSE(r.skipped) << r.kernel << ' ' << r.case_ << ": " << r.reason;
 }
 
+// Run once more for each instruction set, see CMakeLists.txt: the environment says which our kernels may use.
 TEST(Conformance, OneDnnAgreesWithTheReference) {
   if (!std::filesystem::exists(library("onednn"))) GTEST_SKIP() << library("onednn") << " is not built";
+  if (const char* wanted = std::getenv("REGIMEN_EXPECTED_KERNELS")) {
+    rgm_device_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_EQ(Backend("onednn").opened.table->device_info(0, &info), RGM_OK);
+    const std::string name = std::string(" ") + wanted;
+    if (!std::string(info.arch).ends_with(name)) GTEST_SKIP() << "this machine is " << info.arch << ", not" << name;
+  }
   Backend reference("reference"), onednn("onednn");
   const std::vector<Result> results = run(reference.opened, onednn.opened, with_errors());
   EXPECT_TRUE(all_passed(results)) << table(results);
