@@ -103,7 +103,7 @@ static const rgm_kernels* kernels(rgm_device*) { return &kernel_table; }
 static rgm_status alloc(rgm_device*, size_t bytes, void** out) {
   return guard([&] { *out = allocate(bytes); });
 }
-static void release(rgm_device*, void* memory) { std::free(memory); }
+static void release(rgm_device*, void* memory) { deallocate(memory); }
 
 static rgm_status parallel_for(rgm_device* device, int64_t n, int64_t grain, void* user,
                                rgm_status (*body)(void* user, int64_t begin, int64_t end)) {

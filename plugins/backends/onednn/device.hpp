@@ -9,8 +9,9 @@
 #include "vector/table.hpp"
 
 namespace regimen::onednn {
-// Memory aligned to 256, or to huge pages when it is large. Throws bad_alloc.
+// Memory aligned to 256. Throws bad_alloc. Both are safe from any thread.
 void* allocate(size_t bytes);
+void deallocate(void* memory);
 
 // Scratch that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call others.
 class Scratch {
