@@ -75,7 +75,7 @@ Checkpoint read(const fs::path& folder, int64_t step) {
 
 Checkpoints::Checkpoints(fs::path folder) : folder_(std::move(folder)) {}
 
-void Checkpoints::write(int64_t step, const nlohmann::json& state, std::span<const SavedTensor> tensors) {
+void Checkpoints::write(int64_t step, const nlohmann::json& state, std::span<const OutgoingTensor> tensors) {
   require(step >= 0, "a checkpoint of step {} cannot be written", step);
   const fs::path temporary = folder_ / fmt::format(".step-{}.{}", step, ::getpid());
   std::error_code error;

@@ -19,7 +19,7 @@ class Checkpoints {
  public:
   explicit Checkpoints(fs::path folder);
   // Writes step-N, then removes all but the newest two.
-  void write(int64_t step, const nlohmann::json& state, std::span<const SavedTensor> tensors);
+  void write(int64_t step, const nlohmann::json& state, std::span<const OutgoingTensor> tensors);
   // The newest whole one; says with a warning which torn ones it passed over.
   std::optional<Checkpoint> newest() const;
   void remove_all();

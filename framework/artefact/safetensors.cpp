@@ -98,15 +98,16 @@ SavedTensor read_entry(const std::string& name, const nlohmann::json& entry, std
   return out;
 }
 
-std::string header_of(std::span<const SavedTensor> tensors, const std::map<std::string, std::string>& metadata) {
+std::string header_of(std::span<const OutgoingTensor> tensors, const std::map<std::string, std::string>& metadata) {
   std::string header = "{";
   if (!metadata.empty()) header += "\"__metadata__\":" + nlohmann::json(metadata).dump();
   uint64_t offset = 0;
-  for (const SavedTensor& t : tensors) {
+  for (const OutgoingTensor& t : tensors) {
     if (header.size() > 1) header += ',';
+    const uint64_t end = offset + *bytes_of(t.shape, type_of(t.dtype)->bytes);
     header += fmt::format(R"({}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", nlohmann::json(t.name).dump(),
-                          type_of(t.dtype)->name, nlohmann::json(t.shape).dump(), offset, offset + t.data.size());
-    offset += t.data.size();
+                          type_of(t.dtype)->name, nlohmann::json(t.shape).dump(), offset, end);
+    offset = end;
   }
   header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');  // so that the data begins at a multiple of 8
@@ -157,16 +158,18 @@ const SavedTensor* SafeTensors::find(std::string_view name) const {
   return found == index_.end() ? nullptr : &tensors_[found->second];
 }
 
-std::string write_safetensors(const fs::path& path, std::span<const SavedTensor> tensors,
+OutgoingTensor outgoing(const SavedTensor& borrowed) {
+  return {borrowed.name, borrowed.dtype, borrowed.shape, [data = borrowed.data](const auto& put) { put(data); }};
+}
+
+std::string write_safetensors(const fs::path& path, std::span<const OutgoingTensor> tensors,
                               const std::map<std::string, std::string>& metadata) {
   std::set<std::string_view> names;
-  for (const SavedTensor& t : tensors) {
+  for (const OutgoingTensor& t : tensors) {
     const TypeName* type = type_of(t.dtype);
     require(type != nullptr, "{}: tensor \"{}\" has the unknown type {}", path.string(), t.name, t.dtype);
-    require(bytes_of(t.shape, type->bytes) == t.data.size(),
-            "{}: tensor \"{}\" has {} bytes, which its shape {} and {} "
-            "do not agree with",
-            path.string(), t.name, t.data.size(), nlohmann::json(t.shape).dump(), type->name);
+    require(bytes_of(t.shape, type->bytes).has_value(), "{}: tensor \"{}\" has the impossible shape {}", path.string(),
+            t.name, nlohmann::json(t.shape).dump());
     require(names.insert(t.name).second && t.name != "__metadata__", "{}: tensor \"{}\" cannot be written twice",
             path.string(), t.name);
   }
@@ -184,9 +187,26 @@ std::string write_safetensors(const fs::path& path, std::span<const SavedTensor>
   const uint64_t length = header.size();
   put(&length, 8);
   put(header.data(), header.size());
-  for (const SavedTensor& t : tensors) put(t.data.data(), t.data.size());
+  for (const OutgoingTensor& t : tensors) {
+    size_t bytes = 0;
+    t.data([&](std::span<const std::byte> data) {
+      put(data.data(), data.size());
+      bytes += data.size();
+    });
+    const TypeName& type = *type_of(t.dtype);
+    require(bytes == bytes_of(t.shape, type.bytes),
+            "{}: tensor \"{}\" has {} bytes, which its shape {} and {} do not agree with", path.string(), t.name, bytes,
+            nlohmann::json(t.shape).dump(), type.name);
+  }
   out.commit();
   return sum.hex();
+}
+
+std::string write_safetensors(const fs::path& path, std::span<const SavedTensor> tensors,
+                              const std::map<std::string, std::string>& metadata) {
+  std::vector<OutgoingTensor> all;
+  for (const SavedTensor& t : tensors) all.push_back(outgoing(t));
+  return write_safetensors(path, all, metadata);
 }
 
 }  // namespace rgm

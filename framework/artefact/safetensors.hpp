@@ -4,6 +4,7 @@
 #include <regimen/abi/base.h>
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -40,7 +41,19 @@ class SafeTensors {
   std::map<std::string, std::string> metadata_;
 };
 
+// One that is still to be written: its data need not be in memory before its turn.
+struct OutgoingTensor {
+  using Put = std::function<void(std::span<const std::byte> piece)>;
+  std::string name;
+  rgm_dtype dtype = RGM_F32;
+  std::vector<int64_t> shape;
+  std::function<void(const Put& put)> data;  // hands it over from first to last, row-major, in pieces of any size
+};
+OutgoingTensor outgoing(const SavedTensor& borrowed);  // its data is there until it is written
+
 // Written whole or not at all; answers the SHA-256 of the file.
+std::string write_safetensors(const fs::path& path, std::span<const OutgoingTensor> tensors,
+                              const std::map<std::string, std::string>& metadata = {});
 std::string write_safetensors(const fs::path& path, std::span<const SavedTensor> tensors,
                               const std::map<std::string, std::string>& metadata = {});
 

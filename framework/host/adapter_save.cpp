@@ -2,21 +2,16 @@
 // adapter_model.safetensors.
 #include <set>
 
-#include "artefact/safetensors.hpp"
 #include "host/adapter_instance.hpp"
+#include "model/outgoing.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
 namespace {
 
 std::string write_tensors(const fs::path& path, const std::map<std::string, Tensor>& file) {
-  std::vector<std::vector<float>> values;
-  std::vector<SavedTensor> list;
-  for (const auto& [key, value] : file) {
-    const Shape shape = value.shape();
-    const std::vector<float>& data = values.emplace_back(to_host<float>(value));
-    list.push_back({key, RGM_F32, {shape.begin(), shape.end()}, std::as_bytes(std::span(data))});
-  }
+  std::vector<OutgoingTensor> list;
+  for (const auto& [key, value] : file) list.push_back(outgoing(key, value));
   return write_safetensors(path, list, {{"format", "pt"}});
 }
 

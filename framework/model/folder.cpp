@@ -5,6 +5,7 @@
 
 #include "artefact/safetensors.hpp"
 #include "model/model.hpp"
+#include "model/outgoing.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/views.hpp"
 
@@ -41,34 +42,6 @@ Tensor weight_of(const ParameterSlot& slot, const SafeTensors& file, const fs::p
   const Tensor x = ops::cast(uploaded(*saved), RGM_F32);
   return slot.transposed ? alias(x, views::transposed(x.view())) : x;
 }
-
-// Tensors as they will be written, with the memory they lie in until then.
-class Outgoing {
- public:
-  void add(const std::string& name, const Tensor& x) {
-    const bool real = is_float(x.dtype());
-    std::vector<std::byte>& bytes = data_.emplace_back();
-    const auto keep = [&](const auto& values) {
-      const auto raw = std::as_bytes(std::span(values));
-      bytes.assign(raw.begin(), raw.end());
-    };
-    if (real)
-      keep(to_host<float>(x));
-    else
-      keep(to_host<int32_t>(x));
-    const Shape shape = x.shape();
-    tensors_.push_back({name, real ? RGM_F32 : RGM_I32, {shape.begin(), shape.end()}, bytes});
-  }
-  std::string write(const fs::path& path, std::map<std::string, std::string> notes = {}) const {
-    notes["format"] = "pt";  // without it transformers refuses the file
-    return write_safetensors(path, tensors_, notes);
-  }
-  bool empty() const { return tensors_.empty(); }
-
- private:
-  std::deque<std::vector<std::byte>> data_;
-  std::vector<SavedTensor> tensors_;
-};
 
 nlohmann::json read_json(const fs::path& path) {
   try {
@@ -111,22 +84,24 @@ std::shared_ptr<Model> Model::open(const fs::path& folder) {
 
 std::string Model::save(const fs::path& folder) const {
   const NoGradient no_gradient;
-  Outgoing own, heads;
+  std::vector<OutgoingTensor> own, heads;
   for (const ParameterSlot& slot : parameter_slots(config_)) {
     const Tensor& x = parameters_.find(slot.ours)->value;
-    own.add(slot.theirs, slot.transposed ? alias(x, views::transposed(x.view())) : x);
+    own.push_back(outgoing(slot.theirs, slot.transposed ? alias(x, views::transposed(x.view())) : x));
   }
-  for (const Parameter& p : extra_.all()) heads.add(p.name, p.value);
+  for (const Parameter& p : extra_.all()) heads.push_back(outgoing(p.name, p.value));
   for (const auto& [name, value] : saved_extra_)  // nobody asked for these: they are handed on
-    if (!extra_.find(name)) heads.add(name, value);
+    if (!extra_.find(name)) heads.push_back(outgoing(name, value));
 
   nlohmann::json json = to_hugging_face(config_);
   const auto end = tokenizer_ ? tokenizer_->end_of_text() : std::nullopt;
   json["bos_token_id"] = json["eos_token_id"] = end ? nlohmann::json(*end) : nlohmann::json();
   write_file(folder / "config.json", json.dump(2) + "\n");
   if (tokenizer_) save_tokenizer(*tokenizer_, folder);
-  if (!heads.empty()) heads.write(folder / "heads.safetensors", notes_);
-  return own.write(folder / "model.safetensors");
+  std::map<std::string, std::string> notes = notes_;
+  notes["format"] = "pt";  // without it transformers refuses the file
+  if (!heads.empty()) write_safetensors(folder / "heads.safetensors", heads, notes);
+  return write_safetensors(folder / "model.safetensors", own, {{"format", "pt"}});
 }
 
 }  // namespace rgm

@@ -63,11 +63,7 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
 // is not in it, which only the backend knows.
 uint64_t dry_memory(OpenedStage& opened, const fs::path& folder, const Device& dry) {
   two_steps(opened, folder, /*writes=*/false);
-  const TrainSettings& s = opened.setup.settings;
-  const bool checkpoints = writes_checkpoints(s, steps_of(opened.setup));
-  // On their way to disk: the weights, or with the two moments of AdamW.
-  const auto copies = static_cast<uint64_t>(opened.trained_parameters()) * sizeof(float) * (checkpoints ? 3 : 1);
-  return dry_peak_bytes(dry) + peak_memory() + copies;
+  return dry_peak_bytes(dry) + peak_memory();
 }
 
 // Small steps are tried on the device itself, which tells the backend's own memory and the time too.

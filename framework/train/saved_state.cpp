@@ -1,38 +1,10 @@
 // saved_state.cpp - between tensors on the device and a checkpoint's files.
 #include "train/saved_state.hpp"
 
-#include <deque>
+#include "model/outgoing.hpp"
 
 namespace rgm {
 namespace {
-
-// Keeps the host's copies alive until they are written.
-class Collector {
- public:
-  void add(const std::string& name, const Tensor& x) {
-    const bool integers = x.dtype() == RGM_I32;
-    const Shape shape = x.shape();
-    std::vector<char>& bytes = kept_.emplace_back();
-    const auto keep = [&](const auto& values) {
-      const char* begin = reinterpret_cast<const char*>(values.data());
-      bytes.assign(begin, begin + values.size() * sizeof(values[0]));
-    };
-    if (integers)
-      keep(to_host<int32_t>(x));
-    else
-      keep(to_host<float>(x));
-    tensors_.push_back(
-        {name, integers ? RGM_I32 : RGM_F32, {shape.begin(), shape.end()}, std::as_bytes(std::span(bytes))});
-  }
-  void add(const SavedArray& array) {
-    tensors_.push_back({array.name, array.dtype, array.shape, std::as_bytes(std::span(array.bytes))});
-  }
-  std::span<const SavedTensor> tensors() const { return tensors_; }
-
- private:
-  std::deque<std::vector<char>> kept_;
-  std::vector<SavedTensor> tensors_;
-};
 
 void visit_weights(const TrainSetup& setup, const auto& see) {
   for (size_t store = 0; store < setup.parameters.size(); ++store)
@@ -53,20 +25,21 @@ void restore(const SafeTensors& file, const std::string& name, const Tensor& int
 
 void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& more, const TrainSetup& setup,
                 const Optimizer& optimizer, const Feed& feed) {
-  Collector collector;
-  visit_weights(setup, [&](const std::string& name, const Tensor& value) { collector.add(name, value); });
-  optimizer.visit([&](const std::string& name, const Tensor& value) { collector.add(name, value); });
+  std::vector<OutgoingTensor> tensors;
+  const auto add = [&](const std::string& name, const Tensor& value) { tensors.push_back(outgoing(name, value)); };
+  visit_weights(setup, add);
+  optimizer.visit(add);
   std::vector<SavedArray> arrays;
   nlohmann::json state = more;
   state["feed"] = feed.save(arrays);
   state["inputs"] = setup.training_sha256;
   state["arrays"] = nlohmann::json::array();
-  for (SavedArray& array : arrays) {
+  for (const SavedArray& array : arrays) {
     state["arrays"].push_back(array.name);
-    array.name = "feed." + array.name;
-    collector.add(array);
+    tensors.push_back(
+        outgoing(SavedTensor{"feed." + array.name, array.dtype, array.shape, std::as_bytes(std::span(array.bytes))}));
   }
-  checkpoints.write(step, state, collector.tensors());
+  checkpoints.write(step, state, tensors);
 }
 
 void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer& optimizer, Feed& feed) {
@@ -83,9 +56,9 @@ void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer
 }
 
 void save_weights(const fs::path& file, const TrainSetup& setup) {
-  Collector collector;
-  visit_weights(setup, [&](const std::string& name, const Tensor& value) { collector.add(name, value); });
-  write_safetensors(file, collector.tensors());
+  std::vector<OutgoingTensor> tensors;
+  visit_weights(setup, [&](const std::string& name, const Tensor& value) { tensors.push_back(outgoing(name, value)); });
+  write_safetensors(file, tensors);
 }
 
 void load_weights(const fs::path& file, TrainSetup& setup) {

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 void write_step(Checkpoints& checkpoints, int64_t step) {
   const std::vector<float> weight{static_cast<float>(step), 0.5F};
-  const std::vector<SavedTensor> tensors{{"w", RGM_F32, {2}, std::as_bytes(std::span(weight))}};
+  const std::vector tensors{outgoing(SavedTensor{"w", RGM_F32, {2}, std::as_bytes(std::span(weight))})};
   checkpoints.write(step, {{"learning_rate", 0.1}, {"position", step * 12}}, tensors);
 }
 

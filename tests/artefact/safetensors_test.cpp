@@ -85,7 +85,7 @@ TEST(SafeTensors, DataBeginsAtAMultipleOfEight) {
 
 TEST(SafeTensors, AnEmptySetIsAFile) {
   const test::Folder folder;
-  write_safetensors(folder / "empty", {});
+  write_safetensors(folder / "empty", std::vector<SavedTensor>());
   EXPECT_TRUE(SafeTensors(folder / "empty").tensors().empty());
 }
 
