@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "host/host.hpp"
@@ -18,11 +19,15 @@ int bench(const std::vector<std::string>& arguments) {
   ReadOptions read;
   KernelBench kernels;
   BenchOptions stage;
+  bool all = false;
+  std::string plot;
   po::options_description options("Options");
   options.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
                         "override a value, stages by name; the value is YAML")(
       "backend", po::value(&kernels.backend)->value_name("ID"), "instead of the pipeline's; with --kernels, of which")(
       "stage", po::value(&stage.stage)->value_name("NAME"), "which stage; otherwise the first that trains")(
+      "all", po::bool_switch(&all), "every stage that trains, as an array")(
+      "plot", po::value(&plot)->value_name("FILE"), "with --all: write an SVG of how time and memory grow")(
       "seconds", po::value(&stage.seconds)->value_name("N")->default_value(stage.seconds),
       "of steps, at least five of them")("profile", po::bool_switch(&stage.profile),
                                          "also every kernel's share of a step")(
@@ -35,7 +40,7 @@ int bench(const std::vector<std::string>& arguments) {
                                                "with --kernels: of shapes and values");
   const auto given = cli::parse(
       {.command = "bench",
-       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--stage NAME] [--profile] [--decode N]\n"
+       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--stage NAME | --all [--plot FILE]] [--profile] [--decode N]\n"
                "       regimen bench --kernels --backend ID [--only TEXT] [--cases N] [--seed N]",
        .text =
            "Trains a stage for a few seconds and prints one JSON object: its speed, and that of the plain products\n"
@@ -57,10 +62,14 @@ int bench(const std::vector<std::string>& arguments) {
   if (given->count("decode")) stage.decode = (*given)["decode"].as<int64_t>();
   require(!stage.decode || (*stage.decode > 0 && *stage.decode <= 64), "bench: --decode is {}, expected 1 to 64",
           stage.decode.value_or(0));
+  require(!all || stage.stage.empty(), "bench: --all and --stage contradict each other: leave out one of them");
+  require(plot.empty() || (all && !stage.decode), "bench: --plot shows what --all measures of training");
   if (given->count("backend")) read.backend = kernels.backend;
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
-  fmt::print("{}\n", bench_stage(pipeline, stage, registry).dump(2));
+  const auto out = all ? bench_stages(pipeline, stage, registry) : bench_stage(pipeline, stage, registry);
+  fmt::print("{}\n", out.dump(2));
+  if (!plot.empty()) write_file(plot, growth_plot(out));
   return 0;
 }
 

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <fstream>
 
+#include "base/log.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
@@ -63,11 +65,12 @@ Json table_of(const std::map<std::string, KernelTime>& times, double steps) {
   return out;
 }
 
-const Stage& chosen(const Pipeline& pipeline, const std::string& name, size_t& index) {
-  for (index = 0; index < pipeline.stages.size(); ++index) {
-    const Stage& stage = pipeline.stages[index];
-    if (name.empty() ? stage.strategy.component->table<rgm_strategy>().loss != nullptr : stage.name == name)
-      return stage;
+bool trains(const Stage& stage) { return stage.strategy.component->table<rgm_strategy>().loss != nullptr; }
+
+size_t chosen(const Pipeline& pipeline, const std::string& name) {
+  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const Stage& stage = pipeline.stages[i];
+    if (name.empty() ? trains(stage) : stage.name == name) return i;
   }
   if (name.empty()) invalid("bench: no stage of pipeline \"{}\" trains", pipeline.name);
   invalid("bench: pipeline \"{}\" has no stage \"{}\"", pipeline.name, name);
@@ -139,7 +142,8 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
   const int64_t together = settings.micro_batch > 0 ? settings.micro_batch : settings.batch;
   const auto rows = static_cast<int64_t>(row * static_cast<double>(together));
   const double products = product_time(model.products(), rows, /*backward=*/true, options.seconds / 50).rate();
-  Json out = {{"tokens_per_second", rounded(tokens / step)},
+  Json out = {{"row", std::llround(row)},
+              {"tokens_per_second", rounded(tokens / step)},
               {"step_ms", rounded(step * 1e3)},
               {"model_gflops", rounded(operations / step * 1e-9)},
               {"matmul_gflops", rounded(products * 1e-9)},
@@ -214,20 +218,36 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   return out;
 }
 
-}  // namespace
-
-Json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& options, Registry& registry) {
   const TemporaryFolder folder("bench");
   const DeviceScope scope;
   const Quiet quiet;
-  size_t index = 0;
-  const Stage& stage = chosen(pipeline, options.stage, index);
+  reset_peak_memory();
+  const Stage& stage = pipeline.stages[index];
   const auto device = open_device(pipeline.backend, registry);
   const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", nullptr};
   OpenedStage opened = open_stage(stage, index, around);
   fs::create_directories(opened.setup.folder);
-  Json out = {{"backend", device->id()}};
+  Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened.parameters()}};
   out.update(options.decode ? decode_bench(*opened.model, options, *device) : train_bench(opened, options, *device));
+  return out;
+}
+
+}  // namespace
+
+Json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+  return bench_one(pipeline, chosen(pipeline, options.stage), options, registry);
+}
+
+Json bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+  Json out = Json::array();
+  for (size_t i = 0; i < pipeline.stages.size(); ++i)
+    if (trains(pipeline.stages[i])) {
+      log::info("{}: {}", pipeline.name, pipeline.stages[i].name);
+      out.push_back(bench_one(pipeline, i, options, registry));
+      out.back().erase("start_ms");  // of the program, not of the stage
+    }
+  require(!out.empty(), "bench: no stage of pipeline \"{}\" trains", pipeline.name);
   return out;
 }
 

@@ -14,9 +14,13 @@ struct BenchOptions {
   std::optional<int64_t> decode;  // instead of training, this many sequences side by side
 };
 
-// One object: backend tokens_per_second step_ms model_gflops matmul_gflops efficiency peak_memory_bytes start_ms, the
-// formula of model_gflops, what the measured steps asked of memory (steps allocations page_faults), and with `profile` kernels: [{kernel calls ms share gflops}] of a step. Decoding has
-// sequences weight_bytes read_gigabytes_per_second read_efficiency in the place of start_ms. Leaves nothing on disk.
+// One object: backend stage parameters row (its tokens) tokens_per_second step_ms model_gflops matmul_gflops efficiency
+// peak_memory_bytes start_ms, the formula of model_gflops, what the measured steps asked of memory (steps allocations
+// page_faults), and with `profile` kernels: [{kernel calls ms share gflops}] of a step. Decoding has sequences
+// weight_bytes read_gigabytes_per_second read_efficiency in the place of start_ms. Leaves nothing on disk.
 nlohmann::ordered_json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
+
+// An array with one such object for every stage that trains, in their order, each tried as if it were alone.
+nlohmann::ordered_json bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
 
 }  // namespace rgm

@@ -15,9 +15,13 @@ TEST_F(TinyRun, ABenchSaysHowFastAStageTrains) {
   const auto out = nlohmann::ordered_json::parse(said.out);
   std::vector<std::string> keys;
   for (const auto& [key, value] : out.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"backend", "tokens_per_second", "step_ms", "model_gflops", "matmul_gflops",
-                                            "efficiency", "peak_memory_bytes", "start_ms", "steps", "allocations",
-                                            "page_faults", "formula"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"backend", "stage", "parameters", "row", "tokens_per_second", "step_ms",
+                                            "model_gflops", "matmul_gflops", "efficiency", "peak_memory_bytes",
+                                            "start_ms", "steps", "allocations", "page_faults", "formula"}));
+  EXPECT_EQ(out["stage"], "base");
+  EXPECT_EQ(out["row"], 16);
+  // 2 layers of 12 C^2 + 13 C, (64 + 16) C of embeddings, last norm 2 C
+  EXPECT_EQ(out["parameters"], 2 * (12 * 32 * 32 + 13 * 32) + 80 * 32 + 2 * 32);
   EXPECT_EQ(out["backend"], "reference");
   EXPECT_GE(out["steps"], 5);
   // 4 rows of 16 tokens. A layer has 12 x 32 x 32 weights in products, the head 64 x 32; attention 2 x 32 x 17.
@@ -69,6 +73,28 @@ TEST_F(TinyRun, AProfileSharesAStepAmongTheKernels) {
     EXPECT_TRUE(names.count(name)) << name;
   EXPECT_GT(shares, 0.97);
   EXPECT_LT(shares, 1.01);
+}
+
+TEST_F(TinyRun, AllStagesAreBenchedAndTheirGrowthIsDrawn) {
+  std::string text = "regimen: 1\nname: growth\nbackend: reference\nstages:\n";
+  for (const char* context : {"8", "16"})
+    text +=
+        std::string("  - name: context-") + context +
+        "\n    strategy: pretrain\n    model: {family: gpt2, layers: 1, heads: 2, channels: 16, context: " + context +
+        "}\n    tokenizer: bytes\n    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 3\n";
+  write("p.yaml", text);
+  const Said said = regimen("bench p.yaml --all --plot growth.svg --seconds 0.01");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto out = nlohmann::json::parse(said.out);
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[0]["stage"], "context-8");
+  EXPECT_EQ(out[1]["row"], 16);
+  EXPECT_FALSE(out[0].contains("start_ms"));
+  const std::string svg = read_file(folder_ / "growth.svg");
+  for (const char* part : {"<svg ", "Time of a step", "Peak memory", "context-16: ", "</svg>"})
+    EXPECT_NE(svg.find(part), std::string::npos) << part;
+  EXPECT_EQ(regimen("bench p.yaml --all --stage context-8").status, 2);
+  EXPECT_EQ(regimen("bench p.yaml --plot growth.svg").status, 2);
 }
 
 TEST_F(TinyRun, DecodingIsComparedWithOneReadOfTheWeights) {

@@ -18,9 +18,10 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
     failed=1
     continue
   fi
+  stage=$(awk '$1 == "-" && $2 == "name:" { print $3; exit }' "$file")
   if [[ $file == */bench/* ]]; then
     smaller=()
-    for size in layers=1 heads=2 channels=32 vocabulary=300; do smaller+=(--set "stages.base.model.$size"); done
+    for size in layers=1 heads=2 channels=32 vocabulary=300; do smaller+=(--set "stages.$stage.model.$size"); done
     if ! "$program" bench "$file" --seconds 0.01 "${smaller[@]}" >"$out/said" 2>&1; then
       cat "$out/said"
       failed=1
@@ -28,7 +29,6 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
     ran=$((ran + 1))
     continue
   fi
-  stage=$(awk '$1 == "-" && $2 == "name:" { print $3; exit }' "$file")
   shorter=(--set "stages.$stage.steps=3")
   if grep -q '^ *sample:' "$file"; then shorter+=(--set "stages.$stage.sample.tokens=8"); fi
   if ! "$program" run "$file" --out "$out/$name" "${shorter[@]}" >"$out/said" 2>&1 ||
