@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The same training steps here and in PyTorch, eager and compiled, alternating on one machine.
+"""The same training and decoding steps here and in PyTorch, eager and compiled, alternating on one machine.
 
     python3 tests/bench/peers.py                       # all works, three rounds
     python3 tests/bench/peers.py --only char --rounds 5
 
 Installs the newest PyTorch into build/peers/ on its first run; nothing of Regimen needs it. Every round runs
-`regimen bench` and each peer as a process of its own, for --seconds of steps after two that do not count. Printed are
-the medians over the rounds, the ratio of each round's figures, and the versions.
+`regimen bench` and each peer as a process of its own, for --seconds of steps after two that do not count; of decoding,
+127 tokens. Printed are the medians over the rounds, the ratio of each round's figures, and the versions.
 """
 import argparse
 import json
@@ -25,12 +25,16 @@ WORKS = {  # name: pipeline, --set, and what the peer needs to know of them
                        dict(layers=12, heads=12, channels=768, vocabulary=50257, batch=4, tokens=64)),
     "gpt2-124m-2x512": ("configs/bench/gpt2-124m.yaml", ["model.context=512", "batch=2"],
                         dict(layers=12, heads=12, channels=768, vocabulary=50257, batch=2, tokens=512)),
+    "decode-1": ("configs/bench/gpt2-124m.yaml", ["model.context=128"],
+                 dict(layers=12, heads=12, channels=768, vocabulary=50257, batch=1, tokens=128)),
+    "decode-64": ("configs/bench/gpt2-124m.yaml", ["model.context=128"],
+                  dict(layers=12, heads=12, channels=768, vocabulary=50257, batch=64, tokens=128)),
 }
 UNMEASURED_STEPS, MEASURED_STEPS = 2, 5
 
 
-def train_in_torch(compiled, seconds, layers, heads, channels, vocabulary, batch, tokens):
-    """What a user of PyTorch would write: fused attention, fused AdamW, clipping at 1."""
+def gpt_of(layers, heads, channels, vocabulary, tokens):
+    """What a user of PyTorch would write, with fused attention; given a cache, for one token a row at a place."""
     import torch
     from torch import nn
     import torch.nn.functional as F
@@ -42,11 +46,16 @@ def train_in_torch(compiled, seconds, layers, heads, channels, vocabulary, batch
             self.qkv, self.output = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
             self.up, self.down = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
 
-        def forward(self, x):
+        def forward(self, x, cache=None, place=None):
             B, T, C = x.shape
             q, k, v = (y.view(B, T, heads, C // heads).transpose(1, 2) for y in self.qkv(self.norm1(x)).split(C, 2))
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(B, T, C)
-            x = x + self.output(y)
+            if cache is None:
+                y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            else:
+                keys, values = cache
+                keys[:, :, place], values[:, :, place] = k[:, :, 0], v[:, :, 0]
+                y = F.scaled_dot_product_attention(q, keys[:, :, :place + 1], values[:, :, :place + 1])
+            x = x + self.output(y.transpose(1, 2).reshape(B, T, C))
             return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
 
     class Gpt(nn.Module):
@@ -65,9 +74,48 @@ def train_in_torch(compiled, seconds, layers, heads, channels, vocabulary, batch
             logits = F.linear(self.norm(y), self.words.weight)
             return F.cross_entropy(logits.view(-1, vocabulary), targets.reshape(-1))
 
+        def next(self, x, caches, place):
+            y = self.words(x) + self.places.weight[place]
+            for block, cache in zip(self.blocks, caches):
+                y = block(y, cache, place)
+            return F.linear(self.norm(y), self.words.weight)[:, -1].argmax(-1, keepdim=True)
+
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(1)
-    model = Gpt()
+    return Gpt()
+
+
+def figures(took, per_step):
+    import torch
+    step = statistics.median(took[UNMEASURED_STEPS:])
+    return {"step_ms": step * 1e3, "tokens_per_second": per_step / step,
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "version": torch.__version__}
+
+
+def decode_in_torch(compiled, layers, heads, channels, vocabulary, batch, tokens):
+    """Greedy, with a cache that is there from the start. Compiled: with a place that may change."""
+    import torch
+    model = gpt_of(layers, heads, channels, vocabulary, tokens).eval()
+    next_of = torch.compile(model.next, dynamic=True) if compiled else model.next
+    room = (batch, heads, tokens, channels // heads)
+    took = []
+    with torch.inference_mode():
+        caches = [(torch.zeros(room), torch.zeros(room)) for _ in range(layers)]
+        for _ in range(2 if compiled else 1):  # compiled for each kind of place in the first round
+            x = torch.zeros(batch, 1, dtype=torch.long)
+            took = []
+            for place in range(tokens - 1):
+                start = time.perf_counter()
+                x = next_of(x, caches, place)
+                took.append(time.perf_counter() - start)
+    return figures(took, batch)
+
+
+def train_in_torch(compiled, seconds, layers, heads, channels, vocabulary, batch, tokens):
+    """With fused AdamW, clipping at 1."""
+    import torch
+    model = gpt_of(layers, heads, channels, vocabulary, tokens)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1, fused=True)
     step_of = torch.compile(model) if compiled else model
     text = torch.randint(0, min(vocabulary, 65), (1000, tokens + 1))
@@ -82,10 +130,7 @@ def train_in_torch(compiled, seconds, layers, heads, channels, vocabulary, batch
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         took.append(time.perf_counter() - start)
-    step = statistics.median(took[UNMEASURED_STEPS:])
-    return {"step_ms": step * 1e3, "tokens_per_second": batch * tokens / step,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "version": torch.__version__}
+    return figures(took, batch * tokens)
 
 
 def python_with_torch():
@@ -109,6 +154,8 @@ def answer_of(command):
 def compare(name, program, python, rounds, seconds):
     pipeline, sets, shape = WORKS[name]
     commands = {"regimen": [program, "bench", pipeline, "--seconds", seconds]}
+    if name.startswith("decode"):
+        commands["regimen"] += ["--decode", shape["batch"]]
     for value in sets:
         commands["regimen"] += ["--set", f"stages.base.{value}"]
     for kind in ("eager", "compiled"):
@@ -137,7 +184,10 @@ def main():
     parser.add_argument("--worker", choices=("eager", "compiled"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
-        print(json.dumps(train_in_torch(given.worker == "compiled", given.seconds, **WORKS[given.only][2])))
+        compiled, shape = given.worker == "compiled", WORKS[given.only][2]
+        decodes = given.only.startswith("decode")
+        print(json.dumps(decode_in_torch(compiled, **shape) if decodes
+                         else train_in_torch(compiled, given.seconds, **shape)))
         return
     python = python_with_torch()
     for name in [given.only] if given.only else WORKS:
