@@ -176,7 +176,9 @@ std::string write_safetensors(const fs::path& path, std::span<const OutgoingTens
   const std::string header = header_of(tensors, metadata);
   require(header.size() <= longest_header, "{}: the names of {} tensors are too long", path.string(), tensors.size());
 
-  FileWriter out(path);
+  uint64_t total = 8 + header.size();
+  for (const OutgoingTensor& t : tensors) total += *bytes_of(t.shape, type_of(t.dtype)->bytes);
+  FileWriter out(path, total);
   Sha256 sum;
   const auto put = [&](const void* data, size_t bytes) {
     constexpr size_t piece = 1 << 20;  // what the writer gathers, so it never copies a whole tensor

@@ -65,12 +65,12 @@ std::string read_file(const fs::path& path) {
 }
 
 void write_file(const fs::path& path, std::string_view data) {
-  FileWriter out(path);
+  FileWriter out(path, data.size());
   out.write(data);
   out.commit();
 }
 
-FileWriter::FileWriter(fs::path path) : path_(std::move(path)) {
+FileWriter::FileWriter(fs::path path, uint64_t total) : path_(std::move(path)), total_(total) {
   static std::atomic<unsigned> counter{0};
   temporary_ = path_;
   temporary_ += fmt::format(".tmp{}-{}", ::getpid(), counter++);
@@ -97,8 +97,9 @@ void FileWriter::flush() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
       failure("{}: cannot be written: {} ({} more bytes are needed here); the old file, if any, is untouched",
-              path_.string(), reason(), buffer_.size() - done);
+              path_.string(), reason(), std::max<uint64_t>(total_ - std::min(total_, written_), buffer_.size() - done));
     done += static_cast<size_t>(n);
+    written_ += static_cast<uint64_t>(n);
   }
   buffer_.clear();
 }

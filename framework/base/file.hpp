@@ -1,6 +1,7 @@
 // file.hpp - files: read whole, mapped, hashed, and written so that a crash leaves the old or the new, never half.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -21,7 +22,8 @@ void write_file(const fs::path& path, std::string_view data);
 // temporary file is removed.
 class FileWriter {
  public:
-  explicit FileWriter(fs::path path);
+  // `total`: the bytes that will be written, for what is said when there is no room; 0: unknown.
+  explicit FileWriter(fs::path path, uint64_t total = 0);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
@@ -33,6 +35,7 @@ class FileWriter {
   void flush();
   fs::path path_, temporary_;
   std::string buffer_;
+  uint64_t total_, written_ = 0;
   int fd_ = -1;
 };
 

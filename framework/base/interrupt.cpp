@@ -30,7 +30,6 @@ void catch_interrupts() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is told as what it is, by the write that fails
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are made later inherit it
   std::thread(wait_for, signals).detach();
 }

@@ -70,6 +70,14 @@ Axis spanning(const std::vector<Point>& points, double Point::*value, double log
   return report::make_axis(from_zero ? 0 : low.*value, high.*value, 6, log_ratio);
 }
 
+// `context` of `context-512`; a name without a number is a series of its own.
+std::string series_of(const std::string& name) {
+  const size_t dash = name.find_last_of("-_");
+  const bool numbered =
+      dash != std::string::npos && dash + 1 < name.size() && name[dash + 1] >= '0' && name[dash + 1] <= '9';
+  return numbered ? name.substr(0, dash) : name;
+}
+
 using Series = std::map<std::string, std::vector<Point>>;  // by name
 
 std::vector<Point> together(const Series& series) {
@@ -80,10 +88,12 @@ std::vector<Point> together(const Series& series) {
 
 std::string time_panel(const Series& series) {
   const std::vector<Point> points = together(series);
-  const Panel p{70, spanning(points, &Point::x, 10, false), spanning(points, &Point::y, 10, false)};
   const auto [least, most] = std::ranges::minmax(points, {}, &Point::x);
   const Point fastest = *std::ranges::max_element(points, {}, [](const Point& q) { return q.x / q.y; });
   const auto at_best = [&](double x) { return Point{x, x / fastest.x * fastest.y, ""}; };
+  std::vector<Point> shown = points;
+  shown.insert(shown.end(), {at_best(least.x), at_best(most.x)});
+  const Panel p{70, spanning(shown, &Point::x, 10, false), spanning(shown, &Point::y, 10, false)};
   std::string out =
       frame(p, "Time of a step", "arithmetic of a step, GFLOP; dashed: at the rate of the fastest",
             [](double ms) { return ms < 1000 ? fmt::format("{:g} ms", ms) : fmt::format("{:g} s", ms / 1000); });
@@ -119,7 +129,7 @@ std::string memory_panel(const Series& series) {
 std::string growth_plot(const Json& stages) {
   Series times, memory;
   for (const Json& s : stages) {
-    const std::string name = s["stage"], kind = name.substr(0, name.find_last_of("-_"));
+    const std::string name = s["stage"], kind = series_of(name);
     const double ms = s["step_ms"], rate = s["model_gflops"], row = s["row"],
                  mb = s["peak_memory_bytes"].get<double>() * 1e-6;
     times[kind].push_back({rate * ms / 1000, ms, fmt::format("{}: {} ms, {} GFLOP/s", name, ms, rate)});

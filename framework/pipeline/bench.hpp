@@ -20,7 +20,8 @@ struct BenchOptions {
 // weight_bytes read_gigabytes_per_second read_efficiency in the place of start_ms. Leaves nothing on disk.
 nlohmann::ordered_json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
 
-// An array with one such object for every stage that trains, in their order, each tried as if it were alone.
+// An array with one such object for every stage that trains, in their order, each tried as if it were alone; one
+// that needs what an earlier stage leaves is left out, with a warning.
 nlohmann::ordered_json bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registry& registry);
 
 }  // namespace rgm

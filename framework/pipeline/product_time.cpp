@@ -61,9 +61,12 @@ ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, boo
 ReadTest::ReadTest() : read_(ops::full({64, bytes / 4 / 64}, 1)), rows_(ops::full({64, 1}, 0)), squares_(false) {
   const rgm_kernels& k = kernel::table();
   if (!RGM_HAS(&k, sum_of_squares)) return;
-  const double sums = seconds();
-  squares_ = true;
-  squares_ = seconds() < sums;
+  double best[2] = {1e9, 1e9};
+  for (int i = 0; i < 6; ++i) {
+    squares_ = i % 2 == 1;
+    best[i % 2] = std::min(best[i % 2], seconds());
+  }
+  squares_ = best[1] < best[0];
 }
 
 double ReadTest::seconds() const {

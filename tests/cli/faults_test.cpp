@@ -21,22 +21,41 @@ class Faults : public TinyRun {
  protected:
   static constexpr const char* model = "/base/model/model.safetensors";
 
-  // Runs p.yaml in `out` until `holds`, then kills it; false when it had ended before.
-  template <class Condition>
-  bool kill_when(const std::string& out, const Condition& holds) {
+  pid_t start(const std::string& out) const {
     const pid_t child = ::fork();
     if (child == 0) {
-      const int log = ::open("/dev/null", O_WRONLY);
+      const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
       ::dup2(log, STDERR_FILENO);
       if (::chdir(folder_.c_str()) != 0) ::_exit(99);
       ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
       ::_exit(99);
     }
+    return child;
+  }
+  // Sends `signal` once `holds`; false when the process ended before.
+  template <class Condition>
+  static bool signal_when(pid_t child, int signal, const Condition& holds) {
+    while (!holds()) {
+      siginfo_t info{};
+      ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (info.si_pid == child) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return ::kill(child, signal) == 0;
+  }
+  static int end_of(pid_t child) {
     int status = 0;
-    while (!holds() && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
-    ::kill(child, SIGKILL);
     ::waitpid(child, &status, 0);
-    return WIFSIGNALED(status);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  template <class Condition>
+  bool kill_when(const std::string& out, const Condition& holds) const {
+    const pid_t child = start(out);
+    signal_when(child, SIGKILL, holds);
+    return end_of(child) == 128 + SIGKILL;
+  }
+  bool was_said(const std::string& text) const {
+    return fs::exists(folder_ / "err.log") && read_file(folder_ / "err.log").find(text) != std::string::npos;
   }
   static int64_t lines_of(const fs::path& file) {
     if (!fs::exists(file)) return 0;
@@ -46,13 +65,13 @@ class Faults : public TinyRun {
 };
 
 TEST_F(Faults, KilledAtTwentyRandomMomentsItEndsWithTheSameBits) {
-  write("p.yaml", tiny(120, "    checkpoint: {every: 20}\n    log: {every: 1}\n"));
+  write("p.yaml", tiny(200, "    checkpoint: {every: 20}\n    log: {every: 1}\n"));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
   const std::string whole = hash_of("whole" + std::string(model));
   std::mt19937 random(7);
   for (int i = 0; i < 20; ++i) {
     const std::string out = "killed-" + std::to_string(i);
-    const int64_t logged = 23 + static_cast<int64_t>(random() % 90);  // the checkpoint of step 20 is there by then
+    const int64_t logged = 23 + static_cast<int64_t>(random() % 97);  // after the checkpoint of step 20
     const fs::path base = folder_ / out / "base";
     ASSERT_TRUE(kill_when(out, [&] { return lines_of(base / "metrics.jsonl") >= logged; }))
         << "it ended before line " << logged;
@@ -68,9 +87,9 @@ TEST_F(Faults, KilledAtTwentyRandomMomentsItEndsWithTheSameBits) {
 }
 
 TEST_F(Faults, AFileSizeLimitIsToldAndTheCheckpointBeforeStands) {
-  write("p.yaml", tiny(40, "    checkpoint: {every: 20}\n"));
+  write("p.yaml", tiny(300, "    checkpoint: {every: 150}\n"));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
-  // The weights take 107 kB, with the optimizer's moments three times that: neither fits into 64 blocks of 1 kB.
+  // The weights take 107 kB, with the optimizer's moments three times that: neither fits into 64 blocks.
   const std::string limit = "cd " + folder_.string() + " && ulimit -f 64 &&";
   const Said said = rgm::regimen("run p.yaml --out out", limit);
   EXPECT_EQ(said.status, 1);
@@ -78,14 +97,36 @@ TEST_F(Faults, AFileSizeLimitIsToldAndTheCheckpointBeforeStands) {
   EXPECT_THAT(said.err, HasSubstr("File too large"));
   EXPECT_THAT(said.err, testing::ContainsRegex("[0-9]+ more bytes are needed"));
   // With a checkpoint from before, the same limit leaves it as it was.
-  ASSERT_TRUE(kill_when("out", [&] { return fs::exists(folder_ / "out/base/checkpoint/step-20"); }));
-  const std::string before = hash_of("out/base/checkpoint/step-20/tensors.safetensors");
+  ASSERT_TRUE(kill_when("out", [&] { return fs::exists(folder_ / "out/base/checkpoint/step-150"); }));
+  const std::string before = hash_of("out/base/checkpoint/step-150/tensors.safetensors");
   EXPECT_EQ(rgm::regimen("run p.yaml --out out", limit).status, 1);
-  EXPECT_EQ(hash_of("out/base/checkpoint/step-20/tensors.safetensors"), before);
+  EXPECT_EQ(hash_of("out/base/checkpoint/step-150/tensors.safetensors"), before);
   const Said again = regimen("run p.yaml --out out");
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_THAT(again.err, HasSubstr("resumed at step 20"));
+  EXPECT_THAT(again.err, HasSubstr("resumed at step 150"));
   EXPECT_EQ(hash_of("out" + std::string(model)), hash_of("whole" + std::string(model)));
+}
+
+TEST_F(Faults, ASecondCtrlCEndsAtOnce) {
+  write("p.yaml", tiny(9, "    micro_batch: 8\n"));  // steps of some seconds: the first Ctrl-C waits for the end of one
+  write_file(folder_ / "p.yaml",
+             std::regex_replace(read_file(folder_ / "p.yaml"), std::regex("batch: 4\n"), "batch: 4096\n"));
+  const pid_t child = start("out");
+  ASSERT_TRUE(signal_when(child, SIGINT, [&] { return was_said("stage base: pretrain"); }));
+  ASSERT_TRUE(signal_when(child, SIGINT, [&] { return was_said("a second Ctrl-C ends at once"); }));
+  EXPECT_EQ(end_of(child), 130);
+  EXPECT_FALSE(fs::exists(folder_ / "out/base/checkpoint/step-1"));
+}
+
+TEST_F(Faults, ALossThatIsNotFiniteStopsAndTheCheckpointBeforeIsKept) {
+  write("p.yaml",
+        tiny(9, "    checkpoint: {every: 1}\n    log: {every: 1}\n    optimizer: {adamw: {learning_rate: 1e30}}\n"));
+  const Said said = regimen("run p.yaml --out out");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("base: at step 2 the loss is not finite"));
+  EXPECT_THAT(said.err, HasSubstr("The last checkpoint is kept in out/base/checkpoint"));
+  EXPECT_TRUE(fs::exists(folder_ / "out/base/checkpoint/step-1/state.json"));
+  EXPECT_EQ(json("out/base/stage.json")["status"], "failed");
 }
 
 TEST_F(Faults, AFolderThatCannotBeMadeIsNamed) {

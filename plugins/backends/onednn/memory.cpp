@@ -51,6 +51,7 @@ class Arena {
   void give(void* memory) {
     const std::lock_guard lock(mutex_);
     const auto taken = taken_.find(static_cast<char*>(memory));
+    if (taken == taken_.end()) std::abort();  // given back twice, or never taken
     char *const block = taken->first, *const end = block + taken->second;
     in_use_ -= taken->second;
     taken_.erase(taken);
@@ -78,7 +79,7 @@ class Arena {
     // Addresses cost nothing, and twice the memory leaves room between blocks.
     const size_t wanted = rounded(2 * most_, kHuge) + kHuge;
     void* const all = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (all == MAP_FAILED) return;  // a limit on addresses: everything is small then
+    if (all == MAP_FAILED) return;  // a limit on addresses: each block comes from the C library then
     begin_ = reinterpret_cast<char*>(rounded(reinterpret_cast<size_t>(all), kHuge));
     size_ = wanted - kHuge;
     madvise(begin_, size_, MADV_HUGEPAGE);  // a wish: failure changes nothing
@@ -104,8 +105,11 @@ void* allocate(size_t bytes) {
   }
 #endif
   const size_t size = rounded(std::max<size_t>(bytes, 1), 256);
+  const bool is_large = bytes >= static_cast<size_t>(kHuge);  // and the arena is not there
   void* memory = nullptr;
-  if (size < bytes || posix_memalign(&memory, 256, size) != 0) throw std::bad_alloc();
+  if (size < bytes || posix_memalign(&memory, is_large ? static_cast<size_t>(kHuge) : 256, size) != 0)
+    throw std::bad_alloc();
+  if (is_large) madvise(memory, size / kHuge * kHuge, MADV_HUGEPAGE);
   return memory;
 }
 
