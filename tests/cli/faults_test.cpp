@@ -1,6 +1,5 @@
 // faults_test.cpp - what a night's training meets: kills, full disks, folders that cannot be written. The state before
 // stays good, and the message says where and how much.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -21,17 +20,6 @@ class Faults : public TinyRun {
  protected:
   static constexpr const char* model = "/base/model/model.safetensors";
 
-  pid_t start(const std::string& out) const {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-      ::dup2(log, STDERR_FILENO);
-      if (::chdir(folder_.c_str()) != 0) ::_exit(99);
-      ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
-      ::_exit(99);
-    }
-    return child;
-  }
   // Sends `signal` once `holds`; false when the process ended before.
   template <class Condition>
   static bool signal_when(pid_t child, int signal, const Condition& holds) {

@@ -27,14 +27,7 @@ class ResumeTest : public TinyRun {
   }
   template <class Condition>
   int stop_when(const Condition& holds, int signal, const std::string& out) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-      ::dup2(log, STDERR_FILENO);
-      if (::chdir(folder_.c_str()) != 0) ::_exit(99);
-      ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
-      ::_exit(99);
-    }
+    const pid_t child = start(out);
     int status = 0;
     while (!holds() && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
     ::kill(child, signal);

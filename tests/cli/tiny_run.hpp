@@ -1,5 +1,6 @@
 // tiny_run.hpp - a folder with a tiny pipeline and its text, and the program typed in there.
 #pragma once
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -33,6 +34,18 @@ class TinyRun : public testing::Test {
   ~TinyRun() override { fs::remove_all(folder_); }
 
   Said regimen(const std::string& arguments) const { return rgm::regimen(arguments, "cd " + folder_.string() + " &&"); }
+  // `regimen run p.yaml --out OUT` as a process of its own, what it says in err.log.
+  pid_t start(const std::string& out) const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const int log = ::open((folder_ / "err.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      ::dup2(log, STDERR_FILENO);
+      if (::chdir(folder_.c_str()) != 0) ::_exit(99);
+      ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", out.c_str(), nullptr);
+      ::_exit(99);
+    }
+    return child;
+  }
   void write(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
   nlohmann::json json(const std::string& name) const { return nlohmann::json::parse(read_file(folder_ / name)); }
   std::string hash_of(const std::string& name) const { return sha256(read_file(folder_ / name)); }
