@@ -122,7 +122,7 @@ void Decoder::run(std::vector<Row>& all) {
     if (slide_ || !full(&row)) rows.push_back(&row);
   if (rows.empty() || sampling_.max_tokens == 0) return;
   const int64_t slots = slide_ ? model_.config().context : capacity(rows);
-  KeyValueCache cache(model_.config(), static_cast<int64_t>(rows.size()), slots);
+  KeyValueCache cache(model_.config(), static_cast<int64_t>(rows.size()), slots, model_.dtype());
   Tensor hidden = states(rows, cache);
   for (;;) {
     const auto logits = to_host<float>(model_.logits(hidden));
@@ -148,7 +148,7 @@ void Decoder::run(std::vector<Row>& all) {
 // Reads the younger half of the row's text again, but for its last token, which is read with the other rows'.
 void Decoder::forget_half(Row& row, int64_t b, KeyValueCache& cache) const {
   row.text.erase(row.text.begin(), row.text.end() - std::max<int64_t>(2, room_ / 2));
-  KeyValueCache own(model_.config(), 1, cache.capacity());
+  KeyValueCache own(model_.config(), 1, cache.capacity(), model_.dtype());
   const std::vector<int32_t> text(row.text.begin(), row.text.end() - 1);
   const Pass pass{.tokens = from_host(std::span<const int32_t>(text), {1, static_cast<int64_t>(text.size())})};
   model_.hidden(pass, &own);

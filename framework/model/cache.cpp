@@ -17,11 +17,12 @@ Tensor from_sizes(const std::vector<int64_t>& sizes) {
 }
 }  // namespace
 
-KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity)
+KeyValueCache::KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity, rgm_dtype dtype)
     : lengths(static_cast<size_t>(rows)), unused(static_cast<size_t>(config.layers)), rows_(rows), capacity_(capacity) {
   require(rows > 0 && capacity > 0, "a cache of {} rows with {} slots each", rows, capacity);
   const Shape shape{rows, capacity, config.kv_heads, config.head_dim};
-  for (int64_t i = 0; i < config.layers; ++i) layers.push_back({ops::full(shape, 0), ops::full(shape, 0)});
+  for (int64_t i = 0; i < config.layers; ++i)
+    layers.push_back({ops::full(shape, 0, dtype), ops::full(shape, 0, dtype)});
 }
 
 void KeyValueCache::clear() {
@@ -121,7 +122,7 @@ std::pair<Tensor, Tensor> CacheReading::store(size_t layer, Tensor k, Tensor v, 
   auto& [keys, values] = cache_.layers[layer];
   const int64_t first = cache_.unused[layer];
   if (segments && !full_) {  // nothing may lie behind a row's end: decoding adds to what is there
-    const Tensor mark = ops::reshape(segments, {k.size(0), T_, 1, 1}), zero = ops::full({}, 0);
+    const Tensor mark = ops::reshape(segments, {k.size(0), T_, 1, 1}), zero = ops::full({}, 0, k.dtype());
     k = ops::select(mark, k, zero);
     v = ops::select(mark, v, zero);
   }

@@ -6,13 +6,14 @@ namespace rgm {
 Tensor Hooked::input(size_t site, const Tensor& x) const {
   if (!acts_before(site)) return x;
   const SiteScope scope = draws(site);
-  return hooks_->input(site, x);
+  return ops::cast(hooks_->input(site, x), x.dtype());  // what hooks compute is float32
 }
 
 Tensor Hooked::output(size_t site, const Tensor& x, Tensor y) const {
   if (!acts_after(site)) return y;
   const SiteScope scope = draws(site);
-  return hooks_->output(site, x, std::move(y));
+  const rgm_dtype dtype = y.dtype();
+  return ops::cast(hooks_->output(site, x, std::move(y)), dtype);
 }
 
 Tensor Hooked::prompt(size_t site) const {
@@ -33,22 +34,24 @@ Tensor Hooked::dropout(size_t site, const Tensor& x) const {
   return ops::dropout(x, dropout_);
 }
 
-Tensor Hooked::linear(const LinearPart& part, const Tensor& given, int32_t activation) const {
+Tensor Hooked::linear(const LinearPart& part, const Tensor& given, int32_t activation, rgm_dtype dtype) const {
   const Tensor x = input(part.site, given);
-  const Tensor& w = part.weight->value;
+  const Tensor& w = part.weight->for_products();
   const Tensor b = part.bias ? part.bias->value : Tensor();
-  if (!acts_after(part.site)) return ops::linear(x, w, b, activation);
-  Tensor y = output(part.site, x, ops::linear(x, w, b));
-  return activation ? ops::unary(activation, y) : y;
+  if (!acts_after(part.site)) return ops::linear(x, w, b, activation, {}, dtype);
+  Tensor y = output(part.site, x, ops::linear(x, w, b, 0, {}, dtype));
+  return activation ? ops::cast(ops::unary(activation, y), dtype) : y;
 }
 
 Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
                              Tensor residual) const {
   if (dropout_ == 0 && !acts_after(part.site) && !acts_after(module)) {
     const Tensor given = input(part.site, inner);
-    return ops::linear(given, part.weight->value, part.bias ? part.bias->value : Tensor(), 0, std::move(residual));
+    return ops::linear(given, part.weight->for_products(), part.bias ? part.bias->value : Tensor(), 0,
+                       std::move(residual));
   }
-  return residual + output(module, x, dropout(module, linear(part, inner)));
+  // In float32, as the residual stream is.
+  return residual + output(module, x, dropout(module, linear(part, inner, 0, RGM_F32)));
 }
 
 }  // namespace rgm

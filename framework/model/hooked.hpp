@@ -8,7 +8,9 @@ namespace rgm {
 class Hooked {
  public:
   explicit Hooked(const Model& model)
-      : hooks_(model.hooks()), dropout_(model.training && recording() ? model.config().dropout : 0) {}
+      : hooks_(model.hooks()),
+        dtype_(model.dtype()),
+        dropout_(model.training && recording() ? model.config().dropout : 0) {}
 
   void begin() const {
     if (hooks_) hooks_->begin();
@@ -21,7 +23,9 @@ class Hooked {
   std::pair<Tensor, Tensor> key_values(size_t site) const;
 
   // activation(x w^T + b) with the part's own hooks
-  Tensor linear(const LinearPart& part, const Tensor& x, int32_t activation = 0) const;
+  Tensor linear(const LinearPart& part, const Tensor& x, int32_t activation = 0) const {
+    return linear(part, x, activation, dtype_);
+  }
   // The end of a module that began with x: residual + part(inner), in one kernel where nothing acts in between.
   Tensor end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
                        Tensor residual) const;
@@ -32,7 +36,10 @@ class Hooked {
   static SiteScope draws(size_t site) { return SiteScope(static_cast<uint32_t>(site + 1)); }
 
  private:
+  Tensor linear(const LinearPart& part, const Tensor& x, int32_t activation, rgm_dtype dtype) const;
+
   Hooks* hooks_;
+  rgm_dtype dtype_;  // of what linear() answers
   double dropout_;
 };
 

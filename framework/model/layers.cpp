@@ -8,8 +8,9 @@ namespace rgm {
 
 Tensor PassReader::norm(const Tensor& x, const NormPart& part) const {
   if (config_.family->norm == Normalisation::root_mean_square)
-    return ops::rms_norm(x, part.weight->value, config_.norm_epsilon());
-  return ops::layer_norm(x, part.weight->value, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon());
+    return ops::rms_norm(x, part.weight->value, config_.norm_epsilon(), model_.dtype());
+  return ops::layer_norm(x, part.weight->value, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon(),
+                         model_.dtype());
 }
 
 Tensor PassReader::block(size_t i, Tensor x) {
@@ -34,19 +35,18 @@ std::array<Tensor, 3> PassReader::query_key_value(const LayerPart& layer, const 
   const int64_t sizes[] = {queries, keys, keys};
   const bool apart = std::ranges::any_of(parts, [&](const LinearPart* p) { return hooked_.acts_before(p->site); });
   if (!apart) {
-    const auto fused = ops::split(
-        ops::linear(x, layer.qkv.weight->value, layer.qkv.bias ? layer.qkv.bias->value : Tensor()), -1, sizes);
+    const Tensor bias = layer.qkv.bias ? layer.qkv.bias->value : Tensor();
+    const auto fused =
+        ops::split(ops::linear(x, layer.qkv.weight->for_products(), bias, 0, {}, model_.dtype()), -1, sizes);
     for (size_t i = 0; i < 3; ++i) out[i] = hooked_.output(parts[i]->site, x, fused[i]);
     return out;
   }
   for (int64_t i = 0, begin = 0; i < 3; begin += sizes[i++]) {
-    const auto part = [&](const Parameter* p) {
-      return p ? ops::slice(p->value, 0, begin, begin + sizes[i]) : Tensor();
-    };
+    const auto part = [&](const Parameter* p) { return p ? p->rows(begin, begin + sizes[i]) : Tensor(); };
     const size_t site = parts[i]->site;
     const Tensor own = hooked_.input(site, x);
-    out[static_cast<size_t>(i)] =
-        hooked_.output(site, own, ops::linear(own, part(layer.qkv.weight), part(layer.qkv.bias)));
+    out[static_cast<size_t>(i)] = hooked_.output(
+        site, own, ops::linear(own, part(layer.qkv.weight), part(layer.qkv.bias), 0, {}, model_.dtype()));
   }
   return out;
 }
@@ -62,7 +62,8 @@ Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
     extra = front_k.size(0);
     const Shape shape{B_, extra, config_.kv_heads, config_.head_dim};
     const auto all_rows = [&](const Tensor& x) {
-      return ops::broadcast(ops::reshape(x, {1, extra, config_.kv_heads, config_.head_dim}), shape);
+      const Tensor one = ops::reshape(ops::cast(x, model_.dtype()), {1, extra, config_.kv_heads, config_.head_dim});
+      return ops::broadcast(one, shape);
     };
     if (cache_) {
       cache_->store_prefix(i, all_rows(front_k), all_rows(front_v));
@@ -105,7 +106,7 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
 Tensor PassReader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
   const int32_t activation = config_.family->activation;
   const Tensor x = hooked_.input(layer.mlp, normed);
-  Tensor inner = layer.gate ? hooked_.linear(layer.gate, x, activation) * hooked_.linear(layer.up, x)
+  Tensor inner = layer.gate ? ops::multiply(hooked_.linear(layer.gate, x, activation), hooked_.linear(layer.up, x))
                             : hooked_.linear(layer.up, x, activation);
   return hooked_.end_of_module(layer.mlp, x, layer.down, inner, std::move(residual));
 }

@@ -73,7 +73,17 @@ std::shared_ptr<Model> Model::frozen_copy() const {
   out->saved_extra_ = saved_extra_;
   out->notes_ = notes_;
   out->make_layers();
+  if (dtype_ == RGM_BF16) out->use_bfloat16();
   return out;
+}
+
+// Tables that are only looked up need no copy: rows of the float32 ones are read.
+void Model::use_bfloat16() {
+  dtype_ = RGM_BF16;
+  for (Parameter& p : parameters_.all()) {
+    const bool looked_up = p.name == "positions.weight" || (p.name == "embedding.weight" && !config_.is_tied());
+    if (p.value.rank() == 2 && !looked_up) p.make_half();
+  }
 }
 
 LinearPart Model::linear_part(const std::string& name) const {
@@ -145,7 +155,7 @@ void Model::make_layers() {
 }
 
 const Tensor& Model::head_weight() const {
-  return parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight")->value;
+  return parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight")->for_products();
 }
 
 Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache); }

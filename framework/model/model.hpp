@@ -21,7 +21,8 @@ namespace rgm {
 // virtual tokens.
 class KeyValueCache {
  public:
-  KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity);
+  // `dtype` is the model's.
+  KeyValueCache(const ModelConfig& config, int64_t rows, int64_t capacity, rgm_dtype dtype = RGM_F32);
   int64_t rows() const { return rows_; }
   int64_t capacity() const { return capacity_; }
 
@@ -88,6 +89,10 @@ class Model {
   static std::shared_ptr<Model> open(const fs::path& folder);
   // The same architecture with a copy of every weight, frozen: a reference.
   std::shared_ptr<Model> frozen_copy() const;
+  // From now on passes compute in bfloat16: products read bfloat16 copies of the weights, and what lies between them is
+  // bfloat16. The residual stream, statistics, losses and the weights that are trained and saved stay float32.
+  void use_bfloat16();
+  rgm_dtype dtype() const { return dtype_; }  // of activations
   // Writes the folder's files into `folder`, which exists; answers the SHA-256 of model.safetensors.
   std::string save(const fs::path& folder) const;
 
@@ -105,7 +110,7 @@ class Model {
   size_t embedding_site() const { return 0; }
   const std::vector<LayerPart>& layers() const { return layers_; }
   const NormPart& last_norm() const { return norm_; }
-  const Tensor& head_weight() const;  // (V, C)
+  const Tensor& head_weight() const;  // (V, C), as products read it
   // Of rotary positions: (context, D / 2)
   const Tensor& cosines() const { return cos_; }
   const Tensor& sines() const { return sin_; }
@@ -157,6 +162,7 @@ class Model {
   NormPart norm_;
   Tensor cos_, sin_;
   Hooks* hooks_ = nullptr;
+  rgm_dtype dtype_ = RGM_F32;
 };
 
 }  // namespace rgm

@@ -82,7 +82,7 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   std::vector<Tensor> out;
   if (want & RGM_LOGPROBS) out.push_back(logprobs);
   if (want & RGM_ENTROPY) out.push_back(entropy);
-  if (want & RGM_HIDDEN) out.push_back(states);
+  if (want & RGM_HIDDEN) out.push_back(ops::cast(states, RGM_F32));
   if (want & RGM_LOGITS) out.push_back(logits(states, pass.temperature));
   return out;
 }

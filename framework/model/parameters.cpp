@@ -2,6 +2,8 @@
 #include "model/parameters.hpp"
 
 #include "base/sha256.hpp"
+#include "tensor/ops.hpp"
+#include "tensor/views.hpp"
 
 namespace rgm {
 
@@ -11,6 +13,22 @@ Parameter& Parameters::add(std::string name, Tensor value, bool trained, bool bu
   index_[p.name] = &p;
   set_trained(p, trained);
   return p;
+}
+
+void Parameter::make_half() {
+  half = empty_like(value.view(), RGM_BF16);
+  half.set_master(value);
+  refresh_half();
+}
+void Parameter::refresh_half() const {
+  if (half) assign(half, value);
+}
+Tensor Parameter::rows(int64_t begin, int64_t end) const {
+  const Tensor part = ops::slice(value, 0, begin, end);
+  if (!half) return part;
+  const Tensor narrow = alias(half, views::sliced(half.view(), 0, begin, end));
+  narrow.set_master(part);
+  return narrow;
 }
 
 Parameter* Parameters::find(std::string_view name) {

@@ -16,6 +16,12 @@ struct Parameter {
   Tensor value;
   bool trained = false;  // goes to the optimizer
   bool buffer = false;   // saved like the rest, changed by assign only
+  Tensor half = {};      // the value in bfloat16, for products; empty in float32
+
+  const Tensor& for_products() const { return half ? half : value; }
+  Tensor rows(int64_t begin, int64_t end) const;  // of that
+  void make_half();
+  void refresh_half() const;  // after the value has changed
 };
 
 class Parameters {

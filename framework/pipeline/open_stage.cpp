@@ -12,6 +12,24 @@
 namespace rgm {
 namespace {
 
+void require_bfloat16(const Stage& stage) {
+  const Device& device = current_device();
+  require(device.info().dtypes >> RGM_BF16 & 1,
+          "stage \"{}\": precision: bfloat16 needs a backend that computes in it, which \"{}\" does not here; write "
+          "precision: float32, or name another backend (`regimen plugins` lists them)",
+          stage.name, device.id());
+}
+
+// Every model that the stage reads: with what precision it does.
+void set_precision(const Stage& stage, OpenedStage& out) {
+  if (stage.precision != "bfloat16") return;
+  out.model->use_bfloat16();
+  for (auto& [name, handle] : out.train->roles)
+    if (handle.model->dtype() != RGM_BF16) handle.model->use_bfloat16();
+  for (const Reward& reward : out.train->rewards)
+    if (reward.model && reward.model->dtype() != RGM_BF16) reward.model->use_bfloat16();
+}
+
 // The adapters that a model was trained with, which lie beside it.
 std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& around) {
   const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty();
@@ -133,6 +151,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   const uint64_t seed = mix(around.pipeline.seed, index);
   const std::string main = main_source_of(stage);
   OpenedStage out;
+  if (stage.precision == "bfloat16") require_bfloat16(stage);
   std::optional<DataSpec> train;
   if (stage.data.count(main)) train = data_of(stage, main, around.run);
   out.model = make_model(stage, train ? &*train : nullptr, seed, around);
@@ -157,6 +176,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
     }
   open_roles(stage, around, out);
   open_rewards(stage, around, *out.train);
+  set_precision(stage, out);
   open_sources(stage, around, out);
 
   add_store(out, out.model->parameters());

@@ -8,8 +8,8 @@
 namespace rgm {
 namespace {
 
-// The one word this version works with, said when another is asked for.
-const std::vector<std::string> precisions = {"float32"};
+// What this version works with, said when another is asked for.
+const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_types = {"float32"};
 
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
 constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000;
@@ -163,7 +163,7 @@ void read_settings(YamlMap& stage, Stage& out) {
   read_checkpoint(stage, out);
   if (const auto given = stage.find("trainable")) read_trainable(*given, out);
   stage.choose("precision", out.precision, precisions);
-  stage.choose("weights", out.weights, precisions);
+  stage.choose("weights", out.weights, weight_types);
   if (const auto given = stage.find("recompute"))
     if (given->boolean().value_or(false))
       given->problem("\"recompute\" should be false, the one value that this version has, came \"true\"");

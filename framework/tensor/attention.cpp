@@ -64,13 +64,15 @@ std::optional<std::array<Tensor, 3>> attention_gradients(const Tensor& q, const 
                                                          const Tensor& dy, const ops::AttentionOptions& options) {
   const rgm_kernels& table = kernel::table();
   if (!RGM_HAS(&table, attention_grad)) return std::nullopt;
-  std::array<Tensor, 3> out{empty(q.shape()), empty(k.shape()), empty(v.shape())};
+  std::array<Tensor, 3> out{empty(q.shape(), q.dtype()), empty(k.shape(), k.dtype()), empty(v.shape(), v.dtype())};
   const Tensor dense = dense_of(dy);
   rgm_attention args = arguments_of(q, k, v, lse, key, options);
   args.y = &y.view();
   args.dy = &dense.view();
   args.dq = &out[0].view(), args.dk = &out[1].view(), args.dv = &out[2].view();
-  if (!kernel::ran(table.attention_grad(kernel::queue(), &args))) return std::nullopt;
+  using A = rgm_attention;
+  if (!kernel::ran_with(table.attention_grad, args, {&A::q, &A::k, &A::v, &A::y, &A::dy}, {&A::dq, &A::dk, &A::dv}))
+    return std::nullopt;
   return out;
 }
 
@@ -85,14 +87,16 @@ Tensor attention(const Tensor& query, const Tensor& keys, const Tensor& values, 
   const bool records = would_record({&q, &k, &v});
   const Tensor key = o.dropout > 0 && recording() ? random_key() : Tensor();
   const rgm_kernels& table = kernel::table();
-  if (!RGM_HAS(&table, attention) || (records && !RGM_HAS(&table, attention_grad)))
-    return composed::attention(q, k, v, o, key);
+  const auto composed = [&] { return cast(composed::attention(q, k, v, o, key), q.dtype()); };
+  if (!RGM_HAS(&table, attention) || (records && !RGM_HAS(&table, attention_grad))) return composed();
 
-  Tensor y = empty({q.size(0), q.size(1), q.size(2), v.size(3)});
+  Tensor y = empty({q.size(0), q.size(1), q.size(2), v.size(3)}, q.dtype());
   const Tensor lse = empty({q.size(0), q.size(2), q.size(1)});
   rgm_attention args = arguments_of(q, k, v, lse, key, o);
   args.y = &y.view();
-  if (!kernel::ran(table.attention(kernel::queue(), &args))) return composed::attention(q, k, v, o, key);
+  if (!kernel::ran_with(table.attention, args, {&rgm_attention::q, &rgm_attention::k, &rgm_attention::v},
+                        {&rgm_attention::y}))
+    return composed();
   if (records)
     record("attention", gradients::attention, {&q, &k, &v}, {&y}, {q, k, v, alias(y, y.view()), lse, key},
            {.more = std::make_shared<AttentionOptions>(o)});

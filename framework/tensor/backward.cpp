@@ -51,14 +51,18 @@ Tensor for_leaf(Tensor gradient, const rgm_view& like) {
 }
 
 void add_to(Edge& edge, Tensor gradient) {
-  if (gradient.dtype() != RGM_F32) gradient = ops::cast(gradient, RGM_F32);
-  gradient = summed_to(std::move(gradient), Shape(edge.like));
+  const rgm_dtype dtype = edge.dtype();
+  const Shape shape(edge.like);
+  if (gradient.dtype() != dtype && gradient.shape() == shape) gradient = ops::cast(gradient, dtype);
+  if (gradient.shape() != shape) gradient = ops::cast(summed_to(as_float(gradient), shape), dtype);
   Tensor before = take_from(edge);
   if (!before) {
     put_to(edge, edge.leaf ? for_leaf(std::move(gradient), edge.like) : std::move(gradient));
     return;
   }
-  Tensor sum = writable(before) ? before : writable(gradient) && edge.step ? gradient : empty_like(edge.like, RGM_F32);
+  Tensor sum = writable(before, dtype)                  ? before
+               : writable(gradient, dtype) && edge.step ? gradient
+                                                        : empty_like(edge.like, dtype);
   kernel::binary(RGM_ADD, before.view(), gradient.view(), sum.view());
   put_to(edge, std::move(sum));
 }
@@ -120,7 +124,7 @@ void backward_from(const Tensor& y, Tensor dy) {
   }
   Walk walk;
   walk.visit(y.get()->step);
-  y.get()->step->gradients[y.get()->output] = std::move(dy);
+  y.get()->step->gradients[y.get()->output] = y.dtype() == RGM_BF16 ? ops::cast(dy, RGM_BF16) : std::move(dy);
   walk.run();
 }
 

@@ -19,7 +19,11 @@ HeadChunk::HeadChunk(const Tensor& x, const Tensor& w, const ops::HeadOptions& o
 
 void HeadChunk::back(Tensor dz, const Tensor& x, const Tensor& w, const Tensor& dx, const Tensor& dw) const {
   dz = slope ? dz * slope : scaled(std::move(dz), scale);
-  if (dx) kernel::matmul(1, dz.view(), as_float(w).view(), 0, dx.view());
+  if (dx) {
+    const Tensor out = dx.dtype() == RGM_F32 ? dx : empty(dx.shape());
+    kernel::matmul(1, dz.view(), as_float(w).view(), 0, out.view());
+    if (out.get() != dx.get()) kernel::copy(out.view(), dx.view());
+  }
   if (dw) kernel::matmul(1, views::transposed(dz.view()), as_float(x).view(), 1, dw.view());
 }
 

@@ -10,10 +10,11 @@ namespace rgm {
 Tensor unary_gradient(int32_t op, const Tensor& x, Tensor dy) {
   const rgm_kernels& k = kernel::table();
   if (RGM_HAS(&k, unary_grad)) {
-    const Tensor dx = writable(dy) ? dy : empty(x.shape());
-    if (kernel::ran(k.unary_grad(kernel::queue(), op, &x.view(), &dy.view(), &dx.view()))) return dx;
+    const Tensor dx = writable(dy, dy.dtype()) ? dy : empty(x.shape(), dy.dtype());
+    const auto call = [&](const auto& v) { return k.unary_grad(kernel::queue(), op, v[0], v[1], v[2]); };
+    if (kernel::ran_on(std::array{&x.view(), &dy.view(), &dx.view()}, call)) return dx;
   }
-  return composed::unary_gradient(op, x, dy);
+  return ops::cast(composed::unary_gradient(op, x, dy), dy.dtype());
 }
 
 namespace ops {
@@ -79,6 +80,15 @@ Tensor binary(int32_t op, const Tensor& left, const Tensor& right) {
   kernel::binary(op, broadcast_to(a.view(), shape), broadcast_to(b.view(), shape), y.view());
   if (op < RGM_LESS && would_record({&a, &b}))
     record("binary", binary_rule(op), {&a, &b}, {&y}, binary_saved(op, a, b), {.i = {op}});
+  return y;
+}
+
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != RGM_BF16 || b.dtype() != RGM_BF16) return binary(RGM_MUL, a, b);
+  require(a.shape() == b.shape(), "multiply: shapes {} and {} differ", a.shape().text(), b.shape().text());
+  Tensor y = empty(a.shape(), RGM_BF16);
+  kernel::binary(RGM_MUL, a.view(), b.view(), y.view());
+  if (would_record({&a, &b})) record("multiply", gradients::multiply, {&a, &b}, {&y}, binary_saved(RGM_MUL, a, b));
   return y;
 }
 

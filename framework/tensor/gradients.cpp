@@ -12,14 +12,21 @@
 namespace rgm::gradients {
 namespace {
 
-// write(g, beta) adds to the gradient of input i in place: g = new + beta g. A fresh one has the input's layout.
+// write(g, beta) adds to the gradient of input i in place: g = new + beta g. A fresh one has the input's layout. g is
+// float32, or, for an activation in bfloat16 and if write `takes_bf16`, that.
 template <class F>
-void accumulate(Backward& b, size_t i, F&& write) {
+void accumulate(Backward& b, size_t i, bool takes_bf16, F&& write) {
   if (!b.needs(i)) return;
+  const rgm_dtype dtype = b.dtype(i);
+  if (dtype != RGM_F32 && !takes_bf16) {
+    const Tensor own = empty_like(b.like(i), RGM_F32);
+    write(own.view(), 0.0);
+    return b.add(i, own);
+  }
   Tensor g = b.take(i);
   const double beta = g ? 1 : 0;
-  if (!g || !writable(g)) {
-    const Tensor own = empty_like(b.like(i), RGM_F32);
+  if (!g || !writable(g, dtype)) {
+    const Tensor own = empty_like(b.like(i), dtype);
     if (g) kernel::copy(g.view(), own.view());
     g = own;
   }
@@ -29,7 +36,7 @@ void accumulate(Backward& b, size_t i, F&& write) {
 // The same for kernels that can only add.
 template <class F>
 void accumulate_on_zeros(Backward& b, size_t i, F&& write) {
-  accumulate(b, i, [&](const rgm_view& g, double beta) {
+  accumulate(b, i, false, [&](const rgm_view& g, double beta) {
     if (beta == 0) kernel::fill(0, g);
     write(g);
   });
@@ -45,6 +52,13 @@ rgm_view spread(const Tensor& dy, const rgm_view& x, uint32_t axes) {
     if (axes >> i & 1) kept[i] = 1;
   const auto v = views::reshaped(dy.view(), kept);
   return broadcast_to(*v, Shape(x));
+}
+
+Tensor column_sums(const Tensor& x) {  // of x (M, N), in float32
+  Tensor y = empty({1, x.size(1)});
+  kernel::reduce(RGM_SUM, 1, x.view(), y.view());
+  const rgm_view v = dense_view({x.size(1)}, RGM_F32, y.view().data);
+  return seen_as(std::move(y), v);
 }
 
 // dy as the products of a backward pass take it: what ran in bfloat16 forward does so backward.
@@ -63,8 +77,8 @@ void subtract(Backward& b) {
   if (b.needs(1)) b.add(1, scaled(b.take_dy(), -1));
 }
 void multiply(Backward& b) {
-  if (b.needs(0)) b.add(0, b.dy() * b.saved(1));
-  if (b.needs(1)) b.add(1, b.dy() * b.saved(0));
+  if (b.needs(0)) b.add(0, ops::multiply(b.dy(), b.saved(1)));
+  if (b.needs(1)) b.add(1, ops::multiply(b.dy(), b.saved(0)));
 }
 // d(a / b) = da / b - db (a / b) / b
 void divide(Backward& b) {
@@ -105,7 +119,7 @@ void matmul(Backward& back) {
   // g (or a full-sized gradient that is summed afterwards) += alpha left right, `turn`: g is the transpose of that
   const auto write = [&](size_t i, const rgm_view& left, const rgm_view& right, bool turn) {
     if (batch_of(back.like(i)) == batch_of(dy.view()))
-      return accumulate(back, i,
+      return accumulate(back, i, native,
                         [&](const rgm_view& g, double beta) { product(alpha, left, right, beta, turned(g, turn)); });
     Shape shape(dy.view());
     const int32_t rows = shape.rank() - 2;
@@ -121,7 +135,7 @@ void matmul(Backward& back) {
   if (back.like(1).rank == 2 && batch_of(a) == batch_of(dy.view())) {  // one matrix for all batches: one long product
     const auto a_rows = views::rows(a), dy_rows = views::rows(dy.view());
     if (a_rows && dy_rows)
-      return accumulate(back, 1, [&](const rgm_view& g, double beta) {
+      return accumulate(back, 1, native, [&](const rgm_view& g, double beta) {
         product(alpha, views::transposed(*a_rows), *dy_rows, beta, turned(g, tb));
       });
   }
@@ -170,9 +184,9 @@ void permute(Backward& b) {
 // The slices of one tensor write into one gradient of it.
 void slice(Backward& b) {
   const auto* i = b.arguments().i;
-  accumulate(b, 0, [&](const rgm_view& g, double beta) {
+  accumulate(b, 0, true, [&](const rgm_view& g, double beta) {
     const rgm_view part = views::sliced(g, static_cast<int32_t>(i[0]), i[1], i[2]);
-    if (beta != 0) return kernel::binary(RGM_ADD, part, b.dy().view(), part);
+    if (beta != 0) return kernel::binary(RGM_ADD, part, ops::cast(b.dy(), g.dtype).view(), part);
     kernel::fill(0, g);
     kernel::copy(b.dy().view(), part);
   });
@@ -180,7 +194,7 @@ void slice(Backward& b) {
 void split(Backward& b) {
   const auto axis = static_cast<int32_t>(b.arguments().i[0]);
   const auto& sizes = *static_cast<const std::vector<int64_t>*>(b.arguments().more.get());
-  accumulate(b, 0, [&](const rgm_view& g, double beta) {
+  accumulate(b, 0, true, [&](const rgm_view& g, double beta) {
     int64_t begin = 0;
     for (size_t i = 0; i < b.outputs(); ++i) {
       const Tensor& dy = b.dy(i);
@@ -188,7 +202,7 @@ void split(Backward& b) {
       const rgm_view part = views::sliced(g, axis, begin, begin + size);
       begin += size;
       if (dy && beta != 0)
-        kernel::binary(RGM_ADD, part, dy.view(), part);
+        kernel::binary(RGM_ADD, part, ops::cast(dy, g.dtype).view(), part);
       else if (dy)
         kernel::copy(dy.view(), part);
       else if (beta == 0)
@@ -206,7 +220,7 @@ void concat(Backward& b) {
 }
 void gather(Backward& b) {
   accumulate_on_zeros(b, 0, [&](const rgm_view& g) {
-    kernel::scatter_add(static_cast<int32_t>(b.arguments().i[0]), b.saved(0).view(), b.dy().view(), g);
+    kernel::scatter_add(static_cast<int32_t>(b.arguments().i[0]), b.saved(0).view(), as_float(b.dy()).view(), g);
   });
 }
 void broadcast(Backward& b) { b.add(0, b.take_dy()); }
@@ -262,7 +276,7 @@ void norm(Backward& b) {
     args.dx = &dx_rows;
     args.dw = dw ? &dw.view() : nullptr;
     args.db = db ? &db.view() : nullptr;
-    return kernel::ran(k.norm_grad(kernel::queue(), &args));
+    return kernel::ran_with(k.norm_grad, args, {&rgm_norm::dy}, {});
   }();
   if (dw) one ? b.add(1, std::move(dw)) : b.put(1, std::move(dw));
   if (db) one ? b.add(2, std::move(db)) : b.put(2, std::move(db));
@@ -278,21 +292,21 @@ void linear(Backward& b) {
   b.add(3, b.dy());
   Tensor dpre = rows_of(b.take_dy());
   if (activation) dpre = unary_gradient(activation, b.saved(2), std::move(dpre));
-  if (b.needs(2)) b.add(2, ops::reduce(RGM_SUM, 1, dpre));
+  if (b.needs(2)) b.add(2, column_sums(dpre));
   const bool native = b.arguments().i[1];
   if (b.needs(0) || b.needs(1)) dpre = matching(dpre, native);
   if (b.needs(1)) {
     const Tensor rows = rows_of(native ? x : as_float(x));
-    accumulate(b, 1, [&](const rgm_view& g, double beta) {
+    accumulate(b, 1, native, [&](const rgm_view& g, double beta) {
       kernel::matmul(1, views::transposed(dpre.view()), rows.view(), beta, g);
     });
   }
   if (!b.needs(0)) return;
   const Tensor weight = native ? w : as_float(w);
   if (views::rows(views::layout_like(b.like(0), RGM_F32))) {
-    accumulate(b, 0, [&](const rgm_view& g, double beta) {
+    accumulate(b, 0, native, [&](const rgm_view& g, double beta) {
       if (const auto rows = views::rows(g)) return kernel::matmul(1, dpre.view(), weight.view(), beta, *rows);
-      const Tensor dx = empty(Shape(g));
+      const Tensor dx = empty(Shape(g), g.dtype);
       kernel::matmul(1, dpre.view(), weight.view(), 0, *views::rows(dx.view()));
       if (beta != 0) return kernel::binary(RGM_ADD, g, dx.view(), g);
       kernel::copy(dx.view(), g);
@@ -324,7 +338,7 @@ void head_logprobs(Backward& b) {
   if (b.outputs() > 1) task.entropy_weights = b.dy(1);
   const auto run = [&](const Tensor& dw) {
     task.dw = dw;
-    if (b.needs(0)) task.dx = empty(task.x.shape());
+    if (b.needs(0)) task.dx = empty(task.x.shape(), task.dx_dtype());
     head_loss(task);
   };
   if (b.needs(1)) {
@@ -349,7 +363,10 @@ void head_sum(Backward& b) {
   for (size_t i = 0; i < 2; ++i) {
     if (!b.needs(i)) continue;
     Tensor g = b.take_saved(i);
-    if (!as_they_are) kernel::binary(RGM_MUL, g.view(), broadcast_to(b.dy().view(), g.shape()), g.view());
+    if (!as_they_are && g.dtype() != RGM_F32)
+      g = g * b.dy();
+    else if (!as_they_are)
+      kernel::binary(RGM_MUL, g.view(), broadcast_to(b.dy().view(), g.shape()), g.view());
     b.add(i, std::move(g));
   }
 }
@@ -362,7 +379,7 @@ void custom(Backward& b) {
   for (size_t i = 0; i < n_in; ++i) in.push_back(b.saved(i).get());
   for (size_t i = 0; i < n_out; ++i) {
     out.push_back(b.saved(n_in + i).get());
-    dout[i] = b.dy(i) ? b.dy(i) : zeros(b.saved(n_in + i).shape());
+    dout[i] = b.dy(i) ? as_float(b.dy(i)) : zeros(b.saved(n_in + i).shape());
     dout_handles.push_back(dout[i].get());
   }
   check_status(call.op.backward(call.user, in.data(), out.data(), dout_handles.data(), din.data()));
@@ -388,7 +405,7 @@ void replay(Backward& b, std::span<const Tensor> inputs,
     const WithGradient scope;
     y = composed(leaves);
   }
-  backward_from(y, b.dy());
+  backward_from(y, as_float(b.dy()));
   for (size_t i = 0; i < inputs.size(); ++i)
     if (b.needs(i)) b.add(i, leaves[i].take_gradient());
 }

@@ -50,7 +50,7 @@ Tensor head_cross_entropy(const Tensor& x, const Tensor& w, const Tensor& target
   {
     const NoGradient no_gradient;
     task.logprobs = empty({x.size(0)});
-    if (records && x.needs_gradient()) task.dx = empty(x.shape());
+    if (records && x.needs_gradient()) task.dx = empty(x.shape(), task.dx_dtype());
     if (records && w.needs_gradient()) task.dw = zeros_like(w.view());
     if (task.dx || task.dw) task.weights = dense_of(weights);
     head_loss(task);
@@ -65,6 +65,8 @@ Tensor head_cross_entropy(const Tensor& x, const Tensor& w, const Tensor& target
 }  // namespace rgm::ops
 
 namespace rgm {
+
+rgm_dtype HeadLoss::dx_dtype() const { return native_bf16(x, w) ? RGM_BF16 : RGM_F32; }
 
 void head_loss(const HeadLoss& task) {
   const rgm_kernels& k = kernel::table();
@@ -85,7 +87,8 @@ void head_loss(const HeadLoss& task) {
   args.x = &x.view(), args.w = &w.view(), args.targets = &task.targets.view();
   args.logprobs = &logprobs.view(), args.entropy = view(task.entropy);
   args.weights = view(weights), args.dx = view(task.dx), args.dw = view(task.dw);
-  if (!kernel::ran(k.head_loss(kernel::queue(), &args))) composed_head_loss(task);
+  if (!kernel::ran_with(k.head_loss, args, {&rgm_head_loss::x, &rgm_head_loss::w}, {&rgm_head_loss::dx}))
+    composed_head_loss(task);
 }
 
 }  // namespace rgm

@@ -10,6 +10,7 @@ struct HeadLoss {
   Tensor logprobs = {}, entropy = {};         // (M), written, or empty
   Tensor weights = {}, entropy_weights = {};  // (M): the gradient of sum(-weights logprobs + entropy_weights entropy)
   Tensor dx = {}, dw = {};                    // (M, C) is written, (V, C) is added to; or empty
+  rgm_dtype dx_dtype() const;
 };
 // By the kernel, or in chunks of rows.
 void head_loss(const HeadLoss& task);

@@ -6,20 +6,24 @@
 namespace rgm::ops {
 
 // y (.., out) = activation(x (.., in) w^T (out, in) + b (out)) + residual (.., out)
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t activation, Tensor residual) {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t activation, Tensor residual,
+              rgm_dtype dtype) {
   require(w.rank() == 2, "linear: weight has {} dimensions, expected 2", w.rank());
   require(x.rank() >= 1 && x.size(-1) == w.size(1), "linear: x of shape {} does not fit a weight of shape {}",
           x.shape().text(), w.shape().text());
   require(!bias || (bias.rank() == 1 && bias.size(0) == w.size(0)), "linear: bias has shape {}, expected ({})",
           bias ? bias.shape().text() : "", w.size(0));
   require(activation >= 0 && activation <= RGM_GELU_ERF, "linear: {} is no activation", activation);
+  require(dtype == RGM_F32 || (dtype == RGM_BF16 && !residual), "linear: a result in {} is not offered",
+          name_of(dtype));
   Shape shape = x.shape();
   shape[shape.rank() - 1] = w.size(0);
   if (residual)
     require(rgm::broadcast(residual.shape(), shape, "linear") == shape,
             "linear: residual of shape {} does not fit into {}", residual.shape().text(), shape.text());
   const rgm_kernels& k = kernel::table();
-  if (!RGM_HAS(&k, linear)) return composed::linear(x, w, bias, activation, residual);
+  const auto composed = [&] { return cast(composed::linear(x, w, bias, activation, residual), dtype); };
+  if (!RGM_HAS(&k, linear)) return composed();
 
   const bool records = would_record({&x, &w, &bias, &residual}), native = native_bf16(x, w);
   const auto quiet = [&](const Tensor& t) {  // converted without a trace: the rule works with what came
@@ -31,9 +35,11 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
   const int64_t M = rows.size(0), out = w.size(0);
   // Over the residual, where nobody else needs it.
   const bool in_place = residual && writable(residual) && is_contiguous(residual.view()) && residual.shape() == shape;
-  Tensor y = in_place ? alias(residual, residual.view()) : empty(shape);
-  const Tensor aux = activation && would_record({&x, &w, &bias}) ? empty({M, out}) : Tensor();
-  const rgm_view y_rows = dense_view({M, out}, RGM_F32, y.view().data);
+  // Only products of bfloat16 are rounded by the kernel; the rest is float32 and cast.
+  const rgm_dtype own = native ? dtype : RGM_F32;
+  Tensor y = in_place ? alias(residual, residual.view()) : empty(shape, own);
+  const Tensor aux = activation && would_record({&x, &w, &bias}) ? empty({M, out}, own) : Tensor();
+  const rgm_view y_rows = dense_view({M, out}, own, y.view().data);
   Tensor added;
   if (residual) {
     const Tensor plain = quiet(residual);
@@ -51,26 +57,28 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
   args.residual = residual ? &added.view() : nullptr;
   args.aux = aux ? &aux.view() : nullptr;
   args.y = &y_rows;
-  if (!kernel::ran(k.linear(kernel::queue(), &args))) return composed::linear(x, w, bias, activation, residual);
+  if (!kernel::ran_with(k.linear, args, {&rgm_linear::x, &rgm_linear::weight}, {&rgm_linear::aux, &rgm_linear::y}))
+    return composed();
   if (records) {
     const bool before_activation = would_record({&x, &w, &bias});
     record("linear", gradients::linear, {&x, &w, &bias, &residual}, {&y},
            {w.needs_gradient() ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
            {.i = {before_activation ? activation : 0, native}});
   }
-  return y;
+  return cast(y, dtype);
 }
 
 Tensor rope(const Tensor& input, const Tensor& positions, const Tensor& cos, const Tensor& sin) {
-  const Tensor x = as_float(input);
+  const Tensor x = input.dtype() == RGM_BF16 ? input : as_float(input);
   require(x.rank() == 4, "rope: x has {} dimensions, expected (B, T, H, D)", x.rank());
   require(positions.shape() == Shape({x.size(0), x.size(1)}), "rope: positions have shape {}, x {}",
           positions.shape().text(), x.shape().text());
   require(cos.rank() == 2 && cos.shape() == sin.shape() && 2 * cos.size(1) <= x.size(3),
           "rope: tables of shapes {} and {} for heads of {}", cos.shape().text(), sin.shape().text(), x.size(3));
   const rgm_kernels& k = kernel::table();
-  if (!RGM_HAS(&k, rope)) return composed::rope(x, positions, cos, sin);
-  Tensor y = empty(x.shape());
+  const auto composed = [&] { return cast(composed::rope(x, positions, cos, sin), x.dtype()); };
+  if (!RGM_HAS(&k, rope)) return composed();
+  Tensor y = empty(x.shape(), x.dtype());
   rgm_rope args{};
   args.struct_size = sizeof args;
   args.x = &x.view();
@@ -78,7 +86,7 @@ Tensor rope(const Tensor& input, const Tensor& positions, const Tensor& cos, con
   args.cos = &cos.view();
   args.sin = &sin.view();
   args.y = &y.view();
-  if (!kernel::ran(k.rope(kernel::queue(), &args))) return composed::rope(x, positions, cos, sin);
+  if (!kernel::ran_with(k.rope, args, {&rgm_rope::x}, {&rgm_rope::y})) return composed();
   if (would_record({&x})) record("rope", gradients::rope, {&x}, {&y}, {positions, cos, sin});
   return y;
 }

@@ -19,7 +19,8 @@ Tensor binary(int32_t op, const Tensor& a, const Tensor& b);
 Tensor affine(const Tensor& x, double scale, double shift);        // scale x + shift
 Tensor select(const Tensor& c, const Tensor& a, const Tensor& b);  // c ? a : b; NaN on the other side does no harm
 Tensor cast(const Tensor& x, rgm_dtype dtype);
-Tensor dropout(const Tensor& x, double p);  // x itself where nothing is recorded
+Tensor multiply(const Tensor& a, const Tensor& b);  // as binary, but bfloat16 where both are
+Tensor dropout(const Tensor& x, double p);          // x itself where nothing is recorded
 
 // alpha op(a) op(b) + c over the last two axes, batch axes broadcast; c may be empty, and its memory is reused when
 // nobody else holds it.
@@ -49,12 +50,15 @@ Tensor log_softmax(const Tensor& x, int32_t axis);
 Tensor cumsum(const Tensor& x, int32_t axis);
 std::pair<Tensor, Tensor> top_k(const Tensor& x, int64_t k);  // values, indices I32 of the last axis
 Tensor pick(const Tensor& x, const Tensor& index);            // x (.., V), index (..) I32 -> (..)
-Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double epsilon);  // b may be empty
-Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon);
+// b may be empty; `dtype` is that of the result, float32 or bfloat16.
+Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double epsilon, rgm_dtype dtype = RGM_F32);
+Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon, rgm_dtype dtype = RGM_F32);
 // y = activation(x w^T + b) + residual; x (.., in), w (out, in), b (out) or empty, residual (.., out) or empty,
 // activation 0 for none. A residual that is moved in may be written over; then no other argument may read it, as the
-// order in which arguments are evaluated is open.
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {}, int32_t activation = 0, Tensor residual = {});
+// order in which arguments are evaluated is open. y is of `dtype`, float32 or bfloat16; float32 with a residual.
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {}, int32_t activation = 0, Tensor residual = {},
+              rgm_dtype dtype = RGM_F32);
+// bfloat16 if x is
 Tensor rope(const Tensor& x, const Tensor& positions, const Tensor& cos, const Tensor& sin);
 
 struct AttentionOptions {
@@ -65,7 +69,8 @@ struct AttentionOptions {
   Tensor q_segments = {}, k_segments = {};  // (B, T) I32, or empty
   Tensor k_lengths = {};                    // (B) I32, or empty
 };
-// q (B, Tq, H, D), k and v (B, Tk, Hkv, D) -> (B, Tq, H, D); what a query sees: see kernels.h
+// q (B, Tq, H, D), k and v (B, Tk, Hkv, D) -> (B, Tq, H, D), bfloat16 where all three are; what a query sees: see
+// kernels.h
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options);
 
 struct HeadOptions {

@@ -15,7 +15,9 @@ inline bool native_bf16(const Tensor& a, const Tensor& b) {
 }
 
 // Nobody else will miss these values and every element has memory of its own.
-inline bool writable(const Tensor& x) { return x.sole() && x.dtype() == RGM_F32 && !views::repeats(x.view()); }
+inline bool writable(const Tensor& x, rgm_dtype dtype = RGM_F32) {
+  return x.sole() && x.dtype() == dtype && !views::repeats(x.view());
+}
 
 // x seen as `v`. Takes the handle over, so that the result is the only one of its storage if x was.
 inline Tensor seen_as(Tensor x, const rgm_view& v) {

@@ -18,6 +18,7 @@ thread_local std::vector<Remains>* remains = nullptr;
 Edge edge_of(const Tensor& x) {
   Edge edge;
   if (!x) return edge;
+  if (x.get()->master) return edge_of(Tensor::share(x.get()->master));
   edge.like = x.view();
   edge.like.data = nullptr;
   edge.step = x.get()->step;

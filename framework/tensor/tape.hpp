@@ -19,6 +19,8 @@ struct Edge {
   uint32_t output = 0;
   rgm_view like{};  // shape, strides and dtype of the input; data is NULL
   bool needed() const { return step || leaf; }
+  // Of the gradient: an activation's in bfloat16 is bfloat16 as well, all others are float32.
+  rgm_dtype dtype() const { return step && like.dtype == RGM_BF16 ? RGM_BF16 : RGM_F32; }
 };
 
 struct Arguments {  // of an operation, as its gradient rule needs them again
@@ -57,6 +59,7 @@ class Backward {
   Tensor take_saved(size_t i) { return std::move(step_.saved[i]); }
   size_t saved_count() const { return step_.saved.size(); }
   const rgm_view& like(size_t i) const { return step_.inputs[i].like; }
+  rgm_dtype dtype(size_t i) const { return step_.inputs[i].dtype(); }
   size_t outputs() const { return step_.gradients.size(); }
   size_t inputs() const { return step_.inputs.size(); }
   bool needs(size_t i) const { return step_.inputs[i].needed(); }

@@ -4,7 +4,10 @@
 #include "tensor/kernel.hpp"
 #include "tensor/support.hpp"
 
-rgm_tensor::~rgm_tensor() { rgm::Tensor::drop(gradient); }
+rgm_tensor::~rgm_tensor() {
+  rgm::Tensor::drop(gradient);
+  rgm::Tensor::drop(master);
+}
 
 namespace rgm {
 

@@ -36,12 +36,14 @@ struct Storage {
 // The ABI's opaque tensor.
 struct rgm_tensor {
   std::atomic<uint32_t> references{1};
-  bool trained = false;  // a leaf that collects a gradient
-  uint32_t output = 0;   // which of the step's outputs this is
+  bool trained = false;      // a leaf that collects a gradient
+  bool one_segment = false;  // segments of which each row has one from end to end: they part nothing
+  uint32_t output = 0;       // which of the step's outputs this is
   rgm_view view{};
   std::shared_ptr<rgm::Storage> storage;
   std::shared_ptr<rgm::Step> step;  // that made it; NULL for leaves and for what needs no gradient
   rgm_tensor* gradient = nullptr;   // of a leaf, owned
+  rgm_tensor* master = nullptr;     // owned: the float32 values that this is the bfloat16 copy of
   ~rgm_tensor();
 };
 
@@ -80,7 +82,9 @@ class Tensor {
   int64_t count() const { return count_of(t_->view); }
   rgm_dtype dtype() const { return t_->view.dtype; }
   // Does a gradient flow to or through this tensor?
-  bool needs_gradient() const { return t_->trained || t_->step; }
+  bool needs_gradient() const { return t_->trained || t_->step || (t_->master && share(t_->master).needs_gradient()); }
+  // Uses of this tensor, which has the values of `x` in bfloat16, give their gradients to x, in float32.
+  void set_master(Tensor x) const { adopt(std::exchange(t_->master, x.release())); }
   // Nobody else holds these values, so an operation may write its result over them.
   bool sole() const {
     return t_->references == 1 && t_->storage.use_count() == 1 && !t_->trained && !t_->storage->owner;

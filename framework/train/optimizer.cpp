@@ -79,7 +79,8 @@ Tensor Optimizer::step(int64_t step, double rate, double clip) {
     std::vector<ops::AdamWItem> items;
     for (size_t i = 0; i < touched.size(); ++i)
       if (touched[i]->decays == decays)
-        items.push_back({gradients[i], touched[i]->parameter->value, touched[i]->m, touched[i]->v, {}});
+        items.push_back(
+            {gradients[i], touched[i]->parameter->value, touched[i]->m, touched[i]->v, touched[i]->parameter->half});
     if (items.empty()) continue;
     const float hyper[] = {float(rate),
                            float(spec_.beta1),
@@ -104,6 +105,7 @@ void Optimizer::sgd(Item& item, const Tensor& gradient, const Tensor& factor, do
   const Tensor& p = item.parameter->value;
   const double keep = item.decays ? 1 - rate * spec_.weight_decay : 1;
   assign(p, keep * ops::detach(p) - rate * change);
+  item.parameter->refresh_half();
 }
 
 }  // namespace rgm

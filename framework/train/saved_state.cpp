@@ -12,6 +12,12 @@ void visit_weights(const TrainSetup& setup, const auto& see) {
       if (p.trained || p.buffer) see(fmt::format("p{}.{}", store, p.name), p.value);
 }
 
+void refresh_halves(const TrainSetup& setup) {
+  for (const Parameters* store : setup.parameters)
+    for (const Parameter& p : store->all())
+      if (p.trained || p.buffer) p.refresh_half();
+}
+
 void restore(const SafeTensors& file, const std::string& name, const Tensor& into) {
   const SavedTensor* found = file.find(name);
   require(found != nullptr, "the checkpoint has no tensor {}", name);
@@ -44,6 +50,7 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
 
 void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer& optimizer, Feed& feed) {
   visit_weights(setup, [&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
+  refresh_halves(setup);
   optimizer.visit([&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
   std::vector<SavedArray> arrays;
   for (const auto& name : checkpoint.state.at("arrays")) {
@@ -64,6 +71,7 @@ void save_weights(const fs::path& file, const TrainSetup& setup) {
 void load_weights(const fs::path& file, TrainSetup& setup) {
   const SafeTensors saved(file);
   visit_weights(setup, [&](const std::string& name, const Tensor& value) { restore(saved, name, value); });
+  refresh_halves(setup);
 }
 
 }  // namespace rgm

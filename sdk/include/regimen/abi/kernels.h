@@ -3,7 +3,10 @@
  * The ten in front are required: fill, copy, select and gather for any dtype (copy converts); binary for F32 and I32;
  * unary, scatter_add and reduce by SUM and MAXIMUM for F32; random for F32, and I32 bits; matmul for F32, and BF16 by
  * BF16 to F32 where the device lists BF16. Strides are arbitrary. y overlaps no input, but may be one. Sums accumulate
- * in F32 or better. The rest is optional: NULL or RGM_UNSUPPORTED, and the host composes it from those in front. */
+ * in F32 or better. The rest is optional: NULL or RGM_UNSUPPORTED, and the host composes it from those in front.
+ *
+ * BF16 comes where a comment names it, computed in F32 and rounded to the nearest even. Any kernel, a required one too,
+ * may answer RGM_UNSUPPORTED to such a form before it writes anything: the host then works on F32 copies. */
 #ifndef REGIMEN_ABI_KERNELS_H
 #define REGIMEN_ABI_KERNELS_H
 #include "tensor.h"
@@ -15,7 +18,10 @@ enum { /* rgm_linear.features */
   RGM_LINEAR_BIAS = 1, RGM_LINEAR_RESIDUAL = 2, RGM_LINEAR_ACTIVATION = 4, RGM_LINEAR_AUX = 8, RGM_LINEAR_ADD = 16,
   RGM_LINEAR_PACKED = 32
 };
-typedef struct rgm_linear { /* y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual */
+/* y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual. x and weight are F32, or BF16
+ * both; then y and aux, which have one dtype, may be BF16 as well. bias and residual are F32, and with RESIDUAL so is
+ * y. */
+typedef struct rgm_linear {
   uint32_t struct_size, features;
   int32_t activation; /* a unary operation */
   uint32_t reserved;
@@ -28,7 +34,9 @@ enum { /* rgm_attention.features: which of the fields below count */
   RGM_ATTENTION_CAUSAL = 1, RGM_ATTENTION_SOFTCAP = 2, RGM_ATTENTION_DROPOUT = 4, RGM_ATTENTION_WINDOW = 8,
   RGM_ATTENTION_PREFIX = 16, RGM_ATTENTION_SEGMENTS = 32, RGM_ATTENTION_LENGTHS = 64
 };
-typedef struct rgm_attention { /* q k v y are (B, T, H, D); k and v may have fewer heads, each serves H / Hkv of q */
+/* q k v y are (B, T, H, D); k and v may have fewer heads, each serves H / Hkv of q. All of q k v y dy dq dk dv are F32,
+ * or all BF16. */
+typedef struct rgm_attention {
   uint32_t struct_size, features;
   double scale, softcap, dropout;
   int64_t window; /* keys a query looks back on, itself included */
@@ -45,21 +53,25 @@ typedef struct rgm_attention { /* q k v y are (B, T, H, D); k and v may have few
  * become softcap tanh(score / softcap). */
 
 enum { RGM_NORM_MEAN = 1 /* layer norm; else root mean square */, RGM_NORM_BIAS = 2, RGM_NORM_RESIDUAL = 4 };
-typedef struct rgm_norm { /* y (M, C) = (x - mean) rstd w + b; with a residual x is first set to x + residual */
+/* y (M, C) = (x - mean) rstd w + b; with a residual x is first set to x + residual. y and dy are F32 or BF16, whatever
+ * x, residual and dx are, which have one dtype. */
+typedef struct rgm_norm {
   uint32_t struct_size, features;
   double epsilon;
   const rgm_view *x, *residual, *w, *b, *y, *mean, *rstd; /* mean, rstd (M) F32, written forward, read backward */
   const rgm_view *dy, *dx, *dw, *db;                      /* norm_grad only; dw, db are added to, NULL if frozen */
 } rgm_norm;
 
-typedef struct rgm_rope { /* turns the pairs (i, i + R/2), i < R/2, of x (B, T, H, D) into y; the rest is copied */
+/* turns the pairs (i, i + R/2), i < R/2, of x (B, T, H, D) into y; the rest is copied. x and y: F32, or BF16 */
+typedef struct rgm_rope {
   uint32_t struct_size, features; /* 0 so far */
   const rgm_view *x, *positions, *cos, *sin, *y; /* (B, T) I32; (context, R/2) F32. Backward: sin negated */
 } rgm_rope;
 
 enum { RGM_HEAD_SOFTCAP = 1, RGM_HEAD_ENTROPY = 2, RGM_HEAD_GRAD = 4 };
 /* log-probabilities (M) of targets (M) I32 under softmax(x (M, C) w (V, C)^T * scale), soft-capped before the scale; a
- * negative target leaves its row out: 0 everywhere. Logits are made in chunks, M V of them never exist. */
+ * negative target leaves its row out: 0 everywhere. Logits are made in chunks, M V of them never exist. x, w and dx are
+ * F32, or BF16; all else F32. */
 typedef struct rgm_head_loss {
   uint32_t struct_size, features;
   double scale, softcap;
@@ -71,7 +83,7 @@ typedef struct rgm_head_loss {
 typedef struct rgm_adamw { /* one parameter; all of one shape */
   uint32_t struct_size, features; /* 0 so far */
   const rgm_view *g, *p, *m, *v;  /* F32 gradient, master, moments */
-  const rgm_view* copy;           /* BF16 or F16 for the next pass; NULL: none */
+  const rgm_view* copy;           /* BF16 or F16 of the new p, as copy would round it; NULL: none */
 } rgm_adamw;
 
 typedef struct rgm_kernels {
@@ -79,21 +91,24 @@ typedef struct rgm_kernels {
   rgm_status (*fill)(rgm_queue* q, double value, const rgm_view* y);
   rgm_status (*copy)(rgm_queue* q, const rgm_view* x, const rgm_view* y); /* x broadcasts by strides */
   rgm_status (*unary)(rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* y);
+  /* ADD and MUL: also a, b and y BF16 */
   rgm_status (*binary)(rgm_queue* q, int32_t op, const rgm_view* a, const rgm_view* b, const rgm_view* y);
   rgm_status (*select)(rgm_queue* q, const rgm_view* c, const rgm_view* a, const rgm_view* b, const rgm_view* y);
-  rgm_status (*reduce)(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y); /* keeps rank */
-  /* y (.., M, N) = alpha a (.., M, K) b (.., K, N) + beta y, beta 0 or 1; with 0, y may hold anything */
+  /* keeps rank. SUM: also x BF16, y F32 */
+  rgm_status (*reduce)(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y);
+  /* y (.., M, N) = alpha a (.., M, K) b (.., K, N) + beta y, beta 0 or 1; with 0, y may hold anything. y is F32, or BF16
+   * where a and b are */
   rgm_status (*matmul)(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view* b, double beta,
                        const rgm_view* y);
   rgm_status (*gather)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y);
-  /* y[index[i]] += x[i] along axis, in the order of i */
+  /* y[index[i]] += x[i] along axis, in the order of i. Also x and y BF16: keys and values, one index each */
   rgm_status (*scatter_add)(rgm_queue* q, int32_t axis, const rgm_view* index, const rgm_view* x, const rgm_view* y);
   /* key (6) I32 on the device: two words of key, four of counter, low first. Element i, row-major, is word i % 4 of
    * the Philox block counter + i / 4. UNIFORM (w >> 8) 2^-24. NORMAL: words w0, w1 at 2j, 2j + 1 give r cos(a),
    * r sin(a) with r^2 = -2 ln(((w0 >> 8) + 1) 2^-24) and a = 2 pi (w1 >> 8) 2^-24. */
   rgm_status (*random)(rgm_queue* q, const rgm_view* key, int32_t distribution, const rgm_view* y);
 
-  /* optional from here */
+  /* optional from here. unary_grad: x, dy and dx F32, or all BF16 */
   rgm_status (*unary_grad)(rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* dy, const rgm_view* dx);
   rgm_status (*softmax)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
   rgm_status (*softmax_grad)(rgm_queue* q, int32_t axis, const rgm_view* y, const rgm_view* dy, const rgm_view* dx);
