@@ -41,9 +41,21 @@ Tensor upload(const Batch& batch, const BatchColumn& column) {
   return {};
 }
 
+// Each row is one example from end to end.
+bool one_segment(const BatchColumn& tokens) {
+  if (tokens.segments.empty()) return false;
+  for (auto row = tokens.segments.begin(); row != tokens.segments.end(); row += tokens.length)
+    if (*row == 0 || std::any_of(row, row + tokens.length, [&](int32_t s) { return s != *row; })) return false;
+  return true;
+}
+
 Tensor upload_part(const Part& part) {
   const BatchColumn& tokens = *part.tokens;
-  if (part.part == "segments") return from_host(tokens.segments, {tokens.rows, tokens.length});
+  if (part.part == "segments") {
+    const Tensor segments = from_host(tokens.segments, {tokens.rows, tokens.length});
+    segments.get()->one_segment = one_segment(tokens);
+    return segments;
+  }
   if (part.part == "weights") return from_host(tokens.reals, {tokens.rows, tokens.length});
   return from_host(tokens.ends, {static_cast<int64_t>(tokens.ends.size())});
 }

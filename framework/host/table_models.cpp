@@ -19,6 +19,8 @@ Pass pass_of(const rgm_pass& p) {
   for (const Tensor& x : {pass.segments, pass.positions})
     require(!x || x.shape() == pass.tokens.shape(), "segments and positions have the shape of the tokens, {}, not {}",
             pass.tokens.shape().text(), x ? x.shape().text() : "");
+  // What parts nothing costs nothing: no masks, no places within segments.
+  if (pass.segments && pass.segments.get()->one_segment) pass.segments = {};
   return pass;
 }
 

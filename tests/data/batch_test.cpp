@@ -39,6 +39,16 @@ TEST_F(BatchTest, TokensComeWithTheirParts) {
   EXPECT_THAT(to_host<int32_t>(column(batch, "label")), ElementsAre(1, 0, 1));
 }
 
+// Two rows of one example each part nothing, and attention needs no mask for them.
+TEST_F(BatchTest, SegmentsSayWhetherTheyPartAnything) {
+  EXPECT_FALSE(column(batch, "text.segments").get()->one_segment);
+  const std::vector<TokenExample> whole{{{10, 11, 12}, {1, 1, 1}}, {{20, 21, 22}, {1, 1, 1}}};
+  batch.columns["text"] = pack(whole, 4);
+  batch.uploaded.clear();
+  EXPECT_THAT(to_host<int32_t>(column(batch, "text.segments")), ElementsAre(1, 1, 1, 2, 2, 2));
+  EXPECT_TRUE(column(batch, "text.segments").get()->one_segment);
+}
+
 TEST_F(BatchTest, AColumnIsUploadedOnce) {
   EXPECT_EQ(column(batch, "text.weights").get(), column(batch, "text.weights").get());
 }
