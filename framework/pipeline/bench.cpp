@@ -138,10 +138,11 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
   const double step = median(measured.seconds), tokens = measured.tokens;
   const double row = tokens / static_cast<double>(settings.batch);
   const double operations = tokens * model.flops_per_token(static_cast<int64_t>(row));
-  const uint64_t memory = peak_memory();
+  const uint64_t memory = peak_memory(), on_device = device.peak_bytes();
   const int64_t together = settings.micro_batch > 0 ? settings.micro_batch : settings.batch;
   const auto rows = static_cast<int64_t>(row * static_cast<double>(together));
-  const double products = product_time(model.products(), rows, /*backward=*/true, options.seconds / 50).rate();
+  const double products =
+      product_time(model.products(), rows, /*backward=*/true, options.seconds / 50, model.dtype()).rate();
   Json out = {{"row", std::llround(row)},
               {"tokens_per_second", rounded(tokens / step)},
               {"step_ms", rounded(step * 1e3)},
@@ -149,6 +150,7 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
               {"matmul_gflops", rounded(products * 1e-9)},
               {"efficiency", rounded(operations / step / products)},
               {"peak_memory_bytes", memory},
+              {"peak_device_bytes", on_device},
               {"start_ms", std::round(measured.start * 1e3)},
               {"steps", measured.seconds.size()},
               {"allocations", measured.allocations},
@@ -199,7 +201,8 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   double weights = 0, operations = 0;
   for (const ProductShape& s : model.products()) weights += static_cast<double>(s.in * s.out * s.count);
   operations = 2 * weights * static_cast<double>(sequences);
-  const double products = product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50).rate();
+  const double products =
+      product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50, model.dtype()).rate();
   const double bytes = weights * sizeof(float);
   Json out = {{"sequences", sequences},
               {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},

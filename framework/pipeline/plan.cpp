@@ -106,7 +106,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     out.memory_bytes = dry_memory(opened, around.run / stage.name, *dry);
     out.trained = opened.trained_parameters();
     set_current_device(real);
-    const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02).rate();
+    const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02, model->dtype()).rate();
     out.seconds = static_cast<double>(out.tokens) * opened.setup.flops_per_token / (rate * efficiency);
   }
   set_current_device(real);

@@ -37,20 +37,22 @@ double best_time(double budget, const std::function<void()>& call) {
 
 }  // namespace
 
-ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds) {
+ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds,
+                         rgm_dtype dtype) {
   ProductTime out;
   for (const ProductShape& whole : shapes) {
     ProductShape s = whole;  // a very large weight is timed in part
     s.out = std::clamp<int64_t>(most_numbers / s.in, 1, s.out);
     const double parts = static_cast<double>(whole.out) / static_cast<double>(s.out);
-    const Tensor x = ops::full({rows, s.in}, 0.5), w = ops::full({s.out, s.in}, 0.25), y = ops::full({rows, s.out}, 1);
+    const Tensor x = ops::full({rows, s.in}, 0.5, dtype), w = ops::full({s.out, s.in}, 0.25, dtype),
+                 y = ops::full({rows, s.out}, 1, dtype), dw = dtype == RGM_F32 ? w : ops::full({s.out, s.in}, 0);
     const rgm_view wt = views::transposed(w.view()), yt = views::transposed(y.view());
     const double each = 2.0 * static_cast<double>(rows) * static_cast<double>(s.in) * static_cast<double>(s.out);
     const auto product = [&](const rgm_view& a, const rgm_view& b, const rgm_view& c) {
       return best_time(seconds, [&] { kernel::matmul(1, a, b, 0, c); });
     };
     double time = product(x.view(), wt, y.view());
-    if (backward) time += product(y.view(), w.view(), x.view()) + product(yt, x.view(), w.view());
+    if (backward) time += product(y.view(), w.view(), x.view()) + product(yt, x.view(), dw.view());
     out.operations += parts * each * static_cast<double>(s.count) * (backward ? 3 : 1);
     out.seconds += parts * time * static_cast<double>(s.count);
   }

@@ -17,7 +17,8 @@ struct ProductTime {
 // Of rows times each weight's shape, as often as a step has it: forward and, with `backward`, the two products of the
 // gradients. Each is the best of calls that take `seconds` together, or of some that take up to ten times as long. On
 // the current device.
-ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds);
+ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds,
+                         rgm_dtype dtype = RGM_F32);
 
 // A pass over 256 MiB of the current device's memory, as its fastest reading kernel does. Memory has good and bad
 // moments, so what is compared with it is timed in turns with it.

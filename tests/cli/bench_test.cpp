@@ -17,7 +17,8 @@ TEST_F(TinyRun, ABenchSaysHowFastAStageTrains) {
   for (const auto& [key, value] : out.items()) keys.push_back(key);
   EXPECT_EQ(keys, (std::vector<std::string>{"backend", "stage", "parameters", "row", "tokens_per_second", "step_ms",
                                             "model_gflops", "matmul_gflops", "efficiency", "peak_memory_bytes",
-                                            "start_ms", "steps", "allocations", "page_faults", "formula"}));
+                                            "peak_device_bytes", "start_ms", "steps", "allocations", "page_faults",
+                                            "formula"}));
   EXPECT_EQ(out["stage"], "base");
   EXPECT_EQ(out["row"], 16);
   // 2 layers of 12 C^2 + 13 C, (64 + 16) C of embeddings, last norm 2 C
