@@ -74,7 +74,22 @@ prepare() {
   fi
 }
 
+# Where CUDA's compiler is, the GPU backend is built, and its attention wants headers that no package of Debian has.
+fetch_cudnn_frontend() {
+  local at=build/cudnn-frontend
+  [[ ! -f build/build.ninja && ! -d $at/include ]] || return 0
+  command -v nvcc >/dev/null && command -v python3 >/dev/null || return 0
+  say "fetching the headers of cudnn-frontend"
+  mkdir -p $at
+  if ! { python3 -m pip download -q --no-deps --only-binary=:all: -d $at nvidia-cudnn-frontend==1.32.0 &&
+         python3 -m zipfile -e $at/*.whl $at; } >$at/log 2>&1; then
+    say "they could not be had ($at/log says why): attention on the GPU will run on slower kernels"
+  fi
+  rm -f $at/*.whl
+}
+
 build() {
+  fetch_cudnn_frontend
   if [[ ! -f build/build.ninja ]]; then
     say "configuring"
     if ! cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release >build.log 2>&1; then

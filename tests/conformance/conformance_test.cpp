@@ -36,6 +36,19 @@ TEST(Conformance, OneDnnAgreesWithTheReference) {
   std::puts(table(results).c_str());
 }
 
+// On a machine without a GPU this shows why nothing was compared.
+TEST(Conformance, CudnnAgreesWithTheReference) {
+  if (!std::filesystem::exists(library("cudnn"))) GTEST_SKIP() << library("cudnn") << " is not built";
+  Backend cudnn("cudnn");
+  if (!cudnn.reason.empty()) GTEST_SKIP() << "cudnn: " << cudnn.reason;
+  Backend reference("reference");
+  Options options = with_errors();
+  if (const char* filter = std::getenv("REGIMEN_CONFORMANCE_KERNEL")) options.filter = filter;
+  const std::vector<Result> results = run(reference.opened, cudnn.opened, options);
+  EXPECT_TRUE(all_passed(results)) << table(results);
+  std::puts(table(results).c_str());
+}
+
 // A copy of the reference's tables, to be made wrong.
 class Wrong : public ::testing::Test {
  protected:

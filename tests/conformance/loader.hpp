@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <regimen/abi.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -52,7 +53,11 @@ inline const rgm_host& least_host() {
   return host;
 }
 
-inline std::string library(const std::string& name) { return REGIMEN_PLUGIN_DIRECTORY "/" + name + ".so"; }
+// Where the plug-ins were built, or where this program and they have travelled to.
+inline std::string library(const std::string& name) {
+  const char* const elsewhere = std::getenv("REGIMEN_CONFORMANCE_PLUGINS");
+  return (elsewhere ? std::string(elsewhere) : std::string(REGIMEN_PLUGIN_DIRECTORY)) + "/" + name + ".so";
+}
 
 // The first device of the plug-in's backend; closed at the end, while the library stays loaded.
 class Backend {
@@ -65,15 +70,22 @@ class Backend {
     const rgm_component* component = plugin->components[0];
     const rgm_config config{component};
     opened.table = static_cast<const rgm_backend*>(component->table);
+    if (uint32_t count = 0; opened.table->device_count(&count) != RGM_OK) {
+      reason = last_failure();
+      return;
+    }
     if (opened.table->open(0, &config, &opened.device) != RGM_OK) throw std::runtime_error(last_failure());
   }
-  ~Backend() { opened.table->close(opened.device); }
+  ~Backend() {
+    if (opened.device) opened.table->close(opened.device);
+  }
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
   const rgm_kernels& kernels() const { return *opened.table->kernels(opened.device); }
 
   Device opened{};
+  std::string reason{};  // why no device was opened, where the backend says that it is not usable here
 };
 
 inline Options with_errors(Options options = {}) {

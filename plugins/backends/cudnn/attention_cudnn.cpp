@@ -1,0 +1,183 @@
+// attention_cudnn.cpp - attention by cuDNN's graphs: bfloat16, whole or causal rows. A graph is built once for a shape
+// and its strides; what cuDNN refuses is remembered, and our own kernels serve it.
+#include "kernels.hpp"
+
+#ifdef REGIMEN_CUDNN_FRONTEND
+#include <cudnn_frontend.h>
+
+#include <map>
+
+namespace cudnn_frontend {
+void* cudnn_dlhandle = nullptr;  // where it finds cuDNN
+}
+
+namespace regimen::cudnn {
+namespace {
+
+namespace fe = cudnn_frontend;
+using Graph = fe::graph::Graph;
+using Attributes = std::shared_ptr<fe::graph::Tensor_attributes>;
+enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv };
+
+struct Key {
+  int64_t numbers[48];
+  auto operator<=>(const Key&) const = default;
+};
+
+bool served(const rgm_view* v) {
+  const auto whole = [](int64_t stride) { return stride % 8 == 0 && stride > 0; };
+  return v->dtype == RGM_BF16 && reinterpret_cast<uintptr_t>(v->data) % 16 == 0 && v->stride[3] == 1 &&
+         v->shape[3] % 8 == 0 && v->shape[3] <= 128 && whole(v->stride[1]) &&
+         (v->shape[2] == 1 || whole(v->stride[2])) && (v->shape[0] == 1 || whole(v->stride[0]));
+}
+bool served(const rgm_attention& a) {
+  const int64_t T = a.q->shape[1];
+  const bool causal = a.features & RGM_ATTENTION_CAUSAL;
+  return (a.features & ~uint32_t{RGM_ATTENTION_CAUSAL}) == 0 && a.lse && is_contiguous(*a.lse) && T > 1 &&
+         a.k->shape[1] > 1 && (!causal || T == a.k->shape[1]) && served(a.q) && served(a.k) && served(a.v) &&
+         served(a.y);
+}
+
+}  // namespace
+
+class Attentions {
+ public:
+  ~Attentions() {
+    graphs_.clear();
+    if (handle_) fe::detail::destroy_handle(handle_);
+  }
+
+  // False: cuDNN has nothing for this.
+  bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
+    if (!open(q)) return false;
+    const auto [found, fresh] = graphs_.try_emplace(key_of(a, gradient));
+    if (fresh) found->second = built(a, gradient);
+    if (!found->second) return false;
+    Graph& graph = *found->second;
+    std::unordered_map<int64_t, void*> memory{
+        {kQ, a.q->data}, {kK, a.k->data}, {kV, a.v->data}, {kY, a.y->data}, {kStats, a.lse->data}};
+    if (gradient) memory.insert({{kDy, a.dy->data}, {kDq, a.dq->data}, {kDk, a.dk->data}, {kDv, a.dv->data}});
+    int64_t size = 0;
+    if (graph.get_workspace_size(size).is_bad()) return false;
+    void* const workspace =
+        q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(std::max<int64_t>(size, 16)), q->stream);
+    auto status = graph.execute(handle_, memory, workspace);
+    if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
+    return true;
+  }
+
+ private:
+  bool open(rgm_queue* q) {
+    if (tried_) return handle_ != nullptr;
+    tried_ = true;
+    try {
+      open_cuda_runtime();
+      cudnn_frontend::cudnn_dlhandle = open_cudnn();
+      if (fe::detail::create_handle(&handle_) != CUDNN_STATUS_SUCCESS) handle_ = nullptr;
+      if (handle_) fe::detail::set_stream(handle_, q->stream);
+    } catch (const std::exception& e) {
+      host->log(RGM_LOG_WARNING, str(std::string("cudnn: attention runs without cuDNN: ") + e.what()));
+    }
+    return handle_ != nullptr;
+  }
+
+  static Key key_of(const rgm_attention& a, bool gradient) {
+    Key key{};
+    size_t at = 0;
+    key.numbers[at++] = gradient;
+    key.numbers[at++] = a.features;
+    key.numbers[at++] = std::bit_cast<int64_t>(a.scale);
+    for (int i = 0; i < 4; ++i) key.numbers[at++] = a.q->shape[i];
+    key.numbers[at++] = a.k->shape[1];
+    key.numbers[at++] = a.k->shape[2];
+    key.numbers[at++] = a.v->shape[3];
+    const auto strides = [&](const rgm_view* v) {
+      for (int i = 0; i < 3; ++i) key.numbers[at++] = v->stride[i];
+    };
+    for (const rgm_view* v : {a.q, a.k, a.v, a.y}) strides(v);
+    if (gradient)
+      for (const rgm_view* v : {a.dy, a.dq, a.dk, a.dv}) strides(v);
+    return key;
+  }
+
+  // Our (B, T, H, D) as cuDNN's (B, H, T, D).
+  static fe::graph::Tensor_attributes described(const char* name, const rgm_view* v, Uid uid) {
+    return fe::graph::Tensor_attributes()
+        .set_name(name)
+        .set_uid(uid)
+        .set_dim({v->shape[0], v->shape[2], v->shape[1], v->shape[3]})
+        .set_stride({v->stride[0], v->stride[2], v->stride[1], v->stride[3]});
+  }
+  static fe::graph::Tensor_attributes stats_of(const rgm_attention& a) {
+    const int64_t B = a.q->shape[0], H = a.q->shape[2], T = a.q->shape[1];
+    return fe::graph::Tensor_attributes()
+        .set_name("lse")
+        .set_uid(kStats)
+        .set_data_type(fe::DataType_t::FLOAT)
+        .set_dim({B, H, T, 1})
+        .set_stride({H * T, T, 1, 1});
+  }
+  static void becomes(const Attributes& out, const char* name, const rgm_view* v, Uid uid) {
+    *out = described(name, v, uid).set_output(true).set_data_type(fe::DataType_t::BFLOAT16);
+  }
+
+  std::unique_ptr<Graph> built(const rgm_attention& a, bool gradient) {
+    auto graph = std::make_unique<Graph>();
+    graph->set_io_data_type(fe::DataType_t::BFLOAT16)
+        .set_intermediate_data_type(fe::DataType_t::FLOAT)
+        .set_compute_data_type(fe::DataType_t::FLOAT);
+    const Attributes Q = graph->tensor(described("q", a.q, kQ)), K = graph->tensor(described("k", a.k, kK)),
+                     V = graph->tensor(described("v", a.v, kV));
+    const bool causal = a.features & RGM_ATTENTION_CAUSAL;
+    const auto scale = static_cast<float>(a.scale);
+    if (!gradient) {
+      auto options = fe::graph::SDPA_attributes().set_name("attention").set_generate_stats(true).set_attn_scale(scale);
+      if (causal) options.set_causal_mask(true);
+      const auto [y, stats] = graph->sdpa(Q, K, V, options);
+      becomes(y, "y", a.y, kY);
+      *stats = stats_of(a).set_output(true);
+    } else {
+      const Attributes y = graph->tensor(described("y", a.y, kY)), dy = graph->tensor(described("dy", a.dy, kDy)),
+                       stats = graph->tensor(stats_of(a));
+      auto options = fe::graph::SDPA_backward_attributes()
+                         .set_name("attention_grad")
+                         .set_attn_scale(scale)
+                         .set_deterministic_algorithm(true);
+      if (causal) options.set_causal_mask(true);
+      const auto [dq, dk, dv] = graph->sdpa_backward(Q, K, V, y, dy, stats, options);
+      becomes(dq, "dq", a.dq, kDq);
+      becomes(dk, "dk", a.dk, kDk);
+      becomes(dv, "dv", a.dv, kDv);
+    }
+    auto status = graph->build(handle_, {fe::HeurMode_t::A});
+    if (status.is_good()) return graph;
+    if (!std::exchange(refused_, true))  // one line is enough: the other shapes differ little
+      host->log(RGM_LOG_WARNING,
+                str("cudnn: attention runs on a kernel of our own, cuDNN says: " + status.get_message()));
+    return nullptr;
+  }
+
+  cudnnHandle_t handle_ = nullptr;
+  bool tried_ = false, refused_ = false;
+  std::map<Key, std::unique_ptr<Graph>> graphs_;
+};
+
+static bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
+  if (!q->attentions) q->attentions = std::make_shared<Attentions>();
+  return q->attentions->run(q, a, gradient);
+}
+bool cudnn_attention(rgm_queue* q, const rgm_attention& a) { return served(a) && run(q, a, false); }
+bool cudnn_attention_grad(rgm_queue* q, const rgm_attention& a) {
+  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv) && run(q, a, true);
+}
+
+}  // namespace regimen::cudnn
+
+#else
+
+namespace regimen::cudnn {
+bool cudnn_attention(rgm_queue*, const rgm_attention&) { return false; }
+bool cudnn_attention_grad(rgm_queue*, const rgm_attention&) { return false; }
+}  // namespace regimen::cudnn
+
+#endif

@@ -1,0 +1,186 @@
+// backend.cpp - the backend's table and the entry of the plug-in. Nothing of CUDA is opened before a device is asked
+// for.
+#include <regimen/plugin.hpp>
+
+#include "kernels.hpp"
+
+namespace regimen::cudnn {
+namespace {
+
+constexpr int least_capability = 80;  // bfloat16 on the matrix units
+
+const rgm_kernels kernel_table{sizeof(rgm_kernels),
+                               0,
+                               fill,
+                               copy,
+                               unary,
+                               binary,
+                               select,
+                               reduce,
+                               matmul,
+                               gather,
+                               scatter_add,
+                               random,
+                               unary_grad,
+                               softmax,
+                               softmax_grad,
+                               cumsum,
+                               top_k,
+                               norm,
+                               norm_grad,
+                               rope,
+                               attention,
+                               attention_grad,
+                               linear,
+                               nullptr,
+                               nullptr,
+                               head_loss,
+                               adamw,
+                               sum_of_squares};
+
+cudaDeviceProp properties_of(int index) {
+  cudaDeviceProp found{};
+  check_cuda(cudaGetDeviceProperties(&found, index), "GPU");
+  return found;
+}
+
+void require_usable(int index) {
+  const cudaDeviceProp found = properties_of(index);
+  if (found.major * 10 + found.minor < least_capability)
+    unsupported("GPU " + std::to_string(index) + " (" + found.name + ") is sm_" + std::to_string(found.major) +
+                std::to_string(found.minor) + ", needs sm_" + std::to_string(least_capability));
+}
+
+rgm_status device_count(uint32_t* out) {
+  return guard([&] {
+    int count = 0;
+    if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess || count == 0) {
+      cudaGetLastError();
+      const bool no_driver = error == cudaErrorInsufficientDriver;
+      int driver = 0;
+      cudaDriverGetVersion(&driver);
+      if (no_driver && driver == 0) unsupported("no NVIDIA driver");
+      if (no_driver)
+        unsupported("the NVIDIA driver knows CUDA " + std::to_string(driver / 1000) + "." +
+                    std::to_string(driver % 1000 / 10) + ", this was built for " +
+                    std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10));
+      unsupported(error == cudaSuccess || error == cudaErrorNoDevice
+                      ? "no NVIDIA GPU"
+                      : std::string("CUDA: ") + cudaGetErrorString(error));
+    }
+    open_cublas_lt();
+    open_cudnn();
+    require_usable(0);
+    *out = static_cast<uint32_t>(count);
+  });
+}
+
+rgm_status device_info(uint32_t index, rgm_device_info* out) {
+  return guard([&] {
+    static thread_local char name[64], arch[16];
+    const cudaDeviceProp found = properties_of(static_cast<int>(index));
+    std::snprintf(name, sizeof name, "%.63s", found.name);
+    std::snprintf(arch, sizeof arch, "sm_%d%d", found.major, found.minor);
+    answer(out, {.struct_size = sizeof(rgm_device_info),
+                 .score = 200,
+                 .name = name,
+                 .arch = arch,
+                 .memory = found.totalGlobalMem,
+                 .dtypes = 1u << RGM_F32 | 1u << RGM_F16 | 1u << RGM_BF16 | 1u << RGM_I32 | 1u << RGM_I64 |
+                           1u << RGM_U8 | 1u << RGM_BOOL,
+                 .threads = 1});
+  });
+}
+
+rgm_status open(uint32_t index, const rgm_config*, rgm_device** out) {
+  return guard([&] {
+    require_usable(static_cast<int>(index));
+    auto device = std::make_unique<rgm_device>();
+    const cudaDeviceProp found = properties_of(static_cast<int>(index));
+    device->index = static_cast<int>(index);
+    device->multiprocessors = found.multiProcessorCount;
+    device->shared_memory = static_cast<int>(found.sharedMemPerBlockOptin);
+    device->capability = found.major * 10 + found.minor;
+    check_cuda(cudaSetDevice(device->index), "GPU");
+    device->lt = load_cublas_lt();
+    check_cublas(device->lt.create(&device->lt.handle), "open");
+    *out = device.release();
+  });
+}
+void close(rgm_device* device) {
+  device->lt.destroy(device->lt.handle);
+  delete device;
+}
+const rgm_kernels* kernels(rgm_device*) { return &kernel_table; }
+
+rgm_status alloc(rgm_device* device, size_t bytes, void** out) {
+  return guard([&] {
+    check_cuda(cudaSetDevice(device->index), "alloc");
+    check_cuda(cudaMalloc(out, std::max<size_t>(bytes, 1)), "alloc");
+  });
+}
+void release(rgm_device* device, void* memory) {
+  cudaSetDevice(device->index);
+  cudaFree(memory);
+}
+
+rgm_status parallel_for(rgm_device*, int64_t n, int64_t, void* user, rgm_status (*body)(void*, int64_t, int64_t)) {
+  return n > 0 ? body(user, 0, n) : RGM_OK;
+}
+
+void queue_free(rgm_queue* q) {
+  cudaSetDevice(q->device->index);
+  cudaStreamSynchronize(q->stream);
+  cudaFreeHost(q->fault);
+  cudaStreamDestroy(q->stream);
+  delete q;
+}
+rgm_status queue_new(rgm_device* device, rgm_queue** out) {
+  return guard([&] {
+    check_cuda(cudaSetDevice(device->index), "queue");
+    auto q = std::make_unique<rgm_queue>();
+    q->device = device;
+    check_cuda(cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking), "queue");
+    check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&q->fault), sizeof(int), cudaHostAllocMapped), "queue");
+    *q->fault = kNoFault;
+    check_cuda(cudaHostGetDevicePointer(reinterpret_cast<void**>(&q->fault_on_device), q->fault, 0), "queue");
+    *out = q.release();
+  });
+}
+
+// After a wait: what a kernel could not report while it was only enqueued.
+void wait_for(rgm_queue* q, const char* what) {
+  check_cuda(cudaStreamSynchronize(q->stream), what);
+  const int fault = std::exchange(*q->fault, int{kNoFault});
+  require(fault != kIndexOutside, "an index is outside of the axis that it is for");
+  require(fault != kTargetOutside, "head_loss: a target outside of w");
+  require(fault != kPositionOutside, "rope: a position outside of the table");
+}
+
+rgm_status upload(rgm_queue* q, void* dst, const void* src, size_t bytes) {
+  return kernel(q, "upload", [&] {
+    if (bytes <= Staging::largest) return q->staging.upload(dst, src, bytes, q->stream);
+    check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, q->stream), "upload");
+    check_cuda(cudaStreamSynchronize(q->stream), "upload");
+  });
+}
+rgm_status download(rgm_queue* q, void* dst, const void* src, size_t bytes) {
+  return kernel(q, "download", [&] {
+    check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, q->stream), "download");
+    wait_for(q, "download");
+  });
+}
+rgm_status wait(rgm_queue* q) {
+  return kernel(q, "wait", [&] { wait_for(q, "wait"); });
+}
+
+constexpr rgm_backend table{
+    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc, release,
+    parallel_for,        queue_new, queue_free,   upload,      download, wait};
+constexpr rgm_component component =
+    backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
+
+}  // namespace
+}  // namespace regimen::cudnn
+
+RGM_PLUGIN("cudnn", "0.1.0", "Regimen", &regimen::cudnn::component);

@@ -1,0 +1,103 @@
+// device.hpp - what open() makes: one GPU with its libraries; and queues, each a stream with scratch memory, pinned
+// memory for uploads, and a word in which kernels report what they cannot answer with a status.
+#pragma once
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <memory>
+#include <regimen/backend.hpp>
+#include <vector>
+
+#include "libraries.hpp"
+
+namespace regimen::cudnn {
+
+void check_cuda(cudaError_t error, const char* what);  // RGM_NO_MEMORY where that is what it says
+
+// Device memory that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call
+// others.
+class Scratch {
+ public:
+  enum Slot {
+    kWorkspace,
+    kCopyA,
+    kCopyB,
+    kCopyY,
+    kLogits,
+    kSlopes,
+    kGradient,
+    kPartials,
+    kKeys,
+    kSort,
+    kBias,
+    kTable,
+    kDelta,
+    kAttention,
+    kSlots
+  };
+  ~Scratch();
+  void* bytes(Slot slot, size_t n, cudaStream_t stream);
+
+ private:
+  struct Block {
+    void* data = nullptr;
+    size_t size = 0;
+  };
+  std::array<Block, kSlots> blocks_;
+};
+
+// A ring of pinned memory: what is uploaded is copied here, so that the copy to the device needs no wait.
+class Staging {
+ public:
+  static constexpr size_t size = size_t{32} << 20, largest = size / 8;
+  ~Staging();
+  void upload(void* to, const void* from, size_t bytes, cudaStream_t stream);  // bytes <= largest
+
+ private:
+  static constexpr size_t parts = 4, part_size = size / parts;
+  void enter(size_t part, cudaStream_t stream);
+  std::byte* memory_ = nullptr;
+  std::array<cudaEvent_t, parts> free_{};  // when the part's uploads have left
+  size_t at_ = 0, part_ = 0;
+};
+
+enum Fault : int { kNoFault, kIndexOutside, kTargetOutside, kPositionOutside };
+
+class Products;    // prepared products, products.hpp
+class Attentions;  // cuDNN's graphs, attention_cudnn.cpp
+
+}  // namespace regimen::cudnn
+
+struct RGM_PRIVATE rgm_device {
+  int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
+  regimen::cudnn::Lt lt;
+};
+
+struct RGM_PRIVATE rgm_queue {
+  rgm_device* device = nullptr;
+  cudaStream_t stream = nullptr;
+  regimen::cudnn::Scratch scratch;
+  regimen::cudnn::Staging staging;
+  int *fault = nullptr, *fault_on_device = nullptr;  // one word, mapped
+  std::shared_ptr<regimen::cudnn::Products> products;
+  std::shared_ptr<regimen::cudnn::Attentions> attentions;
+};
+
+namespace regimen::cudnn {
+
+template <class T = void>
+T* scratch(rgm_queue* q, Scratch::Slot slot, int64_t elements) {
+  return static_cast<T*>(q->scratch.bytes(slot, static_cast<size_t>(elements) * sizeof(T), q->stream));
+}
+
+// What every kernel runs in: on the queue's GPU, and a launch that failed is told at once.
+template <class F>
+rgm_status kernel(rgm_queue* q, const char* name, F&& body) noexcept {
+  return guard([&] {
+    check_cuda(cudaSetDevice(q->device->index), name);
+    body();
+    check_cuda(cudaGetLastError(), name);
+  });
+}
+
+}  // namespace regimen::cudnn

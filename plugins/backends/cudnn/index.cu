@@ -1,0 +1,148 @@
+// index.cu - gather, and the sum by index without unordered float sums: the indices are sorted, stably, and each place
+// adds up its own in their order.
+#include <cub/device/device_radix_sort.cuh>
+
+#include "kernels.hpp"
+#include "views.cuh"
+
+namespace regimen::cudnn {
+namespace {
+
+template <class T>
+struct Gather {  // element e of y: its line by number, and its place on the axis
+  Axes<2> others;
+  const T* x;
+  T* y;
+  const int32_t* index;
+  int64_t n, x_size, x_step, y_step, index_step;
+  int* fault;
+  bool inner_axis;  // the axis runs fastest
+};
+template <class T>
+__global__ void gather_kernel(Gather<T> g) {
+  const int64_t count = g.n * g.others.count, step = int64_t{gridDim.x} * blockDim.x;
+  for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < count; e += step) {
+    const int64_t i = g.inner_axis ? e % g.n : e / g.others.count, other = g.inner_axis ? e / g.n : e % g.others.count;
+    int64_t at[2];
+    g.others.at(other, at);
+    const int64_t from = g.index[i * g.index_step];
+    if (from < 0 || from >= g.x_size) {
+      *g.fault = kIndexOutside;
+      continue;
+    }
+    g.y[at[1] + i * g.y_step] = g.x[at[0] + from * g.x_step];
+  }
+}
+
+__global__ void keys_kernel(const int32_t* index, int64_t step, int64_t n, uint32_t* keys, uint32_t* places) {
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  keys[i] = static_cast<uint32_t>(index[i * step]);
+  places[i] = static_cast<uint32_t>(i);
+}
+
+struct Scatter {
+  Axes<2> others;  // of y and x
+  Any y, x;
+  const uint32_t *keys, *places;
+  int64_t n, y_size, y_step, x_step;
+  int* fault;
+};
+// blockIdx.y is a place in the sorted list; where a run of equal indices begins, it is added up, a thread an element.
+__global__ void scatter_kernel(Scatter s) {
+  for (int64_t p = blockIdx.y; p < s.n; p += gridDim.y) {
+    const uint32_t key = s.keys[p];
+    if (p > 0 && s.keys[p - 1] == key) continue;
+    if (key >= s.y_size) {
+      *s.fault = kIndexOutside;
+      continue;
+    }
+    for (int64_t other = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; other < s.others.count;
+         other += int64_t{gridDim.x} * blockDim.x) {
+      int64_t at[2];
+      s.others.at(other, at);
+      const int64_t to = at[0] + static_cast<int64_t>(key) * s.y_step;
+      float sum = s.y.number(to);
+#pragma unroll 4
+      for (int64_t i = p; i < s.n && s.keys[i] == key; ++i) sum += s.x.number(at[1] + int64_t{s.places[i]} * s.x_step);
+      s.y.put(to, sum);
+    }
+  }
+}
+
+void require_index(const char* name, const rgm_view& index, int32_t axis, const rgm_view& listed) {
+  require(axis >= 0 && axis < listed.rank, std::string(name) + ": an axis outside of the view");
+  require(index.rank == 1 && index.dtype == RGM_I32 && index.shape[0] == listed.shape[axis],
+          std::string(name) + ": index is I32 and has a place for each element of the axis");
+}
+
+// The axes other than `axis`, of whole (at any place on it) and listed.
+Axes<2> others_of(int32_t axis, rgm_view whole, rgm_view listed) {
+  whole.shape[axis] = listed.shape[axis] = 1;
+  return axes_of<2>({&whole, &listed});
+}
+
+}  // namespace
+
+rgm_status gather(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y) {
+  return kernel(q, "gather", [&] {
+    require_index("gather", *index, axis, *y);
+    require(x->dtype == y->dtype && x->rank == y->rank, "gather: x and y have one dtype and rank");
+    const Axes<2> others = others_of(axis, *x, *y);
+    const int64_t n = y->shape[axis];
+    if (n * others.count == 0) return;
+    const auto run = [&](auto t) {
+      using T = decltype(t);
+      const Gather<T> g{others,
+                        data<const T>(*x),
+                        data<T>(*y),
+                        data<const int32_t>(*index),
+                        n,
+                        x->shape[axis],
+                        x->stride[axis],
+                        y->stride[axis],
+                        index->stride[0],
+                        q->fault_on_device,
+                        axis == y->rank - 1};
+      gather_kernel<T><<<blocks_for(n * others.count), threads_in_block, 0, q->stream>>>(g);
+    };
+    switch (size_of(x->dtype)) {
+      case 1: return run(uint8_t{});
+      case 2: return run(uint16_t{});
+      case 4: return run(uint32_t{});
+      default: return run(uint64_t{});
+    }
+  });
+}
+
+rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const rgm_view* x, const rgm_view* y) {
+  return kernel(q, "scatter_add", [&] {
+    require_index("scatter_add", *index, axis, *x);
+    if (!is_float(x->dtype) || !is_float(y->dtype)) unsupported("scatter_add: floats");
+    const int64_t n = x->shape[axis];
+    const Axes<2> others = others_of(axis, *y, *x);
+    if (n * others.count == 0) return;
+    require(n <= INT32_MAX, "scatter_add: more than 2^31 indices");
+    auto* keys = scratch<uint32_t>(q, Scratch::kKeys, 4 * n);
+    uint32_t *places = keys + n, *sorted_keys = keys + 2 * n, *sorted_places = keys + 3 * n;
+    keys_kernel<<<blocks_for(n), threads_in_block, 0, q->stream>>>(data<const int32_t>(*index), index->stride[0], n,
+                                                                   keys, places);
+    size_t bytes = 0;
+    const auto count = static_cast<int>(n);
+    check_cuda(cub::DeviceRadixSort::SortPairs(nullptr, bytes, keys, sorted_keys, places, sorted_places, count, 0, 32,
+                                               q->stream),
+               "scatter_add");
+    void* const storage = q->scratch.bytes(Scratch::kSort, bytes, q->stream);
+    check_cuda(cub::DeviceRadixSort::SortPairs(storage, bytes, keys, sorted_keys, places, sorted_places, count, 0, 32,
+                                               q->stream),
+               "scatter_add");
+    const Scatter s{others, any(*y),        any(*x),         sorted_keys,     sorted_places,
+                    n,      y->shape[axis], y->stride[axis], x->stride[axis], q->fault_on_device};
+    const int threads = others.count >= 256 ? 256 : others.count > 32 ? 64 : 32;
+    scatter_kernel<<<dim3(static_cast<unsigned>(std::min<int64_t>((others.count + threads - 1) / threads, 1 << 16)),
+                          static_cast<unsigned>(std::min<int64_t>(n, 65535))),
+                     threads, 0, q->stream>>>(s);
+  });
+}
+
+}  // namespace regimen::cudnn

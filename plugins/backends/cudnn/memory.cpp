@@ -1,0 +1,59 @@
+// memory.cpp - scratch that grows, the pinned ring of uploads, and what CUDA's errors become.
+#include "device.hpp"
+
+namespace regimen::cudnn {
+
+void check_cuda(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) [[likely]]
+    return;
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it is dealt with
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw Error(RGM_NO_MEMORY, std::string(what) + ": the GPU has " + std::to_string(free >> 20) + " of " +
+                                   std::to_string(total >> 20) + " MiB left");
+  }
+  throw Error(RGM_INTERNAL, std::string(what) + ": " + cudaGetErrorString(error));
+}
+
+Scratch::~Scratch() {
+  for (const Block& block : blocks_) cudaFree(block.data);
+}
+
+void* Scratch::bytes(Slot slot, size_t n, cudaStream_t stream) {
+  Block& block = blocks_[slot];
+  if (n <= block.size) return block.data;
+  check_cuda(cudaStreamSynchronize(stream), "scratch memory");  // what runs may still use the smaller one
+  cudaFree(block.data);
+  block = {};
+  const size_t size = (n + 511) / 512 * 512;
+  check_cuda(cudaMalloc(&block.data, size), "scratch memory");
+  block.size = size;
+  return block.data;
+}
+
+Staging::~Staging() {
+  for (cudaEvent_t event : free_)
+    if (event) cudaEventDestroy(event);
+  cudaFreeHost(memory_);
+}
+
+void Staging::enter(size_t part, cudaStream_t stream) {
+  check_cuda(cudaEventRecord(free_[part_], stream), "upload");
+  part_ = part;
+  at_ = part * part_size;
+  check_cuda(cudaEventSynchronize(free_[part_]), "upload");
+}
+
+void Staging::upload(void* to, const void* from, size_t bytes, cudaStream_t stream) {
+  if (!memory_) {
+    check_cuda(cudaMallocHost(reinterpret_cast<void**>(&memory_), size), "pinned memory");
+    for (cudaEvent_t& event : free_) check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "upload");
+  }
+  if (at_ + bytes > (part_ + 1) * part_size) enter((part_ + 1) % parts, stream);
+  std::memcpy(memory_ + at_, from, bytes);
+  check_cuda(cudaMemcpyAsync(to, memory_ + at_, bytes, cudaMemcpyHostToDevice, stream), "upload");
+  at_ += (bytes + 63) / 64 * 64;
+}
+
+}  // namespace regimen::cudnn

@@ -1,0 +1,122 @@
+// reduce.cu - sums, means, maxima and log-sum-exps over any axes, always in the same order. Sums down the columns of
+// long matrices (a bias' gradient) are taken in parts that a second launch adds up.
+#include <cmath>
+
+#include "kernels.hpp"
+#include "views.cuh"
+
+namespace regimen::cudnn {
+namespace {
+
+struct Reduction {
+  Axes<2> kept;     // of x and y
+  Axes<1> reduced;  // of x
+  Any x, y;
+  int op;
+};
+
+__device__ float neutral(int op) { return op == RGM_MAXIMUM || op == RGM_LOGSUMEXP ? -INFINITY : 0; }
+// NaN wins over any maximum.
+__device__ float larger(float a, float b) { return a > b || a != a ? a : b; }
+struct Larger {
+  __device__ float operator()(float a, float b) const { return larger(a, b); }
+};
+
+// One block for one element of y.
+__global__ void wide_kernel(Reduction r) {
+  for (int64_t i = blockIdx.x; i < r.kept.count; i += gridDim.x) {
+    int64_t at[2], from[1];
+    r.kept.at(i, at);
+    const auto x = [&](int64_t j) {
+      r.reduced.at(j, from);
+      return r.x.number(at[0] + from[0]);
+    };
+    const bool maximum = r.op == RGM_MAXIMUM || r.op == RGM_LOGSUMEXP;
+    float sum = neutral(r.op);
+    for (int64_t j = threadIdx.x; j < r.reduced.count; j += blockDim.x) sum = maximum ? larger(sum, x(j)) : sum + x(j);
+    sum = maximum ? over_block(sum, Larger{}) : over_block(sum, Sum{});
+    if (r.op == RGM_LOGSUMEXP) {
+      const float largest = sum;
+      float total = 0;
+      if (isfinite(largest))
+        for (int64_t j = threadIdx.x; j < r.reduced.count; j += blockDim.x) total += expf(x(j) - largest);
+      total = over_block(total, Sum{});
+      sum = isfinite(largest) ? largest + logf(total) : largest;
+    }
+    if (r.op == RGM_MEAN) sum /= static_cast<float>(r.reduced.count);
+    if (threadIdx.x == 0) r.y.put(at[1], sum);
+    __syncthreads();
+  }
+}
+
+// One thread column for one element of y: 32 neighbours side by side, 8 rows at once; part p takes its share of rows.
+template <class T>
+__global__ void tall_kernel(Reduction r, const T* x, float* partials, int64_t share) {
+  __shared__ float sums[8][33];
+  const int64_t i = int64_t{blockIdx.x} * 32 + threadIdx.x, part = blockIdx.y;
+  const bool maximum = r.op == RGM_MAXIMUM;
+  float sum = neutral(r.op);
+  if (i < r.kept.count) {
+    int64_t at[2], from[1];
+    r.kept.at(i, at);
+    const int64_t end = min((part + 1) * share, r.reduced.count);
+    for (int64_t j = part * share + threadIdx.y; j < end; j += 8) {
+      r.reduced.at(j, from);
+      const float value = to_float(x[at[0] + from[0]]);
+      sum = maximum ? larger(sum, value) : sum + value;
+    }
+  }
+  sums[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y != 0 || i >= r.kept.count) return;
+  for (int k = 1; k < 8; ++k) sum = maximum ? larger(sum, sums[k][threadIdx.x]) : sum + sums[k][threadIdx.x];
+  partials[part * r.kept.count + i] = sum;
+}
+
+struct AddParts {
+  const float* partials;
+  int64_t parts, count, reduced;
+  Any y;
+  int op;
+  __device__ void operator()(int64_t i, const int64_t (&at)[2]) const {
+    float sum = partials[i];
+    for (int64_t p = 1; p < parts; ++p) {
+      const float value = partials[p * count + i];
+      sum = op == RGM_MAXIMUM ? larger(sum, value) : sum + value;
+    }
+    y.put(at[1], op == RGM_MEAN ? sum / static_cast<float>(reduced) : sum);
+  }
+};
+
+}  // namespace
+
+rgm_status reduce(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y) {
+  return kernel(q, "reduce", [&] {
+    if (op < RGM_SUM || op > RGM_LOGSUMEXP) unsupported("reduce: operation " + std::to_string(op));
+    if (!is_float(x->dtype) || !is_float(y->dtype)) unsupported("reduce: floats");
+    rgm_view kept = *x;
+    for (int32_t i = 0; i < x->rank; ++i)
+      if (axes >> i & 1) kept.shape[i] = 1;
+    require(same_shape(kept, *y), "reduce: y has the shape of x with the reduced axes of size 1");
+    const Reduction r{axes_of<2>({&kept, y}), axes_of<1>({x}, axes), any(*x), any(*y), op};
+    if (r.kept.count == 0) return;
+    const bool columns = r.kept.rank >= 1 && r.kept.stride[0][r.kept.rank - 1] == 1 && r.kept.count >= 32 &&
+                         r.reduced.count >= 8 && op != RGM_LOGSUMEXP && x->dtype != RGM_F16;
+    if (!columns) {
+      wide_kernel<<<blocks_for(r.kept.count, 1), threads_in_block, 0, q->stream>>>(r);
+      return;
+    }
+    const int64_t tiles = (r.kept.count + 31) / 32, wanted = 8 * q->device->multiprocessors;
+    const int64_t parts = std::clamp<int64_t>(std::min(wanted / tiles, r.reduced.count / 64), 1, 512);
+    const int64_t share = (r.reduced.count + parts - 1) / parts;
+    auto* partials = scratch<float>(q, Scratch::kPartials, parts * r.kept.count);
+    with_float(x->dtype, "reduce", [&](auto t) {
+      using T = decltype(t);
+      tall_kernel<T><<<dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(parts)), dim3(32, 8), 0, q->stream>>>(
+          r, data<const T>(*x), partials, share);
+    });
+    each<2>(q, r.kept, AddParts{partials, parts, r.kept.count, r.reduced.count, any(*y), op});
+  });
+}
+
+}  // namespace regimen::cudnn

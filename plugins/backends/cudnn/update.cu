@@ -1,0 +1,122 @@
+// update.cu - AdamW (Loshchilov and Hutter 2019) over all parameters in one launch, and the sum of squares that
+// clipping needs, accumulated in float64.
+#include "kernels.hpp"
+#include "views.cuh"
+
+namespace regimen::cudnn {
+namespace {
+
+struct Item {
+  const float* g;
+  float *p, *m, *v;
+  void* copy;
+  int64_t n;
+  int copy_is_bf16;
+};
+
+// Dense in the same order, or nothing: the host composes what is not.
+int64_t dense_count(const rgm_view& v, const char* kernel) {
+  if (v.dtype != RGM_F32 || !is_contiguous(v)) unsupported(std::string(kernel) + ": float32 without gaps");
+  return count(v);
+}
+
+// What the items are goes to the device in one small upload.
+template <class T>
+const T* table_of(rgm_queue* q, const std::vector<T>& items) {
+  auto* table = scratch<T>(q, Scratch::kTable, static_cast<int64_t>(items.size()));
+  q->staging.upload(table, items.data(), items.size() * sizeof(T), q->stream);
+  return table;
+}
+
+__global__ void adamw_kernel(const float* hyper, int64_t stride, const Item* items) {
+  const Item item = items[blockIdx.y];
+  const float rate = hyper[0], beta1 = hyper[stride], beta2 = hyper[2 * stride], epsilon = hyper[3 * stride],
+              decay = hyper[4 * stride], correction1 = hyper[5 * stride], correction2 = hyper[6 * stride],
+              factor = hyper[7 * stride];
+  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{gridDim.x} * blockDim.x) {
+    const float g = factor * item.g[i];
+    const float m = beta1 * item.m[i] + (1 - beta1) * g, v = beta2 * item.v[i] + (1 - beta2) * g * g;
+    float p = item.p[i];
+    p -= rate * decay * p;
+    p -= rate * (m / correction1) / (sqrtf(v / correction2) + epsilon);
+    item.m[i] = m;
+    item.v[i] = v;
+    item.p[i] = p;
+    if (!item.copy) continue;
+    if (item.copy_is_bf16)
+      static_cast<BF16*>(item.copy)[i] = from_float<BF16>(p);
+    else
+      static_cast<F16*>(item.copy)[i] = from_float<F16>(p);
+  }
+}
+
+struct Squares {
+  const float* x;
+  int64_t n;
+};
+constexpr int parts = 64;
+
+__device__ double sum_of_block(double x) {
+  __shared__ double warps[32];
+  for (int i = 16; i > 0; i /= 2) x += __shfl_xor_sync(0xFFFFFFFF, x, i);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
+  __syncthreads();
+  x = 0;
+  for (unsigned i = 0; i < blockDim.x / 32; ++i) x += warps[i];
+  return x;
+}
+__global__ void squares_kernel(const Squares* items, double* partials) {
+  const Squares item = items[blockIdx.y];
+  double sum = 0;
+  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{parts} * blockDim.x)
+    sum += static_cast<double>(item.x[i]) * item.x[i];
+  sum = sum_of_block(sum);
+  if (threadIdx.x == 0) partials[int64_t{blockIdx.y} * parts + blockIdx.x] = sum;
+}
+__global__ void total_kernel(const double* partials, int64_t n, float* y) {
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += partials[i];
+  sum = sum_of_block(sum);
+  if (threadIdx.x == 0) *y = static_cast<float>(sum);
+}
+
+}  // namespace
+
+rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items) {
+  return kernel(q, "adamw", [&] {
+    for (uint32_t i = 0; i < n; ++i) accept_features(items[i]->features, 0, "adamw");
+    std::vector<Item> table;
+    int64_t largest = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      const rgm_adamw& a = *items[i];
+      const int64_t elements = dense_count(*a.p, "adamw");
+      for (const rgm_view* v : {a.g, a.m, a.v})
+        require(same_shape(*v, *a.p) && dense_count(*v, "adamw") == elements, "adamw: one shape");
+      if (a.copy && (!is_contiguous(*a.copy) || (a.copy->dtype != RGM_BF16 && a.copy->dtype != RGM_F16)))
+        unsupported("adamw: a copy in a 16-bit float without gaps");
+      table.push_back({data<const float>(*a.g), data<float>(*a.p), data<float>(*a.m), data<float>(*a.v),
+                       a.copy ? a.copy->data : nullptr, elements, a.copy && a.copy->dtype == RGM_BF16});
+      largest = std::max(largest, elements);
+    }
+    if (largest == 0) return;
+    const auto blocks =
+        static_cast<unsigned>(std::min<int64_t>((largest + 1023) / 1024, 8 * q->device->multiprocessors));
+    adamw_kernel<<<dim3(blocks, n), threads_in_block, 0, q->stream>>>(data<const float>(*hyper), hyper->stride[0],
+                                                                      table_of(q, table));
+  });
+}
+
+rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y) {
+  return kernel(q, "sum_of_squares", [&] {
+    require(y->dtype == RGM_F32, "sum_of_squares: y is float32");
+    std::vector<Squares> table;
+    for (uint32_t i = 0; i < n; ++i)
+      table.push_back({data<const float>(*xs[i]), dense_count(*xs[i], "sum_of_squares")});
+    auto* partials = scratch<double>(q, Scratch::kPartials, std::max<int64_t>(n, 1) * parts);
+    if (n > 0) squares_kernel<<<dim3(parts, n), threads_in_block, 0, q->stream>>>(table_of(q, table), partials);
+    total_kernel<<<1, threads_in_block, 0, q->stream>>>(partials, int64_t{n} * parts, data<float>(*y));
+  });
+}
+
+}  // namespace regimen::cudnn
