@@ -134,10 +134,11 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                    static_cast<float>(a.scale),
                    a.features & RGM_HEAD_SOFTCAP ? static_cast<float>(a.softcap) : 0,
                    q->fault_on_device};
+      const int threads = V > 2048 ? 1024 : 256;
       if (x.dtype == RGM_F32)
-        head_kernel<float> < < <static_cast<unsigned>(n), V> 2048 ? 1024 : 256, 0, q->stream >>> (h);
+        head_kernel<float><<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
       else
-        head_kernel<BF16> < < <static_cast<unsigned>(n), V> 2048 ? 1024 : 256, 0, q->stream >>> (h);
+        head_kernel<BF16><<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
       if (!needs_gradient) continue;
       const rgm_view dz{gradient, x.dtype, 2, {n, V}, {line, 1}}, dz_turned{gradient, x.dtype, 2, {V, n}, {1, line}};
       if (a.dx) {

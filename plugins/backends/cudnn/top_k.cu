@@ -54,9 +54,9 @@ rgm_status top_k(rgm_queue* q, const rgm_view* x, const rgm_view* y, const rgm_v
     whole.shape[last] = k;
     const Axes<3> others = axes_of<3>({&whole, y, index}, ~(1u << last));
     if (others.count == 0 || k == 0) return;
-    top_k_kernel < < <static_cast<unsigned>(others.count), n> 4096 ? 1024 : 256, 0,
-        q->stream >>>
-            ({others, any(*x), any(*y), any(*index), n, k, x->stride[last], y->stride[last], index->stride[last]});
+    const int threads = n > 4096 ? 1024 : 256;
+    top_k_kernel<<<static_cast<unsigned>(others.count), threads, 0, q->stream>>>(
+        {others, any(*x), any(*y), any(*index), n, k, x->stride[last], y->stride[last], index->stride[last]});
   });
 }
 
