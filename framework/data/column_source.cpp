@@ -28,13 +28,26 @@ class ColumnSource final : public Source {
  public:
   ColumnSource(const DataSpec& spec, const std::vector<ColumnWish>& wishes, std::shared_ptr<const Tokenizer> tokenizer,
                const SourceOptions& options)
-      : spec_(spec), tokenizer_(std::move(tokenizer)), context_(options.context), end_of_text_(options.end_of_text) {
+      : spec_(spec),
+        tokenizer_(std::move(tokenizer)),
+        labels_(options.labels),
+        context_(options.context),
+        end_of_text_(options.end_of_text) {
     std::string mapping;
     for (const ColumnWish& wish : wishes) {
       StoredColumn& column =
           columns_.emplace_back(StoredColumn{.wish = wish, .map = {wish.name, wish.name, std::nullopt}});
       const auto found = std::ranges::find(spec.columns, wish.name, &ColumnMap::column);
       if (found != spec.columns.end()) column.map = *found;
+      if (wish.kind == RGM_LABEL_COLUMN) {
+        column.labels = &labels_, column.outputs = options.outputs;
+        column.is_present = options.outputs > 0;
+        require(column.is_present || (found == spec.columns.end() && (wish.flags & RGM_OPTIONAL)),
+                "data: column \"{}\" holds labels, and the model has no head for them: add model: {{head: {{classify: "
+                "{{labels: [...]}}}}}}",
+                wish.name);
+      }
+      if (wish.kind == RGM_LABEL_COLUMN) mapping += fmt::format(" {}", fmt::join(labels_, " "));
       mapping += fmt::format(" {} {} {}", wish.name, column.map.from, column.map.prompt.value_or(""));
       require(wish.kind != RGM_TOKENS_COLUMN || (tokenizer_ && context_ > 0),
               "data: column \"{}\" holds tokens, which need a tokenizer and a context", wish.name);
@@ -45,6 +58,7 @@ class ColumnSource final : public Source {
     read();
     group();
     warn_of_cut();
+    warn_of_nothing_to_learn();
   }
 
   int64_t units() const override { return static_cast<int64_t>(units_.size()) - 1; }
@@ -182,6 +196,27 @@ class ColumnSource final : public Source {
     }
   }
 
+  // Where a prompt fills the row, or nothing follows it, no token of the example counts.
+  void warn_of_nothing_to_learn() const {
+    for (const StoredColumn& column : columns_) {
+      if (!column.is_tokens() || !column.is_present || !column.map.prompt) continue;
+      const auto empty = std::ranges::count_if(order_, [&](int64_t e) {
+        return column.uncounted[static_cast<size_t>(e)] >= std::min(column.length(e), context_);
+      });
+      const std::string file = spec_.files.front().string();
+      const auto all = static_cast<int64_t>(order_.size());
+      require(
+          empty < all,
+          "{}: in none of the {} examples of \"{}\" is there a token to learn: their prompts alone fill the context "
+          "of {} tokens, or nothing follows them; give the model a longer context",
+          file, all, column.wish.name, context_);
+      if (empty > 0)
+        log::warning(
+            "{}: {} of {} examples of \"{}\" have no token to learn, their prompts fill the context of {} tokens", file,
+            empty, all, column.wish.name, context_);
+    }
+  }
+
   void append_unit(int64_t unit, std::vector<int64_t>& examples) const {
     const auto u = static_cast<size_t>(unit);
     examples.insert(examples.end(), order_.begin() + units_[u], order_.begin() + units_[u + 1]);
@@ -197,6 +232,7 @@ class ColumnSource final : public Source {
 
   const DataSpec spec_;
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<std::string> labels_;
   int64_t context_;
   bool end_of_text_;
   std::vector<StoredColumn> columns_;

@@ -61,6 +61,8 @@ class Source {
 struct SourceOptions {
   int64_t context = 0;  // longest row: text windows have context + 1 tokens, so that each predicts `context` of them
   fs::path cache;       // folder for tokenised text; empty: ids are kept in memory
+  std::vector<std::string> labels = {};  // of the model's head, as LABEL columns name them
+  int64_t outputs = 0;                   // of that head; 0: there are no LABEL columns
   bool end_of_text = true;  // ends every example of a TOKENS column; false for prompts that are to be continued
 };
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
+
 namespace rgm {
 namespace {
 
@@ -52,8 +54,25 @@ float as_real(const json& value, std::string_view column, const std::string& whe
 
 }  // namespace
 
+// A label's name, or its number.
+int32_t StoredColumn::as_label(const json& value, const std::string& where) const {
+  const std::string text = as_text(value);
+  if (const auto named = std::ranges::find(*labels, text); named != labels->end())
+    return static_cast<int32_t>(named - labels->begin());
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  const std::string all = labels->empty() ? fmt::format("0 to {}", outputs - 1)
+                                          : fmt::format("{}, or their numbers from 0", fmt::join(*labels, ", "));
+  require(is_number && number >= 0 && number < outputs, "{}: \"{}\" is {}, no label of the model's head: {}{}", where,
+          map.from, shown(value), all, did_you_mean(text, *labels));
+  return static_cast<int32_t>(number);
+}
+
 void StoredColumn::add(const json& value, const std::string& where) {
-  if (wish.kind == RGM_INTEGER_COLUMN)
+  if (wish.kind == RGM_LABEL_COLUMN)
+    integers.push_back(as_label(value, where));
+  else if (wish.kind == RGM_INTEGER_COLUMN)
     integers.push_back(as_integer(value, map.from, where));
   else if (wish.kind == RGM_REAL_COLUMN)
     reals.push_back(as_real(value, map.from, where));
@@ -82,7 +101,7 @@ void StoredColumn::add_tokens(const json& value, const json* prompt, const Token
 
 std::string StoredColumn::key(int64_t example) const {
   const auto e = static_cast<size_t>(example);
-  if (wish.kind == RGM_INTEGER_COLUMN) return std::to_string(integers[e]);
+  if (is_integer()) return std::to_string(integers[e]);
   if (wish.kind == RGM_REAL_COLUMN) return fmt::format("{}", reals[e]);
   if (wish.kind == RGM_TEXT_COLUMN) return texts[e];
   return {reinterpret_cast<const char*>(ids.data() + begin(example)),
@@ -105,7 +124,7 @@ BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t r
     to.reserve(examples.size());
     for (const int64_t e : examples) to.push_back(from[static_cast<size_t>(e)]);
   };
-  if (wish.kind == RGM_INTEGER_COLUMN) {
+  if (is_integer()) {
     out.kind = ColumnKind::integer;
     pick(integers, out.integers);
   } else if (wish.kind == RGM_REAL_COLUMN) {

@@ -24,10 +24,17 @@ struct StoredColumn {
   int64_t begin(int64_t example) const { return example == 0 ? 0 : ends[static_cast<size_t>(example - 1)]; }
   int64_t length(int64_t example) const { return ends[static_cast<size_t>(example)] - begin(example); }
 
+  // Of a LABEL column: what the labels are called, and how many there are.
+  const std::vector<std::string>* labels = nullptr;
+  int64_t outputs = 0;
+
+  bool is_integer() const { return wish.kind == RGM_INTEGER_COLUMN || wish.kind == RGM_LABEL_COLUMN; }
+
   // One more example. `where` begins the message when the value is not what the column holds.
   void add(const nlohmann::json& value, const std::string& where);
   void add_tokens(const nlohmann::json& value, const nlohmann::json* prompt, const Tokenizer& tokenizer,
                   bool end_of_text, const std::string& where);
+  int32_t as_label(const nlohmann::json& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
   // The chosen examples; token columns packed to rows of `length`.

@@ -118,9 +118,11 @@ std::vector<ParameterSlot> parameter_slots(const ModelConfig& config) {
   for (int64_t layer = 0; layer < config.layers; ++layer)
     for (const ParameterName& name : names)
       if (of_layer(name)) add(name, layer);
+  // A model that classifies has no other head in transformers' files; a tied one is the embedding anyway.
+  const bool lacks_head = config.is_tied() || config.outputs > 0;
   for (; i < names.size(); ++i)
-    if (!of_layer(names[i]) && !(config.is_tied() && std::string_view(names[i].ours) == "head.weight"))
-      add(names[i], 0);
+    if (!of_layer(names[i]) && !(lacks_head && std::string_view(names[i].ours) == "head.weight")) add(names[i], 0);
+  if (config.outputs > 0) out.push_back({"score.weight", "score.weight", {config.outputs, config.channels}});
   return out;
 }
 

@@ -50,6 +50,9 @@ struct ModelConfig {
   double rope_base = 10000;
   double epsilon = 0;        // of the norms; 0: the family's
   std::optional<bool> tied;  // nothing: as the family
+  // Of a head of its own beside the one over tokens: its outputs (0: none), and what they are called (none: numbers).
+  int64_t outputs = 0;
+  std::vector<std::string> labels;
   bool is_tied() const { return tied.value_or(family->tied); }
   double norm_epsilon() const { return epsilon > 0 ? epsilon : family->epsilon; }
 };

@@ -96,6 +96,7 @@ std::string Model::save(const fs::path& folder) const {
   nlohmann::json json = to_hugging_face(config_);
   const auto end = tokenizer_ ? tokenizer_->end_of_text() : std::nullopt;
   json["bos_token_id"] = json["eos_token_id"] = end ? nlohmann::json(*end) : nlohmann::json();
+  if (config_.outputs > 0) json["pad_token_id"] = json["eos_token_id"];  // transformers looks for the last that is not
   write_file(folder / "config.json", json.dump(2) + "\n");
   if (tokenizer_) save_tokenizer(*tokenizer_, folder);
   std::map<std::string, std::string> notes = notes_;

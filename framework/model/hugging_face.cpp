@@ -113,12 +113,55 @@ void read_llama(const Members& m, const Json& json, const std::string& where, Mo
   c.tied = m.flag("tie_word_embeddings", false);
 }
 
+constexpr std::string_view classifies = "ForSequenceClassification";
+
+// GPT2LMHeadModel -> GPT2ForSequenceClassification
+std::string architecture(const ModelConfig& c) {
+  std::string name = c.family->architecture;
+  if (c.outputs == 0) return name;
+  for (const std::string_view ending : {"LMHeadModel", "ForCausalLM"})
+    if (name.ends_with(ending)) name.resize(name.size() - ending.size());
+  return name + std::string(classifies);
+}
+
+// transformers counts outputs by the names of the labels, and takes 2 where none are written.
+void write_head(const ModelConfig& c, Json& out) {
+  if (c.outputs == 0) return;
+  out["id2label"] = out["label2id"] = Json::object();
+  for (size_t i = 0; i < static_cast<size_t>(c.outputs); ++i) {
+    const std::string label = i < c.labels.size() ? c.labels[i] : fmt::format("LABEL_{}", i);
+    out["id2label"][std::to_string(i)] = label;
+    out["label2id"][label] = i;
+  }
+  out["problem_type"] = c.labels.empty() ? "regression" : "single_label_classification";
+}
+
+void read_head(const Members& m, const Json& json, const std::string& where, ModelConfig& c) {
+  if (!m.has("architectures") || !json["architectures"].is_array() || json["architectures"].empty()) return;
+  const Json& name = json["architectures"][0];
+  if (!name.is_string() || !name.get_ref<const std::string&>().ends_with(classifies)) return;
+  c.outputs = m.size("num_labels", 2);
+  if (m.has("id2label")) {
+    const Json& labels = json["id2label"];
+    require(labels.is_object() && !labels.empty(), "{}: \"id2label\" is no object with a label for each number", where);
+    c.outputs = static_cast<int64_t>(labels.size());
+    for (size_t i = 0; i < labels.size(); ++i) {
+      const auto found = labels.find(std::to_string(i));
+      require(found != labels.end() && found->is_string(), "{}: \"id2label\" has {} labels and no text for \"{}\"",
+              where, labels.size(), i);
+      c.labels.push_back(found->get<std::string>());
+    }
+  }
+  if (c.outputs == 1 || (m.has("problem_type") && json["problem_type"] == "regression")) c.labels.clear();
+}
+
 }  // namespace
 
 Json to_hugging_face(const ModelConfig& c) {
   Json out = c.family->positions == Positions::learned ? gpt2_json(c) : llama_json(c);
   out["model_type"] = c.family->id;
-  out["architectures"] = {c.family->architecture};
+  out["architectures"] = {architecture(c)};
+  write_head(c, out);
   out["vocab_size"] = c.vocabulary;
   out["tie_word_embeddings"] = c.is_tied();
   out["torch_dtype"] = "float32";
@@ -136,6 +179,7 @@ ModelConfig from_hugging_face(const Json& json, const std::string& where) {
       read_gpt2(m, out);
     else
       read_llama(m, json, where, out);
+    read_head(m, json, where, out);
     check(out);
   } catch (const Error& e) {
     const std::string text = e.what();

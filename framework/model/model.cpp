@@ -12,7 +12,7 @@
 namespace rgm {
 namespace {
 
-constexpr uint32_t initial_draws = 0x696e6974;  // keeps them apart from those of training
+constexpr uint32_t initial_draws = 0x696e6974, head_draws = 0x68656164;  // keeps them apart from those of training
 
 // A parameter as the slot wants it: memory in the file's order, seen in ours.
 Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
@@ -155,7 +155,20 @@ void Model::make_layers() {
 }
 
 const Tensor& Model::head_weight() const {
-  return parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight")->for_products();
+  const Parameter* const weight = parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight");
+  require(weight != nullptr, "this model was saved as a classifier, without its head over tokens: it writes no text");
+  return weight->for_products();
+}
+
+// As transformers starts one: normal with a deviation of 0.02, no bias.
+void Model::add_head(int64_t outputs, std::vector<std::string> labels, uint64_t seed) {
+  const NoGradient no_gradient;
+  const RandomScope scope({.seed = seed, .step = 0, .micro_batch = head_draws});
+  config_.outputs = outputs;
+  config_.labels = std::move(labels);
+  parameters_.remove_last("score.weight");
+  parameters_.remove_last("head.weight");
+  parameters_.add("score.weight", ops::affine(ops::random({outputs, config_.channels}, RGM_NORMAL), 0.02, 0), true);
 }
 
 Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache); }
@@ -187,7 +200,7 @@ std::vector<ProductShape> Model::products() const {
     for (const LinearPart* part :
          {&layer.qkv, &layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
       if (*part) add(part->weight->value);
-  add(head_weight());
+  if (config_.outputs == 0) add(head_weight());
   return out;
 }
 

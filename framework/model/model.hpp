@@ -87,6 +87,9 @@ class Model {
   // Opens config.json, model.safetensors (copied to the device), tokenizer.json, and heads.safetensors where plug-ins
   // filed parameters of their own. RGM_INVALID naming file and tensor when something is missing, extra or misshaped.
   static std::shared_ptr<Model> open(const fs::path& folder);
+  // A head of `outputs` numbers a token, which `labels` name or nobody; drawn from `seed`, trained. In place of one
+  // that was there and of that over tokens, unless the embedding is that one.
+  void add_head(int64_t outputs, std::vector<std::string> labels, uint64_t seed);
   // The same architecture with a copy of every weight, frozen: a reference.
   std::shared_ptr<Model> frozen_copy() const;
   // From now on passes compute in bfloat16: products read bfloat16 copies of the weights, and what lies between them is
@@ -110,7 +113,7 @@ class Model {
   size_t embedding_site() const { return 0; }
   const std::vector<LayerPart>& layers() const { return layers_; }
   const NormPart& last_norm() const { return norm_; }
-  const Tensor& head_weight() const;  // (V, C), as products read it
+  const Tensor& head_weight() const;  // (V, C), as products read it; RGM_INVALID where the model only classifies
   // Of rotary positions: (context, D / 2)
   const Tensor& cosines() const { return cos_; }
   const Tensor& sines() const { return sin_; }
@@ -128,6 +131,8 @@ class Model {
   // sum(-weights * logprobs), (); weights (B, T)
   Tensor cross_entropy(const Pass& pass, const Tensor& weights) const;
   Tensor divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const;
+  // (B, T, outputs) of hidden states, of the model's own head
+  Tensor scores(const Tensor& hidden) const;
   // (B, T, V) of hidden states
   Tensor logits(const Tensor& hidden, double temperature = 1) const;
 

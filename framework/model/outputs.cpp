@@ -61,10 +61,10 @@ Tensor flat(const Tensor& x) { return ops::reshape(ops::contiguous(x), {-1}); }
 }  // namespace
 
 std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
-  constexpr uint32_t known = RGM_LOGPROBS | RGM_ENTROPY | RGM_HIDDEN | RGM_LOGITS,
+  constexpr uint32_t known = RGM_LOGPROBS | RGM_ENTROPY | RGM_HIDDEN | RGM_LOGITS | RGM_HEAD,
                      distribution = RGM_LOGPROBS | RGM_ENTROPY;
   require_tokens(pass);
-  if (want & RGM_HEAD) throw Error(RGM_UNSUPPORTED, "this model has no head of its own");
+  if ((want & RGM_HEAD) && config_.outputs == 0) throw Error(RGM_UNSUPPORTED, "this model has no head of its own");
   require((want & ~known) == 0 && want != 0, "a pass cannot compute {:#x}", want);
   const int64_t B = pass.tokens.size(0), T = pass.tokens.size(1);
   const bool whole = want & ~distribution;
@@ -84,6 +84,7 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   if (want & RGM_ENTROPY) out.push_back(entropy);
   if (want & RGM_HIDDEN) out.push_back(ops::cast(states, RGM_F32));
   if (want & RGM_LOGITS) out.push_back(logits(states, pass.temperature));
+  if (want & RGM_HEAD) out.push_back(scores(states));
   return out;
 }
 
@@ -108,6 +109,10 @@ Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& w
   }
   return ops::head_divergence(rows(hidden(shorter)), head_weight(), theirs, ops::detach(teacher.head_weight()), flat(w),
                               kind, head_options(pass));
+}
+
+Tensor Model::scores(const Tensor& hidden) const {
+  return ops::linear(hidden, parameters_.find("score.weight")->for_products());
 }
 
 Tensor Model::logits(const Tensor& hidden, double temperature) const {

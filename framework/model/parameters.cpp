@@ -31,6 +31,13 @@ Tensor Parameter::rows(int64_t begin, int64_t end) const {
   return narrow;
 }
 
+// The addresses of the others stay valid.
+void Parameters::remove_last(std::string_view name) {
+  if (all_.empty() || all_.back().name != name) return;
+  index_.erase(all_.back().name);
+  all_.pop_back();
+}
+
 Parameter* Parameters::find(std::string_view name) {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : found->second;
@@ -58,9 +65,10 @@ void Parameters::set_trained(Parameter& p, bool trained) {
   p.value.set_trained(p.trained);
 }
 
-std::string Parameters::sha256() const {
+std::string Parameters::sha256(std::string_view but) const {
   Sha256 sum;
   for (const Parameter& p : all_) {
+    if (p.name == but) continue;
     sum.update(p.name + p.value.shape().text());
     const auto add = [&](const auto& values) { sum.update(values.data(), values.size() * sizeof values[0]); };
     if (is_float(p.value.dtype()))

@@ -28,6 +28,7 @@ class Parameters {
  public:
   // Files a parameter; its address stays valid. RGM_INVALID when the name is taken.
   Parameter& add(std::string name, Tensor value, bool trained, bool buffer = false);
+  void remove_last(std::string_view name);  // the last one, if this is its name
   Parameter* find(std::string_view name);
   const Parameter* find(std::string_view name) const;
   std::deque<Parameter>& all() { return all_; }
@@ -36,8 +37,8 @@ class Parameters {
   int64_t trained_count() const;  // of those, trained
   // Freezes or trains every non-buffer parameter, in the record and on its tensor.
   void set_trained(Parameter& p, bool trained);
-  // Of names, shapes and bytes, in order; waits.
-  std::string sha256() const;
+  // Of names, shapes and bytes, in order, without the parameter `but`; waits.
+  std::string sha256(std::string_view but = {}) const;
 
  private:
   std::deque<Parameter> all_;

@@ -9,10 +9,20 @@ namespace {
 
 using Json = nlohmann::json;
 
+Json head_of(const ModelSpec& model) {
+  if (*model.head_outputs == 0) return "language";
+  if (model.head_labels.empty()) return "scalar";
+  return {{"classify", {{"labels", model.head_labels}}}};
+}
+
 Json of(const ModelSpec& model) {
-  if (!model.from_stage.empty()) return {{"from", model.from_stage}};
-  if (!model.from_folder.empty()) return {{"from", model.from_folder.string()}};
-  Json out = {{"family", model.family}};
+  Json out = Json::object();
+  if (model.head_outputs) out["head"] = head_of(model);
+  if (!model.from_stage.empty() || !model.from_folder.empty()) {
+    out["from"] = model.from_stage.empty() ? model.from_folder.string() : model.from_stage;
+    return out;
+  }
+  out["family"] = model.family;
   for (const auto& [key, value] : model.sizes) out[key] = value;
   for (const auto& [key, value] : model.reals) out[key] = value;
   if (model.family.empty() || !model.sizes.count("heads") || !model.sizes.count("channels")) return out;  // it is wrong

@@ -117,10 +117,24 @@ std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& aro
   return Model::open(place_of(spec, around).model);
 }
 
+namespace {
+
+// A new head where the pipeline asks for one that the model does not have already.
+std::shared_ptr<Model> with_head(std::shared_ptr<Model> model, const ModelSpec& spec, uint64_t seed) {
+  const ModelConfig& have = model->config();
+  if (!spec.head_outputs || (*spec.head_outputs == have.outputs && spec.head_labels == have.labels)) return model;
+  require(*spec.head_outputs > 0, "{}: the model was saved as a classifier, without its head over tokens",
+          spec.from_folder.empty() ? spec.from_stage : spec.from_folder.string());
+  model->add_head(*spec.head_outputs, spec.head_labels, seed);
+  return model;
+}
+
+}  // namespace
+
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed,
                                   const Surroundings& around) {
   const ModelSpec& spec = stage.model;
-  if (!spec.from_stage.empty() || !spec.from_folder.empty()) return take_model(spec, around);
+  if (!spec.from_stage.empty() || !spec.from_folder.empty()) return with_head(take_model(spec, around), spec, seed);
   const TokenizerPtr tokenizer = make_tokenizer(stage.tokenizer, train, around.cache);
   if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)
     log::warning("the text has too few different pairs for {} tokens: the vocabulary is {}", stage.tokenizer.vocabulary,
@@ -130,7 +144,7 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
           "stage \"{}\": the tokenizer has {} tokens, and model: {{vocabulary: {}}} has no room for them; write at "
           "least as many, or leave it out",
           stage.name, tokenizer->vocabulary(), config.vocabulary);
-  return Model::create(config, tokenizer, seed);
+  return with_head(Model::create(config, tokenizer, seed), spec, seed);
 }
 
 void freeze(Parameters& all) {
@@ -148,10 +162,13 @@ void select_trained(const Stage& stage, Model& model) {
   const std::string& kind = stage.trainable_kind;
   if (kind == "all") patterns = {"*"};
   if (kind == "adapter") patterns.clear();
+  const std::string head = all.find("score.weight") ? "score.*" : "head.*";
+  // A head of the model's own is trained beside an adapter, as nobody else would.
+  if (kind == "adapter" && all.find("score.weight")) patterns = {head};
   // A tied head is the embedding.
-  if (kind == "head") patterns = {all.find("head.weight") ? "head.*" : "embedding.weight"};
+  if (kind == "head") patterns = {all.find("score.weight") || all.find("head.weight") ? head : "embedding.weight"};
   if (kind == "last") {
-    patterns = {"norm.*", "head.*"};
+    patterns = {"norm.*", head};
     for (int64_t i = std::max<int64_t>(0, model.config().layers - stage.trainable_last); i < model.config().layers; ++i)
       patterns.push_back(fmt::format("layers.{}.*", i));
   }

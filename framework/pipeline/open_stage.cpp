@@ -94,13 +94,21 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
   const std::string main = main_source_of(stage);
   const bool rolls_out = stage.strategy.component->table<rgm_strategy>().rollout;
   for (const auto& [name, ignored] : stage.data) {
-    const auto wish = wishes.find(name == "validation" ? main : name);
-    if (wish == wishes.end()) continue;
+    const auto found = wishes.find(name == "validation" ? main : name);
+    if (found == wishes.end()) continue;
+    // A head of the model's own reads the state of every token. transformers adds no end of text in front of it.
+    const ModelConfig& model = out.model->config();
+    std::vector<ColumnWish> wish = found->second;
+    for (ColumnWish& column : wish)
+      if (model.outputs > 0 && column.kind == RGM_TOKENS_COLUMN) column.flags |= RGM_STATES;
     // Where the data is the beginning of an answer, no end of text may follow it.
     const bool is_continued = rolls_out && (name == main || name == "validation");
-    out.setup.sources[name] =
-        open_source(data_of(stage, name, around.run), wish->second, out.model->tokenizer(),
-                    {.context = out.train->context, .cache = around.cache, .end_of_text = !is_continued});
+    out.setup.sources[name] = open_source(data_of(stage, name, around.run), wish, out.model->tokenizer(),
+                                          {.context = out.train->context,
+                                           .cache = around.cache,
+                                           .labels = model.labels,
+                                           .outputs = model.outputs,
+                                           .end_of_text = !is_continued && model.outputs == 0});
   }
 }
 

@@ -1,6 +1,7 @@
 // read_model.cpp - the model of a stage: made anew from a family and sizes, or taken from an earlier stage or a folder;
 // its tokenizer; the models in other roles.
 #include <algorithm>
+#include <set>
 
 #include "base/text.hpp"
 #include "pipeline/open_model.hpp"
@@ -87,6 +88,40 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
   }
 }
 
+// `language`, `scalar`, or `{classify: {labels: [names]}}`
+void read_head(const Yaml& given, ModelSpec& out) {
+  const auto named = read_named(given, "head");
+  if (!named) return;
+  const std::vector<std::string> kinds = {"language", "scalar", "classify"};
+  if (!std::count(kinds.begin(), kinds.end(), named->id)) {
+    named->place.problem(not_known("head", named->id, kinds));
+    return;
+  }
+  out.head_outputs = named->id == "scalar" ? 1 : 0;
+  if (named->id != "classify") {
+    if (!named->options.node().IsNull()) named->options.problem(fmt::format("head \"{}\" has no options", named->id));
+    return;
+  }
+  const char* const example = "head: {classify: {labels: [negative, positive]}}";
+  if (named->options.node().IsNull()) {
+    named->place.problem(fmt::format("a head that classifies needs labels: {}", example));
+    return;
+  }
+  YamlMap map(named->options, "classify");
+  if (const auto labels = map.find("labels")) {
+    out.head_labels = labels->texts();
+    out.head_outputs = static_cast<int64_t>(out.head_labels.size());
+    const std::set<std::string> different(out.head_labels.begin(), out.head_labels.end());
+    if (out.head_labels.size() < 2)
+      labels->problem(fmt::format("{} labels, at least 2 are needed: {}", out.head_labels.size(), example));
+    else if (different.size() < out.head_labels.size())
+      labels->problem("a label is there twice");
+  } else if (map.lacks("labels")) {
+    named->options.problem(fmt::format("\"labels\" is missing: {}", example));
+  }
+  map.finish();
+}
+
 ModelSpec read_taken(Reader& reader, YamlMap& map) {
   const auto [stage, folder] = read_from(reader, *map.find("from"), Wanted::model);
   ModelSpec out;
@@ -149,9 +184,7 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
     return;
   }
   YamlMap map(*given, "a model");
-  if (const auto given_head = map.find("head");
-      given_head && !(given_head->is_scalar() && *given_head->text() == "language"))
-    given_head->wrong("\"language\", the one head that this version has");
+  const auto head = map.find("head");
   if (map.has("from") && map.has("family")) {
     map.key("family").problem("\"family\" is of a new model, \"from\" takes one that there is: leave one of them out");
     map.find("family");
@@ -163,6 +196,7 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
       given->problem("\"family\" is missing: write {family: …} with sizes, or {from: STAGE or DIR}");
     read_sizes(map, out.model);
   }
+  if (head) read_head(*head, out.model);
   map.finish();
   read_tokenizer(reader, stage, out);
 }

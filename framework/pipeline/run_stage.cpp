@@ -44,8 +44,8 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
   // A base that nothing changed is kept once, where it came from.
-  const bool keeps_base =
-      !opened.adapters || base_changed || base_of(stage, around).empty() || opened.model->extra().count() > 0;
+  const bool has_own = opened.model->extra().count() > 0 || opened.model->config().outputs > 0;
+  const bool keeps_base = !opened.adapters || base_changed || base_of(stage, around).empty() || has_own;
   if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
   if (opened.adapters) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
@@ -135,7 +135,9 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   say_opened(stage, opened);
   write_record(file, record);
 
-  const std::string base_before = opened.model->parameters().sha256();
+  // A head of its own is no part of the base.
+  const auto base = [&] { return opened.model->parameters().sha256("score.weight"); };
+  const std::string base_before = base();
   TrainResult trained;
   try {
     trained = train(opened.setup);
@@ -149,7 +151,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     write_record(file, record);
     throw;
   }
-  const bool base_changed = opened.model->parameters().sha256() != base_before;
+  const bool base_changed = base() != base_before;
 
   Record result(trained.result);
   record["samples"] = Record(trained.samples);

@@ -33,6 +33,7 @@ void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out
   info.head_dim = c.head_dim;
   info.vocabulary = c.vocabulary;
   info.context = c.context;
+  info.labels = c.outputs;
   info.tokenizer = tokenizer;
   std::copy_n(reinterpret_cast<const char*>(&info), std::min<size_t>(out.struct_size, sizeof info),
               reinterpret_cast<char*>(&out));

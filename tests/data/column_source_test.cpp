@@ -64,6 +64,36 @@ TEST_F(ColumnSourceTest, APromptDoesNotCount) {
   EXPECT_THAT(c.reals, ElementsAre(0, 0, 0, 1, 1));
 }
 
+const ColumnWish sort{"label", RGM_LABEL_COLUMN, RGM_OPTIONAL};
+
+TEST_F(ColumnSourceTest, LabelsAreNamesOrNumbers) {
+  options.labels = {"no", "yes"}, options.outputs = 2;
+  const auto source =
+      open("jsonl", "{\"text\": \"a\", \"label\": \"yes\"}\n{\"text\": \"b\", \"label\": 0}\n", {text, sort});
+  EXPECT_THAT(source->in_order(0, 2).columns.at("label").integers, ElementsAre(1, 0));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"label\": \"yse\"}\n", {text, sort}),
+              HasSubstr("data.jsonl:1: \"label\" is \"yse\", no label of the model's head: no, yes, or their numbers "
+                        "from 0; did you mean \"yes\"?"));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"label\": 2}\n", {text, sort}),
+              HasSubstr("\"label\" is 2, no label"));
+}
+
+TEST_F(ColumnSourceTest, LabelsAreReadForAHeadOnly) {
+  const std::string row = "{\"text\": \"a\", \"label\": \"yes\"}\n";
+  EXPECT_FALSE(open("jsonl", row, {text, sort})->in_order(0, 1).columns.contains("label"));
+  EXPECT_THAT(refusal("jsonl", row, {text, sort}, {{"label", "label", {}}}),
+              HasSubstr("column \"label\" holds labels, and the model has no head for them: add model: {head:"));
+}
+
+TEST_F(ColumnSourceTest, PromptsThatFillTheContextLeaveNothingToLearn) {
+  const std::string whole = "{\"q\": \"12345678\", \"a\": \"9\"}\n", half = "{\"q\": \"1234567\", \"a\": \"8\"}\n";
+  EXPECT_THAT(refusal("jsonl", whole + whole, {text}, {{"text", "a", "q"}}),
+              HasSubstr("in none of the 2 examples of \"text\" is there a token to learn"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(open("jsonl", whole + half, {text}, {{"text", "a", "q"}})->units(), 2);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("1 of 2 examples of \"text\" have no token to learn"));
+}
+
 TEST_F(ColumnSourceTest, PromptsToContinueDoNotEnd) {
   options.end_of_text = false;
   EXPECT_THAT(open("jsonl", "{\"text\": \"ab\"}\n", {text})->in_order(0, 1).columns.at("text").integers,

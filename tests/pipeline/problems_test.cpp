@@ -290,12 +290,25 @@ TEST_F(PipelineProblems, ModelIsAMap) {
 TEST_F(PipelineProblems, ModelSizes) {
   EXPECT_EQ(problems(with_line(5,
                                "    model: {family: gtp2, layers: 1, heads: 4, kv_heads: 3, channels: 8, dropout: 1, "
-                               "head: {classify: {labels: [a, b]}}}")),
+                               "head: {clasify: {labels: [a, b]}}}")),
             "5:12: a new model needs context too\n"
             "5:21: \"model.family\" should be gpt2, came \"gtp2\"; did you mean \"gpt2\"?\n"
             "5:58: 4 heads cannot share 3 kv_heads: heads should be a multiple of kv_heads\n"
             "5:83: \"model.dropout\" is 1, should be at least 0 and below 1\n"
-            "5:92: \"model.head\" should be \"language\", the one head that this version has, came a map");
+            "5:93: head \"clasify\" is not known; did you mean \"classify\"?");
+}
+
+TEST_F(PipelineProblems, HeadsOfAModel) {
+  const auto head = [&](const std::string& given) {
+    return problems(
+        with_line(5, "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8, head: " + given + "}"));
+  };
+  EXPECT_EQ(head("scalar"), "");
+  EXPECT_EQ(head("{classify: {labels: [a, b]}}"), "");
+  EXPECT_THAT(head("classify"), testing::HasSubstr("needs labels: head: {classify: {labels: [negative, positive]}}"));
+  EXPECT_THAT(head("{classify: {labels: [a]}}"), testing::HasSubstr("1 labels, at least 2 are needed"));
+  EXPECT_THAT(head("{classify: {labels: [a, a]}}"), testing::HasSubstr("a label is there twice"));
+  EXPECT_THAT(head("{classify: {label: [a, b]}}"), testing::HasSubstr("unknown key \"label\""));
 }
 
 TEST_F(PipelineProblems, TokenizerOfATakenModel) {

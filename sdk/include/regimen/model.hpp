@@ -79,6 +79,8 @@ class Model {
     return forward<RGM_LOGPROBS>(tokens, temperature)[0];
   }
   Tensor hidden(const Tokens& tokens) const { return forward<RGM_HIDDEN>(tokens)[0]; }
+  // (B, T, labels) of the model's own head
+  Tensor head(const Tokens& tokens) const { return forward<RGM_HEAD>(tokens)[0]; }
   // sum of -weights * logprobs
   Tensor cross_entropy(const Tokens& tokens, const Tensor& weights) const {
     const rgm_pass p = pass(0, tokens, 1);

@@ -14,6 +14,7 @@ constexpr rgm_column tokens(const char* name, uint32_t flags = 0) { return of(RG
 constexpr rgm_column text(const char* name, uint32_t flags = 0) { return of(RGM_TEXT_COLUMN, name, flags); }
 constexpr rgm_column integer(const char* name, uint32_t flags = 0) { return of(RGM_INTEGER_COLUMN, name, flags); }
 constexpr rgm_column real(const char* name, uint32_t flags = 0) { return of(RGM_REAL_COLUMN, name, flags); }
+constexpr rgm_column label(const char* name, uint32_t flags = 0) { return of(RGM_LABEL_COLUMN, name, flags); }
 }  // namespace column
 
 constexpr rgm_role role(const char* name, uint32_t flags = 0) { return {sizeof(rgm_role), flags, name}; }
