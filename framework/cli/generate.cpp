@@ -10,11 +10,8 @@
 #include "base/error.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/trained_model.hpp"
 #include "generate/generate.hpp"
-#include "host/host.hpp"
-#include "pipeline/device.hpp"
-#include "pipeline/open_adapter.hpp"
-#include "pipeline/open_model.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -46,22 +43,8 @@ void check(const Request& request, const boost::program_options::variables_map& 
 }
 
 int answer(const Request& request) {
-  ModelPlace place = model_place(request.model);
-  for (const std::string& folder : request.adapters)
-    for (fs::path& found : adapter_folders(folder)) place.adapters.push_back(std::move(found));
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
-
-  Registry registry(host_table());
-  const DeviceScope scope;
-  std::optional<Choice> backend;
-  if (!request.backend.empty()) backend = choose_backend(request.backend, registry);
-  open_device(backend, registry);
-
-  const std::shared_ptr<Model> model = Model::open(place.model);
-  freeze(*model);
-  std::unique_ptr<Adapters> adapters;
-  if (!place.adapters.empty()) adapters = std::make_unique<Adapters>(model, 0);
-  for (const fs::path& folder : place.adapters) add_saved_adapter(*adapters, folder, *model, registry);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend);
 
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");

@@ -63,6 +63,7 @@ class ColumnSource final : public Source {
 
   int64_t units() const override { return static_cast<int64_t>(units_.size()) - 1; }
   int64_t tokens() const override { return tokens_; }
+  int64_t counted() const override { return counted_; }
   const std::string& sha256() const override { return sha256_; }
 
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {
@@ -183,7 +184,10 @@ class ColumnSource final : public Source {
     }
     for (const StoredColumn& column : columns_)
       if (column.is_tokens() && column.is_present)
-        for (const int64_t e : order_) tokens_ += column.length(e);
+        for (const int64_t e : order_) {
+          tokens_ += column.length(e);
+          counted_ += column.counted(e, context_);
+        }
   }
 
   void warn_of_cut() const {
@@ -200,9 +204,7 @@ class ColumnSource final : public Source {
   void warn_of_nothing_to_learn() const {
     for (const StoredColumn& column : columns_) {
       if (!column.is_tokens() || !column.is_present || !column.map.prompt) continue;
-      const auto empty = std::ranges::count_if(order_, [&](int64_t e) {
-        return column.uncounted[static_cast<size_t>(e)] >= std::min(column.length(e), context_);
-      });
+      const auto empty = std::ranges::count_if(order_, [&](int64_t e) { return column.counted(e, context_) == 0; });
       const std::string file = spec_.files.front().string();
       const auto all = static_cast<int64_t>(order_.size());
       require(
@@ -237,7 +239,7 @@ class ColumnSource final : public Source {
   bool end_of_text_;
   std::vector<StoredColumn> columns_;
   std::vector<int32_t> rows_;  // of every example: the row it came from
-  int64_t examples_ = 0, tokens_ = 0;
+  int64_t examples_ = 0, tokens_ = 0, counted_ = 0;
   int32_t row_count_ = 0;
   bool lists_ = false;
   std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]

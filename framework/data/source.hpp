@@ -45,6 +45,8 @@ class Source {
   // Units in one epoch: windows of text, examples, or groups of examples where a column is TOGETHER.
   virtual int64_t units() const = 0;
   virtual int64_t tokens() const = 0;  // in one epoch
+  // Of these, the ones that count in a loss over tokens: no prompt's, none that the context cuts off.
+  virtual int64_t counted() const { return tokens(); }
   // Units [position, position + count) of the endless shuffled sequence of epochs, as one batch; `order_seed` picks the
   // sequence. Never splits a unit.
   virtual Batch batch(int64_t position, int64_t count, uint64_t order_seed) const = 0;

@@ -1,6 +1,7 @@
 // stored_column.hpp - one column of a set of examples, as it is kept in memory: ids one after the other, or one value
 // an example.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -23,6 +24,10 @@ struct StoredColumn {
   bool is_tokens() const { return wish.kind == RGM_TOKENS_COLUMN; }
   int64_t begin(int64_t example) const { return example == 0 ? 0 : ends[static_cast<size_t>(example - 1)]; }
   int64_t length(int64_t example) const { return ends[static_cast<size_t>(example)] - begin(example); }
+  // Its tokens within the context that are not of a prompt.
+  int64_t counted(int64_t example, int64_t context) const {
+    return std::max<int64_t>(0, std::min(length(example), context) - uncounted[static_cast<size_t>(example)]);
+  }
 
   // Of a LABEL column: what the labels are called, and how many there are.
   const std::vector<std::string>* labels = nullptr;

@@ -88,6 +88,32 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   return out;
 }
 
+std::pair<Tensor, Tensor> Model::predictions(const Pass& pass) const {
+  constexpr int64_t most_logits = int64_t{1} << 23;  // at once
+  require_tokens(pass);
+  const int64_t B = pass.tokens.size(0), T = pass.tokens.size(1);
+  const auto nothing = [&](int64_t columns, double value, rgm_dtype dtype) {
+    return ops::full({B, columns}, value, dtype);
+  };
+  if (T == 1) return {nothing(1, 0, RGM_F32), nothing(1, -1, RGM_I32)};
+  const Tensor states = rows(hidden(all_but_last(pass))), targets = targets_of(pass);
+  const int64_t n = states.size(0), step = std::max<int64_t>(1, most_logits / config_.vocabulary);
+  std::vector<Tensor> logprobs, likeliest;
+  for (int64_t i = 0; i < n; i += step) {
+    const int64_t end = std::min(n, i + step);
+    const Tensor all = ops::log_softmax(logits(ops::slice(states, 0, i, end), pass.temperature), 1);
+    const Tensor target = ops::slice(targets, 0, i, end), zero = ops::full({}, 0, RGM_I32);
+    const Tensor is_one = ops::binary(RGM_LESS, ops::full({}, -1, RGM_I32), target);
+    logprobs.push_back(ops::select(is_one, ops::pick(all, ops::binary(RGM_MAX, target, zero)), ops::full({}, 0)));
+    const Tensor best = ops::reshape(ops::top_k(all, 1).second, {-1});
+    likeliest.push_back(ops::select(is_one, best, ops::full({}, -1, RGM_I32)));
+  }
+  const auto whole = [&](const std::vector<Tensor>& parts, double first, rgm_dtype dtype) {
+    return ops::concat(std::array{nothing(1, first, dtype), ops::reshape(ops::concat(parts, 0), {B, T - 1})}, 1);
+  };
+  return {whole(logprobs, 0, RGM_F32), whole(likeliest, -1, RGM_I32)};
+}
+
 Tensor Model::cross_entropy(const Pass& pass, const Tensor& weights) const {
   require_tokens(pass);
   const Tensor w = shifted_weights(pass, weights);

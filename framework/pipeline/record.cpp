@@ -68,8 +68,11 @@ Record stage_record(const Stage& stage, const OpenedStage& opened, const Record&
   for (const auto& [name, source] : opened.setup.sources) {
     Record files = Record::array();
     for (const fs::path& file : stage.data.at(name).files) files.push_back(file.string());
-    data[name] = {
-        {"files", files}, {"units", source->units()}, {"tokens", source->tokens()}, {"sha256", source->sha256()}};
+    data[name] = {{"files", files},
+                  {"units", source->units()},
+                  {"tokens", source->tokens()},
+                  {"counted_tokens", source->counted()},
+                  {"sha256", source->sha256()}};
   }
   return {{"stage", stage.name},
           {"strategy", stage.strategy.id},

@@ -59,8 +59,11 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
 
 void say_opened(const Stage& stage, const OpenedStage& opened) {
   std::string data;
-  for (const auto& [name, source] : opened.setup.sources)
-    data += fmt::format("; {} {} tokens", name, count_for_people(static_cast<uint64_t>(source->tokens())));
+  const auto people = [](int64_t n) { return count_for_people(static_cast<uint64_t>(n)); };
+  for (const auto& [name, source] : opened.setup.sources) {
+    data += fmt::format("; {} {} tokens", name, people(source->tokens()));
+    if (source->counted() != source->tokens()) data += fmt::format(", {} of them counted", people(source->counted()));
+  }
   log::info("stage {}: {}, {} parameters, {} trained{}", stage.name, stage.strategy.id,
             count_for_people(static_cast<uint64_t>(opened.parameters())),
             count_for_people(static_cast<uint64_t>(opened.trained_parameters())), data);

@@ -62,6 +62,8 @@ TEST_F(ColumnSourceTest, APromptDoesNotCount) {
   const BatchColumn c = source->in_order(0, 1).columns.at("text");
   EXPECT_THAT(c.integers, ElementsAre('1', '+', '1', '2', 256));
   EXPECT_THAT(c.reals, ElementsAre(0, 0, 0, 1, 1));
+  EXPECT_EQ(source->tokens(), 5);
+  EXPECT_EQ(source->counted(), 2);
 }
 
 const ColumnWish sort{"label", RGM_LABEL_COLUMN, RGM_OPTIONAL};

@@ -1,0 +1,182 @@
+// evaluate.cpp - `regimen evaluate`: how well a trained model predicts a file: its tokens, or with a head of its own
+// its labels or numbers.
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/trained_model.hpp"
+#include "data/rows.hpp"
+#include "generate/score.hpp"
+#include "pipeline/reader.hpp"
+
+namespace rgm {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Request {
+  std::string model, data, backend;
+  std::vector<std::string> adapters, columns;
+  bool json = false, per_token = false;
+};
+
+// By its ending; what is no table is a text.
+std::string format_of(const fs::path& file) {
+  const std::string ending = file.extension().string();
+  for (const char* const format : {"jsonl", "json", "csv", "tsv"})
+    if (ending == std::string(".") + format) return format;
+  return "text";
+}
+
+DataSpec data_of(const Request& request) {
+  DataSpec out;
+  out.files = {find_file("evaluate", request.data)};
+  require(fs::is_regular_file(out.files[0]), "evaluate: {} is no file", out.files[0].string());
+  out.format = format_of(out.files[0]);
+  for (const std::string& given : request.columns) {
+    const size_t at = given.find('=');
+    require(at != given.npos && at > 0 && at + 1 < given.size(),
+            "evaluate: --column is \"{}\", expected NAME=NAME IN THE FILE, as in text=0", given);
+    out.columns.push_back({given.substr(0, at), given.substr(at + 1), std::nullopt});
+  }
+  return out;
+}
+
+// The rows' ids, as the tokenizer gives them and nothing added.
+std::vector<std::vector<int32_t>> texts_of(const DataSpec& spec, const Tokenizer& tokenizer) {
+  std::vector<std::vector<int32_t>> out;
+  const auto add = [&](const std::string& text, const std::string& where) {
+    try {
+      out.push_back(tokenizer.encode(text));
+    } catch (const Error& e) {
+      invalid("{}: {}", where, e.what());
+    }
+  };
+  const fs::path& file = spec.files[0];
+  if (spec.format == "text") {
+    const std::string text = read_file(file);
+    if (const auto at = invalid_utf8(text)) invalid("{}: is not UTF-8 at byte {}", file.string(), *at);
+    add(text, file.string());
+    return out;
+  }
+  std::string name = "text";
+  for (const ColumnMap& c : spec.columns) {
+    require(c.column == "text",
+            "evaluate: the column \"{}\" is read by nobody here: this model predicts tokens of \"text\"", c.column);
+    name = c.from;
+  }
+  each_row(file, spec.format, columns_by_number(spec), [&](Json& row, const std::string& where) {
+    const auto found = row.find(name);
+    if (found == row.end() || !found->is_string()) {
+      std::vector<std::string> names;
+      for (const auto& [key, value] : row.items()) names.push_back(key);
+      invalid(
+          "{}: there is no text \"{}\"; there are {}: say which with --column text=NAME, or text=0 by number where a "
+          "table has no line of names",
+          where, name, join(names));
+    }
+    add(found->get_ref<const std::string&>(), where);
+  });
+  return out;
+}
+
+void print_token(const ScoredToken& t, const Tokenizer& tokenizer, bool json) {
+  const std::string text = tokenizer.decode(std::span(&t.token, 1));
+  const Json shown = text;
+  if (json) {
+    const Json line = {{"row", t.row}, {"position", t.position}, {"token", t.token},
+                       {"text", text}, {"logprob", t.logprob},   {"likeliest", t.likeliest}};
+    fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else {
+    fmt::print("{:>6} {:>6} {:>7} {:>10.4f} {} {}\n", t.row, t.position, t.token, t.logprob, t.likeliest ? '*' : ' ',
+               shown.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+}
+
+void print(const Score& score, bool is_of_tokens, bool is_of_numbers, bool json) {
+  const double n = static_cast<double>(score.count), loss = score.loss / n,
+               accuracy = static_cast<double>(score.right) / n;
+  Json out = {{"loss", loss}};
+  if (is_of_tokens) out["perplexity"] = std::exp(loss);
+  out[is_of_tokens ? "tokens" : "examples"] = score.count;
+  if (!is_of_numbers) out["accuracy"] = accuracy;
+  if (json) return fmt::print("{}\n", out.dump());
+  fmt::print("loss        {:.6g}\n", loss);
+  if (is_of_tokens) fmt::print("perplexity  {:.6g}\n", std::exp(loss));
+  fmt::print("{}{} scored\n", is_of_tokens ? "tokens      " : "examples    ",
+             count_for_people(static_cast<uint64_t>(score.count)));
+  // The standard error of a share.
+  if (!is_of_numbers)
+    fmt::print("accuracy    {:.4f}, standard error {:.4f}\n", accuracy, std::sqrt(accuracy * (1 - accuracy) / n));
+}
+
+int answer(const Request& request) {
+  const DataSpec spec = data_of(request);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend);
+  const ModelConfig& config = model->config();
+  Score score;
+  if (config.outputs > 0) {
+    require(!request.per_token,
+            "evaluate: --per-token is of models that predict tokens; this one has a head of its own");
+    const std::vector<ColumnWish> wishes = {
+        {"text", RGM_TOKENS_COLUMN, RGM_STATES},
+        config.outputs > 1 ? ColumnWish{"label", RGM_LABEL_COLUMN, 0} : ColumnWish{"value", RGM_REAL_COLUMN, 0}};
+    const SourceOptions options{.context = config.context - model->virtual_tokens(),
+                                .cache = {},
+                                .labels = config.labels,
+                                .outputs = config.outputs,
+                                .end_of_text = false};
+    score = score_examples(*model, *open_source(spec, wishes, model->tokenizer(), options));
+  } else {
+    const auto see = [&](const ScoredToken& t) { print_token(t, *model->tokenizer(), request.json); };
+    score = score_texts(*model, texts_of(spec, *model->tokenizer()),
+                        request.per_token ? std::function<void(const ScoredToken&)>(see) : nullptr);
+    require(score.count > 0, "{}: has no token behind another one, so nothing to predict", spec.files[0].string());
+    if (score.windowed > 0)
+      log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
+                score.rows, config.context);
+  }
+  if (!request.per_token || !request.json) print(score, config.outputs == 0, config.outputs == 1, request.json);
+  return 0;
+}
+
+}  // namespace
+
+int evaluate(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  Request request;
+  po::options_description shown("Options");
+  const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
+  shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
+      "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
+      "a stage's folder, or the adapter/ in it")(
+      "data", text(request.data, "FILE"), "a text; or jsonl, json, csv, tsv, by the ending: each row a sequence")(
+      "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
+      "where the file has text, label or value: text=0 by number, where it has no line of names")(
+      "per-token", po::bool_switch(&request.per_token), "a line a token: row, position, id, log-probability, text")(
+      "json", po::bool_switch(&request.json), "one JSON object; with --per-token one a token")(
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  const auto given = cli::parse(
+      {.command = "evaluate",
+       .line = "--model DIR [--adapter DIR]… --data FILE",
+       .text =
+           "Says how well a trained model predicts every token of a file given those before it: mean loss in nats,\n"
+           "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token before\n"
+           "it; a row longer than the context is read in windows. A model with a head of its own is held against\n"
+           "the column label or value.",
+       .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
+      shown, arguments);
+  if (!given) return 0;
+  require(!request.model.empty(), "evaluate: which model? As in --model runs/quickstart/base");
+  require(!request.data.empty(), "evaluate: which file? As in --data data/stories.txt");
+  return answer(request);
+}
+
+}  // namespace rgm

@@ -1,0 +1,34 @@
+// score.hpp - how well a model predicts what is there: texts token by token, labels and numbers example by example.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "data/source.hpp"
+#include "model/model.hpp"
+
+namespace rgm {
+
+struct Score {
+  double loss = 0;                 // summed: -log p of tokens or labels, squares of errors of numbers
+  int64_t count = 0, right = 0;    // of what was scored; of that, what the model found likeliest
+  int64_t rows = 0, windowed = 0;  // of the data; of these, longer than the context
+};
+
+struct ScoredToken {
+  int64_t row, position;  // of the data, in the row
+  int32_t token;
+  double logprob;
+  bool likeliest;
+};
+
+// Every token of a row but the first. A row longer than the context is read in windows of as many tokens as the context
+// and one more, each beginning with the last token of the one before it, so that each token is scored once. `see` (may
+// be empty) gets the tokens in order.
+Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& rows,
+                  const std::function<void(const ScoredToken&)>& see = {});
+
+// With the model's own head, over a source with the columns `text` and `label` or `value`, as `finetune` reads them.
+Score score_examples(const Model& model, const Source& source);
+
+}  // namespace rgm
