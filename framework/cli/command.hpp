@@ -12,6 +12,7 @@ int bench(const std::vector<std::string>& arguments);
 int check(const std::vector<std::string>& arguments);
 int evaluate(const std::vector<std::string>& arguments);
 int generate_text(const std::vector<std::string>& arguments);
+int merge(const std::vector<std::string>& arguments);
 int new_project(const std::vector<std::string>& arguments);
 int plan_pipeline(const std::vector<std::string>& arguments);
 int plugins(const std::vector<std::string>& arguments);

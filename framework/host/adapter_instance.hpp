@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "artefact/safetensors.hpp"
 #include "host/adapters.hpp"
 #include "plugins/options.hpp"
 
@@ -70,6 +71,9 @@ std::span<const rgm_pair> pairs(const rgm_pair* list);  // up to the empty one
 nlohmann::json read_adapter_config(const fs::path& folder);
 
 inline constexpr const char* adapter_config_file = "adapter_config.json";
+// Where PEFT keeps the head of a classifier; the second with prompts and prefixes.
+inline constexpr const char* head_keys[] = {"base_model.model.score.weight", "base_model.score.weight"};
+const SavedTensor* saved_head(const SafeTensors& file);
 inline constexpr const char* adapter_tensors_file = "adapter_model.safetensors";
 // Before the file's own keys among the values of a SavedAdapter, for adapters that restore by themselves.
 inline constexpr std::string_view file_key = "file:";

@@ -41,6 +41,8 @@ std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& aro
 std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, const std::shared_ptr<Model>& model,
                                       const Surroundings& around) {
   if (folders.empty()) return nullptr;
+  for (const fs::path& folder : folders) take_saved_head(folder, *model);
+  freeze(*model);
   auto adapters = std::make_shared<Adapters>(model, 0);
   for (const fs::path& folder : folders) add_saved_adapter(*adapters, folder, *model, around.registry);
   freeze(adapters->parameters());
@@ -51,6 +53,9 @@ std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, cons
 void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
   const std::vector<fs::path> earlier = adapters_of(stage.model, around);
   if (earlier.empty() && stage.adapters.empty()) return;
+  // A head that the pipeline asks for is a new one.
+  if (!stage.model.head_outputs)
+    for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
   out.adapters = std::make_unique<Adapters>(out.model, seed);
   for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
   if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
