@@ -71,16 +71,23 @@ void check_gradients(const Opened& opened, const std::vector<Parameters*>& store
     std::vector<float> along(gradient), other(gradient.size());
     for (float& x : along) x = float(double(x) / length);
     for (float& x : other) x = float((random() % 2 ? 1 : -1) / std::sqrt(double(other.size())));
-    const double step = std::min(0.02, wanted_change / length);
-    const double got = slope(p, start, along, step, loss), across = slope(p, start, other, step, loss);
-    const double error = std::max(std::abs(got - length), std::abs(across - dot(gradient, other))) / length;
+    // A right gradient agrees better the shorter the step is, until noise takes over: the best of two counts.
+    const double random_slope = dot(gradient, other);
+    double error = INFINITY, got = 0, across = 0;
+    for (const double step : {0.02, 0.005}) {
+      if (error <= tolerance) break;
+      const double h = std::min(step, wanted_change / length);
+      const double one = slope(p, start, along, h, loss), two = slope(p, start, other, h, loss);
+      const double off = std::max(std::abs(one - length), std::abs(two - random_slope)) / length;
+      if (off < error) error = off, got = one, across = two;
+    }
     worst = std::max(worst, error);
     ++compared;
     if (error > tolerance)
       return opened.failed(
           "the gradient of {} has the slope {:.4g}, differences of the loss give {:.4g} (and {:.4g} for {:.4g} in a "
           "random direction)",
-          p.name, length, got, across, dot(gradient, other));
+          p.name, length, got, across, random_slope);
   }
   if (compared == 0) return opened.skipped("every gradient is about 0 here, so nothing can be compared");
   opened.ok("{} of {} parameters compared with differences, at most {:.1g} off", compared, trained.size(), worst);
