@@ -1,5 +1,8 @@
 // backend.cpp - a backend's device and threads, and its kernels beside the reference's on random shapes.
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <functional>
 
 #include "conformance/conformance.hpp"
 #include "inspect/opened.hpp"
@@ -94,6 +97,49 @@ void threads_step(Opened& opened, const std::string& id) {
   opened.ok("parallel_for visits each number once, and passes a failure on");
 }
 
+// Operations that there are not: RGM_UNSUPPORTED with a text, and nothing is written.
+void nonsense_step(Opened& opened, const std::string& id) {
+  const FirstDevice first(opened, id);
+  if (!first) return;
+  const rgm_backend& table = *first.device.table;
+  const rgm_kernels& kernels = *table.kernels(first.device.device);
+  rgm_queue* queue = nullptr;
+  check_status(table.queue_new(first.device.device, &queue));
+  std::array<void*, 3> blocks{};
+  for (void*& block : blocks) check_status(table.alloc(first.device.device, 256, &block));
+  const auto view = [&](size_t i, rgm_dtype dtype, int64_t n) { return rgm_view{blocks[i], dtype, 1, {n}, {1}}; };
+  const rgm_view x = view(0, RGM_F32, 8), y = view(1, RGM_F32, 8), one = view(1, RGM_F32, 1), key = view(2, RGM_I32, 6);
+  const std::vector<float> before(8, 7);
+  for (size_t i = 0; i < 2; ++i) check_status(table.upload(queue, blocks[i], before.data(), 32));
+  const std::vector<int32_t> words(6, 1);
+  check_status(table.upload(queue, blocks[2], words.data(), 24));
+
+  constexpr int32_t unknown = 9999;
+  const std::pair<const char*, std::function<rgm_status()>> calls[] = {
+      {"unary", [&] { return kernels.unary(queue, unknown, &x, &y); }},
+      {"binary", [&] { return kernels.binary(queue, unknown, &x, &x, &y); }},
+      {"reduce", [&] { return kernels.reduce(queue, unknown, 1, &x, &one); }},
+      {"random", [&] { return kernels.random(queue, &key, unknown, &y); }}};
+  Refusals seen;
+  for (const auto& [name, call] : calls) {
+    const std::string what = fmt::format("{} with an operation that there is not", name);
+    try_nonsense(opened, seen, what, [&](rgm_tensor**) {
+      const rgm_status status = call();
+      if (status != RGM_UNSUPPORTED)
+        seen.wrong.push_back(
+            fmt::format("{}: answered {}, {} was expected (RGM_UNSUPPORTED)", what, status, int{RGM_UNSUPPORTED}));
+      return status;
+    });
+    std::vector<float> after(8);
+    check_status(table.download(queue, after.data(), blocks[1], 32));
+    check_status(table.wait(queue));
+    if (after != before) seen.wrong.push_back(what + ": it wrote to the output");
+  }
+  for (void* block : blocks) table.free(first.device.device, block);
+  table.queue_free(queue);
+  tell(opened, seen);
+}
+
 void kernels_step(Opened& opened, const std::string& id) {
   const FirstDevice subject(opened, id);
   if (!subject) return;
@@ -104,7 +150,7 @@ void kernels_step(Opened& opened, const std::string& id) {
   conformance::Options how;
   how.cases_per_kernel = 8;
   how.last_error = [] { return std::string(last_failure()); };
-  opened.at("its kernels beside the reference's");
+  how.before = [&](const std::string& what) { opened.at(what); };
   const std::vector<conformance::Result> results = conformance::run(reference.device, subject.device, how);
   size_t composed = 0, failures = 0;
   for (const conformance::Result& r : results) {
@@ -120,7 +166,7 @@ void kernels_step(Opened& opened, const std::string& id) {
 }  // namespace
 
 std::vector<Step> backend_steps() {
-  return {{"device", device_step}, {"threads", threads_step}, {"kernels", kernels_step}};
+  return {{"device", device_step}, {"threads", threads_step}, {"nonsense", nonsense_step}, {"kernels", kernels_step}};
 }
 
 }  // namespace rgm::inspect

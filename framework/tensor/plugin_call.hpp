@@ -34,10 +34,11 @@ void call_plugin(const std::string& name, std::string_view function, F&& call) {
     check_status(status);
   } catch (const Error& e) {
     if (status == RGM_CANCELLED) throw;
+    // A hook inside a pass inside a loss: the innermost says what to do.
+    const bool is_told = std::string_view(e.what()).find(" failed: ") != std::string_view::npos;
+    const bool is_bug = status == RGM_INTERNAL && !is_told;
     throw Error(status, fmt::format("{}: {} failed: {}{}", name, function, e.what(),
-                                    status == RGM_INTERNAL ? "; this is a mistake in the plug-in: update it, or "
-                                                             "leave it out"
-                                                           : ""));
+                                    is_bug ? "; this is a mistake in the plug-in: update it, or leave it out" : ""));
   }
 }
 
