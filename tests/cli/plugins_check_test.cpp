@@ -104,7 +104,11 @@ TEST(PluginsCheck, WhatCannotBeLoadedIsSaid) {
   EXPECT_THAT(check("bad_options").out, HasSubstr("is 0, its range is 1 to 8"));
   EXPECT_THAT(check("lacks_hooks").out, HasSubstr("has neither score nor a learned head"));
   EXPECT_THAT(check("missing_library").out, HasSubstr("cannot be loaded: libvendor_library.so"));
-  for (const char* fixture : {"no_symbol", "wrong_major", "bad_options"}) EXPECT_EQ(check(fixture).status, 1);
+  EXPECT_THAT(check("undefined_symbol").out, HasSubstr("undefined symbol: only_some_program_has_it"));
+  EXPECT_THAT(check("undefined_symbol").out,
+              ContainsRegex("symbols +FAILED +[0-9]+ symbols beside regimen_plugin_v1 are exported, such as "));
+  for (const char* fixture : {"no_symbol", "wrong_major", "bad_options", "missing_library", "undefined_symbol"})
+    EXPECT_EQ(check(fixture).status, 1);
 }
 
 TEST(PluginsCheck, TruncatedFileAndWritableByOthers) {
