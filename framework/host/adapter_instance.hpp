@@ -7,6 +7,7 @@
 #include "artefact/safetensors.hpp"
 #include "host/adapters.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 
@@ -17,7 +18,7 @@ struct Adapters::Instance {
     rgm_scope scope;
   };
 
-  std::string id;
+  std::string id, name;  // the second for messages, with its file
   const rgm_adapter* table = nullptr;
   std::unique_ptr<rgm_config> config;  // a copy: plug-ins keep texts of it as long as they live
   void* self = nullptr;

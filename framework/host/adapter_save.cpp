@@ -39,7 +39,7 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
     if (RGM_HAS(a->table, store)) {
       Batch stored;
       stored.examples = -1;
-      check_status(a->table->store(a->self, &stored));
+      call_plugin(a->name, "store", [&] { return a->table->store(a->self, &stored); });
       for (auto& [key, value] : stored.uploaded) file.insert_or_assign(key, value);
     }
     const Parameter* const head = model_->parameters().find("score.weight");

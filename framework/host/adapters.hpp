@@ -21,9 +21,10 @@ class Adapters : public Hooks {
   Adapters(std::shared_ptr<Model> model, uint64_t seed);
   ~Adapters() override;
   // create, open, attach at every site that matches its option `sites` (or the table's patterns); `saved`: values from
-  // a file by our parameter names. RGM_INVALID when a pattern matches nothing, with near names.
+  // a file by our parameter names; `file`: the plug-in's, for messages. RGM_INVALID when a pattern matches nothing,
+  // with near names.
   void add(const std::string& id, const rgm_adapter& table, const rgm_config& config,
-           std::map<std::string, Tensor> saved = {});
+           std::map<std::string, Tensor> saved = {}, const fs::path& file = {});
 
   // Folds all of them into the weights of their sites, in the order they act, and forgets them. RGM_INVALID, with the
   // reason, where one of them cannot be.

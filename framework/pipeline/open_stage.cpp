@@ -60,7 +60,7 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
   for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
   if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
   for (const Choice& choice : stage.adapters)
-    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config);
+    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config, {}, choice.component->path);
 }
 
 // Models beside the policy. The reference makes itself when it is not given.
@@ -203,6 +203,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.setup.strategy = &stage.strategy.component->table<rgm_strategy>();
   out.setup.config = stage.strategy.config.get();
   out.setup.strategy_id = stage.strategy.id;
+  out.setup.strategy_name = plugin_name("strategy", stage.strategy.id, stage.strategy.component->path);
   out.setup.train = out.train.get();
   out.setup.main_source = main;
   out.setup.folder = around.run / stage.name;

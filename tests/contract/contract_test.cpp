@@ -390,7 +390,7 @@ TEST_F(Contract, ATeacherIsReadWithItsAdapters) {
 TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
   const auto broken = [&](const std::string& stage) { return run({"faulty"}, base(1) + stage); };
   EXPECT_EQ(broken(adapted("faulty_adapter: {fault: shape}")), 2);
-  EXPECT_TRUE(said("\"faulty_adapter\": its hook output answered the shape (16) at layers.0.mlp")) << said_;
+  EXPECT_TRUE(said("faulty.so): its hook output answered the shape (16) at layers.0.mlp")) << said_;
   EXPECT_EQ(broken(adapted("faulty_adapter: {fault: late}")), 2);
   EXPECT_TRUE(said("late is asked for too late")) << said_;
   write("rows.jsonl", "{\"text\": \"the cat\", \"target\": 1}\n{\"text\": \"a dog\", \"target\": 2}\n");
