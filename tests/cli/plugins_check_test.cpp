@@ -30,7 +30,7 @@ TEST(PluginsCheck, ASoundStrategyPasses) {
 }
 
 TEST(PluginsCheck, ASoundAdapterPasses) {
-  const Said said = check_method("lib/regimen-fixtures/lora");
+  const Said said = check_method("lib/regimen/lora");
   EXPECT_EQ(said.status, 0) << said.out << said.err;
   EXPECT_THAT(said.out, AllOf(HasSubstr("4 of 19 sites of a small model by *.attention.query, *.attention.value"),
                               ContainsRegex("gradients +ok +8 of 8 parameters"),
