@@ -24,6 +24,7 @@ class Scratch {
     kCopyB,
     kCopyY,
     kLogits,
+    kHead,
     kSlopes,
     kGradient,
     kPartials,

@@ -27,6 +27,11 @@ struct Head {
   }
 };
 
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  T at[4];
+};
+
 // A block for a row: the largest and the sum in one pass, then what is asked for.
 template <class T>
 __global__ void head_kernel(Head h) {
@@ -42,15 +47,28 @@ __global__ void head_kernel(Head h) {
       for (int64_t v = threadIdx.x; v < h.line; v += blockDim.x) gradient[row * h.line + v] = from_float<T>(0);
     return;
   }
+  // Four elements a thread at a time: lines are of a multiple of 64.
+  const auto* fours = reinterpret_cast<const float4*>(z);
+  const auto four = [&](int64_t i, float(&x)[4]) {
+    const float4 here = fours[i];
+    x[0] = here.x, x[1] = here.y, x[2] = here.z, x[3] = here.w;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) x[k] = 4 * i + k < h.V ? h.value(x[k]) : -INFINITY;
+  };
+  const int64_t n = (h.V + 3) / 4;
   float largest = -INFINITY, sum = 0;
-  for (int64_t v = threadIdx.x; v < h.V; v += blockDim.x) {
-    const float x = h.value(z[v]);
-    if (x > largest) {
-      sum = sum * expf(largest - x) + 1;
-      largest = x;
-    } else {
-      sum += x == -INFINITY ? 0 : expf(x - largest);
+#pragma unroll 4
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+    float x[4];
+    four(i, x);
+    const float here = fmaxf(fmaxf(x[0], x[1]), fmaxf(x[2], x[3]));
+    if (here > largest) {
+      sum *= expf(largest - here);
+      largest = here;
     }
+    if (largest == -INFINITY) continue;  // nothing but -infinity so far, and NaN
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sum += expf(x[k] - largest);
   }
   const float most = over_block(largest, Max{});
   sum = over_block(largest == -INFINITY ? sum : sum * expf(largest - most), Sum{});
@@ -68,9 +86,17 @@ __global__ void head_kernel(Head h) {
   if (!gradient) return;
   // d(-weight logprob)/dz = weight (p - onehot(target)); what fills the line up is 0
   const float weight = h.weights[row * h.weight_step];
-  for (int64_t v = threadIdx.x; v < h.line; v += blockDim.x) {
-    const float p = v < h.V ? expf(h.value(z[v]) - log_sum) - (v == target) : 0;
-    gradient[row * h.line + v] = from_float<T>(v < h.V ? weight * p * h.slope(z[v]) : 0);
+  for (int64_t i = threadIdx.x; i < h.line / 4; i += blockDim.x) {
+    float x[4];
+    four(i, x);
+    Four<T> out;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int64_t v = 4 * i + k;
+      const float p = expf(x[k] - log_sum) - (v == target);
+      out.at[k] = from_float<T>(v < h.V ? weight * p * h.slope(h.softcap > 0 ? z[v] : 0) : 0);
+    }
+    reinterpret_cast<Four<T>*>(gradient + row * h.line)[i] = out;
   }
 }
 
@@ -100,13 +126,26 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
     if (M == 0) return;
     const bool grad = a.features & RGM_HEAD_GRAD, entropy = a.features & RGM_HEAD_ENTROPY,
                needs_gradient = grad && (a.dx || a.dw);
-    const int64_t line = (V + 63) / 64 * 64, chunk = std::clamp<int64_t>(most_logits / line, 1, M);
+    const int64_t line = (V + 63) / 64 * 64, chunks = (M * line + most_logits - 1) / most_logits,
+                  chunk = std::min(((M + chunks - 1) / chunks + 127) / 128 * 128, M);  // equal, and whole tiles
     auto* logits = scratch<float>(q, Scratch::kLogits, chunk * line);
     void* const gradient =
         needs_gradient
             ? q->scratch.bytes(Scratch::kGradient, static_cast<size_t>(chunk * line) * size_of(x.dtype), q->stream)
             : nullptr;
-    rgm_view turned = w;
+    // The products run best over whole tiles: 16-bit weights are copied once, with lines of 0 behind the vocabulary.
+    rgm_view padded = w;
+    if (x.dtype == RGM_BF16 && V % 64 != 0 && needs_gradient) {
+      padded = {q->scratch.bytes(Scratch::kHead, static_cast<size_t>(line * C) * size_of(w.dtype), q->stream),
+                w.dtype,
+                2,
+                {line, C},
+                {C, 1}};
+      const rgm_view words = rows_of(padded, 0, V), rest = rows_of(padded, V, line - V);
+      check(copy(q, &w, &words));
+      check(fill(q, 0, &rest));
+    }
+    rgm_view turned = padded;
     std::swap(turned.shape[0], turned.shape[1]);
     std::swap(turned.stride[0], turned.stride[1]);
     const Matrix head = operand(q, turned, Scratch::kCopyB);  // (C, V)
@@ -114,7 +153,7 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
       const int64_t n = std::min(chunk, M - begin);
       const rgm_view part = rows_of(x, begin, n);
       Product p;
-      p.M = n, p.N = V, p.K = C;
+      p.M = n, p.N = padded.shape[0], p.K = C;
       p.a = operand(q, part, Scratch::kCopyA);
       p.b = head;
       p.y = {logits, RGM_F32, line, 1, 0};
@@ -140,10 +179,11 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
       else
         head_kernel<BF16><<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
       if (!needs_gradient) continue;
-      const rgm_view dz{gradient, x.dtype, 2, {n, V}, {line, 1}}, dz_turned{gradient, x.dtype, 2, {V, n}, {1, line}};
+      const rgm_view dz{gradient, x.dtype, 2, {n, padded.shape[0]}, {line, 1}},
+          dz_turned{gradient, x.dtype, 2, {V, n}, {1, line}};
       if (a.dx) {
         const rgm_view dx = rows_of(*a.dx, begin, n);
-        check(matmul(q, 1, &dz, &w, 0, &dx));
+        check(matmul(q, 1, &dz, &padded, 0, &dx));
       }
       if (a.dw) check(matmul(q, 1, &dz_turned, &part, 1, a.dw));
     }

@@ -41,32 +41,57 @@ __global__ void keys_kernel(const int32_t* index, int64_t step, int64_t n, uint3
   places[i] = static_cast<uint32_t>(i);
 }
 
+// The sorted list goes in spans. A run of equal indices inside of one is added up at once, a thread an element; what
+// reaches over the edges of its span is left in `partials`, and a second launch adds up the run where it begins.
+constexpr int64_t span = 64;
 struct Scatter {
   Axes<2> others;  // of y and x
   Any y, x;
   const uint32_t *keys, *places;
   int64_t n, y_size, y_step, x_step;
+  float* partials;  // (spans, 2, others): of the run that comes in, of the one that begins here and goes on
   int* fault;
+  __device__ bool same(int64_t p, uint32_t key) const { return p >= 0 && p < n && keys[p] == key; }
+  __device__ float* partial(int64_t s, int which) const { return partials + (2 * s + which) * others.count; }
 };
-// blockIdx.y is a place in the sorted list; where a run of equal indices begins, it is added up, a thread an element.
 __global__ void scatter_kernel(Scatter s) {
-  for (int64_t p = blockIdx.y; p < s.n; p += gridDim.y) {
+  const int64_t begin = int64_t{blockIdx.y} * span, end = min(begin + span, s.n);
+  for (int64_t p = begin, q; p < end; p = q) {
     const uint32_t key = s.keys[p];
-    if (p > 0 && s.keys[p - 1] == key) continue;
+    for (q = p + 1; q < end && s.keys[q] == key;) ++q;
     if (key >= s.y_size) {
       *s.fault = kIndexOutside;
       continue;
     }
+    const bool comes_in = s.same(p - 1, key), goes_on = s.same(q, key);
     for (int64_t other = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; other < s.others.count;
          other += int64_t{gridDim.x} * blockDim.x) {
       int64_t at[2];
       s.others.at(other, at);
+      float sum = 0;
+#pragma unroll 8
+      for (int64_t i = p; i < q; ++i) sum += s.x.number(at[1] + int64_t{s.places[i]} * s.x_step);
       const int64_t to = at[0] + static_cast<int64_t>(key) * s.y_step;
-      float sum = s.y.number(to);
-#pragma unroll 4
-      for (int64_t i = p; i < s.n && s.keys[i] == key; ++i) sum += s.x.number(at[1] + int64_t{s.places[i]} * s.x_step);
-      s.y.put(to, sum);
+      if (comes_in || goes_on)
+        s.partial(blockIdx.y, !comes_in)[other] = sum;
+      else
+        s.y.put(to, s.y.number(to) + sum);
     }
+  }
+}
+__global__ void join_kernel(Scatter s) {
+  const int64_t end = min((int64_t{blockIdx.y} + 1) * span, s.n), begin = int64_t{blockIdx.y} * span;
+  const uint32_t key = s.keys[end - 1];
+  if (!s.same(end, key) || (s.same(begin - 1, key) && s.keys[begin] == key) || key >= s.y_size) return;
+  for (int64_t other = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; other < s.others.count;
+       other += int64_t{gridDim.x} * blockDim.x) {
+    int64_t at[2];
+    s.others.at(other, at);
+    const int64_t to = at[0] + static_cast<int64_t>(key) * s.y_step;
+    float sum = s.y.number(to) + s.partial(blockIdx.y, 1)[other];
+#pragma unroll 4
+    for (int64_t next = blockIdx.y + 1; s.same(next * span, key); ++next) sum += s.partial(next, 0)[other];
+    s.y.put(to, sum);
   }
 }
 
@@ -122,7 +147,7 @@ rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const 
     const int64_t n = x->shape[axis];
     const Axes<2> others = others_of(axis, *y, *x);
     if (n * others.count == 0) return;
-    require(n <= INT32_MAX, "scatter_add: more than 2^31 indices");
+    require(n <= 65535 * span, "scatter_add: more than four million indices");
     auto* keys = scratch<uint32_t>(q, Scratch::kKeys, 4 * n);
     uint32_t *places = keys + n, *sorted_keys = keys + 2 * n, *sorted_places = keys + 3 * n;
     keys_kernel<<<blocks_for(n), threads_in_block, 0, q->stream>>>(data<const int32_t>(*index), index->stride[0], n,
@@ -136,12 +161,23 @@ rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const 
     check_cuda(cub::DeviceRadixSort::SortPairs(storage, bytes, keys, sorted_keys, places, sorted_places, count, 0, 32,
                                                q->stream),
                "scatter_add");
-    const Scatter s{others, any(*y),        any(*x),         sorted_keys,     sorted_places,
-                    n,      y->shape[axis], y->stride[axis], x->stride[axis], q->fault_on_device};
+    const int64_t spans = (n + span - 1) / span;
+    const Scatter s{others,
+                    any(*y),
+                    any(*x),
+                    sorted_keys,
+                    sorted_places,
+                    n,
+                    y->shape[axis],
+                    y->stride[axis],
+                    x->stride[axis],
+                    scratch<float>(q, Scratch::kPartials, 2 * spans * others.count),
+                    q->fault_on_device};
     const int threads = others.count >= 256 ? 256 : others.count > 32 ? 64 : 32;
-    scatter_kernel<<<dim3(static_cast<unsigned>(std::min<int64_t>((others.count + threads - 1) / threads, 1 << 16)),
-                          static_cast<unsigned>(std::min<int64_t>(n, 65535))),
-                     threads, 0, q->stream>>>(s);
+    const dim3 grid(static_cast<unsigned>(std::min<int64_t>((others.count + threads - 1) / threads, 1 << 16)),
+                    static_cast<unsigned>(spans));
+    scatter_kernel<<<grid, threads, 0, q->stream>>>(s);
+    if (spans > 1) join_kernel<<<grid, threads, 0, q->stream>>>(s);
   });
 }
 

@@ -73,6 +73,37 @@ __global__ void tall_kernel(Reduction r, const T* x, float* partials, int64_t sh
   partials[part * r.kept.count + i] = sum;
 }
 
+// The same for the columns of a matrix without gaps, four side by side on a thread.
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  T at[4];
+};
+template <class T>
+__global__ void columns_kernel(const T* x, int64_t rows, int64_t columns, int64_t line, float* partials,
+                               int64_t share) {
+  __shared__ float sums[8][128];
+  const int64_t c = (int64_t{blockIdx.x} * 32 + threadIdx.x) * 4, part = blockIdx.y;
+  float sum[4] = {};
+  if (c < columns) {
+    const int64_t end = min((part + 1) * share, rows);
+#pragma unroll 4
+    for (int64_t j = part * share + threadIdx.y; j < end; j += 8) {
+      const Four<T> here = *reinterpret_cast<const Four<T>*>(x + j * line + c);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sum[k] += to_float(here.at[k]);
+    }
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k) sums[threadIdx.y][threadIdx.x * 4 + k] = sum[k];
+  __syncthreads();
+  const int own = static_cast<int>(threadIdx.y * 32 + threadIdx.x);
+  const int64_t column = int64_t{blockIdx.x} * 128 + own;
+  if (own >= 128 || column >= columns) return;
+  float total = sums[0][own];
+  for (int k = 1; k < 8; ++k) total += sums[k][own];
+  partials[part * columns + column] = total;
+}
+
 struct AddParts {
   const float* partials;
   int64_t parts, count, reduced;
@@ -106,14 +137,21 @@ rgm_status reduce(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, co
       wide_kernel<<<blocks_for(r.kept.count, 1), threads_in_block, 0, q->stream>>>(r);
       return;
     }
-    const int64_t tiles = (r.kept.count + 31) / 32, wanted = 8 * q->device->multiprocessors;
+    const bool fours = op != RGM_MAXIMUM && r.kept.rank == 1 && r.reduced.rank == 1 && r.kept.count % 4 == 0 &&
+                       r.reduced.stride[0][0] % 4 == 0 && reinterpret_cast<uintptr_t>(x->data) % 16 == 0;
+    const int64_t wide = fours ? 128 : 32, tiles = (r.kept.count + wide - 1) / wide,
+                  wanted = 8 * q->device->multiprocessors;
     const int64_t parts = std::clamp<int64_t>(std::min(wanted / tiles, r.reduced.count / 64), 1, 512);
     const int64_t share = (r.reduced.count + parts - 1) / parts;
     auto* partials = scratch<float>(q, Scratch::kPartials, parts * r.kept.count);
+    const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(parts)), block(32, 8);
     with_float(x->dtype, "reduce", [&](auto t) {
       using T = decltype(t);
-      tall_kernel<T><<<dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(parts)), dim3(32, 8), 0, q->stream>>>(
-          r, data<const T>(*x), partials, share);
+      if (fours)
+        columns_kernel<T><<<grid, block, 0, q->stream>>>(data<const T>(*x), r.reduced.count, r.kept.count,
+                                                         r.reduced.stride[0][0], partials, share);
+      else
+        tall_kernel<T><<<grid, block, 0, q->stream>>>(r, data<const T>(*x), partials, share);
     });
     each<2>(q, r.kept, AddParts{partials, parts, r.kept.count, r.reduced.count, any(*y), op});
   });
