@@ -27,11 +27,6 @@ struct Head {
   }
 };
 
-template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  T at[4];
-};
-
 // A block for a row: the largest and the sum in one pass, then what is asked for.
 template <class T>
 __global__ void head_kernel(Head h) {

@@ -30,6 +30,8 @@ rgm_view dense_copy(rgm_queue* q, const rgm_view& v, Scratch::Slot slot) {
   return dense;
 }
 
+bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+
 // Batch axes of one shape, merged into one strided axis where all three allow it; the rest is looped over.
 void batched(rgm_queue* q, double alpha, const rgm_view& a, const rgm_view& b, double beta, const rgm_view& y) {
   const int32_t axes = y.rank - 2;
@@ -100,7 +102,7 @@ rgm_status matmul(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view*
   });
 }
 
-// The product with bias, and a residual as its addend; activations are a pass of their own.
+// The product with bias, and a residual as its addend or GELU behind it; other activations are a pass of their own.
 rgm_status linear(rgm_queue* q, const rgm_linear* args) {
   return kernel(q, "linear", [&] {
     const rgm_linear& l = *args;
@@ -136,13 +138,23 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
     if (l.features & RGM_LINEAR_BIAS) {
       rgm_view bias = dense_like(*l.bias, nullptr);
       bias.dtype = z.dtype;
-      if (l.bias->dtype == z.dtype && is_contiguous(*l.bias) && reinterpret_cast<uintptr_t>(l.bias->data) % 16 == 0) {
+      if (l.bias->dtype == z.dtype && is_contiguous(*l.bias) && is_aligned(l.bias->data)) {
         p.bias = l.bias->data;
       } else {
         bias.data = q->scratch.bytes(Scratch::kBias, static_cast<size_t>(count(bias)) * size_of(bias.dtype), q->stream);
         check(copy(q, l.bias, &bias));
         p.bias = bias.data;
       }
+    }
+    // GELU in the product itself, from a multiple of 8 channels on.
+    const bool whole_aux = !keeps || (in_aux && l.aux->stride[0] == y.stride[0] && is_aligned(l.aux->data));
+    if (activates && l.activation == RGM_GELU_TANH && !residual && !add && p.bias && y.dtype == RGM_BF16 &&
+        has_rows(y) && whole_aux && y.shape[1] % 8 == 0 && y.stride[0] % 8 == 0 && is_aligned(y.data)) {
+      Product with_gelu = p;
+      with_gelu.y = matrix_of(y);
+      with_gelu.gelu = true;
+      with_gelu.aux = keeps ? l.aux->data : nullptr;
+      if (try_multiply(q, with_gelu)) return;
     }
     const bool fused = addend && addend->dtype == z.dtype && has_rows(*addend) && in_y;
     if (fused) {

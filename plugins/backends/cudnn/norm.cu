@@ -1,35 +1,12 @@
 // norm.cu - layer norm (Ba et al. 2016) and RMS norm (Zhang and Sennrich 2019), and their gradient. Statistics are
 // float32. The gradients of weight and bias are summed by each block over its rows, and then over the blocks.
 #include "kernels.hpp"
-#include "views.cuh"
+#include "norm.cuh"
 
 namespace regimen::cudnn {
 namespace {
 
 constexpr uint32_t known = RGM_NORM_MEAN | RGM_NORM_BIAS | RGM_NORM_RESIDUAL;
-
-template <class T>
-struct Rows2 {
-  T* data;
-  int64_t row, column;
-  __device__ T& at(int64_t i, int64_t c) const { return data[i * row + c * column]; }
-};
-template <class T>
-Rows2<T> rows2(const rgm_view* v) {
-  return v ? Rows2<T>{data<T>(*v), v->stride[0], v->rank > 1 ? v->stride[1] : 0} : Rows2<T>{};
-}
-
-template <class X, class Y>
-struct Norm {
-  Rows2<X> x;
-  Rows2<const X> residual;
-  Rows2<const float> w, b;
-  Rows2<Y> y;
-  Rows2<float> mean, rstd;
-  int64_t M, C;
-  float epsilon;
-  bool centred;
-};
 
 template <class X, class Y>
 __global__ void norm_kernel(Norm<X, Y> a) {
@@ -59,17 +36,6 @@ __global__ void norm_kernel(Norm<X, Y> a) {
   if (a.mean.data) a.mean.at(row, 0) = mean;
   if (a.rstd.data) a.rstd.at(row, 0) = rstd;
 }
-
-template <class X, class DY>
-struct NormGrad {
-  Rows2<const X> x;
-  Rows2<const float> w, mean, rstd;
-  Rows2<const DY> dy;
-  Rows2<X> dx;
-  int64_t M, C;
-  bool centred, wants_dw, wants_db;
-  float* partials;  // (blocks, 2, C)
-};
 
 // With n = (x - mean) rstd and g = dy w: dx = rstd (g - n mean(g n) [- mean(g)]), dw += dy n, db += dy.
 template <class X, class DY>
@@ -101,20 +67,20 @@ __global__ void norm_grad_kernel(NormGrad<X, DY> a) {
   }
 }
 
-// 32 channels side by side, 8 parts at once.
+// 32 channels side by side, 32 parts at once.
 __global__ void add_partials_kernel(const float* partials, int64_t blocks, int64_t C, Rows2<float> dw,
                                     Rows2<float> db) {
-  __shared__ float sums[8][33];
+  __shared__ float sums[32][33];
   const int64_t c = int64_t{blockIdx.x} * 32 + threadIdx.x;
   const Rows2<float> out = blockIdx.y == 0 ? dw : db;
   if (!out.data) return;
   float sum = 0;
   if (c < C)
-    for (int64_t i = threadIdx.y; i < blocks; i += 8) sum += partials[(i * 2 + blockIdx.y) * C + c];
+    for (int64_t i = threadIdx.y; i < blocks; i += 32) sum += partials[(i * 2 + blockIdx.y) * C + c];
   sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y != 0 || c >= C) return;
-  for (int k = 1; k < 8; ++k) sum += sums[k][threadIdx.x];
+  for (int k = 1; k < 32; ++k) sum += sums[k][threadIdx.x];
   out.at(c, 0) += sum;
 }
 
@@ -152,6 +118,7 @@ rgm_status norm(rgm_queue* q, const rgm_norm* args) {
                            C,
                            static_cast<float>(a.epsilon),
                            centred};
+        if (norm_rows(q, n)) return;
         norm_kernel<X, Y><<<static_cast<unsigned>(M), threads_for(C), 0, q->stream>>>(n);
       });
     });
@@ -168,7 +135,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
     if (a.dx->dtype != a.x->dtype) unsupported("norm_grad: dx of another dtype than x");
     if (memory > q->device->shared_memory - 1024) unsupported("norm_grad: too many channels");
     if (M * C == 0) return;
-    const auto blocks = static_cast<unsigned>(std::min<int64_t>(M, 4 * q->device->multiprocessors));
+    const auto blocks = static_cast<unsigned>(std::min<int64_t>(M, 2 * q->device->multiprocessors));
     auto* partials = scratch<float>(q, Scratch::kPartials, int64_t{blocks} * 2 * C);
     const bool centred = a.features & RGM_NORM_MEAN;
     const rgm_view* db = a.features & RGM_NORM_BIAS ? a.db : nullptr;
@@ -188,6 +155,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
                                 a.dw != nullptr,
                                 db != nullptr,
                                 partials};
+        if (norm_grad_rows(q, n, blocks)) return;
         const auto run = norm_grad_kernel<X, DY>;
         if (memory > 48 << 10)
           check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(memory)),
@@ -196,7 +164,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
       });
     });
     if (a.dw || db)
-      add_partials_kernel<<<dim3(static_cast<unsigned>((C + 31) / 32), 2), dim3(32, 8), 0, q->stream>>>(
+      add_partials_kernel<<<dim3(static_cast<unsigned>((C + 31) / 32), 2), dim3(32, 32), 0, q->stream>>>(
           partials, blocks, C, rows2<float>(a.dw), rows2<float>(db));
   });
 }

@@ -39,15 +39,19 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
-  void run(rgm_queue* q, const Product& p) {
+  bool run(rgm_queue* q, const Product& p) {
     Prepared& ready = prepared(p);
+    if (!ready.served) return false;
     if (p.bias)
       check_cublas(lt_.desc_set(ready.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias, sizeof p.bias), "matmul");
+    if (p.aux)
+      check_cublas(lt_.desc_set(ready.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &p.aux, sizeof p.aux), "matmul");
     void* const workspace = q->scratch.bytes(Scratch::kWorkspace, workspace_size, q->stream);
     // Its a is our b: see above.
     check_cublas(lt_.matmul(lt_.handle, ready.desc, &p.alpha, p.b.data, ready.a, p.a.data, ready.b, &p.beta, p.c.data,
                             ready.c, p.y.data, ready.y, &ready.algorithm, workspace, workspace_size, q->stream),
                  "matmul");
+    return true;
   }
 
  private:
@@ -55,6 +59,7 @@ class Products {
     cublasLtMatmulDesc_t desc = nullptr;
     cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr, y = nullptr;
     cublasLtMatmulAlgo_t algorithm{};
+    bool served = false;
   };
 
   cublasLtMatrixLayout_t layout(rgm_dtype dtype, int64_t rows, int64_t columns, int64_t line, const Product& p,
@@ -81,7 +86,8 @@ class Products {
     const bool tb = p.b.column != 1, ta = p.a.column != 1;
     const Key key{{p.M, p.N, p.K, p.batches, tb ? p.b.column : p.b.row, ta ? p.a.column : p.a.row, p.c.row, p.y.row,
                    p.b.batch, p.a.batch, p.c.batch, p.y.batch,
-                   int64_t{ta} | int64_t{tb} << 1 | int64_t{p.bias != nullptr} << 2 | int64_t{p.beta != 0} << 3,
+                   int64_t{ta} | int64_t{tb} << 1 | int64_t{p.bias != nullptr} << 2 | int64_t{p.beta != 0} << 3 |
+                       int64_t{p.gelu} << 4 | int64_t{p.aux != nullptr} << 5,
                    p.a.dtype * 64 + p.b.dtype * 8 + p.y.dtype,
                    alignment_of(p.a.data) * int64_t{1024} + alignment_of(p.b.data),
                    alignment_of(p.c.data) * int64_t{1024} + alignment_of(p.y.data)}};
@@ -104,7 +110,13 @@ class Products {
     set(CUBLASLT_MATMUL_DESC_TRANSA, p.b.column == 1 ? CUBLAS_OP_N : CUBLAS_OP_T);
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.a.column == 1 ? CUBLAS_OP_N : CUBLAS_OP_T);
     if (p.bias) {
-      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, !p.gelu ? CUBLASLT_EPILOGUE_BIAS
+                                         : p.aux ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
+                                                 : CUBLASLT_EPILOGUE_GELU_BIAS);
+      if (p.aux) {
+        set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
+        set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, std::max(p.y.row, p.N));
+      }
       set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<int32_t>(type_of(p.y.dtype)));
       set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
     }
@@ -131,8 +143,7 @@ class Products {
     const cublasStatus_t status =
         lt_.heuristic(lt_.handle, out.desc, out.a, out.b, out.c, out.y, preference, 1, &result, &answers);
     lt_.preference_destroy(preference);
-    check_cublas(status, "matmul: choice of an algorithm");
-    require(answers > 0, "matmul: cuBLASLt has no algorithm for this shape");
+    out.served = status == CUBLAS_STATUS_SUCCESS && answers > 0;
     out.algorithm = result.algo;
   }
 
@@ -140,12 +151,15 @@ class Products {
   std::map<Key, Prepared> prepared_;
 };
 
-void multiply(rgm_queue* q, const Product& product) {
-  if (product.M == 0 || product.N == 0) return;
+bool try_multiply(rgm_queue* q, const Product& product) {
+  if (product.M == 0 || product.N == 0) return true;
   if (!q->products) q->products = std::make_shared<Products>(q->device->lt);
   Product p = product;
   if (!p.c.data) p.c = p.y;
-  q->products->run(q, p);
+  return q->products->run(q, p);
+}
+void multiply(rgm_queue* q, const Product& product) {
+  require(try_multiply(q, product), "matmul: cuBLASLt has no algorithm for this shape");
 }
 
 bool has_rows(const rgm_view& v) {

@@ -18,8 +18,12 @@ struct Product {
   Matrix a, b, c, y;
   float alpha = 1, beta = 0;
   const void* bias = nullptr;  // of y's dtype, aligned to 16
+  bool gelu = false;           // y = gelu_tanh(all of the above), which `aux` gets unless it is NULL; needs a bias
+  void* aux = nullptr;         // as y
 };
 void multiply(rgm_queue* q, const Product& product);
+// False where cuBLASLt has nothing for it: nothing was done.
+bool try_multiply(rgm_queue* q, const Product& product);
 
 // A matrix that `multiply` takes: itself, or a copy in scratch memory.
 Matrix operand(rgm_queue* q, const rgm_view& v, Scratch::Slot slot);

@@ -75,10 +75,6 @@ __global__ void tall_kernel(Reduction r, const T* x, float* partials, int64_t sh
 
 // The same for the columns of a matrix without gaps, four side by side on a thread.
 template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  T at[4];
-};
-template <class T>
 __global__ void columns_kernel(const T* x, int64_t rows, int64_t columns, int64_t line, float* partials,
                                int64_t share) {
   __shared__ float sums[8][128];

@@ -169,6 +169,16 @@ void with_float(rgm_dtype dtype, const char* kernel, F&& body) {
   }
 }
 
+// Four neighbours, read or written at once.
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  T at[4];
+};
+template <class T>
+bool reads_fours(const T* p) {
+  return reinterpret_cast<uintptr_t>(p) % sizeof(Four<T>) == 0;
+}
+
 // Sums or maxima over a block of 256 threads, the same on every thread and in the same order every time.
 struct Sum {
   __device__ float operator()(float a, float b) const { return a + b; }
