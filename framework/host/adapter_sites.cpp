@@ -8,9 +8,11 @@
 namespace rgm {
 namespace {
 
+// Their names by the last part, as "q_proj", or by several, as "mlp.c_proj".
 bool names(const std::string& pattern, const SiteInfo& site) {
   return matches(pattern, site.name) ||
-         (!site.theirs.empty() && (matches(pattern, site.theirs) || matches(pattern, last_part(site.theirs))));
+         (!site.theirs.empty() && (matches(pattern, site.theirs) || matches(pattern, last_part(site.theirs)) ||
+                                   site.theirs.ends_with("." + pattern)));
 }
 
 // "*.attention.query" for "layers.3.attention.query": what one would write in a pipeline.
