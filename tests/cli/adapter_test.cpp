@@ -1,0 +1,107 @@
+// adapter_test.cpp - adapters as a user trains, evaluates, goes on with and merges them.
+#include <gmock/gmock.h>
+
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+class AdapterTest : public TinyRun {
+ protected:
+  AdapterTest() {
+    std::string rows;
+    for (int i = 0; i < 40; ++i) rows += i % 2 ? "the dog ran\tdog\n" : "the cat sat\tcat\n";
+    write("rows.tsv", rows);
+  }
+  static std::string stage(const std::string& name, const std::string& from, const std::string& more) {
+    return "  - name: " + name +
+           "\n    strategy: finetune\n    batch: 8\n    optimizer: {adamw: {learning_rate: 1e-2}}\n"
+           "    model: {from: " +
+           from +
+           ", head: {classify: {labels: [cat, dog]}}}\n"
+           "    data: {train: {tsv: rows.tsv, columns: {text: 0, label: 1}}, validation: {split: 0.25}}\n" +
+           more;
+  }
+  nlohmann::json result(const std::string& name) const { return json("runs/tiny/" + name + "/stage.json")["result"]; }
+  nlohmann::json evaluated(const std::string& arguments) const {
+    const Said said = regimen("evaluate --json --data rows.tsv --column text=0 --column label=1 " + arguments);
+    EXPECT_EQ(said.status, 0) << said.err;
+    return said.status == 0 ? nlohmann::json::parse(said.out) : nlohmann::json();
+  }
+};
+
+TEST_F(AdapterTest, ItsHeadTravelsWithIt) {
+  write("p.yaml", tiny(20, stage("tuned", "base", "    steps: 60\n    adapter: {lora: {rank: 4, alpha: 8}}\n")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(result("tuned")["accuracy"], 1.0);
+  EXPECT_EQ(result("tuned")["base_unchanged"], true);
+  // 2 layers, query and value, A and B of 4 x 32 each; and a head of 2 x 32
+  EXPECT_EQ(result("tuned")["trained_parameters"], 2 * 2 * 2 * 4 * 32 + 2 * 32);
+  EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/tuned/model")) << "the base is kept once";
+  const std::string file = read_file(folder_ / "runs/tiny/tuned/adapter/adapter_model.safetensors");
+  EXPECT_THAT(file, HasSubstr("base_model.model.score.weight"));
+  EXPECT_EQ(evaluated("--model runs/tiny/tuned")["accuracy"], 1.0);
+  EXPECT_EQ(evaluated("--model runs/tiny/base --adapter runs/tiny/tuned")["accuracy"], 1.0);
+}
+
+TEST_F(AdapterTest, ALaterStageGoesOnWithIt) {
+  write("p.yaml", tiny(20, stage("tuned", "base", "    steps: 60\n    adapter: {lora: {rank: 4, alpha: 8}}\n") +
+                               "  - name: more\n    strategy: finetune\n    batch: 8\n    steps: 1\n"
+                               "    optimizer: {adamw: {learning_rate: 1e-9}}\n    model: {from: tuned}\n"
+                               "    data: {train: {tsv: rows.tsv, columns: {text: 0, label: 1}}, validation: {split: "
+                               "0.25}}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_NEAR(result("more")["validation_loss"], result("tuned")["validation_loss"], 1e-4);
+}
+
+TEST_F(AdapterTest, MergedItIsAModelOfItsOwn) {
+  write("p.yaml",
+        tiny(20, stage("tuned", "base", "    steps: 30\n    adapter: {lora: {rank: 4, alpha: 8, dora: true}}\n")));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const Said said = regimen("merge --model runs/tiny/tuned --out merged");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("merged into merged; its answers differ by "));
+  EXPECT_NEAR(evaluated("--model merged")["loss"], double(evaluated("--model runs/tiny/tuned")["loss"]), 1e-5);
+  const Said again = regimen("merge --model runs/tiny/tuned --out merged");
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("merged is there already"));
+}
+
+TEST_F(AdapterTest, WhatCannotBeMergedIsLeftAlone) {
+  write("p.yaml", tiny(5, stage("tuned", "base", "    steps: 5\n    adapter: {soft_prompt: {length: 2}}\n")));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const Said said = regimen("merge --model runs/tiny/tuned --out merged");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("adapter \"soft_prompt\" cannot be merged: it puts vectors in front of the text"));
+  EXPECT_FALSE(fs::exists(folder_ / "merged"));
+  const Said none = regimen("merge --model runs/tiny/base --out merged");
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("has no adapter; give one with --adapter DIR"));
+}
+
+TEST_F(AdapterTest, EachTrainsInAPipeline) {
+  std::string stages;
+  for (const char* adapter : {"prefix: {length: 4}", "soft_prompt: {length: 4}", "ia3: {}", "series: {size: 4}",
+                              "parallel: {size: 4}", "lora: {rank: 2, rslora: true}"})
+    stages += stage("a" + std::to_string(stages.size()), "base",
+                    std::string("    steps: 12\n    adapter: {") + adapter + "}\n");
+  write("p.yaml", tiny(20, stages));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  int seen = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "runs/tiny"))
+    if (entry.path().filename().string().starts_with("a")) {
+      const auto r = nlohmann::json::parse(read_file(entry.path() / "stage.json"))["result"];
+      EXPECT_EQ(r["base_unchanged"], true) << entry.path();
+      EXPECT_LT(double(r["validation_loss"]), 0.69) << entry.path();  // less than a coin's ln 2
+      ++seen;
+    }
+  EXPECT_EQ(seen, 6);
+}
+
+}  // namespace
+}  // namespace rgm
