@@ -9,8 +9,9 @@ umask 022  # a plug-in that others may write is refused
 packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options-dev libboost-filesystem-dev
           libboost-system-dev libdnnl-dev libyaml-cpp-dev nlohmann-json3-dev libpcre2-dev libfmt-dev libssl-dev
           libutf8proc-dev libgtest-dev libgmock-dev)
-# For the tests that build plug-ins with another compiler and library, and for the format check.
-test_packages=(clang-14 libc++-14-dev libc++abi-14-dev clang-format-14)
+# For the tests that build plug-ins with another compiler and library, for the format check, and for the comparison of
+# the contract with what was recorded of it.
+test_packages=(clang-14 libc++-14-dev libc++abi-14-dev clang-format-14 abigail-tools)
 
 say() { echo "bootstrap: $*" >&2; }
 

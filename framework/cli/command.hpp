@@ -10,11 +10,14 @@ namespace rgm {
 // Each takes what stands after its name and returns the exit status; bad input is thrown as RGM_INVALID, which is 2.
 int bench(const std::vector<std::string>& arguments);
 int check(const std::vector<std::string>& arguments);
+int check_plugin_file(const std::vector<std::string>& arguments);
 int evaluate(const std::vector<std::string>& arguments);
 int generate_text(const std::vector<std::string>& arguments);
+int merge(const std::vector<std::string>& arguments);
 int new_project(const std::vector<std::string>& arguments);
 int plan_pipeline(const std::vector<std::string>& arguments);
 int plugins(const std::vector<std::string>& arguments);
+int print_schema(const std::vector<std::string>& arguments);
 int run_pipeline(const std::vector<std::string>& arguments);
 
 namespace cli {

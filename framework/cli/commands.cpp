@@ -10,7 +10,9 @@ std::span<const Command> commands() {
       {"plan", "FILE", "what a run would do, need and take; nothing is trained", plan_pipeline},
       {"generate", "--model DIR", "text from a trained model", generate_text},
       {"evaluate", "--model DIR --data FILE", "loss, perplexity and accuracy of a trained model", evaluate},
+      {"merge", "--model DIR --out DIR", "folds adapters into a model's weights", merge},
       {"plugins", "[ID]", "what is installed, and the options of each", plugins},
+      {"schema", "", "a JSON Schema of pipelines, for an editor", print_schema},
       {"bench", "FILE", "how fast a stage is here; or a backend's kernels against the reference", bench},
       {"new", "KIND NAME DIR", "a plug-in project that builds and runs", new_project},
   };

@@ -91,12 +91,14 @@ void print_one(const Entry& e) {
 }  // namespace
 
 int plugins(const std::vector<std::string>& arguments) {
+  if (!arguments.empty() && arguments[0] == "check") return check_plugin_file({arguments.begin() + 1, arguments.end()});
   boost::program_options::options_description options;
   options.add_options()("json", "as a JSON array, for programs");
   const auto given = cli::parse({.command = "plugins",
                                  .line = "[ID] [--json]",
                                  .text = "Lists the plug-ins that are installed: kind, id, version, file, SHA-256, and "
-                                         "whether they can be used\nor why not. With an ID, its options too.",
+                                         "whether they can be used\nor why not. With an ID, its options too.\n"
+                                         "`regimen plugins check FILE.so` tries a file, for its author.",
                                  .example = "regimen plugins lora",
                                  .places = {"id"}},
                                 options, arguments);

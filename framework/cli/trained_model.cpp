@@ -16,8 +16,9 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   if (!backend.empty()) choice = choose_backend(backend, registry_);
   open_device(choice, registry_);
   model_ = Model::open(place.model);
-  freeze(*model_);
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
+  for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_);
+  freeze(*model_);
   for (const fs::path& adapter : place.adapters) add_saved_adapter(*adapters_, adapter, *model_, registry_);
 }
 

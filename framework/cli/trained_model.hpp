@@ -12,6 +12,7 @@ class TrainedModel {
  public:
   // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable.
   TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend);
+  Adapters* adapters() { return adapters_.get(); }  // NULL: it has none
   const Model& operator*() const { return *model_; }
   const Model* operator->() const { return model_.get(); }
 

@@ -19,9 +19,10 @@ struct Device {  // an opened one; the caller closes it
 
 struct Options {
   uint64_t seed = 1;
-  int cases_per_kernel = 24;                  // at least; kernels with many operations or features get a case for each
-  std::string filter{};                       // only kernels whose name contains it
-  std::function<std::string()> last_error{};  // what the host keeps of a failure, to say it in `reason`
+  int cases_per_kernel = 24;  // at least; kernels with many operations or features get a case for each
+  std::string filter{};       // only kernels whose name contains it
+  std::function<void(const std::string& what)> before{};  // told of each case before it runs
+  std::function<std::string()> last_error{};              // what the host keeps of a failure, to say it in `reason`
 };
 
 // passed: right, or skipped. skipped: an optional kernel or dtype that the host composes.

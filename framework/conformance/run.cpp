@@ -33,6 +33,7 @@ std::vector<Result> run(const Device& reference, const Device& subject, const Op
       for (int i = 0; i < std::max(options.cases_per_kernel, kernel.at_least); ++i) {
         Trial trial(options.seed, kernel.name, i);
         kernel.make(trial);
+        if (options.before) options.before(fmt::format("{} #{} {}", kernel.name, i, trial.name));
         results.push_back(judge(reference, subject, kernel, trial, options));
       }
     }

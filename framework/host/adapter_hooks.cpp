@@ -5,26 +5,26 @@
 namespace rgm {
 namespace {
 
-Tensor taken(rgm_status status, rgm_tensor* out, const std::string& id, const char* hook) {
-  check_status(status);
-  require(out != nullptr, "adapter \"{}\": its hook {} answered nothing", id, hook);
+Tensor taken(rgm_tensor* out, const std::string& name, const char* hook) {
+  require(out != nullptr, "{}: its hook {} answered nothing; its author has to correct it", name, hook);
   return Tensor::adopt(out);
 }
 
 // A hook answers in the shape of what it was given: another one would be repeated by broadcasting, and nobody told.
-Tensor same_shape(Tensor out, const Shape& wanted, const std::string& id, const char* hook, const SiteInfo& site) {
-  require(out.shape() == wanted, "adapter \"{}\": its hook {} answered the shape {} at {}, {} was expected", id, hook,
+Tensor same_shape(Tensor out, const Shape& wanted, const std::string& name, const char* hook, const SiteInfo& site) {
+  require(out.shape() == wanted,
+          "{}: its hook {} answered the shape {} at {}, {} was expected; its author has to correct it", name, hook,
           out.shape().text(), site.name, wanted.text());
   return out;
 }
 
 // (N, ...) with these last axes, in front of the sequence.
-Tensor virtual_tokens(Tensor out, std::initializer_list<int64_t> rest, const std::string& id, const char* hook) {
+Tensor virtual_tokens(Tensor out, std::initializer_list<int64_t> rest, const std::string& name, const char* hook) {
   std::vector<int64_t> wanted{out.rank() > 0 ? out.size(0) : 0};
   wanted.insert(wanted.end(), rest);
   require(out.shape() == Shape(std::span<const int64_t>(wanted)),
-          "adapter \"{}\": its hook {} answered the shape {}, (N, {}) was expected", id, hook, out.shape().text(),
-          fmt::join(rest, ", "));
+          "{}: its hook {} answered the shape {}, (N, {}) was expected; its author has to correct it", name, hook,
+          out.shape().text(), fmt::join(rest, ", "));
   return out;
 }
 
@@ -40,7 +40,7 @@ void Adapters::begin() {
     a->shared = {};
     if (!RGM_HAS(a->table, begin)) continue;
     rgm_tensor* shared = nullptr;
-    check_status(a->table->begin(a->self, &shared));
+    call_plugin(a->name, "begin", [&] { return a->table->begin(a->self, &shared); });
     a->shared = Tensor::adopt(shared);
   }
 }
@@ -61,8 +61,9 @@ Tensor Adapters::input(size_t site, const Tensor& given) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, input)) continue;
     rgm_tensor* out = nullptr;
-    const rgm_status status = a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out);
-    x = same_shape(taken(status, out, a->id, "input"), given.shape(), a->id, "input", model_->sites()[site]);
+    call_plugin(a->name, "input",
+                [&] { return a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out); });
+    x = same_shape(taken(out, a->name, "input"), given.shape(), a->name, "input", model_->sites()[site]);
   }
   return x;
 }
@@ -72,9 +73,10 @@ Tensor Adapters::output(size_t site, const Tensor& x, Tensor y) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, output)) continue;
     rgm_tensor* out = nullptr;
-    const rgm_status status =
-        a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out);
-    y = same_shape(taken(status, out, a->id, "output"), shape, a->id, "output", model_->sites()[site]);
+    call_plugin(a->name, "output", [&] {
+      return a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out);
+    });
+    y = same_shape(taken(out, a->name, "output"), shape, a->name, "output", model_->sites()[site]);
   }
   return y;
 }
@@ -84,14 +86,15 @@ std::pair<Tensor, Tensor> Adapters::key_values(size_t site) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, key_values)) continue;
     rgm_tensor *k = nullptr, *v = nullptr;
-    const rgm_status status = a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v);
-    Tensor values = Tensor::adopt(v), keys = taken(status, k, a->id, "key_values");
-    values = taken(status, values.release(), a->id, "key_values");
+    call_plugin(a->name, "key_values",
+                [&] { return a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v); });
+    Tensor values = Tensor::adopt(v), keys = taken(k, a->name, "key_values");
+    values = taken(values.release(), a->name, "key_values");
     const ModelConfig& c = model_->config();
-    require(keys.shape() == values.shape(), "adapter \"{}\": its hook key_values answered keys {} and values {}", a->id,
+    require(keys.shape() == values.shape(), "{}: its hook key_values answered keys {} and values {}", a->name,
             keys.shape().text(), values.shape().text());
-    append(all.first, virtual_tokens(std::move(keys), {c.kv_heads, c.head_dim}, a->id, "key_values"));
-    append(all.second, virtual_tokens(std::move(values), {c.kv_heads, c.head_dim}, a->id, "key_values"));
+    append(all.first, virtual_tokens(std::move(keys), {c.kv_heads, c.head_dim}, a->name, "key_values"));
+    append(all.second, virtual_tokens(std::move(values), {c.kv_heads, c.head_dim}, a->name, "key_values"));
   }
   return all;
 }
@@ -101,8 +104,9 @@ Tensor Adapters::prompt(size_t site) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, prompt)) continue;
     rgm_tensor* out = nullptr;
-    const rgm_status status = a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out);
-    append(all, virtual_tokens(taken(status, out, a->id, "prompt"), {model_->config().channels}, a->id, "prompt"));
+    call_plugin(a->name, "prompt",
+                [&] { return a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out); });
+    append(all, virtual_tokens(taken(out, a->name, "prompt"), {model_->config().channels}, a->name, "prompt"));
   }
   return all;
 }

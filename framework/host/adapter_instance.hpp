@@ -4,8 +4,10 @@
 #include <optional>
 #include <span>
 
+#include "artefact/safetensors.hpp"
 #include "host/adapters.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 
@@ -16,7 +18,7 @@ struct Adapters::Instance {
     rgm_scope scope;
   };
 
-  std::string id;
+  std::string id, name;  // the second for messages, with its file
   const rgm_adapter* table = nullptr;
   std::unique_ptr<rgm_config> config;  // a copy: plug-ins keep texts of it as long as they live
   void* self = nullptr;
@@ -70,6 +72,9 @@ std::span<const rgm_pair> pairs(const rgm_pair* list);  // up to the empty one
 nlohmann::json read_adapter_config(const fs::path& folder);
 
 inline constexpr const char* adapter_config_file = "adapter_config.json";
+// Where PEFT keeps the head of a classifier; the second with prompts and prefixes.
+inline constexpr const char* head_keys[] = {"base_model.model.score.weight", "base_model.score.weight"};
+const SavedTensor* saved_head(const SafeTensors& file);
 inline constexpr const char* adapter_tensors_file = "adapter_model.safetensors";
 // Before the file's own keys among the values of a SavedAdapter, for adapters that restore by themselves.
 inline constexpr std::string_view file_key = "file:";

@@ -51,7 +51,9 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   const fs::path path = folder / adapter_tensors_file;
   const SafeTensors file(path);
   std::set<std::string> left;
-  for (const SavedTensor& t : file.tensors()) left.insert(t.name);
+  const SavedTensor* const head = saved_head(file);  // the model's: take_saved_head
+  for (const SavedTensor& t : file.tensors())
+    if (&t != head) left.insert(t.name);
   const auto take = [&](const std::string& name, const std::string& key) {
     const SavedTensor* found = file.find(key);
     if (found) out.tensors.emplace(name, on_device(*found)), left.erase(key);
@@ -79,12 +81,14 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
     }
   }
   if (!format)
-    for (const SavedTensor& t : file.tensors()) take(t.name, t.name);
-  if (RGM_HAS(&table, restore))
-    for (const SavedTensor& t : file.tensors()) out.tensors.emplace(std::string(file_key) + t.name, on_device(t));
-  else
+    for (const std::string& name : std::set(left)) take(name, name);
+  if (RGM_HAS(&table, restore)) {
+    for (const SavedTensor& t : file.tensors())
+      if (&t != head) out.tensors.emplace(std::string(file_key) + t.name, on_device(t));
+  } else {
     require(left.empty(), "{}: \"{}\" is no parameter of this adapter in this model", path.string(),
             left.empty() ? "" : *left.begin());
+  }
   return out;
 }
 

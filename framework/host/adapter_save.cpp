@@ -39,9 +39,12 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
     if (RGM_HAS(a->table, store)) {
       Batch stored;
       stored.examples = -1;
-      check_status(a->table->store(a->self, &stored));
+      call_plugin(a->name, "store", [&] { return a->table->store(a->self, &stored); });
       for (auto& [key, value] : stored.uploaded) file.insert_or_assign(key, value);
     }
+    const Parameter* const head = model_->parameters().find("score.weight");
+    const bool carries_head = head && head->trained && a == instances_.front();
+    if (carries_head) file.insert_or_assign(keys.any_site() ? head_keys[0] : head_keys[1], head->value);
     const std::string written = write_tensors(to / adapter_tensors_file, file);
     if (hash.empty()) hash = written;
 
@@ -52,7 +55,11 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
                           {"base_model_name_or_path",
                            instances_.size() > 1 && base_model.starts_with("../") ? "../" + base_model : base_model},
                           {"inference_mode", true},
-                          {"task_type", "CAUSAL_LM"}};
+                          {"task_type", head ? "SEQ_CLS" : "CAUSAL_LM"}};
+    if (carries_head) {
+      config["modules_to_save"] = {"score"};
+      config["regimen_labels"] = model_->config().labels;
+    }
     if (!format) config["regimen_options"] = options;
     if (format) {
       config["peft_type"] = format->peft_type;

@@ -58,12 +58,13 @@ void sort_saved(const std::string& id, std::map<std::string, Tensor> values, std
 }  // namespace
 
 void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_config& config,
-                   std::map<std::string, Tensor> saved) {
+                   std::map<std::string, Tensor> saved, const fs::path& file) {
   for (const auto& other : instances_) require(other->id != id, "the model has two adapters \"{}\"", id);
   const bool opened = !saved.empty();
   auto made = std::make_unique<Instance>();
   Instance& a = *made;
   a.id = id;
+  a.name = plugin_name("adapter", id, file);
   a.table = &table;
   a.config = copy_of(config);
   sort_saved(id, std::move(saved), a.saved, a.file);
@@ -76,7 +77,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
   // Parameters may start from random numbers, or from some that are computed.
   const NoGradient no_gradient;
   const RandomScope random({.seed = seed_});
-  check_status(table.create(a.config.get(), &a.self));
+  call_plugin(a.name, "create", [&] { return table.create(a.config.get(), &a.self); });
   const auto scope_named = [&](std::string prefix) {
     return rgm_scope{&parameters_, &a.saved, std::move(prefix), seed_, true, false};
   };
@@ -85,7 +86,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     rgm_model_info info{};
     info.struct_size = sizeof info;
     fill_info(*model_, tokenizer_handle(model_->tokenizer()), info);
-    check_status(table.open(a.self, &info, &a.scope));
+    call_plugin(a.name, "open", [&] { return table.open(a.self, &info, &a.scope); });
   }
 
   // A key that names no site and was not asked for by open belongs to the one site there is.
@@ -108,15 +109,15 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
                              site.bias.get(),       site.in,   site.out,          site.layer};
     const SiteScope draws(static_cast<uint32_t>(i + 1));
-    check_status(table.attach(a.self, &info, &place.state));
+    call_plugin(a.name, "attach", [&] { return table.attach(a.self, &info, &place.state); });
     a.at[i] = &place;
   }
 
   if (opened && restores) {
-    Batch file;
-    file.examples = -1;
-    for (const auto& [key, value] : a.file) file.uploaded.emplace(key, value);
-    check_status(table.restore(a.self, &file));
+    Batch stored;
+    stored.examples = -1;
+    for (const auto& [key, value] : a.file) stored.uploaded.emplace(key, value);
+    call_plugin(a.name, "restore", [&] { return table.restore(a.self, &stored); });
   }
   if (opened && !restores) {
     require(a.saved.empty(), "adapter \"{}\": nothing asks for the saved \"{}\"; was it made with other sites?", id,

@@ -21,9 +21,14 @@ class Adapters : public Hooks {
   Adapters(std::shared_ptr<Model> model, uint64_t seed);
   ~Adapters() override;
   // create, open, attach at every site that matches its option `sites` (or the table's patterns); `saved`: values from
-  // a file by our parameter names. RGM_INVALID when a pattern matches nothing, with near names.
+  // a file by our parameter names; `file`: the plug-in's, for messages. RGM_INVALID when a pattern matches nothing,
+  // with near names.
   void add(const std::string& id, const rgm_adapter& table, const rgm_config& config,
-           std::map<std::string, Tensor> saved = {});
+           std::map<std::string, Tensor> saved = {}, const fs::path& file = {});
+
+  // Folds all of them into the weights of their sites, in the order they act, and forgets them. RGM_INVALID, with the
+  // reason, where one of them cannot be.
+  void merge();
 
   Parameters& parameters() { return parameters_; }  // of all of them; names are "lora.layers.0.attention.query.a"
   // Writes adapter_config.json and adapter_model.safetensors for each adapter: into `folder`, or folder/<id> when there
@@ -56,6 +61,8 @@ struct SavedAdapter {
 };
 // The adapter's own id and peft_type alone: enough to find the plug-in.
 SavedAdapter peek_adapter(const fs::path& folder);
+// The head of a classifier that was saved beside the adapter becomes the model's, if there is one.
+void take_saved_head(const fs::path& folder, Model& model);
 SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, const Model& model);
 
 }  // namespace rgm

@@ -128,8 +128,8 @@ class Model {
   // Outputs in the order of the bits of `want` (RGM_LOGPROBS ... as in the ABI). Where only log-probabilities and
   // entropy are wanted, the last token of a row is not read by the transformer: context + 1 tokens fit.
   std::vector<Tensor> forward(const Pass& pass, uint32_t want) const;
-  // Of each token, given those before it: its log-probability, and the likeliest token there, I32; (B, T) both, 0 and -1
-  // where nothing precedes it.
+  // Of each token, given those before it: its log-probability, and the likeliest token there, I32. (B, T) both; 0 and
+  // -1 where nothing precedes it.
   std::pair<Tensor, Tensor> predictions(const Pass& pass) const;
   // sum(-weights * logprobs), (); weights (B, T)
   Tensor cross_entropy(const Pass& pass, const Tensor& weights) const;

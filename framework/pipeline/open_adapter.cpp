@@ -50,7 +50,7 @@ void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& 
   Problems problems((folder / "adapter_config.json").string());
   const auto config = read_options(*component.data, YAML::Load(saved.options.dump()), problems);
   problems.raise();
-  adapters.add(component.data->id, table, *config, std::move(saved.tensors));
+  adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
 }
 
 }  // namespace rgm

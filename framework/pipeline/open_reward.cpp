@@ -3,6 +3,7 @@
 
 #include "host/tables.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -17,7 +18,7 @@ void attach(Reward& reward, uint64_t seed, bool trained, rgm_tokenizer* tokenize
   rgm_model_info info{};
   info.struct_size = sizeof info;
   fill_info(*reward.model, tokenizer, info);
-  check_status(reward.table->attach(reward.self, &info, reward.scope.get()));
+  call_plugin(reward.name, "attach", [&] { return reward.table->attach(reward.self, &info, reward.scope.get()); });
   reward.scope->closed = true;
 }
 
@@ -35,6 +36,7 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
   for (const Choice& choice : stage.rewards) {
     Reward reward;
     reward.id = choice.id;
+    reward.name = plugin_name("reward", choice.id, choice.component->path);
     reward.weight = choice.weight;
     reward.config = choice.config;
     const bool taken = !choice.from_stage.empty() || !choice.from_folder.empty();
@@ -47,7 +49,7 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
       check_tokenizer(reward, *train.policy);
     }
     reward.table = &choice.component->table<rgm_reward>();
-    check_status(reward.table->create(reward.config.get(), &reward.self));
+    call_plugin(reward.name, "create", [&] { return reward.table->create(reward.config.get(), &reward.self); });
     if (reward.table->attach) {
       if (!taken) reward.model = train.policy;
       attach(reward, train.seed, !taken, tokenizer_handle(reward.model->tokenizer()));

@@ -41,6 +41,8 @@ std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& aro
 std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, const std::shared_ptr<Model>& model,
                                       const Surroundings& around) {
   if (folders.empty()) return nullptr;
+  for (const fs::path& folder : folders) take_saved_head(folder, *model);
+  freeze(*model);
   auto adapters = std::make_shared<Adapters>(model, 0);
   for (const fs::path& folder : folders) add_saved_adapter(*adapters, folder, *model, around.registry);
   freeze(adapters->parameters());
@@ -51,11 +53,14 @@ std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, cons
 void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
   const std::vector<fs::path> earlier = adapters_of(stage.model, around);
   if (earlier.empty() && stage.adapters.empty()) return;
+  // A head that the pipeline asks for is a new one.
+  if (!stage.model.head_outputs)
+    for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
   out.adapters = std::make_unique<Adapters>(out.model, seed);
   for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
   if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
   for (const Choice& choice : stage.adapters)
-    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config);
+    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config, {}, choice.component->path);
 }
 
 // Models beside the policy. The reference makes itself when it is not given.
@@ -198,6 +203,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.setup.strategy = &stage.strategy.component->table<rgm_strategy>();
   out.setup.config = stage.strategy.config.get();
   out.setup.strategy_id = stage.strategy.id;
+  out.setup.strategy_name = plugin_name("strategy", stage.strategy.id, stage.strategy.component->path);
   out.setup.train = out.train.get();
   out.setup.main_source = main;
   out.setup.folder = around.run / stage.name;

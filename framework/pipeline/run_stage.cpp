@@ -44,8 +44,8 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
   // A base that nothing changed is kept once, where it came from.
-  const bool has_own = opened.model->extra().count() > 0 || opened.model->config().outputs > 0;
-  const bool keeps_base = !opened.adapters || base_changed || base_of(stage, around).empty() || has_own;
+  const bool keeps_base =
+      !opened.adapters || base_changed || base_of(stage, around).empty() || opened.model->extra().count() > 0;
   if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
   if (opened.adapters) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "pipeline/asked.hpp"
 #include "pipeline/foreign_names.hpp"
 #include "pipeline/yaml_text.hpp"
 
@@ -122,6 +123,7 @@ YamlMap::YamlMap(const Yaml& yaml, std::string what) : yaml_(yaml), what_(std::m
 
 std::optional<Yaml> YamlMap::find(std::string_view key) {
   if (!std::count(known_.begin(), known_.end(), key)) known_.emplace_back(key);
+  note_asked(what_, key, {});
   for (Item& item : items_)
     if (item.name == key) {
       item.asked = true;
@@ -163,36 +165,43 @@ void YamlMap::finish() {
 
 bool YamlMap::read(std::string_view key, std::string& out) {
   const auto value = find(key);
+  note_asked(what_, key, {Asked::Type::text});
   const auto got = value ? value->text() : std::nullopt;
   if (got) out = *got;
   return got.has_value();
 }
 bool YamlMap::read(std::string_view key, bool& out) {
   const auto value = find(key);
+  note_asked(what_, key, {Asked::Type::boolean});
   const auto got = value ? value->boolean() : std::nullopt;
   if (got) out = *got;
   return got.has_value();
 }
 bool YamlMap::read(std::string_view key, int64_t& out, int64_t min, int64_t max) {
   const auto value = find(key);
+  const bool open = max == std::numeric_limits<int64_t>::max();
+  note_asked(what_, key, {Asked::Type::integer, {.min = double(min), .max = open ? Range().max : double(max)}});
   const auto got = value ? value->integer(min, max) : std::nullopt;
   if (got) out = *got;
   return got.has_value();
 }
 bool YamlMap::read(std::string_view key, double& out, const Range& range) {
   const auto value = find(key);
+  note_asked(what_, key, {Asked::Type::number, range});
   const auto got = value ? value->number(range) : std::nullopt;
   if (got) out = *got;
   return got.has_value();
 }
 bool YamlMap::choose(std::string_view key, std::string& out, const std::vector<std::string>& words) {
   const auto value = find(key);
+  note_asked(what_, key, {Asked::Type::choice, {}, words});
   const auto got = value ? value->choice(words) : std::nullopt;
   if (got) out = *got;
   return got.has_value();
 }
 
 std::string not_known(std::string_view what, const std::string& name, const std::vector<std::string>& known) {
+  note_ids(what, known);
   const std::string near = did_you_mean(name, known);
   return fmt::format("{} \"{}\" is not known{}", what, name, near.empty() ? "; there are: " + join(known) : near);
 }

@@ -49,16 +49,28 @@ class Reader {
   // Exported names with the plug-in's prefix, and where each one's value stands.
   std::vector<std::pair<std::string, uint64_t>> entries() const {
     std::vector<std::pair<std::string, uint64_t>> found;
-    for (const Elf64_Shdr& s : sections_) {
-      if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections_.size()) continue;
-      for (uint64_t i = 0; i < s.sh_size / sizeof(Elf64_Sym); ++i) {
-        const auto symbol = at<Elf64_Sym>(s.sh_offset + i * sizeof(Elf64_Sym));
-        if (symbol.st_shndx == SHN_UNDEF) continue;
-        const std::string name = text_at(sections_[s.sh_link].sh_offset + symbol.st_name);
-        if (name.starts_with(entry_prefix)) found.emplace_back(name, symbol.st_value);
-      }
-    }
+    each_symbol([&](const Elf64_Sym& symbol, const std::string& name) {
+      if (symbol.st_shndx != SHN_UNDEF && name.starts_with(entry_prefix)) found.emplace_back(name, symbol.st_value);
+    });
     return found;
+  }
+
+  Symbols symbols() const {
+    Symbols out;
+    each_symbol([&](const Elf64_Sym& symbol, const std::string& name) {
+      const int binding = ELF64_ST_BIND(symbol.st_info), visibility = ELF64_ST_VISIBILITY(symbol.st_other);
+      if (name.empty() || binding == STB_LOCAL || ELF64_ST_TYPE(symbol.st_info) == STT_SECTION) return;
+      if (symbol.st_shndx != SHN_UNDEF && (visibility == STV_DEFAULT || visibility == STV_PROTECTED))
+        out.exported.push_back(name);
+      if (symbol.st_shndx == SHN_UNDEF && binding != STB_WEAK) out.undefined.push_back(name);
+    });
+    for (const Elf64_Shdr& s : sections_)
+      for (uint64_t i = 0;
+           s.sh_type == SHT_DYNAMIC && s.sh_link < sections_.size() && i < s.sh_size / sizeof(Elf64_Dyn); ++i) {
+        const auto entry = at<Elf64_Dyn>(s.sh_offset + i * sizeof(Elf64_Dyn));
+        if (entry.d_tag == DT_NEEDED) out.needed.push_back(text_at(sections_[s.sh_link].sh_offset + entry.d_un.d_val));
+      }
+    return out;
   }
 
   std::vector<std::pair<int, std::string>> components(uint64_t plugin) const {
@@ -70,6 +82,16 @@ class Reader {
   }
 
  private:
+  template <class F>
+  void each_symbol(F&& see) const {
+    for (const Elf64_Shdr& s : sections_) {
+      if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections_.size()) continue;
+      for (uint64_t i = 0; i < s.sh_size / sizeof(Elf64_Sym); ++i) {
+        const auto symbol = at<Elf64_Sym>(s.sh_offset + i * sizeof(Elf64_Sym));
+        see(symbol, text_at(sections_[s.sh_link].sh_offset + symbol.st_name));
+      }
+    }
+  }
   void range(uint64_t offset, uint64_t size) const {
     require(offset <= file_.size() && size <= file_.size() - offset, "it is cut off: a part of it is missing");
   }
@@ -112,6 +134,8 @@ class Reader {
 };
 
 }  // namespace
+
+Symbols symbols_of(std::span<const std::byte> file) { return Reader(file).symbols(); }
 
 Peek peek(std::span<const std::byte> file) {
   const Reader reader(file);

@@ -19,4 +19,11 @@ struct Peek {
 // Throws RGM_INVALID, without the file's name, when the bytes are not a whole shared library for this machine.
 Peek peek(std::span<const std::byte> file);
 
+// What the loader will look at.
+struct Symbols {
+  std::vector<std::string> exported, undefined;  // undefined ones that the file cannot do without
+  std::vector<std::string> needed;               // libraries that it is linked to
+};
+Symbols symbols_of(std::span<const std::byte> file);
+
 }  // namespace rgm

@@ -124,7 +124,16 @@ const rgm_plugin& Registry::load(File& f) {
 
 void Registry::start(File& f) {
   if (f.started) return;
-  if (load(f).init(host_) != RGM_OK) {
+  rgm_status status = RGM_OK;
+  try {
+    status = load(f).init(host_);
+  } catch (const Error&) {  // of load
+    throw;
+  } catch (...) {
+    failure("{} could not start: init threw an exception, where only a status may pass; its author has to correct it",
+            f.path.string());
+  }
+  if (status != RGM_OK) {
     const rgm_str text = host_->last_error();
     failure("{} could not start: {}", f.path.string(), std::string_view(text.data, text.size));
   }

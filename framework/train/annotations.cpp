@@ -57,17 +57,17 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
     setup.train->begin_step({&batch});
     {
       const RandomScope random({setup.train->seed, uint64_t(begin), 0, annotation_draws});
-      check_status(setup.strategy->annotate(self, setup.train, &batch));
+      call_plugin(setup.strategy_name, "annotate", [&] { return setup.strategy->annotate(self, setup.train, &batch); });
     }
     for (const auto& [name, column] : batch.columns) {
       if (const auto old = before.find(name); old != before.end()) {
         require(old->second == values_of(column), "{}: annotate changes the column \"{}\" of the data; it may add some",
-                setup.strategy_id, name);
+                setup.strategy_name, name);
         continue;
       }
       require(column.kind == ColumnKind::real || column.kind == ColumnKind::per_token,
               "{}: annotate adds the column \"{}\", which holds no real numbers; only those are kept",
-              setup.strategy_id, name);
+              setup.strategy_name, name);
       Column& kept = columns_[name];
       kept.per_token = column.kind == ColumnKind::per_token;
       auto values = by_example(batch, name, column);

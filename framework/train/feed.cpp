@@ -85,20 +85,21 @@ void Feed::from_experience() {
     {
       const NoGradient still;
       const RandomScope random({train.seed, uint64_t(train.rollout), 0, rollout_draws});
-      check_status(setup_.strategy->rollout(self_, &train, &prompts, &out));
+      call_plugin(setup_.strategy_name, "rollout",
+                  [&] { return setup_.strategy->rollout(self_, &train, &prompts, &out); });
     }
-    require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_id);
+    require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_name);
     experience_ = std::make_unique<Batch>(std::move(*out.batch));
     train.batches.clear();
     epochs_ = out.epochs;
     steps_ = out.steps;
     const auto units = int64_t(experience_units().size());
     require(epochs_ > 0 && steps_ > 0, "{}: a rollout asks for {} epochs of {} steps; at least one of each is needed",
-            setup_.strategy_id, epochs_, steps_);
+            setup_.strategy_name, epochs_, steps_);
     require(steps_ <= units,
             "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); take "
             "fewer steps, or a larger batch of prompts",
-            setup_.strategy_id, steps_, units);
+            setup_.strategy_name, steps_, units);
     used_ = 0;
     ++train.rollout;
   }

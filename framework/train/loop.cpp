@@ -64,6 +64,13 @@ bool Loop::one_step() {
   return !setup_.after_step || setup_.after_step(step_, tokens_);
 }
 
+void require_scalar(const Tensor& loss, const std::string& strategy) {
+  require(static_cast<bool>(loss), "{}: loss answered no tensor, one number was expected; its author has to correct it",
+          strategy);
+  require(loss.count() == 1, "{}: loss answered the shape {}, one number was expected; its author has to correct it",
+          strategy, loss.shape().text());
+}
+
 // The step that was begun does not count: what it left on the way is dropped.
 void Loop::end_early(const char* reason) {
   steps_ = --step_;
@@ -85,9 +92,9 @@ void Loop::learn(double rate) {
   for (size_t i = 0; i < batches.size(); ++i) {
     const RandomScope random({train_.seed, uint64_t(step_), uint32_t(i), 0});
     rgm_tensor* out = nullptr;
-    check_status(setup_.strategy->loss(self_, &train_, batches[i], &out));
+    call_plugin(setup_.strategy_name, "loss", [&] { return setup_.strategy->loss(self_, &train_, batches[i], &out); });
     const Tensor part = Tensor::adopt(out);
-    require(part && part.count() == 1, "{}: loss answered a tensor that is not a scalar", setup_.strategy_id);
+    require_scalar(part, setup_.strategy_name);
     if (!part.needs_gradient() && step_ == 1 && i == 0)
       invalid("{}: the loss depends on nothing that is trained; see `trainable` and `adapter`", train_.stage);
     if (part.needs_gradient()) backward(part);

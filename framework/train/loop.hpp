@@ -63,6 +63,9 @@ class Loop {
   TrainResult result_;
 };
 
+// What loss answered is one number; else the message names `strategy`.
+void require_scalar(const Tensor& loss, const std::string& strategy);
+
 class Stopwatch {  // adds the time it lives to a timing
  public:
   explicit Stopwatch(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}

@@ -25,11 +25,12 @@ Tensor Loop::held_out_loss() {
     if (interrupted()) throw Stopped();
     const RandomScope random({train_.seed, uint64_t(step_), i++, evaluation_draws});
     if (setup_.strategy->evaluate) {
-      check_status(setup_.strategy->evaluate(self_, &train_, &batch));
+      call_plugin(setup_.strategy_name, "evaluate", [&] { return setup_.strategy->evaluate(self_, &train_, &batch); });
     } else {
       rgm_tensor* out = nullptr;
-      check_status(setup_.strategy->loss(self_, &train_, &batch, &out));
+      call_plugin(setup_.strategy_name, "loss", [&] { return setup_.strategy->loss(self_, &train_, &batch, &out); });
       const Tensor part = Tensor::adopt(out);
+      require_scalar(part, setup_.strategy_name);
       sum = sum ? sum + part : part;
     }
     train_.batches.clear();

@@ -10,6 +10,7 @@ namespace rgm {
 
 Reward::Reward(Reward&& o) noexcept
     : id(std::move(o.id)),
+      name(std::move(o.name)),
       table(std::exchange(o.table, nullptr)),
       config(std::move(o.config)),
       self(std::exchange(o.self, nullptr)),

@@ -48,7 +48,7 @@ void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out
 
 // One configured reward: a rule, or a learned one with the model that carries it.
 struct Reward {
-  std::string id;
+  std::string id, name;  // the second for messages, with its file
   const rgm_reward* table = nullptr;
   std::shared_ptr<rgm_config> config;  // outlives `self`, which may point into it
   void* self = nullptr;

@@ -5,6 +5,7 @@
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/plugin_call.hpp"
 #include "train/session.hpp"
 
 namespace rgm {
@@ -169,7 +170,8 @@ std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const T
     pointers[e] = &items[e];
   }
   std::vector<float> out(n);
-  check_status(reward.table->score(reward.self, pointers.data(), uint32_t(n), out.data()));
+  call_plugin(reward.name, "score",
+              [&] { return reward.table->score(reward.self, pointers.data(), uint32_t(n), out.data()); });
   return out;
 }
 
@@ -178,7 +180,9 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   const Tensor hidden =
       model.forward({column(batch, name), column(batch, name + ".segments"), {}, 1}, RGM_HIDDEN).front();
   rgm_tensor* out = nullptr;
-  check_status(reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out));
+  call_plugin(reward.name, "scores", [&] {
+    return reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out);
+  });
   return Tensor::adopt(out);
 }
 
@@ -203,7 +207,8 @@ Tensor reward_loss(rgm_train& train, Batch& batch) {
     if (!reward.table->loss) continue;
     const Tensor scores = learned_scores(reward, *train.policy, batch);
     rgm_tensor* out = nullptr;
-    check_status(reward.table->loss(reward.self, &train, &batch, scores.get(), &out));
+    call_plugin(reward.name, "loss",
+                [&] { return reward.table->loss(reward.self, &train, &batch, scores.get(), &out); });
     return Tensor::adopt(out);
   }
   invalid("the strategy trains a reward, but the stage has none that learns; add one as `reward:`");

@@ -23,7 +23,9 @@ namespace {
 struct Instance {
   const rgm_strategy& table;
   void* self = nullptr;
-  Instance(const rgm_strategy& t, const rgm_config* config) : table(t) { check_status(table.create(config, &self)); }
+  explicit Instance(const TrainSetup& setup) : table(*setup.strategy) {
+    call_plugin(setup.strategy_name, "create", [&] { return table.create(setup.config, &self); });
+  }
   ~Instance() { table.destroy(self); }
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
@@ -51,12 +53,12 @@ TrainResult train(TrainSetup& setup) {
   if (const std::string& prompt = setup.settings.sample_prompt; !prompt.empty() && setup.strategy->loss)
     require(!session.policy->tokenizer()->encode(prompt).empty(), "{}: sample: the prompt has no tokens",
             session.stage);
-  const Instance strategy(*setup.strategy, setup.config);
+  const Instance strategy(setup);
   make_roles(setup);
   if (setup.strategy->prepare) {
     const NoGradient still;
     const RandomScope random({session.seed, 0, 0, 0});
-    check_status(setup.strategy->prepare(strategy.self, &session));
+    call_plugin(setup.strategy_name, "prepare", [&] { return setup.strategy->prepare(strategy.self, &session); });
   }
   session.close_scopes();
   if (!setup.strategy->loss) return write_rows(setup, strategy.self);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/plugin_call.hpp"
 #include "train/session.hpp"
 #include "train/settings.hpp"
 
@@ -18,8 +19,8 @@ namespace rgm {
 struct TrainSetup {
   TrainSettings settings;
   const rgm_strategy* strategy = nullptr;
-  const rgm_config* config = nullptr;  // of the strategy
-  std::string strategy_id;
+  const rgm_config* config = nullptr;                      // of the strategy
+  std::string strategy_id, strategy_name;                  // the second for messages, with its file
   rgm_train* train = nullptr;                              // roles, rewards and wishes filled in
   std::vector<Parameters*> parameters;                     // all stores with something trained or to be checkpointed
   std::map<std::string, std::unique_ptr<Source>> sources;  // by the pipeline's names

@@ -22,7 +22,7 @@ TEST(Program, HelpsAndSaysItsVersion) {
 }
 
 TEST(Program, EveryCommandHasHelpWithAnExample) {
-  for (const char* command : {"run", "check", "plan", "generate", "plugins", "bench", "new"}) {
+  for (const char* command : {"run", "check", "plan", "generate", "plugins", "schema", "bench", "new"}) {
     const Said help = regimen(std::string(command) + " --help");
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Example: regimen ")) << command;

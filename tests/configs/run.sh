@@ -31,7 +31,7 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
   fi
   shorter=()
   while read -r one; do shorter+=(--set "stages.$one.steps=3"); done \
-    < <(awk '$1 == "-" && $2 == "name:" { print $3 }' "$file")
+    < <(sed -n 's/^ *- {\{0,1\}name: *\([a-z0-9_-]*\).*/\1/p' "$file")
   if grep -q '^ *sample:' "$file"; then shorter+=(--set "stages.$stage.sample.tokens=8"); fi
   if ! "$program" run "$file" --out "$out/$name" "${shorter[@]}" >"$out/said" 2>&1 ||
     [[ ! -s $out/$name/report.html ]]; then

@@ -42,9 +42,11 @@ class Contract : public testing::Test {
   // Runs a pipeline of these stages; what the program said ends in `said_`.
   int run(const std::vector<std::string>& plugins, const std::string& stages, const std::string& out = "run",
           const std::string& more = "") {
-    std::string yaml = "regimen: 1\nname: contract\nseed: 7\nbackend: reference\nplugins:\n";
+    std::string yaml = "regimen: 1\nname: contract\nseed: 7\nbackend: reference\nplugins: [";
     for (const std::string& plugin : plugins)
-      yaml += "  - " REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures/" + plugin + ".so\n";
+      yaml += (yaml.ends_with('[') ? "" : ", ") + std::string(REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures/") +
+              plugin + ".so";
+    yaml += "]\n";
     write("pipeline.yaml", yaml + "stages:\n" + stages);
     const std::string said = (folder_ / "said").string();
     const std::string command = std::string(REGIMEN_PROGRAM) + " run " + (folder_ / "pipeline.yaml").string() +
@@ -108,7 +110,7 @@ class Contract : public testing::Test {
 };
 
 TEST_F(Contract, AnAdapterTrainsBesideAFrozenBaseWhoseBytesStay) {
-  ASSERT_EQ(run({"lora"}, base() + adapted("lora: {rank: 4, dropout: 0.1}")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("lora: {rank: 4, dropout: 0.1}")), 0) << said_;
   expect_falls("adapted", "validation_loss", 0.05);
   EXPECT_TRUE(result("adapted").at("base_unchanged").get<bool>());
   // rank 4 on query and value of 2 layers: 2 x 2 x (4 x 16 + 16 x 4)
@@ -120,7 +122,7 @@ TEST_F(Contract, AnAdapterTrainsBesideAFrozenBaseWhoseBytesStay) {
 }
 
 TEST_F(Contract, APrefixWithProjectionIsSharedByAllLayers) {
-  ASSERT_EQ(run({"prefix"}, base() + adapted("prefix: {tokens: 3, projection: true, hidden: 8}")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("prefix: {length: 3, projection: true, hidden: 8}")), 0) << said_;
   expect_falls("adapted", "validation_loss", 0.05);
   EXPECT_TRUE(result("adapted").at("base_unchanged").get<bool>());
   // 3 x 16 to be projected, 16 to 8 and 8 to 2 layers x 2 x 16, both with bias
@@ -130,14 +132,13 @@ TEST_F(Contract, APrefixWithProjectionIsSharedByAllLayers) {
 }
 
 TEST_F(Contract, APrefixOfOneLayerIsDecodedAsItWasTrained) {
-  ASSERT_EQ(run({"prefix"}, base() + adapted("prefix: {tokens: 3, sites: [\"layers.1.attention\"]}")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("prefix: {length: 3, sites: [\"layers.1.attention\"]}")), 0) << said_;
   expect_falls("adapted", "validation_loss", 0.02);
 }
 
 TEST_F(Contract, ASoftPromptIsItsTextAtFirst) {
   // A rate that moves nothing: what is saved is what it began with.
-  ASSERT_EQ(run({"soft_prompt"}, base(2) + adapted("soft_prompt: {tokens: 10, init: text, text: the cat}", "1e-30")), 0)
-      << said_;
+  ASSERT_EQ(run({}, base(2) + adapted("soft_prompt: {length: 10, init: text, text: the cat}", "1e-30")), 0) << said_;
   const auto prompt = numbers("adapted/adapter/adapter_model.safetensors", "prompt_embeddings");
   const auto table = numbers("base/model/model.safetensors", "transformer.wte.weight");
   const std::string text = "the catthe";  // repeated until ten tokens are full
@@ -147,16 +148,14 @@ TEST_F(Contract, ASoftPromptIsItsTextAtFirst) {
 }
 
 TEST_F(Contract, ASoftPromptStartsFromTextAndTrains) {
-  ASSERT_EQ(run({"soft_prompt"},
-                base(300) + adapted("soft_prompt: {tokens: 4, init: text, text: the cat}", "0.03", "half.txt")),
-            0)
+  ASSERT_EQ(run({}, base(300) + adapted("soft_prompt: {length: 4, init: text, text: the cat}", "0.03", "half.txt")), 0)
       << said_;
   expect_falls("adapted", "validation_loss", 0.05);
   EXPECT_EQ(result("adapted").at("trained_parameters"), 4 * 16);
 }
 
 TEST_F(Contract, AnInputHookRescalesWhatALinearLayerReads) {
-  ASSERT_EQ(run({"ia3"}, base() + adapted("ia3: {}")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("ia3: {}")), 0) << said_;
   expect_falls("adapted", "validation_loss", 0.05);
   // keys and values (16 each) and the input of mlp.down (64), 2 layers
   EXPECT_EQ(result("adapted").at("trained_parameters"), 2 * (16 + 16 + 64));
@@ -382,16 +381,16 @@ TEST_F(Contract, ATeacherIsReadWithItsAdapters) {
     return "  - {name: student, strategy: {distill: {divergence: forward, share: 1}}, teacher: {from: " + teacher +
            "}, model: {from: base}, data: {train: {text: text.txt}}, steps: 1, batch: 4}\n";
   };
-  ASSERT_EQ(run({"distill", "lora"}, base() + adapted("lora: {rank: 4}") + pupil("base")), 0) << said_;
+  ASSERT_EQ(run({"distill"}, base() + adapted("lora: {rank: 4}") + pupil("base")), 0) << said_;
   EXPECT_NEAR(result("student").at("loss").get<double>(), 0, 1e-5);  // it is its own teacher
-  ASSERT_EQ(run({"distill", "lora"}, base() + adapted("lora: {rank: 4}") + pupil("adapted")), 0) << said_;
+  ASSERT_EQ(run({"distill"}, base() + adapted("lora: {rank: 4}") + pupil("adapted")), 0) << said_;
   EXPECT_GT(result("student").at("loss").get<double>(), 1e-3);
 }
 
 TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
   const auto broken = [&](const std::string& stage) { return run({"faulty"}, base(1) + stage); };
   EXPECT_EQ(broken(adapted("faulty_adapter: {fault: shape}")), 2);
-  EXPECT_TRUE(said("\"faulty_adapter\": its hook output answered the shape (16) at layers.0.mlp")) << said_;
+  EXPECT_TRUE(said("faulty.so): its hook output answered the shape (16) at layers.0.mlp")) << said_;
   EXPECT_EQ(broken(adapted("faulty_adapter: {fault: late}")), 2);
   EXPECT_TRUE(said("late is asked for too late")) << said_;
   write("rows.jsonl", "{\"text\": \"the cat\", \"target\": 1}\n{\"text\": \"a dog\", \"target\": 2}\n");

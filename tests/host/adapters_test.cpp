@@ -8,7 +8,9 @@ namespace {
 
 using testing::HasSubstr;
 
-const char* few_tokens(const std::string& id) { return id == "prefix" || id == "soft_prompt" ? "{tokens: 3}" : "{}"; }
+constexpr const char* all_adapters[] = {"lora", "ia3", "prefix", "soft_prompt", "series", "parallel"};
+
+const char* few_tokens(const std::string& id) { return id == "prefix" || id == "soft_prompt" ? "{length: 3}" : "{}"; }
 
 class AdaptersTest : public TensorTest {
  protected:
@@ -28,7 +30,7 @@ TEST_F(AdaptersTest, Ia3StartsAsTheBaseModel) { expect_near(Adapted("ia3").logpr
 
 TEST_F(AdaptersTest, VirtualTokensAppearInNoOutput) {
   for (const char* id : {"prefix", "soft_prompt"}) {
-    const Adapted adapted(id, "{tokens: 3}");
+    const Adapted adapted(id, "{length: 3}");
     adapted.disturb();
     const Tensor y = adapted.logprobs();
     EXPECT_EQ(y.shape(), (Shape{2, 9})) << id;
@@ -38,7 +40,7 @@ TEST_F(AdaptersTest, VirtualTokensAppearInNoOutput) {
 }
 
 TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {
-  for (const char* id : {"lora", "ia3", "prefix", "soft_prompt"}) {
+  for (const char* id : all_adapters) {
     const Adapted adapted(id, few_tokens(id));
     adapted.disturb();
     backward(ops::sum(adapted.logprobs()));
@@ -52,7 +54,7 @@ TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {
 
 TEST_F(AdaptersTest, SavedAdaptersComeBackAsTheyWere) {
   for (const char* family : {"gpt2", "llama"})
-    for (const char* id : {"lora", "ia3", "prefix", "soft_prompt"}) {
+    for (const char* id : all_adapters) {
       const ScratchFolder folder;
       const Adapted first(id, few_tokens(id), {}, family);
       first.disturb();
@@ -66,11 +68,11 @@ TEST_F(AdaptersTest, SavedAdaptersComeBackAsTheyWere) {
 
 TEST_F(AdaptersTest, AProjectedPrefixIsSavedFinished) {
   const ScratchFolder folder;
-  const Adapted first("prefix", "{tokens: 2, projection: true}");
+  const Adapted first("prefix", "{length: 2, projection: true}");
   first.disturb();
   first.adapters->save(folder.path(), "base");
   const SavedAdapter saved = open_adapter(folder.path(), fixture("prefix").table<rgm_adapter>(), *first.model);
-  EXPECT_EQ(saved.options["tokens"], 2);
+  EXPECT_EQ(saved.options["length"], 2);
   EXPECT_FALSE(saved.options.contains("projection"));
   const Adapted second("prefix", saved.options.dump(), saved.tensors);
   EXPECT_EQ(to_host(second.logprobs()), to_host(first.logprobs()));
@@ -120,7 +122,7 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAFusedModule) {
 
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
   const ScratchFolder folder;
-  Adapted("prefix", "{tokens: 2}", {}, "llama").adapters->save(folder.path(), "base");
+  Adapted("prefix", "{length: 2}", {}, "llama").adapters->save(folder.path(), "base");
   const auto config = nlohmann::json::parse(read_file(folder.path() / "adapter_config.json"));
   EXPECT_EQ(config["num_layers"], 2);
   EXPECT_EQ(config["num_attention_heads"], 2);  // that keys have

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Every header of the SDK compiles alone: the ABI as C11 and C++20, the layer over it as C++20, with the compilers that
-# are here; and what the SDK should refuse is refused with the right words.
+# Every header of the SDK compiles alone: the ABI as C11, C17 and C++20, the layer over it as C++20, with the compilers
+# that are here; every offset and constant is where it was recorded; and what the SDK should refuse is refused with the
+# right words.
 #   headers.sh SDK TESTS: the folders sdk/ and tests/sdk/
 set -euo pipefail
 sdk=$1 tests=$2
@@ -17,8 +18,10 @@ for name in "${cxx[@]}"; do  # libc++ too, where it is installed
 done
 echo "with: ${cc[*]}, $(cxx_of | paste -sd, -)"
 
-for header in "$sdk"/include/regimen/abi.h "$sdk"/include/regimen/abi/*.h; do
-  for c in "${cc[@]}"; do $c -x c -std=c11 "${strict[@]}" "$header"; done
+for header in "$sdk"/include/regimen/abi.h "$sdk"/include/regimen/abi/*.h "$tests/abi/layout.h"; do
+  for c in "${cc[@]}"; do
+    for standard in c11 c17; do $c -x c -std=$standard "${strict[@]}" "$header"; done
+  done
   cxx_of | while read -r c; do $c -x c++ -std=c++20 "${strict[@]}" "$header"; done
   # no hole inside a struct either
   gcc -x c -std=c11 "${strict[@]}" -Wpadded "$header"

@@ -1,0 +1,31 @@
+// plugins_check.cpp - `regimen plugins check FILE.so`: is a plug-in sound? For its author, before anybody else has it.
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "inspect/inspect.hpp"
+
+namespace rgm {
+
+int check_plugin_file(const std::vector<std::string>& arguments) {
+  const auto given =
+      cli::parse({.command = "plugins check",
+                  .line = "FILE.so",
+                  .text = "Tries a plug-in file, wherever it lies: its symbols, tables and options, every "
+                          "callback on sense and nonsense,\ngradients against differences, a backend's "
+                          "kernels against the reference. Each check runs in a process of its own,\n"
+                          "so a crash is a line of the report. Exit status 0 sound, 1 not, 2 no such "
+                          "file.",
+                  .example = "regimen plugins check build/focal_loss.so",
+                  .places = {"file"}},
+                 {}, arguments);
+  if (!given) return 0;
+  require(given->count("file") > 0, "plugins check: which file? As in `regimen plugins check build/focal_loss.so`");
+  const std::string file = (*given)["file"].as<std::string>();
+  const std::vector<inspect::Finding> findings = inspect::inspect(file);
+  fmt::print("{}", inspect::report(file, findings));
+  return inspect::all_sound(findings) ? 0 : 1;
+}
+
+}  // namespace rgm

@@ -1,0 +1,27 @@
+// schema.cpp - `regimen schema`: the grammar of pipelines as a JSON Schema, for an editor.
+#include "pipeline/schema.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+
+namespace rgm {
+
+int print_schema(const std::vector<std::string>& arguments) {
+  const auto given = cli::parse({.command = "schema",
+                                 .line = "",
+                                 .text = "Writes a JSON Schema (draft 2020-12) of pipelines, with the options of every "
+                                         "plug-in that is installed or in\n$REGIMEN_PLUGIN_PATH. An editor completes "
+                                         "and checks with it; all that is wrong says `regimen check`.",
+                                 .example = "regimen schema > regimen.schema.json"},
+                                {}, arguments);
+  if (!given) return 0;
+  Registry registry;
+  fmt::print("{}\n", pipeline_schema(registry).dump(2));
+  return 0;
+}
+
+}  // namespace rgm

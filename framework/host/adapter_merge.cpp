@@ -1,0 +1,38 @@
+// adapter_merge.cpp - adapters folded into the linear layers that they act on.
+#include "host/adapter_instance.hpp"
+#include "tensor/tape.hpp"
+
+namespace rgm {
+namespace {
+
+// Why no weight of a linear layer does the same.
+std::string why_not(const rgm_adapter& table) {
+  if (RGM_HAS(&table, key_values)) return "it puts keys and values in front of the text";
+  if (RGM_HAS(&table, prompt)) return "it puts vectors in front of the text";
+  return "it computes more than a linear layer does";
+}
+
+}  // namespace
+
+void Adapters::merge() {
+  const NoGradient no_gradient;
+  for (const auto& a : instances_) {
+    require(RGM_HAS(a->table, merge), "adapter \"{}\" cannot be merged: {}; give it with --adapter instead", a->id,
+            why_not(*a->table));
+    for (const Instance::Place& place : a->places) {
+      const SiteInfo& site = model_->sites()[place.site];
+      rgm_tensor *weight = nullptr, *bias = nullptr;
+      check_status(a->table->merge(a->self, place.state, site.weight.get(), site.bias.get(), &weight, &bias));
+      const Tensor w = Tensor::adopt(weight), b = Tensor::adopt(bias);
+      require(w && w.shape() == site.weight.shape(), "adapter \"{}\": merged, {} has no weight of the shape {}", a->id,
+              site.name, site.weight.shape().text());
+      require(!b || site.bias, "adapter \"{}\" cannot be merged: {} would need a bias, which this family has not",
+              a->id, site.name);
+      assign(site.weight, w);
+      if (b) assign(site.bias, b);
+    }
+  }
+  instances_.clear();
+}
+
+}  // namespace rgm

@@ -1,0 +1,117 @@
+// inspect.cpp - the list of checks, each in a child process of its own, and the page that tells what came out.
+#include "inspect/inspect.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "inspect/opened.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm::inspect {
+namespace {
+
+constexpr int most_seconds = 120;
+
+std::vector<Step> steps_of(int kind) {
+  switch (kind) {
+    case RGM_KIND_STRATEGY: return strategy_steps();
+    case RGM_KIND_ADAPTER: return adapter_steps();
+    case RGM_KIND_REWARD: return reward_steps();
+    case RGM_KIND_BACKEND: return backend_steps();
+    default: return {};
+  }
+}
+
+// Runs one check; false when it did not come to its end.
+bool add(std::vector<Finding>& all, const std::string& part, const std::string& step, const Told& told) {
+  for (const nlohmann::json& line : told.lines) {
+    if (!line.contains("verdict")) continue;
+    const std::string verdict = line["verdict"];
+    all.push_back({part, step,
+                   verdict == "ok"        ? Verdict::ok
+                   : verdict == "skipped" ? Verdict::skipped
+                                          : Verdict::failed,
+                   line.value("text", "")});
+  }
+  if (!told.end.empty()) all.push_back({part, step, Verdict::failed, told.end});
+  return told.end.empty();
+}
+
+// The constant as the host reads it: versions, ids, tables, options. Tells what is in it, a line a component.
+void check_tables(const fs::path& file, const Pen& pen) {
+  pen.at("loading it");
+  PluginFile plugin_file(file);
+  const rgm_plugin& plugin = plugin_file.load(RGM_ABI_MINOR);
+  int options = 0, components = 0;
+  for (const rgm_component* const* c = plugin.components; *c; ++c) {
+    pen.write({{"kind", (*c)->kind}, {"id", (*c)->id}});
+    ++components;
+    options += static_cast<int>(options_of(**c).size());
+  }
+  pen.write({{"verdict", "ok"},
+             {"text", fmt::format("\"{}\" {} for ABI 1.{}, needs a host from 1.{} on; {} component{}, {} options",
+                                  plugin.name, plugin.version, plugin.abi_minor, plugin.min_host_minor, components,
+                                  components == 1 ? "" : "s", options)}});
+}
+
+}  // namespace
+
+std::vector<Finding> inspect(const fs::path& file) {
+  std::error_code error;
+  if (!fs::exists(file, error)) invalid("{}: there is no such file; build the plug-in first", file.string());
+  const fs::path path = fs::absolute(file).lexically_normal();
+  std::vector<Finding> all;
+  const auto opening = in_child(
+      [&](const Pen& pen) {
+        pen.at("reading it");
+        const PluginFile read(path);
+        require(read.has_entry(),
+                "it does not export regimen_plugin_v1, so it is no plug-in; build it with "
+                "regimen_add_plugin");
+        pen.write({{"verdict", "ok"}, {"text", "SHA-256 " + read.sha256()}});
+      },
+      most_seconds);
+  if (!add(all, "file", "read", opening)) return all;
+  if (!add(all, "file", "symbols", in_child([&](const Pen& pen) { check_symbols(path, pen); }, most_seconds)))
+    return all;
+  const Told tables = in_child([&](const Pen& pen) { check_tables(path, pen); }, most_seconds);
+  if (!add(all, "file", "tables", tables)) return all;
+
+  for (const nlohmann::json& line : tables.lines) {
+    if (!line.contains("kind")) continue;
+    const int kind = line["kind"];
+    const std::string id = line["id"], part = fmt::format("{} \"{}\"", kind_name(kind), id);
+    if (steps_of(kind).empty())
+      all.push_back({part, "kind", Verdict::skipped, "this host does not know the kind: update it"});
+    for (const Step& step : steps_of(kind))
+      add(all, part, step.name,
+          in_child(
+              [&](const Pen& pen) {
+                log::set_level(log::Level::warning);
+                pen.at("loading it");
+                Opened opened(path, pen);
+                step.run(opened, id);
+              },
+              most_seconds));
+  }
+  return all;
+}
+
+bool all_sound(const std::vector<Finding>& findings) {
+  return std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.verdict == Verdict::failed; });
+}
+
+std::string report(const fs::path& file, const std::vector<Finding>& findings) {
+  std::string out = file.string() + "\n", part;
+  size_t failed = 0;
+  for (const Finding& f : findings) {
+    if (f.part != part) out += fmt::format("\n{}\n", part = f.part);
+    const char* const word = f.verdict == Verdict::ok ? "ok" : f.verdict == Verdict::skipped ? "skipped" : "FAILED";
+    out += fmt::format("  {:<10} {:<8} {}\n", f.step, word, f.text);
+    failed += f.verdict == Verdict::failed;
+  }
+  return out + (failed == 0 ? fmt::format("\nsound: {} checks\n", findings.size())
+                            : fmt::format("\n{} of {} checks failed\n", failed, findings.size()));
+}
+
+}  // namespace rgm::inspect

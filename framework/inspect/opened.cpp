@@ -1,0 +1,101 @@
+// opened.cpp - the plug-in under trial in its child process, and what a callback may do with nonsense.
+#include "inspect/opened.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.hpp"
+#include "host/host.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm::inspect {
+namespace {
+
+int detaches = 0;
+
+rgm_status counting_detach(rgm_tensor* x, rgm_tensor** out) {
+  ++detaches;
+  return host_table()->tensors->detach(x, out);
+}
+
+}  // namespace
+
+const rgm_host* Opened::counting_host() {
+  static const rgm_tensor_api tensors = [] {
+    rgm_tensor_api t = *host_table()->tensors;
+    t.detach = counting_detach;
+    return t;
+  }();
+  static const rgm_host host = [] {
+    rgm_host h = *host_table();
+    h.tensors = &tensors;
+    return h;
+  }();
+  return &host;
+}
+
+int Opened::detached() { return detaches; }
+
+bool Opened::open_reference() {
+  const std::vector<std::string> ids = registry.ids(RGM_KIND_BACKEND);
+  if (!std::count(ids.begin(), ids.end(), "reference")) {
+    skipped("the backend \"reference\", on which it would be tried, is not installed");
+    return false;
+  }
+  device_ = open_device(choose_backend("reference", registry), registry);
+  return true;
+}
+
+void try_nonsense(const Opened& opened, Refusals& seen, const std::string& what,
+                  const std::function<rgm_status(rgm_tensor** out)>& call) {
+  opened.at(what);
+  keep_failure(RGM_OK, "");
+  rgm_tensor* out = nullptr;
+  rgm_status status = RGM_OK;
+  try {
+    status = call(&out);
+  } catch (...) {
+    seen.wrong.push_back(what + ": an exception came out of it, where only a status may");
+    return;
+  }
+  if (status == RGM_OK) {
+    ++seen.answered;
+    Tensor::adopt(out);
+    return;
+  }
+  ++seen.refused;
+  if (out) seen.wrong.push_back(what + ": failed, but answered something too: outputs stay as they are on failure");
+  if (last_failure().empty()) seen.wrong.push_back(what + ": failed without a text; say why with host->fail");
+}
+
+void tell(const Opened& opened, const Refusals& seen) {
+  for (const std::string& wrong : seen.wrong) opened.failed("{}", wrong);
+  if (!seen.wrong.empty()) return;
+  if (seen.refused + seen.answered == 0)
+    opened.skipped("no callback takes a tensor");
+  else
+    opened.ok("{} calls with nonsense: {} refused with a reason, {} answered", seen.refused + seen.answered,
+              seen.refused, seen.answered);
+}
+
+std::string sample_options(const rgm_component& component) {
+  nlohmann::json given = nlohmann::json::object();
+  for (const rgm_option& o : options_of(component)) {
+    if (!(o.flags & RGM_REQUIRED)) continue;
+    const double low = std::isfinite(o.min) ? o.min : std::isfinite(o.max) ? o.max : 1;
+    nlohmann::json one;
+    switch (o.type) {
+      case RGM_BOOLEAN: one = true; break;
+      case RGM_INTEGER:
+      case RGM_INTEGERS: one = static_cast<int64_t>(std::ceil(low)); break;
+      case RGM_REAL:
+      case RGM_REALS: one = low; break;
+      case RGM_CHOICE: one = o.choices[0]; break;
+      default: one = "sample"; break;
+    }
+    given[o.key] = o.type >= RGM_INTEGERS ? nlohmann::json::array({one}) : one;
+  }
+  return given.dump();
+}
+
+}  // namespace rgm::inspect

@@ -1,0 +1,82 @@
+// opened.hpp - what a check works with, in its child process: the plug-in under trial, loaded and started with the
+// host's table, a device, and where findings go.
+#pragma once
+#include <memory>
+#include <optional>
+
+#include "inspect/child.hpp"
+#include "inspect/inspect.hpp"
+#include "model/parameters.hpp"
+#include "pipeline/device.hpp"
+#include "plugins/registry.hpp"
+
+namespace rgm::inspect {
+
+class Opened {
+ public:
+  Opened(const fs::path& file, const Pen& pen) : file(file), pen(pen), registry(counting_host()) { registry.add(file); }
+
+  // The component, started. It comes before an installed one of the same id.
+  const Component& component(int kind, const std::string& id) { return registry.find(kind, id); }
+  // The reference backend's device, made current; false when it is not installed, which is then said.
+  bool open_reference();
+
+  void at(const std::string& what) const { pen.at(what); }
+  template <class... A>
+  void ok(fmt::format_string<A...> text, A&&... args) const {
+    tell("ok", fmt::format(text, std::forward<A>(args)...));
+  }
+  template <class... A>
+  void skipped(fmt::format_string<A...> text, A&&... args) const {
+    tell("skipped", fmt::format(text, std::forward<A>(args)...));
+  }
+  template <class... A>
+  void failed(fmt::format_string<A...> text, A&&... args) const {
+    tell("failed", fmt::format(text, std::forward<A>(args)...));
+  }
+
+  fs::path file;
+  const Pen& pen;
+  Registry registry;
+
+  // The host's table, which counts how often a plug-in asked for values without their gradient: differences of a loss
+  // say nothing about what such a loss means by its gradient.
+  static const rgm_host* counting_host();
+  static int detached();  // so far
+
+ private:
+  void tell(const char* verdict, const std::string& text) const { pen.write({{"verdict", verdict}, {"text", text}}); }
+  std::shared_ptr<Device> device_;
+};
+
+// What happened when a callback was given nonsense.
+struct Refusals {
+  int refused = 0, answered = 0;
+  std::vector<std::string> wrong;  // what should not have happened
+};
+// Calls, and looks whether the border was kept: no exception, a text with each failure, `out` untouched by it.
+void try_nonsense(const Opened& opened, Refusals& seen, const std::string& what,
+                  const std::function<rgm_status(rgm_tensor** out)>& call);
+void tell(const Opened& opened, const Refusals& seen);
+
+// A value for each option that must be given, as a pipeline's YAML would; the rest are defaults.
+std::string sample_options(const rgm_component& component);
+
+// One check of one component.
+struct Step {
+  const char* name;
+  void (*run)(Opened& opened, const std::string& id);
+};
+std::vector<Step> strategy_steps();
+std::vector<Step> adapter_steps();
+std::vector<Step> reward_steps();
+std::vector<Step> backend_steps();
+// Of the file itself, before any component.
+void check_symbols(const fs::path& file, const Pen& pen);
+
+// -- gradient.cpp
+// Compares what backward() says of `loss` with differences of its values along the gradient and along a random
+// direction, for up to twelve of the parameters; tells the result. `loss` makes the same random draws at every call.
+void check_gradients(const Opened& opened, const std::vector<Parameters*>& stores, const std::function<Tensor()>& loss);
+
+}  // namespace rgm::inspect

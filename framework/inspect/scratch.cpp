@@ -1,0 +1,44 @@
+// scratch.cpp - where trials put their files, and what they train.
+#include "inspect/scratch.hpp"
+
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm::inspect {
+
+ScratchFolder::ScratchFolder() {
+  std::string name = (fs::temp_directory_path() / "regimen-check-XXXXXX").string();
+  if (!::mkdtemp(name.data())) failure("{}: no folder can be made there", fs::temp_directory_path().string());
+  path_ = name;
+}
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+std::shared_ptr<Model> tiny_model() {
+  ModelConfig c;
+  c.family = &family("gpt2");
+  c.layers = 2, c.heads = 4, c.kv_heads = 4, c.head_dim = 4, c.channels = 16, c.hidden = 32, c.context = 32;
+  c.vocabulary = byte_tokenizer()->vocabulary();
+  auto model = Model::create(c, byte_tokenizer(), 7);
+  const NoGradient still;
+  for (Parameter& p : model->parameters().all())
+    if (p.value.rank() == 2) assign(p.value, 4 * p.value);
+  return model;
+}
+
+void save_tiny_model(const fs::path& folder) {
+  fs::create_directories(folder);
+  tiny_model()->save(folder);
+}
+
+Tensor tiny_tokens(int64_t rows, int64_t length) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < rows * length; ++i) ids.push_back(static_cast<int32_t>('a' + (i * i + 3 * i) % 26));
+  return from_host(std::span<const int32_t>(ids), {rows, length});
+}
+
+}  // namespace rgm::inspect

@@ -1,0 +1,137 @@
+// plugins_check_test.cpp - `regimen plugins check FILE.so`: what is sound passes, and each fixture fails at what it is
+// named after, a crash of it included.
+#include <gmock/gmock.h>
+
+#include "cli/program.hpp"
+#include "plugins/folder.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+// Where the fixture is built, which is no folder of plug-ins.
+Said check(const std::string& fixture) {
+  return regimen("plugins check " + std::string(REGIMEN_FIXTURE_DIRECTORY) + "/plugins/" + fixture + ".so");
+}
+Said check_method(const std::string& method) {
+  return regimen("plugins check " + std::string(REGIMEN_BUILD_DIRECTORY) + "/" + method + ".so");
+}
+
+TEST(PluginsCheck, ASoundStrategyPasses) {
+  const Said said = check_method("lib/regimen/pretrain");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, AllOf(HasSubstr("symbols    ok       regimen_plugin_v1 alone is exported"),
+                              HasSubstr("strategy \"pretrain\""), HasSubstr("5 refused with a reason, 0 answered"),
+                              ContainsRegex("gradients +ok +[0-9]+ of 28 parameters"), ContainsRegex("run +ok"),
+                              HasSubstr("\nsound: 7 checks\n")));
+}
+
+TEST(PluginsCheck, ASoundAdapterPasses) {
+  const Said said = check_method("lib/regimen/lora");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, AllOf(HasSubstr("4 of 19 sites of a small model by *.attention.query, *.attention.value"),
+                              ContainsRegex("gradients +ok +8 of 8 parameters"),
+                              HasSubstr("saved and opened again, as PEFT's LORA")));
+}
+
+// Its strategy reads the columns of the reward that lies in the same file.
+TEST(PluginsCheck, ASoundRewardPasses) {
+  const Said said = check_method("lib/regimen-fixtures/ranking");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"), ContainsRegex("run +ok")));
+}
+
+TEST(PluginsCheck, ASoundBackendPasses) {
+  const Said said = check_method("lib/regimen/reference");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, AllOf(HasSubstr("parallel_for visits each number once"),
+                              ContainsRegex("kernels +ok +[0-9]+ cases as the reference, 0 that the host composes")));
+}
+
+TEST(PluginsCheck, ABackendWithoutItsDeviceIsNotJudged) {
+  const Said said = check("unusable_backend");
+  EXPECT_EQ(said.status, 0) << said.out;
+  EXPECT_THAT(said.out, ContainsRegex("kernels +skipped +it finds no device here: no abacus is connected"));
+}
+
+TEST(PluginsCheck, CrashesWhenLoaded) {
+  const Said said = check("crashes_when_loaded");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, AllOf(HasSubstr("crashes_when_loaded.so"),
+                              HasSubstr("FAILED   crashed: signal 11 in loading it"), HasSubstr("checks failed")));
+}
+
+TEST(PluginsCheck, DiesInScore) {
+  const Said said = check("dies_in_score");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, HasSubstr("answers    FAILED   crashed: signal 6 in score of an empty answer"));
+}
+
+TEST(PluginsCheck, WrongGradient) {
+  const Said said = check("wrong_gradient");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, ContainsRegex("gradients +FAILED +the gradient of .* has the slope"));
+  EXPECT_THAT(said.out, ContainsRegex("1 of 7 checks failed"));
+}
+
+TEST(PluginsCheck, ThrowsInCreate) {
+  const Said said = check("throws_in_create");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, HasSubstr("create     FAILED   failed in create: no such table"));
+}
+
+TEST(PluginsCheck, ThrowsInLoss) {
+  const Said said = check("throws_in_loss");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, AllOf(HasSubstr("nonsense   ok       5 calls with nonsense: 5 refused"),
+                              ContainsRegex("run +FAILED .*loss failed: no such row")));
+}
+
+TEST(PluginsCheck, WrongShapes) {
+  const Said said = check("wrong_shapes");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, AllOf(HasSubstr("loss answered the shape (3), one number was expected"),
+                              HasSubstr("its hook output answered the shape (16) at layers.0.mlp, (2, 8, 16) was")));
+}
+
+TEST(PluginsCheck, WhatCannotBeLoadedIsSaid) {
+  EXPECT_THAT(check("no_symbol").out, HasSubstr("does not export regimen_plugin_v1, so it is no plug-in"));
+  EXPECT_THAT(check("wrong_major").out, HasSubstr("was built for ABI 2, this host has ABI 1."));
+  EXPECT_THAT(check("needs_newer_host").out, HasSubstr("needs a host with at least 1.999"));
+  EXPECT_THAT(check("bad_options").out, HasSubstr("is 0, its range is 1 to 8"));
+  EXPECT_THAT(check("lacks_hooks").out, HasSubstr("has neither score nor a learned head"));
+  EXPECT_THAT(check("missing_library").out, HasSubstr("cannot be loaded: libvendor_library.so"));
+  EXPECT_THAT(check("undefined_symbol").out, HasSubstr("undefined symbol: only_some_program_has_it"));
+  EXPECT_THAT(check("undefined_symbol").out,
+              ContainsRegex("symbols +FAILED +[0-9]+ symbols beside regimen_plugin_v1 are exported, such as "));
+  for (const char* fixture : {"no_symbol", "wrong_major", "bad_options", "missing_library", "undefined_symbol"})
+    EXPECT_EQ(check(fixture).status, 1);
+}
+
+TEST(PluginsCheck, TruncatedFileAndWritableByOthers) {
+  const Folder folder{"sound"};
+  const fs::path file = folder.path() / "sound.so";
+  fs::permissions(file, fs::perms(0666));
+  const Said writable = regimen("plugins check " + file.string());
+  EXPECT_EQ(writable.status, 1);
+  EXPECT_THAT(writable.out, HasSubstr("chmod go-w " + file.string()));
+  fs::permissions(file, fs::perms(0644));
+  fs::resize_file(file, fs::file_size(file) / 2);
+  const Said truncated = regimen("plugins check " + file.string());
+  EXPECT_EQ(truncated.status, 1);
+  EXPECT_THAT(truncated.out, HasSubstr("it is cut off"));
+}
+
+TEST(PluginsCheck, AFileThatIsNotThereIsBadInput) {
+  const Said said = regimen("plugins check /nowhere/none.so");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_EQ(said.out, "");
+  EXPECT_EQ(said.err, "/nowhere/none.so: there is no such file; build the plug-in first\n");
+  EXPECT_EQ(regimen("plugins check").status, 2);
+}
+
+}  // namespace
+}  // namespace rgm
