@@ -36,6 +36,7 @@ struct ConfigKey {
   const char* theirs;
   std::variant<std::monostate, int64_t ModelConfig::*, double ModelConfig::*, bool ModelConfig::*> ours;
   const char* otherwise = nullptr;  // JSON, where it is missing; nothing: it must be there. Kept nowhere: all there is
+  // A size of 0 follows from the others; null in the file is 0.
 };
 
 struct Family {
@@ -55,9 +56,10 @@ struct Family {
   std::span<const ParameterName> names;
   std::span<const ConfigKey> keys;
   void (*begin)(ModelConfig&) = nullptr;  // what a new model has beside its sizes
+  bool has_fused_heads() const;           // query, key and value are one product
 };
 
-std::span<const Family> families();
+std::span<const Family* const> families();
 const Family& family(std::string_view id);  // RGM_INVALID with the names there are
 std::vector<std::string> family_ids();
 

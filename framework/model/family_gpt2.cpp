@@ -6,6 +6,8 @@
 namespace rgm {
 namespace {
 
+using M = ModelConfig;
+
 constexpr ParameterName names[] = {
     {"embedding.weight", "transformer.wte.weight", "VC"},
     {"positions.weight", "transformer.wpe.weight", "PC"},
@@ -27,15 +29,15 @@ constexpr ParameterName names[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    {"n_layer", &ModelConfig::layers},
-    {"n_head", &ModelConfig::heads},
-    {"n_embd", &ModelConfig::channels},
-    {"n_positions", &ModelConfig::context, "1024"},
-    {"n_inner", &ModelConfig::hidden, "0"},
-    {"resid_pdrop", &ModelConfig::dropout, "0.1"},
-    {"attn_pdrop", &ModelConfig::dropout, "0.1"},
-    {"embd_pdrop", &ModelConfig::dropout, "0.1"},
-    {"layer_norm_epsilon", &ModelConfig::epsilon, "1e-5"},
+    {"n_layer", &M::layers},
+    {"n_head", &M::heads},
+    {"n_embd", &M::channels},
+    {"n_positions", &M::context, "1024"},
+    {"n_inner", &M::hidden, "0"},
+    {"resid_pdrop", &M::dropout, "0.1"},
+    {"attn_pdrop", &M::dropout, "0.1"},
+    {"embd_pdrop", &M::dropout, "0.1"},
+    {"layer_norm_epsilon", &M::epsilon, "1e-5"},
     {"scale_attn_weights", {}, "true"},
     {"scale_attn_by_inverse_layer_idx", {}, "false"},
     {"add_cross_attention", {}, "false"},

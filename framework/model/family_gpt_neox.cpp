@@ -6,6 +6,8 @@
 namespace rgm {
 namespace {
 
+using M = ModelConfig;
+
 constexpr ParameterName names[] = {
     {"embedding.weight", "gpt_neox.embed_in.weight", "VC"},
     {"layers.{i}.attention_norm.weight", "gpt_neox.layers.{i}.input_layernorm.weight", "C"},
@@ -13,10 +15,9 @@ constexpr ParameterName names[] = {
     {"layers.{i}.attention.qkv.weight", "gpt_neox.layers.{i}.attention.query_key_value.weight", "FC", false, nullptr,
      true},
     {"layers.{i}.attention.qkv.bias", "gpt_neox.layers.{i}.attention.query_key_value.bias", "F", false,
-     &ModelConfig::attention_bias, true},
+     &M::attention_bias, true},
     {"layers.{i}.attention.output.weight", "gpt_neox.layers.{i}.attention.dense.weight", "CA"},
-    {"layers.{i}.attention.output.bias", "gpt_neox.layers.{i}.attention.dense.bias", "C", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.output.bias", "gpt_neox.layers.{i}.attention.dense.bias", "C", false, &M::attention_bias},
     {"layers.{i}.mlp_norm.weight", "gpt_neox.layers.{i}.post_attention_layernorm.weight", "C"},
     {"layers.{i}.mlp_norm.bias", "gpt_neox.layers.{i}.post_attention_layernorm.bias", "C"},
     {"layers.{i}.mlp.up.weight", "gpt_neox.layers.{i}.mlp.dense_h_to_4h.weight", "HC"},
@@ -29,16 +30,16 @@ constexpr ParameterName names[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    {"num_hidden_layers", &ModelConfig::layers},
-    {"num_attention_heads", &ModelConfig::heads},
-    {"hidden_size", &ModelConfig::channels},
-    {"intermediate_size", &ModelConfig::hidden},
-    {"max_position_embeddings", &ModelConfig::context, "2048"},
-    {"layer_norm_eps", &ModelConfig::epsilon, "1e-5"},
-    {"hidden_dropout", &ModelConfig::dropout, "0.0"},
-    {"attention_dropout", &ModelConfig::dropout, "0.0"},
-    {"attention_bias", &ModelConfig::attention_bias, "true"},
-    {"use_parallel_residual", &ModelConfig::parallel, "true"},
+    {"num_hidden_layers", &M::layers},
+    {"num_attention_heads", &M::heads},
+    {"hidden_size", &M::channels},
+    {"intermediate_size", &M::hidden},
+    {"max_position_embeddings", &M::context, "2048"},
+    {"layer_norm_eps", &M::epsilon, "1e-5"},
+    {"hidden_dropout", &M::dropout, "0.0"},
+    {"attention_dropout", &M::dropout, "0.0"},
+    {"attention_bias", &M::attention_bias, "true"},
+    {"use_parallel_residual", &M::parallel, "true"},
 };
 
 }  // namespace

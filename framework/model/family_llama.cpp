@@ -6,44 +6,42 @@
 namespace rgm {
 namespace {
 
+using M = ModelConfig;
+
 constexpr ParameterName names[] = {
     {"embedding.weight", "model.embed_tokens.weight", "VC"},
     {"layers.{i}.attention_norm.weight", "model.layers.{i}.input_layernorm.weight", "C"},
     {"layers.{i}.attention.query.weight", "model.layers.{i}.self_attn.q_proj.weight", "AC"},
-    {"layers.{i}.attention.query.bias", "model.layers.{i}.self_attn.q_proj.bias", "A", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.query.bias", "model.layers.{i}.self_attn.q_proj.bias", "A", false, &M::attention_bias},
     {"layers.{i}.attention.key.weight", "model.layers.{i}.self_attn.k_proj.weight", "KC"},
-    {"layers.{i}.attention.key.bias", "model.layers.{i}.self_attn.k_proj.bias", "K", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.key.bias", "model.layers.{i}.self_attn.k_proj.bias", "K", false, &M::attention_bias},
     {"layers.{i}.attention.value.weight", "model.layers.{i}.self_attn.v_proj.weight", "KC"},
-    {"layers.{i}.attention.value.bias", "model.layers.{i}.self_attn.v_proj.bias", "K", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.value.bias", "model.layers.{i}.self_attn.v_proj.bias", "K", false, &M::attention_bias},
     {"layers.{i}.attention.output.weight", "model.layers.{i}.self_attn.o_proj.weight", "CA"},
-    {"layers.{i}.attention.output.bias", "model.layers.{i}.self_attn.o_proj.bias", "C", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.output.bias", "model.layers.{i}.self_attn.o_proj.bias", "C", false, &M::attention_bias},
     {"layers.{i}.mlp_norm.weight", "model.layers.{i}.post_attention_layernorm.weight", "C"},
     {"layers.{i}.mlp.gate.weight", "model.layers.{i}.mlp.gate_proj.weight", "HC"},
-    {"layers.{i}.mlp.gate.bias", "model.layers.{i}.mlp.gate_proj.bias", "H", false, &ModelConfig::mlp_bias},
+    {"layers.{i}.mlp.gate.bias", "model.layers.{i}.mlp.gate_proj.bias", "H", false, &M::mlp_bias},
     {"layers.{i}.mlp.up.weight", "model.layers.{i}.mlp.up_proj.weight", "HC"},
-    {"layers.{i}.mlp.up.bias", "model.layers.{i}.mlp.up_proj.bias", "H", false, &ModelConfig::mlp_bias},
+    {"layers.{i}.mlp.up.bias", "model.layers.{i}.mlp.up_proj.bias", "H", false, &M::mlp_bias},
     {"layers.{i}.mlp.down.weight", "model.layers.{i}.mlp.down_proj.weight", "CH"},
-    {"layers.{i}.mlp.down.bias", "model.layers.{i}.mlp.down_proj.bias", "C", false, &ModelConfig::mlp_bias},
+    {"layers.{i}.mlp.down.bias", "model.layers.{i}.mlp.down_proj.bias", "C", false, &M::mlp_bias},
     {"norm.weight", "model.norm.weight", "C"},
     {"head.weight", "lm_head.weight", "VC"},
 };
 
 constexpr ConfigKey keys[] = {
-    {"num_hidden_layers", &ModelConfig::layers},
-    {"num_attention_heads", &ModelConfig::heads},
-    {"num_key_value_heads", &ModelConfig::kv_heads, "0"},
-    {"head_dim", &ModelConfig::head_dim, "0"},
-    {"hidden_size", &ModelConfig::channels},
-    {"intermediate_size", &ModelConfig::hidden},
-    {"max_position_embeddings", &ModelConfig::context, "2048"},
-    {"rms_norm_eps", &ModelConfig::epsilon, "1e-6"},
-    {"attention_dropout", &ModelConfig::dropout, "0.0"},
-    {"attention_bias", &ModelConfig::attention_bias, "false"},
-    {"mlp_bias", &ModelConfig::mlp_bias, "false"},
+    {"num_hidden_layers", &M::layers},
+    {"num_attention_heads", &M::heads},
+    {"num_key_value_heads", &M::kv_heads, "0"},
+    {"head_dim", &M::head_dim, "0"},
+    {"hidden_size", &M::channels},
+    {"intermediate_size", &M::hidden},
+    {"max_position_embeddings", &M::context, "2048"},
+    {"rms_norm_eps", &M::epsilon, "1e-6"},
+    {"attention_dropout", &M::dropout, "0.0"},
+    {"attention_bias", &M::attention_bias, "false"},
+    {"mlp_bias", &M::mlp_bias, "false"},
 };
 
 }  // namespace

@@ -6,20 +6,18 @@
 namespace rgm {
 namespace {
 
+using M = ModelConfig;
+
 constexpr ParameterName names[] = {
     {"embedding.weight", "model.embed_tokens.weight", "VC"},
     {"layers.{i}.attention.query.weight", "model.layers.{i}.self_attn.q_proj.weight", "AC"},
-    {"layers.{i}.attention.query.bias", "model.layers.{i}.self_attn.q_proj.bias", "A", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.query.bias", "model.layers.{i}.self_attn.q_proj.bias", "A", false, &M::attention_bias},
     {"layers.{i}.attention.key.weight", "model.layers.{i}.self_attn.k_proj.weight", "KC"},
-    {"layers.{i}.attention.key.bias", "model.layers.{i}.self_attn.k_proj.bias", "K", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.key.bias", "model.layers.{i}.self_attn.k_proj.bias", "K", false, &M::attention_bias},
     {"layers.{i}.attention.value.weight", "model.layers.{i}.self_attn.v_proj.weight", "KC"},
-    {"layers.{i}.attention.value.bias", "model.layers.{i}.self_attn.v_proj.bias", "K", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.value.bias", "model.layers.{i}.self_attn.v_proj.bias", "K", false, &M::attention_bias},
     {"layers.{i}.attention.output.weight", "model.layers.{i}.self_attn.o_proj.weight", "CA"},
-    {"layers.{i}.attention.output.bias", "model.layers.{i}.self_attn.o_proj.bias", "C", false,
-     &ModelConfig::attention_bias},
+    {"layers.{i}.attention.output.bias", "model.layers.{i}.self_attn.o_proj.bias", "C", false, &M::attention_bias},
     {"layers.{i}.attention.query_norm.weight", "model.layers.{i}.self_attn.q_norm.weight", "A"},
     {"layers.{i}.attention.key_norm.weight", "model.layers.{i}.self_attn.k_norm.weight", "K"},
     {"layers.{i}.attention_end_norm.weight", "model.layers.{i}.post_attention_layernorm.weight", "C"},
@@ -32,15 +30,15 @@ constexpr ParameterName names[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    {"num_hidden_layers", &ModelConfig::layers},
-    {"num_attention_heads", &ModelConfig::heads},
-    {"num_key_value_heads", &ModelConfig::kv_heads, "0"},
-    {"hidden_size", &ModelConfig::channels},
-    {"intermediate_size", &ModelConfig::hidden},
-    {"max_position_embeddings", &ModelConfig::context, "2048"},
-    {"rms_norm_eps", &ModelConfig::epsilon, "1e-5"},
-    {"attention_dropout", &ModelConfig::dropout, "0.0"},
-    {"attention_bias", &ModelConfig::attention_bias, "false"},
+    {"num_hidden_layers", &M::layers},
+    {"num_attention_heads", &M::heads},
+    {"num_key_value_heads", &M::kv_heads, "0"},
+    {"hidden_size", &M::channels},
+    {"intermediate_size", &M::hidden},
+    {"max_position_embeddings", &M::context, "2048"},
+    {"rms_norm_eps", &M::epsilon, "1e-5"},
+    {"attention_dropout", &M::dropout, "0.0"},
+    {"attention_bias", &M::attention_bias, "false"},
 };
 
 }  // namespace

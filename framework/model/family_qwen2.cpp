@@ -6,6 +6,8 @@
 namespace rgm {
 namespace {
 
+using M = ModelConfig;
+
 constexpr ParameterName names[] = {
     {"embedding.weight", "model.embed_tokens.weight", "VC"},
     {"layers.{i}.attention_norm.weight", "model.layers.{i}.input_layernorm.weight", "C"},
@@ -25,15 +27,15 @@ constexpr ParameterName names[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    {"num_hidden_layers", &ModelConfig::layers},
-    {"num_attention_heads", &ModelConfig::heads},
-    {"num_key_value_heads", &ModelConfig::kv_heads, "0"},
-    {"head_dim", &ModelConfig::head_dim, "0"},
-    {"hidden_size", &ModelConfig::channels},
-    {"intermediate_size", &ModelConfig::hidden},
-    {"max_position_embeddings", &ModelConfig::context, "32768"},
-    {"rms_norm_eps", &ModelConfig::epsilon, "1e-6"},
-    {"attention_dropout", &ModelConfig::dropout, "0.0"},
+    {"num_hidden_layers", &M::layers},
+    {"num_attention_heads", &M::heads},
+    {"num_key_value_heads", &M::kv_heads, "0"},
+    {"head_dim", &M::head_dim, "0"},
+    {"hidden_size", &M::channels},
+    {"intermediate_size", &M::hidden},
+    {"max_position_embeddings", &M::context, "32768"},
+    {"rms_norm_eps", &M::epsilon, "1e-6"},
+    {"attention_dropout", &M::dropout, "0.0"},
 };
 
 }  // namespace
