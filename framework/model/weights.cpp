@@ -53,7 +53,8 @@ Tensor to_file_order(const ParameterSlot& slot, const ModelConfig& config, const
 Weights::Weights(const fs::path& folder) : path_(folder / "model.safetensors") {
   if (const fs::path index = folder / "model.safetensors.index.json"; !fs::exists(path_) && fs::exists(index)) {
     path_ = index;
-    for (const auto& [name, file] : read_index(index).items()) {
+    const nlohmann::json map = read_index(index);
+    for (const auto& [name, file] : map.items()) {
       require(file.is_string() && fs::path(file.get<std::string>()).filename() == file.get<std::string>(),
               "{}: tensor \"{}\" lies in {}, the name of a file in this folder was expected", index.string(), name,
               file.dump());
