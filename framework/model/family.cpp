@@ -51,7 +51,7 @@ const Family& family(std::string_view id) {
   for (const Family* f : table)
     if (f->id == id) return *f;
   const auto ids = family_ids();
-  invalid("family \"{}\" is not known;{} there are {}", id, did_you_mean(id, ids), fmt::join(ids, ", "));
+  invalid("family \"{}\" is not known{} (there are {})", id, did_you_mean(id, ids), fmt::join(ids, ", "));
 }
 
 bool Family::has_fused_heads() const {

@@ -72,7 +72,7 @@ ModelConfig read(const Members& m) {
   require(!type.empty(), "{}: \"model_type\" is missing", m.where());
   const auto ids = family_ids();
   require(std::ranges::find(ids, type) != ids.end(),
-          "{}: \"model_type\" is \"{}\", which is not supported;{} there are {}: take a model of one of these",
+          "{}: \"model_type\" is \"{}\", which is not supported{} (there are {}); take a model of one of these",
           m.where(), type, did_you_mean(type, ids), fmt::join(ids, ", "));
   require(!m.has("quantization_config"),
           "{}: the weights are quantised, float32, float16 or bfloat16 was expected: take the model before that",

@@ -39,13 +39,13 @@ GROUPED = {**SHARED, "num_key_value_heads": 2}
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 16}
 
-# name: model_type, config, how it is saved
+# name: model_type, config, how it is saved and how uneven its norms are
 CASES = {
     "gpt2": ("gpt2", {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32,
                       "n_inner": 40, "bos_token_id": None, "eos_token_id": None}, {"dtype": torch.float16}),
     "gpt_neox": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "intermediate_size": 32,
                               "rope_parameters": {"rope_type": "default", "rope_theta": 100.0,
-                                                  "partial_rotary_factor": 0.5}}, {}),
+                                                  "partial_rotary_factor": 0.5}}, {"norms": 0.8}),
     "gpt_neox_serial": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "use_parallel_residual": False,
                                      "attention_bias": False, "tie_word_embeddings": True,
                                      "rope_parameters": {"rope_type": "default", "rope_theta": 50.0,
@@ -64,7 +64,7 @@ CASES = {
               {}),
     "gemma2": ("gemma2", {**GROUPED, "head_dim": 6, "sliding_window": 3, "query_pre_attn_scalar": 3,
                           "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0,
-                          "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
+                          "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
     "olmo2": ("olmo2", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
 }
 
@@ -75,12 +75,12 @@ def build(model_type, config):
                                             attn_implementation="eager").double().eval()
 
 
-def draw_weights(model, dtype, generator):
+def draw_weights(model, dtype, generator, norms):
     with torch.no_grad():
         for name, x in model.named_parameters():
             mean, deviation = 0.0, 0.8
             if "norm" in name or "ln_" in name:
-                deviation = 0.4
+                deviation = norms
                 mean = 1.0 if name.endswith("weight") and "gemma2" not in model.config.model_type else 0.0
             elif x.dim() == 2 and ("embed" in name or "wte" in name or "wpe" in name):
                 deviation = 0.5
@@ -208,7 +208,7 @@ def record(name):
     for seed in range(2000):  # the first for which every mechanism matters by more than 1 %
         generator = torch.Generator().manual_seed(seed)
         model = build(model_type, config)
-        draw_weights(model, dtype, generator)
+        draw_weights(model, dtype, generator, saved.get("norms", 0.4))
         rows = sample(model, generator)
         loss, logits = mean_loss(model, rows)
         weights = {n: x.detach() for n, x in model.named_parameters()}
@@ -220,7 +220,9 @@ def record(name):
     loss.backward()
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    gradients = {f"gradient.{n}": x.grad.float().contiguous() for n, x in model.named_parameters()}
+    def in_file(n):  # GPT-NeoX's head is called otherwise in transformers 5 than in its files
+        return n.replace("lm_head", "embed_out") if model_type == "gpt_neox" else n
+    gradients = {f"gradient.{in_file(n)}": x.grad.float().contiguous() for n, x in model.named_parameters()}
     more = {"max_shard_size": saved["max_shard_size"]} if "max_shard_size" in saved else {}
     copy.deepcopy(model).to(dtype).save_pretrained(folder, **more)
     (folder / "generation_config.json").unlink(missing_ok=True)
