@@ -19,7 +19,8 @@ class CacheReading {
   int64_t longest() const { return *std::ranges::max_element(cache_.lengths); }
   const Tensor& positions() const { return positions_; }  // (B, 1) where they do not
   Tensor lengths(size_t layer) const;                     // (B) keys in use, where they do not; or empty
-  const Tensor& segments() const { return segments_; }    // (B, T) 1 and 0 where rows end in padding; or empty
+  int64_t prefix(size_t layer) const { return cache_.prefix - cache_.unused[layer]; }  // virtual tokens in front
+  const Tensor& segments() const { return segments_; }  // (B, T) 1 and 0 where rows end in padding; or empty
   // Keys and values (B, n, Hkv, D), n at most `prefix`, in front of an empty cache; they end where the text begins.
   void store_prefix(size_t layer, const Tensor& k, const Tensor& v);
   // Files k and v (B, T, Hkv, D); answers all keys and values up to these. `segments` (B, T) marks padding, or is

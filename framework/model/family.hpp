@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "tensor/shape.hpp"
@@ -15,13 +16,27 @@ namespace rgm {
 enum class Positions { learned, rotary };
 enum class Normalisation { layer, root_mean_square };
 
+enum class Windows { none, all, alternate, upper };  // which layers look back over a window only, where one is set
+
+struct ModelConfig;
+
 // One parameter of the model and its place in Hugging Face's file; {i} is the layer.
 struct ParameterName {
   const char* ours;
   const char* theirs;
   const char* shape;  // a letter an axis: Vocabulary, Positions (context), Channels, Hidden, Attention (H D), Keys (Hkv
-                      // D), Fused (query, key and value)
-  bool transposed = false;  // theirs is (in, out): kept so in memory too, and seen as (out, in)
+                      // D), Fused (query, key and value), D: of a head
+  bool transposed = false;            // theirs is (in, out): kept so in memory too, and seen as (out, in)
+  bool ModelConfig::*when = nullptr;  // there where this is set
+  bool interleaved = false;           // theirs has query, key and value of one head after the other
+};
+
+// A member of config.json and where it is kept.
+struct ConfigKey {
+  const char* theirs;
+  std::variant<std::monostate, int64_t ModelConfig::*, double ModelConfig::*, bool ModelConfig::*> ours;
+  const char* otherwise = nullptr;  // JSON, where it is missing; nothing: it must be there. Kept nowhere: all there is
+  // A size of 0 follows from the others; null in the file is 0.
 };
 
 struct Family {
@@ -30,16 +45,31 @@ struct Family {
   Positions positions;
   Normalisation norm;
   int32_t activation;  // RGM_GELU_TANH ...
-  bool gated;          // mlp: down(activation(gate x) * up x)
-  bool linear_bias, norm_bias;
-  bool tied;  // the head is the embedding
+  const char *activation_key, *activation_name;
+  bool gated;  // mlp: down(activation(gate x) * up x)
+  bool tied;   // the head is the embedding
   double epsilon;
+  bool weights_from_one = false;  // norms multiply by 1 + weight
+  bool scaled_embedding = false;  // times sqrt(C)
+  double rotary_part = 1;         // of the channels of a head, where config.json does not say
+  Windows windows = Windows::none;
   std::span<const ParameterName> names;
+  std::span<const ConfigKey> keys;
+  void (*begin)(ModelConfig&) = nullptr;  // what a new model has beside its sizes
+  bool has_fused_heads() const;           // query, key and value are one product
 };
 
-std::span<const Family> families();
+std::span<const Family* const> families();
 const Family& family(std::string_view id);  // RGM_INVALID with the names there are
 std::vector<std::string> family_ids();
+
+struct Rope {
+  enum class Scaling { none, linear, llama3 };
+  double base = 10000, part = 1;  // part: of the channels of a head that turn
+  Scaling scaling = Scaling::none;
+  double factor = 1, low = 1, high = 4;
+  int64_t original_context = 0;
+};
 
 // The sizes of one model; what config.json holds.
 struct ModelConfig {
@@ -47,21 +77,38 @@ struct ModelConfig {
   int64_t layers = 4, heads = 4, kv_heads = 4, head_dim = 32, channels = 128, hidden = 512, context = 64,
           vocabulary = 0;
   double dropout = 0;
-  double rope_base = 10000;
   double epsilon = 0;        // of the norms; 0: the family's
   std::optional<bool> tied;  // nothing: as the family
   // Of a head of its own beside the one over tokens: its outputs (0: none), and what they are called (none: numbers).
   int64_t outputs = 0;
   std::vector<std::string> labels;
+  Rope rope;
+  int32_t activation = 0;                            // 0: the family's
+  bool attention_bias = false, mlp_bias = false;     // where the family leaves it open
+  bool parallel = false;                             // attention and mlp read the same stream, and both are added
+  double attention_softcap = 0, logits_softcap = 0;  // 0: none
+  double query_scalar = 0;                           // scores are divided by its root; 0: head_dim
+  std::vector<int64_t> windows;                      // by layer, 0: all it can see; empty: no layer has one
+  nlohmann::json others = nlohmann::json::object();  // of config.json, handed on: nobody here reads them
+
   bool is_tied() const { return tied.value_or(family->tied); }
   double norm_epsilon() const { return epsilon > 0 ? epsilon : family->epsilon; }
+  int32_t activation_kind() const { return activation ? activation : family->activation; }
+  int64_t rotary() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rope.part); }  // of a head
+  int64_t window(size_t layer) const { return windows.empty() ? 0 : windows[layer]; }
 };
+// Where `config` has its sizes: the rest as a new model of its family has it. The family must be set.
+void begin_new(ModelConfig& config);
+int64_t usual_hidden(const Family& family, int64_t channels);
+std::vector<int64_t> usual_windows(const ModelConfig& config, int64_t window, int64_t first = 0);
+// Radians a position of each pair of channels that turns.
+std::vector<double> rope_frequencies(const ModelConfig& config);
 
 // One parameter of one model.
 struct ParameterSlot {
   std::string ours, theirs;
   Shape shape;  // ours
-  bool transposed = false;
+  bool transposed = false, interleaved = false;
 };
 std::vector<ParameterSlot> parameter_slots(const ModelConfig& config);
 // RGM_INVALID naming the size that makes no sense.

@@ -50,8 +50,12 @@ Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& p
     return ops::linear(given, part.weight->for_products(), part.bias ? part.bias->value : Tensor(), 0,
                        std::move(residual));
   }
-  // In float32, as the residual stream is.
-  return residual + output(module, x, dropout(module, linear(part, inner, 0, RGM_F32)));
+  return residual + end_of_module(module, x, part, inner);
+}
+
+// In float32, as the residual stream is.
+Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner) const {
+  return output(module, x, dropout(module, linear(part, inner, 0, RGM_F32)));
 }
 
 }  // namespace rgm

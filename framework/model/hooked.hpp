@@ -30,6 +30,9 @@ class Hooked {
   Tensor end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
                        Tensor residual) const;
 
+  // The same without the residual.
+  Tensor end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner) const;
+
   double dropout_now() const { return dropout_; }
   Tensor dropout(size_t site, const Tensor& x) const;
   // Random numbers of a site are its own; 0 is what is drawn outside of all sites.

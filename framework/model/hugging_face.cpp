@@ -1,192 +1,131 @@
-// hugging_face.cpp - config.json, as the library transformers writes and reads it.
+// hugging_face.cpp - config.json, as the library transformers writes and reads it, by the table of the family.
+#include <regimen/abi/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ranges>
+
 #include "base/error.hpp"
-#include "model/family.hpp"
+#include "base/text.hpp"
+#include "model/members.hpp"
 
 namespace rgm {
 namespace {
 
 using Json = nlohmann::json;
+using M = ModelConfig;
 
-// A member of config.json with checked type; `otherwise` where there is none or null.
-class Members {
- public:
-  Members(const Json& json, const std::string& where) : json_(json), where_(where) {
-    require(json.is_object(), "{}: an object was expected, not a JSON {}", where, json.type_name());
-  }
-  bool has(const char* key) const { return json_.contains(key) && !json_[key].is_null(); }
-  int64_t size(const char* key) const {
-    require(has(key), "{}: \"{}\" is missing", where_, key);
-    const Json& v = json_[key];
-    require(v.is_number_integer() && v >= 1 && v <= int64_t{1} << 32, "{}: \"{}\" is {}, a number from 1 was expected",
-            where_, key, v.dump());
-    return v.get<int64_t>();
-  }
-  int64_t size(const char* key, int64_t otherwise) const { return has(key) ? size(key) : otherwise; }
-  double real(const char* key, double otherwise) const {
-    if (!has(key)) return otherwise;
-    require(json_[key].is_number(), "{}: \"{}\" is {}, a number was expected", where_, key, json_[key].dump());
-    return json_[key].get<double>();
-  }
-  bool flag(const char* key, bool otherwise) const {
-    if (!has(key)) return otherwise;
-    require(json_[key].is_boolean(), "{}: \"{}\" is {}, true or false was expected", where_, key, json_[key].dump());
-    return json_[key].get<bool>();
-  }
-  // What would change the numbers and is not offered here.
-  void must_be(const char* key, std::initializer_list<Json> values) const {
-    if (!has(key)) return;
-    for (const Json& value : values)
-      if (json_[key] == value) return;
-    invalid("{}: \"{}\": {} is not supported, only {}", where_, key, json_[key].dump(), values.begin()->dump());
-  }
+constexpr std::pair<std::string_view, int32_t> activations[] = {
+    {"gelu_new", RGM_GELU_TANH}, {"gelu_pytorch_tanh", RGM_GELU_TANH},
+    {"gelu", RGM_GELU_ERF},      {"silu", RGM_SILU},
+    {"swish", RGM_SILU},         {"relu", RGM_RELU}};
 
- private:
-  const Json& json_;
-  const std::string& where_;
-};
+// What is written anew, or would be wrong of the model that is saved.
+constexpr std::string_view own_members[] = {"dtype", "torch_dtype", "transformers_version", "_name_or_path"};
 
-Json gpt2_json(const ModelConfig& c) {
-  return {{"n_layer", c.layers},
-          {"n_head", c.heads},
-          {"n_embd", c.channels},
-          {"n_positions", c.context},
-          {"n_ctx", c.context},
-          {"n_inner", c.hidden == 4 * c.channels ? Json() : Json(c.hidden)},
-          {"activation_function", "gelu_new"},
-          {"layer_norm_epsilon", c.norm_epsilon()},
-          {"scale_attn_weights", true},
-          {"attn_pdrop", c.dropout},
-          {"embd_pdrop", c.dropout},
-          {"resid_pdrop", c.dropout}};
+void read_activation(const Members& m, ModelConfig& c) {
+  const std::string name = m.text(c.family->activation_key, c.family->activation_name);
+  const auto found = std::ranges::find(activations, std::string_view(name), [](const auto& a) { return a.first; });
+  if (found != std::end(activations)) {
+    c.activation = found->second;
+    return;
+  }
+  std::vector<std::string_view> known;
+  for (const auto& [known_name, ignored] : activations) known.push_back(known_name);
+  invalid("{}: \"{}\": \"{}\" is not supported, only {}", m.where(), c.family->activation_key, name,
+          fmt::join(known, ", "));
 }
 
-void read_gpt2(const Members& m, ModelConfig& c) {
-  c.layers = m.size("n_layer"), c.heads = m.size("n_head"), c.channels = m.size("n_embd");
-  c.context = m.size("n_positions");
-  c.kv_heads = c.heads;
-  c.head_dim = c.channels / c.heads;
-  c.hidden = m.size("n_inner", 4 * c.channels);
-  c.dropout = m.real("resid_pdrop", 0.1);
-  c.epsilon = m.real("layer_norm_epsilon", 1e-5);
-  m.must_be("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
-  m.must_be("scale_attn_weights", {true});
-  m.must_be("scale_attn_by_inverse_layer_idx", {false});
-  m.must_be("add_cross_attention", {false});
-  m.must_be("tie_word_embeddings", {true});
+const char* activation_name(const ModelConfig& c) {
+  if (c.activation_kind() == c.family->activation) return c.family->activation_name;
+  return std::ranges::find(activations, c.activation, [](const auto& a) { return a.second; })->first.data();
 }
 
-Json llama_json(const ModelConfig& c) {
-  return {{"num_hidden_layers", c.layers},
-          {"num_attention_heads", c.heads},
-          {"num_key_value_heads", c.kv_heads},
-          {"head_dim", c.head_dim},
-          {"hidden_size", c.channels},
-          {"intermediate_size", c.hidden},
-          {"max_position_embeddings", c.context},
-          {"rope_theta", c.rope_base},
-          {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", c.rope_base}}},  // where transformers 5 looks
-          {"hidden_act", "silu"},
-          {"rms_norm_eps", c.norm_epsilon()},
-          {"attention_bias", false},
-          {"mlp_bias", false},
-          {"attention_dropout", c.dropout}};
+void read_key(const Members& m, const ConfigKey& key, ModelConfig& c) {
+  const Json* given = m.find(key.theirs);
+  require(key.otherwise || m.has(key.theirs), "{}: \"{}\" is missing", m.where(), key.theirs);
+  const Json otherwise = given || !key.otherwise ? Json() : Json::parse(key.otherwise);
+  if (std::holds_alternative<std::monostate>(key.ours)) m.must_be(key.theirs, {Json::parse(key.otherwise)});
+  if (const auto* size = std::get_if<int64_t M::*>(&key.ours))
+    c.*(*size) = m.size(key.theirs, otherwise.is_null() ? 0 : otherwise.get<int64_t>());
+  if (const auto* real = std::get_if<double M::*>(&key.ours))
+    c.*(*real) = m.real(key.theirs, otherwise.is_null() ? 0 : otherwise.get<double>());
+  if (const auto* flag = std::get_if<bool M::*>(&key.ours))
+    c.*(*flag) = m.flag(key.theirs, otherwise.is_null() ? false : otherwise.get<bool>());
 }
 
-void read_llama(const Members& m, const Json& json, const std::string& where, ModelConfig& c) {
-  c.layers = m.size("num_hidden_layers"), c.heads = m.size("num_attention_heads");
-  c.channels = m.size("hidden_size"), c.hidden = m.size("intermediate_size");
-  c.context = m.size("max_position_embeddings", 2048);
-  c.kv_heads = m.size("num_key_value_heads", c.heads);
-  c.head_dim = m.size("head_dim", c.channels / c.heads);
-  c.dropout = m.real("attention_dropout", 0);
-  c.epsilon = m.real("rms_norm_eps", 1e-6);
-  c.rope_base = m.real("rope_theta", 10000);
-  if (m.has("rope_parameters")) {
-    const Members rope(json["rope_parameters"], where);
-    c.rope_base = rope.real("rope_theta", c.rope_base);
-    rope.must_be("rope_type", {"default"});
-  }
-  require(!m.has("rope_scaling"), "{}: \"rope_scaling\" is not supported", where);
-  m.must_be("hidden_act", {"silu", "swish"});
-  m.must_be("attention_bias", {false});
-  m.must_be("mlp_bias", {false});
-  c.tied = m.flag("tie_word_embeddings", false);
+// A whole number stays one where transformers wants one; no cap is null.
+Json written(const ConfigKey& key, const ModelConfig& c) {
+  if (std::holds_alternative<std::monostate>(key.ours)) return Json::parse(key.otherwise);
+  if (const auto* size = std::get_if<int64_t M::*>(&key.ours)) return c.*(*size);
+  if (const auto* flag = std::get_if<bool M::*>(&key.ours)) return c.*(*flag);
+  const auto member = std::get<double M::*>(key.ours);
+  const double value = c.*member;
+  if (value == 0 && (member == &M::attention_softcap || member == &M::logits_softcap)) return {};
+  const bool whole = key.otherwise && Json::parse(key.otherwise).is_number_integer() && value == std::floor(value);
+  return whole ? Json(static_cast<int64_t>(value)) : Json(value);
 }
 
-constexpr std::string_view classifies = "ForSequenceClassification";
-
-// GPT2LMHeadModel -> GPT2ForSequenceClassification
-std::string architecture(const ModelConfig& c) {
-  std::string name = c.family->architecture;
-  if (c.outputs == 0) return name;
-  for (const std::string_view ending : {"LMHeadModel", "ForCausalLM"})
-    if (name.ends_with(ending)) name.resize(name.size() - ending.size());
-  return name + std::string(classifies);
-}
-
-// transformers counts outputs by the names of the labels, and takes 2 where none are written.
-void write_head(const ModelConfig& c, Json& out) {
-  if (c.outputs == 0) return;
-  out["id2label"] = out["label2id"] = Json::object();
-  for (size_t i = 0; i < static_cast<size_t>(c.outputs); ++i) {
-    const std::string label = i < c.labels.size() ? c.labels[i] : fmt::format("LABEL_{}", i);
-    out["id2label"][std::to_string(i)] = label;
-    out["label2id"][label] = i;
-  }
-  out["problem_type"] = c.labels.empty() ? "regression" : "single_label_classification";
-}
-
-void read_head(const Members& m, const Json& json, const std::string& where, ModelConfig& c) {
-  if (!m.has("architectures") || !json["architectures"].is_array() || json["architectures"].empty()) return;
-  const Json& name = json["architectures"][0];
-  if (!name.is_string() || !name.get_ref<const std::string&>().ends_with(classifies)) return;
-  c.outputs = m.size("num_labels", 2);
-  if (m.has("id2label")) {
-    const Json& labels = json["id2label"];
-    require(labels.is_object() && !labels.empty(), "{}: \"id2label\" is no object with a label for each number", where);
-    c.outputs = static_cast<int64_t>(labels.size());
-    for (size_t i = 0; i < labels.size(); ++i) {
-      const auto found = labels.find(std::to_string(i));
-      require(found != labels.end() && found->is_string(), "{}: \"id2label\" has {} labels and no text for \"{}\"",
-              where, labels.size(), i);
-      c.labels.push_back(found->get<std::string>());
-    }
-  }
-  if (c.outputs == 1 || (m.has("problem_type") && json["problem_type"] == "regression")) c.labels.clear();
+ModelConfig read(const Members& m) {
+  ModelConfig c;
+  const std::string type = m.text("model_type", "");
+  require(!type.empty(), "{}: \"model_type\" is missing", m.where());
+  const auto ids = family_ids();
+  require(std::ranges::find(ids, type) != ids.end(),
+          "{}: \"model_type\" is \"{}\", which is not supported{} (there are {}); take a model of one of these",
+          m.where(), type, did_you_mean(type, ids), fmt::join(ids, ", "));
+  require(!m.has("quantization_config"),
+          "{}: the weights are quantised, float32, float16 or bfloat16 was expected: take the model before that",
+          m.where());
+  c.family = &family(type);
+  c.vocabulary = m.size("vocab_size");
+  c.kv_heads = c.head_dim = c.hidden = 0;
+  // Where several are kept in one place, the first of the table counts.
+  for (const ConfigKey& key : c.family->keys | std::views::reverse) read_key(m, key, c);
+  if (c.kv_heads == 0) c.kv_heads = c.heads;
+  if (c.head_dim == 0) c.head_dim = c.channels / c.heads;
+  if (c.hidden == 0) c.hidden = 4 * c.channels;
+  require(c.layers <= 1 << 16, "{}: {} layers, at most {} were expected", m.where(), c.layers, 1 << 16);
+  c.tied = m.flag("tie_word_embeddings", c.family->tied);
+  read_activation(m, c);
+  read_rope(m, c);
+  read_windows(m, c);
+  read_head(m, c);
+  check(c);
+  return c;
 }
 
 }  // namespace
 
-Json to_hugging_face(const ModelConfig& c) {
-  Json out = c.family->positions == Positions::learned ? gpt2_json(c) : llama_json(c);
+Json to_hugging_face(const ModelConfig& config) {
+  ModelConfig c = config;
+  c.epsilon = config.norm_epsilon();
+  if (c.query_scalar == 0) c.query_scalar = static_cast<double>(c.head_dim);
+  Json out = c.others;
+  for (const ConfigKey& key : c.family->keys) out[key.theirs] = written(key, c);
+  out[c.family->activation_key] = activation_name(c);
   out["model_type"] = c.family->id;
-  out["architectures"] = {architecture(c)};
+  write_rope(c, out);
+  write_windows(c, out);
   write_head(c, out);
   out["vocab_size"] = c.vocabulary;
   out["tie_word_embeddings"] = c.is_tied();
-  out["torch_dtype"] = "float32";
+  out["dtype"] = out["torch_dtype"] = "float32";  // transformers 5, and 4
   return out;
 }
 
 ModelConfig from_hugging_face(const Json& json, const std::string& where) {
   const Members m(json, where);
-  require(m.has("model_type") && json["model_type"].is_string(), "{}: \"model_type\" is missing", where);
-  ModelConfig out;
   try {
-    out.family = &family(json["model_type"].get<std::string>());
-    out.vocabulary = m.size("vocab_size");
-    if (out.family->positions == Positions::learned)
-      read_gpt2(m, out);
-    else
-      read_llama(m, json, where, out);
-    read_head(m, json, where, out);
-    check(out);
+    ModelConfig out = read(m);
+    for (const auto& [key, value] : json.items())
+      if (!m.asked_for(key) && std::ranges::find(own_members, key) == std::end(own_members)) out.others[key] = value;
+    return out;
   } catch (const Error& e) {
     const std::string text = e.what();
     if (text.starts_with(where)) throw;
     throw Error(e.status(), where + ": " + text);
   }
-  return out;
 }
 
 }  // namespace rgm

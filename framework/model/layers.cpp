@@ -1,26 +1,30 @@
 // layers.cpp - the layers of a pass, written once for all families; hooks act at the sites.
 #include <algorithm>
+#include <cmath>
 
 #include "model/reader.hpp"
 #include "tensor/ops.hpp"
 
 namespace rgm {
 
-Tensor PassReader::norm(const Tensor& x, const NormPart& part) const {
-  if (config_.family->norm == Normalisation::root_mean_square)
-    return ops::rms_norm(x, part.weight->value, config_.norm_epsilon(), model_.dtype());
-  return ops::layer_norm(x, part.weight->value, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon(),
-                         model_.dtype());
+Tensor PassReader::norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const {
+  if (!part) return x;
+  const Family& family = *config_.family;
+  const Tensor w = family.weights_from_one ? part.weight->value + 1.0 : part.weight->value;
+  if (family.norm == Normalisation::root_mean_square) return ops::rms_norm(x, w, config_.norm_epsilon(), dtype);
+  return ops::layer_norm(x, w, part.bias ? part.bias->value : Tensor(), config_.norm_epsilon(), dtype);
 }
 
+// Side by side, attention and mlp read the same x; otherwise the mlp reads what attention has left.
 Tensor PassReader::block(size_t i, Tensor x) {
   const LayerPart& layer = model_.layers()[i];
   x = hooked_.input(layer.block, x);
   const Tensor before = hooked_.acts_after(layer.block) ? x : Tensor();
-  Tensor normed = norm(x, layer.attention_norm);
-  x = attention(i, normed, std::move(x));
-  normed = norm(x, layer.mlp_norm);
-  x = mlp(layer, normed, std::move(x));
+  Tensor for_mlp = config_.parallel ? norm(x, layer.mlp_norm) : Tensor();
+  const Tensor for_attention = norm(x, layer.attention_norm);
+  x = attention(i, for_attention, std::move(x));
+  if (!for_mlp) for_mlp = norm(x, layer.mlp_norm);
+  x = mlp(layer, for_mlp, std::move(x));
   return before ? hooked_.output(layer.block, before, std::move(x)) : x;
 }
 
@@ -56,6 +60,8 @@ Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
   const LayerPart& layer = model_.layers()[i];
   ops::AttentionOptions options;
   options.dropout = hooked_.dropout_now();
+  options.softcap = config_.attention_softcap;
+  if (config_.query_scalar > 0) options.scale = 1 / std::sqrt(config_.query_scalar);
   int64_t extra = 0;
   if (!key_values_.empty() && key_values_[i].first) {
     const auto& [front_k, front_v] = key_values_[i];
@@ -82,8 +88,25 @@ Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
     std::tie(k, v) = cache_->store(i, k, v, cache_->fresh() ? segments_ : cache_->segments());
     options.k_lengths = cache_->lengths(i);
   }
+  if (const int64_t window = config_.window(i); window > 0 && window < k.size(1)) {
+    options.window = window;
+    options.prefix = cache_ ? cache_->prefix(i) : extra + prompts_;  // virtual tokens are seen from everywhere
+  }
   const SiteScope scope = hooked_.draws(layer.attention);
   return ops::attention(q, k, v, options);
+}
+
+// x (B, T, H D) -> (B, T, H, D), with a norm of each head or of all channels
+Tensor PassReader::in_heads(const Tensor& x, int64_t heads, const NormPart& part) const {
+  const Shape shape{B_, T_, heads, config_.head_dim};
+  if (part && part.weight->value.size(0) == x.size(-1)) return ops::reshape(norm(x, part), shape);
+  return norm(ops::reshape(x, shape), part);
+}
+
+Tensor PassReader::end(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
+                       const NormPart& end_norm, Tensor residual) const {
+  if (!end_norm) return hooked_.end_of_module(module, x, part, inner, std::move(residual));
+  return residual + norm(hooked_.end_of_module(module, x, part, inner), end_norm, RGM_F32);
 }
 
 // y = residual + output(attention(x))
@@ -91,24 +114,24 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
   const LayerPart& layer = model_.layers()[i];
   const Tensor x = hooked_.input(layer.attention, normed);
   auto [q, k, v] = query_key_value(layer, x);
-  q = ops::reshape(q, {B_, T_, config_.heads, config_.head_dim});
-  k = ops::reshape(k, {B_, T_, config_.kv_heads, config_.head_dim});
-  v = ops::reshape(v, {B_, T_, config_.kv_heads, config_.head_dim});
+  q = in_heads(q, config_.heads, layer.query_norm);
+  k = in_heads(k, config_.kv_heads, layer.key_norm);
+  v = in_heads(v, config_.kv_heads, {});
   if (config_.family->positions == Positions::rotary) {
     q = ops::rope(q, positions_, model_.cosines(), model_.sines());
     k = ops::rope(k, positions_, model_.cosines(), model_.sines());
   }
   Tensor y = ops::reshape(attend(i, q, k, v), {B_, T_, config_.heads * config_.head_dim});
-  return hooked_.end_of_module(layer.attention, x, layer.output, y, std::move(residual));
+  return end(layer.attention, x, layer.output, y, layer.attention_end_norm, std::move(residual));
 }
 
 // y = residual + down(activation(up x)), or down(activation(gate x) * up x)
 Tensor PassReader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
-  const int32_t activation = config_.family->activation;
+  const int32_t activation = config_.activation_kind();
   const Tensor x = hooked_.input(layer.mlp, normed);
   Tensor inner = layer.gate ? ops::multiply(hooked_.linear(layer.gate, x, activation), hooked_.linear(layer.up, x))
                             : hooked_.linear(layer.up, x, activation);
-  return hooked_.end_of_module(layer.mlp, x, layer.down, inner, std::move(residual));
+  return end(layer.mlp, x, layer.down, inner, layer.mlp_end_norm, std::move(residual));
 }
 
 }  // namespace rgm

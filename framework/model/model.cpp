@@ -20,7 +20,8 @@ Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
 }
 
 Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t seed, uint64_t index) {
-  if (slot.shape.rank() == 1) return ops::full(slot.shape, slot.ours.ends_with(".weight") ? 1 : 0);
+  if (slot.shape.rank() == 1)
+    return ops::full(slot.shape, slot.ours.ends_with(".weight") && !config.family->weights_from_one ? 1 : 0);
   const RandomScope scope({.seed = seed, .step = index, .micro_batch = initial_draws});
   const bool onto_stream = slot.ours.ends_with("attention.output.weight") || slot.ours.ends_with("mlp.down.weight");
   // Nguyen and Salazar 2019 (arXiv 1910.05895): GPT-2's 0.02 at its 768 to 1,600 channels, and no less at few.
@@ -37,12 +38,12 @@ std::string parent(const std::string& name) { return name.substr(0, name.rfind('
 Model::Model(ModelConfig config, TokenizerPtr tokenizer) : config_(config), tokenizer_(std::move(tokenizer)) {
   check(config_);
   if (config_.family->positions != Positions::rotary) return;
-  const int64_t pairs = config_.head_dim / 2;
+  const std::vector<double> frequencies = rope_frequencies(config_);
+  const auto pairs = static_cast<int64_t>(frequencies.size());
   std::vector<float> cosines, sines;
   for (int64_t t = 0; t < config_.context; ++t)
-    for (int64_t i = 0; i < pairs; ++i) {
-      const double angle =
-          static_cast<double>(t) * std::pow(config_.rope_base, -static_cast<double>(i) / static_cast<double>(pairs));
+    for (const double frequency : frequencies) {
+      const double angle = static_cast<double>(t) * frequency;
       cosines.push_back(static_cast<float>(std::cos(angle)));
       sines.push_back(static_cast<float>(std::sin(angle)));
     }
@@ -131,6 +132,10 @@ void Model::make_layers() {
     LayerPart part;
     part.attention_norm = norm_part(attention + "_norm");
     part.mlp_norm = norm_part(mlp + "_norm");
+    part.attention_end_norm = norm_part(attention + "_end_norm");
+    part.mlp_end_norm = norm_part(mlp + "_end_norm");
+    part.query_norm = norm_part(attention + ".query_norm");
+    part.key_norm = norm_part(attention + ".key_norm");
     part.qkv = linear_part(attention + ".qkv");
     const auto linear = [&](LinearPart& linear, const std::string& own, int64_t begin = 0, int64_t end = 0) {
       const bool fused = end > 0 && part.qkv;

@@ -67,6 +67,7 @@ struct LinearPart {
 };
 struct NormPart {
   const Parameter *weight = nullptr, *bias = nullptr;
+  explicit operator bool() const { return weight != nullptr; }
 };
 // A linear layer's weight (out, in), which `count` layers have.
 struct ProductShape {
@@ -74,7 +75,9 @@ struct ProductShape {
 };
 // The parameters and sites of one layer. Either qkv or query, key and value have weights; these three have the sites.
 struct LayerPart {
-  NormPart attention_norm, mlp_norm;
+  NormPart attention_norm, mlp_norm;          // of what the module reads
+  NormPart attention_end_norm, mlp_end_norm;  // of what it adds to the stream
+  NormPart query_norm, key_norm;              // of each head, or of all of them together
   LinearPart qkv, query, key, value, output, gate, up, down;
   size_t attention = 0, mlp = 0, block = 0;
 };
@@ -84,8 +87,9 @@ class Model {
   // New weights, drawn from `seed`: normal with deviation sqrt(2 / (5 C)), the projections onto the residual stream
   // scaled by 1 / sqrt(2 L), biases 0, norms 1. All trained.
   static std::shared_ptr<Model> create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed);
-  // Opens config.json, model.safetensors (copied to the device), tokenizer.json, and heads.safetensors where plug-ins
-  // filed parameters of their own. RGM_INVALID naming file and tensor when something is missing, extra or misshaped.
+  // Opens config.json, model.safetensors (copied to the device; or several files with an index), tokenizer.json, and
+  // heads.safetensors where plug-ins filed parameters of their own. RGM_INVALID naming file and tensor when something
+  // is missing, extra or misshaped.
   static std::shared_ptr<Model> open(const fs::path& folder);
   // A head of `outputs` numbers a token, which `labels` name or nobody; drawn from `seed`, trained. In place of one
   // that was there and of that over tokens, unless the embedding is that one.
@@ -114,7 +118,7 @@ class Model {
   const std::vector<LayerPart>& layers() const { return layers_; }
   const NormPart& last_norm() const { return norm_; }
   const Tensor& head_weight() const;  // (V, C), as products read it; RGM_INVALID where the model only classifies
-  // Of rotary positions: (context, D / 2)
+  // Of rotary positions: (context, R / 2), R the channels of a head that turn
   const Tensor& cosines() const { return cos_; }
   const Tensor& sines() const { return sin_; }
 

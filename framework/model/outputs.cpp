@@ -48,7 +48,9 @@ void require_tokens(const Pass& pass) {
           pass.segments ? pass.segments.shape().text() : "");
 }
 
-ops::HeadOptions head_options(const Pass& pass) { return {.scale = 1 / pass.temperature}; }
+ops::HeadOptions head_options(const Model& model, const Pass& pass) {
+  return {.scale = 1 / pass.temperature, .softcap = model.config().logits_softcap};
+}
 
 Tensor shifted_weights(const Pass& pass, const Tensor& weights) {
   require(weights && weights.shape() == pass.tokens.shape(), "weights of shape {} for tokens of shape {}",
@@ -72,8 +74,8 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   if (whole || T > 1) states = hidden(whole ? pass : all_but_last(pass));
   if ((want & distribution) && T > 1) {
     const Tensor predicting = whole ? part(states, 0, T - 1) : states;
-    std::tie(logprobs, entropy) =
-        ops::head_logprobs(rows(predicting), head_weight(), targets_of(pass), want & RGM_ENTROPY, head_options(pass));
+    std::tie(logprobs, entropy) = ops::head_logprobs(rows(predicting), head_weight(), targets_of(pass),
+                                                     want & RGM_ENTROPY, head_options(*this, pass));
     logprobs = behind_nothing(logprobs, B);
     if (entropy) entropy = behind_nothing(entropy, B);
   } else if (want & distribution) {
@@ -119,7 +121,7 @@ Tensor Model::cross_entropy(const Pass& pass, const Tensor& weights) const {
   const Tensor w = shifted_weights(pass, weights);
   if (pass.tokens.size(1) == 1) return ops::full({}, 0);
   return ops::head_cross_entropy(rows(hidden(all_but_last(pass))), head_weight(), targets_of(pass), flat(w),
-                                 head_options(pass));
+                                 head_options(*this, pass));
 }
 
 Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const {
@@ -134,7 +136,7 @@ Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& w
     theirs = rows(teacher.hidden(shorter));
   }
   return ops::head_divergence(rows(hidden(shorter)), head_weight(), theirs, ops::detach(teacher.head_weight()), flat(w),
-                              kind, head_options(pass));
+                              kind, head_options(*this, pass));
 }
 
 Tensor Model::scores(const Tensor& hidden) const {
@@ -143,7 +145,9 @@ Tensor Model::scores(const Tensor& hidden) const {
 
 Tensor Model::logits(const Tensor& hidden, double temperature) const {
   require(temperature > 0, "a temperature of {}, more than 0 expected", temperature);
-  const Tensor out = ops::linear(hidden, head_weight());
+  const double cap = config_.logits_softcap;
+  Tensor out = ops::linear(hidden, head_weight());
+  if (cap > 0) out = cap * ops::unary(RGM_TANH, ops::affine(out, 1 / cap, 0));
   return temperature == 1 ? out : ops::affine(out, 1 / temperature, 0);
 }
 

@@ -2,6 +2,7 @@
 #include "model/reader.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/transformer.hpp"
 #include "tensor/ops.hpp"
@@ -78,6 +79,7 @@ Tensor PassReader::embed() const {
   const size_t site = model_.embedding_site();
   const Tensor& table = model_.sites()[site].weight;
   Tensor x = ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1}));
+  if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
   x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
   if (prompt_) {
     const Tensor front = ops::broadcast(ops::reshape(prompt_, {1, prompts_, C}), {B_, prompts_, C});

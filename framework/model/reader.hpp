@@ -21,10 +21,14 @@ class PassReader {
   void check_length() const;
   void place();
   Tensor embed() const;
-  Tensor norm(const Tensor& x, const NormPart& part) const;
+  Tensor norm(const Tensor& x, const NormPart& part) const { return norm(x, part, model_.dtype()); }
+  Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // x itself where there is none
+  Tensor in_heads(const Tensor& x, int64_t heads, const NormPart& part) const;
   Tensor block(size_t i, Tensor x);
   Tensor attention(size_t i, const Tensor& x, Tensor residual);
   Tensor mlp(const LayerPart& layer, const Tensor& x, Tensor residual) const;
+  Tensor end(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner, const NormPart& end_norm,
+             Tensor residual) const;
   std::array<Tensor, 3> query_key_value(const LayerPart& layer, const Tensor& x) const;
   Tensor attend(size_t i, const Tensor& q, Tensor k, Tensor v);
 

@@ -62,10 +62,11 @@ ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
   config.kv_heads = size_or(spec, "kv_heads", config.heads);
   config.channels = size_or(spec, "channels", config.channels);
   config.head_dim = config.channels / config.heads;
-  config.hidden = size_or(spec, "hidden", 4 * config.channels);
+  config.hidden = size_or(spec, "hidden", usual_hidden(*config.family, config.channels));
   config.context = size_or(spec, "context", config.context);
   config.vocabulary = size_or(spec, "vocabulary", vocabulary);
   if (const auto found = spec.reals.find("dropout"); found != spec.reals.end()) config.dropout = found->second;
+  begin_new(config);
   return config;
 }
 

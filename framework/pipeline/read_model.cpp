@@ -10,8 +10,6 @@
 namespace rgm {
 namespace {
 
-const std::vector<std::string> family_names = {"gpt2"};
-
 fs::path beside(const Reader& reader, const std::string& name) { return reader.file.parent_path() / name; }
 
 void read_sizes(YamlMap& map, ModelSpec& out) {
@@ -192,7 +190,7 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
   if (map.has("from")) {
     out.model = read_taken(reader, map);
   } else if (given->is_map()) {
-    if (!map.choose("family", out.model.family, family_names) && map.lacks("family"))
+    if (!map.choose("family", out.model.family, family_ids()) && map.lacks("family"))
       given->problem("\"family\" is missing: write {family: …} with sizes, or {from: STAGE or DIR}");
     read_sizes(map, out.model);
   }

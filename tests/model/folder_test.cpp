@@ -69,6 +69,38 @@ TEST_F(Folders, NamesMayLackTheirPrefixAndBuffersAreIgnored) {
   EXPECT_EQ(Model::open(folder)->parameters().sha256(), model->parameters().sha256());
 }
 
+// As larger models are kept: two files, and an index that says what lies where.
+TEST_F(Folders, WeightsMayLieInSeveralFiles) {
+  const auto model = small_model("qwen2");
+  model->save(folder);
+  nlohmann::json map;
+  {
+    const SafeTensors file(folder / "model.safetensors");
+    std::vector<SavedTensor> parts[2];
+    for (const SavedTensor& t : file.tensors()) {
+      const size_t part = map.size() % 2;
+      parts[part].push_back(t);
+      map[t.name] = part == 0 ? "a.safetensors" : "b.safetensors";
+    }
+    write_safetensors(folder / "a.safetensors", parts[0]);
+    write_safetensors(folder / "b.safetensors", parts[1]);
+  }
+  fs::remove(folder / "model.safetensors");
+  EXPECT_THAT(problem(), HasSubstr("no model.safetensors.index.json: weights in the format safetensors were expected"));
+  const auto index = [&](const nlohmann::json& now) {
+    write_file(folder / "model.safetensors.index.json", nlohmann::json{{"weight_map", now}}.dump());
+  };
+  index(map);
+  EXPECT_EQ(Model::open(folder)->parameters().sha256(), model->parameters().sha256());
+  nlohmann::json other = map;
+  other["model.norm.weight"] = map["model.norm.weight"] == "a.safetensors" ? "b.safetensors" : "a.safetensors";
+  index(other);
+  EXPECT_THAT(problem(), HasSubstr("tensor \"model.norm.weight\" is missing, model.safetensors.index.json says"));
+  other["model.norm.weight"] = "../a.safetensors";
+  index(other);
+  EXPECT_THAT(problem(), HasSubstr("the name of a file in this folder was expected"));
+}
+
 TEST_F(Folders, WhatIsWrongIsNamed) {
   small_model()->save(folder);
   const SafeTensors file(folder / "model.safetensors");

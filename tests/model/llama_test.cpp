@@ -70,7 +70,7 @@ class Llama {
       for (size_t head = 0; head < x[t].size(); head += D)
         for (size_t i = 0; i < D / 2; ++i) {
           const double angle =
-              static_cast<double>(t) * std::pow(c_.rope_base, -2.0 * static_cast<double>(i) / static_cast<double>(D));
+              static_cast<double>(t) * std::pow(c_.rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(D));
           double &a = x[t][head + i], &b = x[t][head + i + D / 2];
           const double rotated_a = a * std::cos(angle) - b * std::sin(angle);
           b = b * std::cos(angle) + a * std::sin(angle);

@@ -8,13 +8,13 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class Families : public testing::TestWithParam<const char*> {
+class Families : public testing::TestWithParam<std::string> {
  protected:
   OnDevice device;
   NoGradient no_gradient;
-  std::shared_ptr<Model> model = small_model(GetParam());
+  std::shared_ptr<Model> model = small_model(GetParam().c_str());
 };
-INSTANTIATE_TEST_SUITE_P(All, Families, testing::Values("gpt2", "llama"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(family_ids()), [](const auto& info) { return info.param; });
 
 template <class F>
 std::string message(F&& f) {

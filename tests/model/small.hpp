@@ -12,7 +12,10 @@ inline ModelConfig small_config(const char* id = "gpt2") {
   ModelConfig c;
   c.family = &family(id);
   c.layers = 2, c.heads = 4, c.head_dim = 4, c.channels = 16, c.hidden = 32, c.context = 24, c.vocabulary = 257;
-  c.kv_heads = c.family->positions == Positions::rotary ? 2 : 4;
+  c.kv_heads = c.family->has_fused_heads() ? 4 : 2;
+  begin_new(c);
+  if (c.rope.part < 1) c.rope.part = 0.5;  // a quarter of 4 is no pair
+  if (c.family->windows != Windows::none) c.windows = usual_windows(c, 3, 1);
   return c;
 }
 

@@ -1,0 +1,47 @@
+// new_config.cpp - what a new model of a family has beside the sizes that it is given, and how its positions turn.
+#include <cmath>
+#include <numbers>
+
+#include "model/family.hpp"
+
+namespace rgm {
+
+void begin_new(ModelConfig& c) {
+  c.rope.part = c.family->rotary_part;
+  if (c.family->begin) c.family->begin(c);
+}
+
+// A gated mlp has three matrices: two thirds of the width make as many parameters (Shazeer 2020).
+int64_t usual_hidden(const Family& family, int64_t channels) {
+  return family.gated ? (8 * channels / 3 + 7) / 8 * 8 : 4 * channels;
+}
+
+std::vector<int64_t> usual_windows(const ModelConfig& c, int64_t window, int64_t first) {
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < c.layers; ++i) {
+    const Windows kind = c.family->windows;
+    const bool has =
+        kind == Windows::all || (kind == Windows::alternate && i % 2 == 0) || (kind == Windows::upper && i >= first);
+    out.push_back(has ? window : 0);
+  }
+  return out;
+}
+
+std::vector<double> rope_frequencies(const ModelConfig& c) {
+  const Rope& rope = c.rope;
+  std::vector<double> out;
+  for (int64_t i = 0; i < c.rotary() / 2; ++i) {
+    const double plain = std::pow(rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary()));
+    if (rope.scaling == Rope::Scaling::none) out.push_back(plain);
+    if (rope.scaling == Rope::Scaling::linear) out.push_back(plain / rope.factor);
+    if (rope.scaling != Rope::Scaling::llama3) continue;
+    // Llama 3.1: what turns round `high` times or more within the old context stays, what turns less than `low` times
+    // is slowed down, and in between is between.
+    const double turns = static_cast<double>(rope.original_context) * plain / (2 * std::numbers::pi);
+    const double kept = std::min(1.0, std::max(0.0, (turns - rope.low) / (rope.high - rope.low)));
+    out.push_back(plain * (kept + (1 - kept) / rope.factor));
+  }
+  return out;
+}
+
+}  // namespace rgm

@@ -1,0 +1,119 @@
+// config_json_test.cpp - config.json of transformers 4 and 5 say the same; what is not supported is named.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "base/error.hpp"
+#include "model/family.hpp"
+
+namespace rgm::test {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+json plain(const char* type) {
+  return {{"model_type", type}, {"vocab_size", 100},       {"num_hidden_layers", 3},       {"num_attention_heads", 4},
+          {"hidden_size", 64},  {"intermediate_size", 96}, {"max_position_embeddings", 64}};
+}
+json with(json config, const json& more) {
+  config.update(more);
+  return config;
+}
+ModelConfig read(const json& config) { return from_hugging_face(config, "config.json"); }
+std::string problem(const json& config) {
+  try {
+    read(config);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), RGM_INVALID);
+    return e.what();
+  }
+  return "";
+}
+
+TEST(ConfigJson, BothVersionsScalePositionsAlike) {
+  const json llama3 = {
+      {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 32}};
+  const json four =
+      with(plain("llama"), {{"rope_theta", 500.0}, {"rope_scaling", with(llama3, {{"rope_type", "llama3"}})}});
+  const json five =
+      with(plain("llama"), {{"rope_parameters", with(llama3, {{"rope_type", "llama3"}, {"rope_theta", 500.0}})}});
+  EXPECT_EQ(to_hugging_face(read(four)), to_hugging_face(read(five)));
+  EXPECT_EQ(to_hugging_face(read(to_hugging_face(read(five)))), to_hugging_face(read(five)));
+  const auto turns = rope_frequencies(read(five));
+  ASSERT_EQ(turns.size(), 8U);
+  EXPECT_DOUBLE_EQ(turns[0], 1);                       // 32 / 2 pi = 5.1 times round in the old context: it stays
+  const double slow = std::pow(500.0, -2.0 * 7 / 16);  // 0.02 times round
+  EXPECT_DOUBLE_EQ(turns[7], slow / 8);
+  const double between = std::pow(500.0, -2.0 / 16), kept = (32 * between / (2 * std::numbers::pi) - 1) / 3;
+  EXPECT_DOUBLE_EQ(turns[1], between * (kept + (1 - kept) / 8));
+}
+
+TEST(ConfigJson, LinearScalingDividesEveryTurn) {
+  const auto c = read(with(plain("llama"), {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}));
+  EXPECT_DOUBLE_EQ(rope_frequencies(c)[0], 0.25);
+}
+
+TEST(ConfigJson, PythiaTurnsAQuarterOfItsChannels) {
+  const auto old = read(with(plain("gpt_neox"), {{"rotary_pct", 0.25}, {"rotary_emb_base", 10000}}));
+  const auto now = read(with(
+      plain("gpt_neox"),
+      {{"rope_parameters", {{"rope_type", "default"}, {"rope_theta", 10000.0}, {"partial_rotary_factor", 0.25}}}}));
+  EXPECT_EQ(old.rotary(), 4);
+  EXPECT_EQ(to_hugging_face(old), to_hugging_face(now));
+  EXPECT_EQ(read(plain("gpt_neox")).rotary(), 4);
+}
+
+TEST(ConfigJson, WindowsAreThoseOfTheFamily) {
+  EXPECT_THAT(read(with(plain("mistral"), {{"num_key_value_heads", 2}, {"sliding_window", 8}})).windows,
+              ElementsAre(8, 8, 8));
+  EXPECT_THAT(read(with(plain("mistral"), {{"num_key_value_heads", 2}, {"sliding_window", nullptr}})).windows,
+              ElementsAre());
+  EXPECT_THAT(read(with(plain("gemma2"), {{"sliding_window", 8}})).windows, ElementsAre(8, 0, 8));
+  EXPECT_THAT(read(with(plain("qwen2"), {{"sliding_window", 8}, {"use_sliding_window", false}})).windows,
+              ElementsAre());
+  const json upper = {{"sliding_window", 8}, {"use_sliding_window", true}, {"max_window_layers", 2}};
+  EXPECT_THAT(read(with(plain("qwen3"), upper)).windows, ElementsAre(0, 0, 8));
+  EXPECT_THAT(read(with(plain("gemma2"), {{"sliding_window", 8},
+                                          {"layer_types", {"full_attention", "full_attention", "sliding_attention"}}}))
+                  .windows,
+              ElementsAre(0, 0, 8));
+}
+
+TEST(ConfigJson, NullIsNoCapAndNothingIsTheFamilys) {
+  EXPECT_EQ(read(plain("gemma2")).attention_softcap, 50);
+  EXPECT_EQ(read(with(plain("gemma2"), {{"attn_logit_softcapping", nullptr}})).attention_softcap, 0);
+  EXPECT_EQ(
+      to_hugging_face(read(with(plain("gemma2"), {{"attn_logit_softcapping", nullptr}})))["attn_logit_softcapping"],
+      nullptr);
+  EXPECT_EQ(read(with(plain("llama"), {{"num_key_value_heads", nullptr}})).kv_heads, 4);
+}
+
+TEST(ConfigJson, WhatNobodyReadsIsHandedOn) {
+  const json out = to_hugging_face(read(with(plain("llama"), {{"eos_token_id", {1, 2}}, {"torch_dtype", "bfloat16"}})));
+  EXPECT_EQ(out["eos_token_id"], json({1, 2}));
+  EXPECT_EQ(out["torch_dtype"], "float32");
+  EXPECT_EQ(out["dtype"], "float32");
+}
+
+TEST(ConfigJson, WhatIsNotSupportedIsNamedWithWhatIs) {
+  EXPECT_THAT(problem(plain("mistrall")), HasSubstr("\"model_type\" is \"mistrall\", which is not supported; did you "
+                                                    "mean \"mistral\"? (there are gpt2, gpt_neox, llama"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}}})),
+              HasSubstr("scaled by \"yarn\" are not supported, only default, linear and llama3"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"hidden_act", "mish"}})),
+              HasSubstr("\"hidden_act\": \"mish\" is not supported, only gelu_new"));
+  EXPECT_THAT(problem(with(plain("gemma2"), {{"use_bidirectional_attention", true}})),
+              HasSubstr("\"use_bidirectional_attention\": true is not supported, only false"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"quantization_config", {{"bits", 4}}}})), HasSubstr("quantised"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"partial_rotary_factor", 0.5}})), HasSubstr("which a llama has not"));
+  EXPECT_THAT(problem(with(plain("olmo2"), {{"num_hidden_layers", int64_t{1} << 31}})), HasSubstr("layers"));
+  json lacking = plain("qwen2");
+  lacking.erase("hidden_size");
+  EXPECT_THAT(problem(lacking), HasSubstr("\"hidden_size\" is missing"));
+}
+
+}  // namespace
+}  // namespace rgm::test

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Records a tiny model of every family with the library transformers: logits, loss, every gradient.
+
+    python3 -m venv venv && venv/bin/pip install numpy torch transformers
+    venv/bin/python tests/parity/record_families.py               # writes tests/parity/families/*
+    venv/bin/python tests/parity/record_families.py --check DIR   # folders that Regimen saved of these: same logits?
+
+Everything is computed in float64 from weights that the file holds exactly (transformers turns positions and takes root
+mean squares in float32 all the same). Of each case there is what save_pretrained writes, and recorded.safetensors:
+
+    tokens (2, 15) I64   14 predictions a row: logits[b, t] is computed from tokens[b, :t + 1]
+    logits (2, 14, 48)   of tokens[:, :14]
+    loss ()              mean of -log p(tokens[b, t + 1]) over 2 x 14
+    gradient.*           of that mean, by the names of the weights
+
+Weights are large and uneven on purpose: with a deviation of 0.02 a whole mechanism could be missing and not be seen.
+The script refuses to record where leaving one out moves the loss by less than 1 %.
+"""
+import argparse
+import copy
+import json
+import math
+import pathlib
+import shutil
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
+
+FOLDER = pathlib.Path(__file__).parent / "families"
+VOCABULARY, ROWS, LENGTH = 48, 2, 14
+
+SHARED = {"vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+          "num_attention_heads": 4, "max_position_embeddings": 32, "bos_token_id": None, "eos_token_id": None,
+          "pad_token_id": None}
+GROUPED = {**SHARED, "num_key_value_heads": 2}
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 16}
+
+# name: model_type, config, how it is saved and how uneven its norms are
+CASES = {
+    "gpt2": ("gpt2", {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32,
+                      "n_inner": 40, "bos_token_id": None, "eos_token_id": None}, {"dtype": torch.float16}),
+    "gpt_neox": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "intermediate_size": 32,
+                              "rope_parameters": {"rope_type": "default", "rope_theta": 100.0,
+                                                  "partial_rotary_factor": 0.5}}, {"norms": 0.8}),
+    "gpt_neox_serial": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "use_parallel_residual": False,
+                                     "attention_bias": False, "tie_word_embeddings": True,
+                                     "rope_parameters": {"rope_type": "default", "rope_theta": 50.0,
+                                                         "partial_rotary_factor": 0.75}},
+                        {"dtype": torch.bfloat16, "version": 4}),
+    "llama_linear": ("llama", {**SHARED, "attention_bias": True, "mlp_bias": True, "rope_parameters": {
+        "rope_type": "linear", "rope_theta": 100.0, "factor": 2.5}}, {"version": 4}),
+    "llama3": ("llama", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
+                         "rope_parameters": LLAMA3}, {"dtype": torch.bfloat16, "max_shard_size": "8KB"}),
+    "mistral": ("mistral", {**GROUPED, "sliding_window": 3, "rope_parameters": {"rope_type": "default",
+                                                                             "rope_theta": 100.0}}, {}),
+    "qwen2": ("qwen2", {**GROUPED, "tie_word_embeddings": True, "use_sliding_window": True, "sliding_window": 4,
+                        "max_window_layers": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+              {"version": 4}),
+    "qwen3": ("qwen3", {**GROUPED, "head_dim": 6, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+              {}),
+    "gemma2": ("gemma2", {**GROUPED, "head_dim": 6, "sliding_window": 3, "query_pre_attn_scalar": 3,
+                          "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0,
+                          "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
+    "olmo2": ("olmo2", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
+}
+
+
+def build(model_type, config):
+    # Others than eager leave out Gemma 2's cap on scores.
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **copy.deepcopy(config)),
+                                            attn_implementation="eager").double().eval()
+
+
+def draw_weights(model, dtype, generator, norms):
+    with torch.no_grad():
+        for name, x in model.named_parameters():
+            mean, deviation = 0.0, 0.8
+            if "norm" in name or "ln_" in name:
+                deviation = norms
+                mean = 1.0 if name.endswith("weight") and "gemma2" not in model.config.model_type else 0.0
+            elif x.dim() == 2 and ("embed" in name or "wte" in name or "wpe" in name):
+                deviation = 0.5
+            elif x.dim() == 2:
+                inner = x.size(0) if "c_" in name else x.size(1)  # GPT-2 keeps (in, out)
+                deviation = 1.4 / math.sqrt(inner)
+            x.copy_((torch.randn(x.shape, generator=generator, dtype=torch.float64) * deviation + mean).to(dtype))
+
+
+def mean_loss(model, rows, **more):
+    logits = model(rows[:, :-1], use_cache=False, **more).logits
+    return F.cross_entropy(logits.reshape(-1, VOCABULARY), rows[:, 1:].reshape(-1)), logits
+
+
+def sample(model, generator):
+    """Text that the model itself writes: on it whatever is left out makes the loss worse, and none of it cancels."""
+    rows = torch.randint(0, VOCABULARY, (ROWS, 1), generator=generator)
+    with torch.no_grad():
+        for _ in range(LENGTH):
+            p = model(rows, use_cache=False).logits[:, -1].softmax(-1)
+            rows = torch.cat([rows, torch.multinomial(p, 1, generator=generator)], dim=1)
+    return rows
+
+
+class Same(torch.nn.Module):
+    def forward(self, x, *ignored, **ignored_too):
+        return x
+
+
+def without(model_type, config, weights):
+    """Pairs of a mechanism's name and a model that lacks it."""
+    def model(other=None, change=None, new_weights=None):
+        made = build(model_type, {**config, **(other or {})})
+        made.load_state_dict({**weights, **(new_weights or {})}, strict=False)
+        if change:
+            change(made)
+        return made
+
+    def identity(*endings):
+        def change(made):
+            for name, part in list(made.named_modules()):
+                if name.endswith(endings):
+                    made.get_submodule(name.rsplit(".", 1)[0])._modules[name.rsplit(".", 1)[1]] = Same()
+        return change
+
+    for name, x in weights.items():
+        if x.dim() == 1 and not name.endswith(("k_proj.bias",)):  # the keys' bias shifts all scores of a query alike
+            neutral = 1.0 if name.endswith("weight") and model_type != "gemma2" else 0.0
+            yield name, model(new_weights={name: torch.full_like(x, neutral)})
+    for layer in range(2):
+        for part in ("attn", "self_attn", "attention", "mlp"):
+            ends = [n for n in weights if f".{layer}.{part}." in n and n.endswith(
+                ("c_proj.weight", "o_proj.weight", "dense.weight", "down_proj.weight", "dense_4h_to_h.weight"))]
+            for n in ends:
+                yield f"{part} {layer}", model(new_weights={n: torch.zeros_like(weights[n])})
+    changes = {"activation": {next(k for k in ("hidden_activation", "hidden_act", "activation_function")
+                                   if hasattr(model().config, k)): "relu"}}
+    rope = config.get("rope_parameters")
+    if rope:
+        changes["base of positions"] = {"rope_parameters": {**rope, "rope_theta": 10000.0}}
+    if rope and rope["rope_type"] != "default":
+        changes["scaled positions"] = {"rope_parameters": {"rope_type": "default", "rope_theta": rope["rope_theta"]}}
+    if rope and "partial_rotary_factor" in rope:
+        changes["partial positions"] = {"rope_parameters": {**rope, "partial_rotary_factor": 1.0}}
+    if "sliding_window" in config:
+        changes["window"] = {"sliding_window": 100}
+        if "layer_types" not in config and model_type != "mistral":
+            changes["layers without a window"] = {"layer_types": ["sliding_attention"] * 2}
+    if model_type == "gpt_neox":
+        changes["parallel residual"] = {"use_parallel_residual": not config.get("use_parallel_residual", True)}
+    if model_type == "gemma2":
+        changes |= {"cap of scores": {"attn_logit_softcapping": None},
+                    "cap of logits": {"final_logit_softcapping": None},
+                    "query scalar": {"query_pre_attn_scalar": config["head_dim"]}}
+    for name, other in changes.items():
+        yield name, model(other)
+    if model_type == "gemma2":
+        yield "scaled embedding", model(change=lambda m: setattr(m.model.embed_tokens, "scalar_embed_scale", 1.0) or
+                                        m.model.embed_tokens.embed_scale.fill_(1.0))
+    for part in ("q_norm", "k_norm", "post_attention_layernorm", "post_feedforward_layernorm"):
+        found = any(f"{part}.weight" in n for n in weights)
+        if found and (part.startswith(("q_", "k_")) or model_type in ("gemma2", "olmo2")):
+            yield f"{part} as a whole", model(change=identity(part))
+    if config.get("num_key_value_heads", 4) == 2:
+        swapped = {}
+        for n, x in weights.items():
+            if n.endswith(("k_proj.weight", "v_proj.weight")):
+                swapped[n] = x.reshape(2, -1, x.size(1)).flip(0).reshape(x.shape)
+        yield "order of grouped heads", model(new_weights=swapped)
+
+
+def check_that_everything_matters(model_type, config, weights, rows, full):
+    least = math.inf
+    with torch.no_grad():
+        for name, other in without(model_type, config, weights):
+            moved = abs(mean_loss(other, rows)[0].item() / full - 1)
+            least = min(least, moved)
+            if moved < 0.01:
+                return name, moved
+        model = build(model_type, config)
+        model.load_state_dict(weights, strict=False)
+        moved = abs(mean_loss(model, rows, position_ids=torch.zeros(1, LENGTH, dtype=torch.long))[0].item() / full - 1)
+    return (None, min(least, moved)) if moved >= 0.01 else ("positions", moved)
+
+
+def as_version_4(folder):
+    """config.json as transformers 4 wrote it."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    rope = config.pop("rope_parameters")
+    config["torch_dtype"] = config.pop("dtype")
+    config.pop("layer_types", None)
+    if config["model_type"] == "gpt_neox":
+        config["rotary_emb_base"], config["rotary_pct"] = rope["rope_theta"], rope["partial_rotary_factor"]
+    else:
+        config["rope_theta"] = rope["rope_theta"]
+    scaled = rope["rope_type"] != "default"
+    config["rope_scaling"] = {"type": rope["rope_type"], "factor": rope["factor"]} if scaled else None
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def record(name):
+    model_type, config, saved = CASES[name]
+    dtype = saved.get("dtype", torch.float32)
+    for seed in range(2000):  # the first for which every mechanism matters by more than 1 %
+        generator = torch.Generator().manual_seed(seed)
+        model = build(model_type, config)
+        draw_weights(model, dtype, generator, saved.get("norms", 0.4))
+        rows = sample(model, generator)
+        loss, logits = mean_loss(model, rows)
+        weights = {n: x.detach() for n, x in model.named_parameters()}
+        missed, moved = check_that_everything_matters(model_type, config, weights, rows, loss.item())
+        if missed is None and loss.item() > 0.5:
+            break
+    else:
+        raise SystemExit(f"{name}: draw other weights: {missed} moves the loss by {moved:.2%} only")
+    loss.backward()
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    def in_file(n):  # GPT-NeoX's head is called otherwise in transformers 5 than in its files
+        return n.replace("lm_head", "embed_out") if model_type == "gpt_neox" else n
+    gradients = {f"gradient.{in_file(n)}": x.grad.float().contiguous() for n, x in model.named_parameters()}
+    more = {"max_shard_size": saved["max_shard_size"]} if "max_shard_size" in saved else {}
+    copy.deepcopy(model).to(dtype).save_pretrained(folder, **more)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    if saved.get("version") == 4:
+        as_version_4(folder)
+    save_file({"tokens": rows.contiguous(), "logits": logits.detach().float().contiguous(),
+               "loss": loss.detach().float(), **gradients}, folder / "recorded.safetensors")
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    print(f"{name:16} seed {seed:3}, loss {loss.item():.6f}, what matters least moves it by {moved:.1%}, {size} bytes")
+
+
+def check(folder):
+    import transformers
+    worst = 0.0
+    for name in CASES:
+        recorded = load_file(FOLDER / name / "recorded.safetensors")
+        model = AutoModelForCausalLM.from_pretrained(folder / name, attn_implementation="eager").double().eval()
+        with torch.no_grad():
+            logits = model(recorded["tokens"][:, :-1], use_cache=False).logits
+        apart = (logits - recorded["logits"]).abs().max().item()
+        worst = max(worst, apart)
+        print(f"{name:16} in transformers {transformers.__version__}: logits differ by {apart:.1e}")
+    if not worst < 1e-4:
+        raise SystemExit("these are other models")
+
+
+def main():
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", type=pathlib.Path)
+    parser.add_argument("cases", nargs="*", default=list(CASES))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.check:
+        return check(arguments.check)
+    for name in arguments.cases:
+        record(name)
+
+
+if __name__ == "__main__":
+    main()
