@@ -103,9 +103,9 @@ class Trial {
     const auto& table = component.table<rgm_strategy>();
     save_tiny_model(folder_.path() / "model");
     const std::string main = table.rollout ? "prompts" : "train";
-    const Component* const reward = table.rollout    ? &some_rule()
-                                    : *table.columns ? nullptr
-                                                     : learned_reward(opened.registry);
+    const Component* const reward = table.rollout           ? &some_rule()
+                                    : reads_a_column(table) ? nullptr
+                                                            : learned_reward(opened.registry);
     Columns columns = listed(table.columns);
     if (reward && reward->table<rgm_reward>().loss)
       for (const rgm_column* column : listed(reward->table<rgm_reward>().columns)) columns.push_back(column);
