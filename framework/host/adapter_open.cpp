@@ -23,6 +23,14 @@ Tensor part_of_fused(const Tensor& whole, const SiteInfo& part, const Model& mod
     all += site.out;
   }
   if (whole.rank() == 0 || whole.size(0) != all) return whole;
+  if (part.interleaved) {
+    const int64_t D = model.config().head_dim, heads = part.out / D;
+    const Tensor by_head =
+        ops::slice(ops::reshape(whole, {heads, all / part.out, D, -1}), 1, begin / part.out, begin / part.out + 1);
+    Shape shape = whole.shape();
+    shape[0] = part.out;
+    return ops::reshape(ops::contiguous(by_head), shape);
+  }
   return ops::contiguous(ops::slice(whole, 0, begin, begin + part.out));
 }
 

@@ -118,6 +118,7 @@ size_t Model::add_linear_site(int64_t layer, const std::string& ours, const Line
   const auto seen = [&](const Tensor& x) { return whole ? x : alias(x, views::sliced(x.view(), 0, begin, end)); };
   sites_[index].weight = seen(w);
   if (part.bias) sites_[index].bias = seen(part.bias->value);
+  sites_[index].interleaved = !whole && std::ranges::any_of(config_.family->names, &ParameterName::interleaved);
   return index;
 }
 

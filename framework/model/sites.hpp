@@ -20,6 +20,7 @@ struct SiteInfo {
   std::string theirs;   // the module's name in Hugging Face's layout; of a fused part: the fused module
   Tensor weight, bias;  // LINEAR: (out, in) and (out), views of a fused weight where it is one; EMBEDDING (V, C)
   int64_t in = 0, out = 0, layer = -1;
+  bool interleaved = false;  // their fused module has query, key and value of one head after the other
 };
 
 // What acts at the sites during one pass. `site` is the index in Model::sites().

@@ -120,6 +120,29 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAFusedModule) {
             std::vector<float>(b.begin() + 32, b.begin() + 64));
 }
 
+// GPT-NeoX's query_key_value has the rows of one head after the other: 4 of its query, 4 of its key, 4 of its value.
+TEST_F(AdaptersTest, OpensWhatPeftMadeOfAnInterleavedModule) {
+  const ScratchFolder folder;
+  write_file(folder.path() / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query_key_value"]})");
+  const std::vector<float> a = numbers(2 * 16, 1), b = numbers(48 * 2, 2);
+  std::vector<SavedTensor> list;
+  const std::string modules[] = {"base_model.model.gpt_neox.layers.0.attention.query_key_value",
+                                 "base_model.model.gpt_neox.layers.1.attention.query_key_value"};
+  for (const std::string& module : modules) {
+    list.push_back({module + ".lora_A.weight", RGM_F32, {2, 16}, std::as_bytes(std::span(a))});
+    list.push_back({module + ".lora_B.weight", RGM_F32, {48, 2}, std::as_bytes(std::span(b))});
+  }
+  write_safetensors(folder.path() / "adapter_model.safetensors", list);
+  const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model("gpt_neox"));
+  const Adapted adapted("lora", saved.options.dump(), saved.tensors, "gpt_neox");
+  std::vector<float> keys;
+  for (std::ptrdiff_t head = 0; head < 4; ++head)
+    keys.insert(keys.end(), b.begin() + 2 * (12 * head + 4), b.begin() + 2 * (12 * head + 8));
+  EXPECT_EQ(to_host(adapted.adapters->parameters().find("lora.layers.1.attention.key.b")->value), keys);
+  EXPECT_EQ(to_host(adapted.adapters->parameters().find("lora.layers.1.attention.key.a")->value), a);
+}
+
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
   const ScratchFolder folder;
   Adapted("prefix", "{length: 2}", {}, "llama").adapters->save(folder.path(), "base");

@@ -150,6 +150,26 @@ TEST_F(HooksTest, APromptAndKeysInACacheOfUnequalRows) {
   expect_near(ops::slice(y, 0, 1, 2), ops::slice(hidden(pass_over(tokens_of({text}))), 1, 6, 7), 1e-4);
 }
 
+// Keys and a prompt in front stay in sight where a window has left the text's beginning behind.
+TEST_F(HooksTest, VirtualTokensAreSeenFromOutsideOfAWindow) {
+  const NoGradient no_gradient;
+  const auto windowed = small_model("mistral");  // the last 3 tokens
+  TestHooks front{*windowed};
+  front.keys = {sample({2, 2, 4}, 5), sample({2, 2, 4}, 6)};
+  front.front = sample({3, 16}, 8);
+  windowed->set_hooks(&front);
+  const Tensor whole = windowed->hidden(pass);
+  KeyValueCache cache(windowed->config(), 2, 16);
+  const auto piece = [&](int64_t begin, int64_t end) {
+    return pass_over(ops::contiguous(ops::slice(pass.tokens, 1, begin, end)));
+  };
+  expect_near(windowed->hidden(piece(0, 5), &cache), ops::slice(whole, 1, 0, 5), 1e-4);
+  expect_near(windowed->hidden(piece(5, 6), &cache), ops::slice(whole, 1, 5, 6), 1e-4);
+  const auto last = to_host(ops::slice(whole, 1, 5, 6));
+  front.keys = {sample({2, 2, 4}, 7), sample({2, 2, 4}, 9)};
+  EXPECT_NE(to_host(ops::slice(windowed->hidden(pass), 1, 5, 6)), last);
+}
+
 // Layers may differ in how much stands in front of them.
 class KeysOfOneLayer : public TestHooks {
  public:
