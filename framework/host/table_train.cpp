@@ -104,8 +104,15 @@ rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, cons
   });
 }
 
-rgm_status score_of(rgm_train* train, rgm_batch* completions, rgm_tensor** out) {
+rgm_status score_all(rgm_train* train, rgm_batch* completions, rgm_tensor** out) {
   return give(out, [&] { return score(given(train, "train"), given(completions, "completions")); });
+}
+rgm_status score_by(rgm_train* train, rgm_batch* completions, const char* reward, rgm_tensor** out) {
+  return give(out, [&] {
+    Tensor x = score_of(given(train, "train"), given(completions, "completions"), &given(reward, "reward"));
+    if (!x) unsupported("the stage has no reward \"{}\"", reward);
+    return x;
+  });
 }
 rgm_status loss_of_reward(rgm_train* train, rgm_batch* batch, rgm_tensor** out) {
   return give(out, [&] { return reward_loss(given(train, "train"), given(batch, "batch")); });
@@ -127,8 +134,9 @@ const rgm_train_api* train_table() {
                                    metric,
                                    report,
                                    generate,
-                                   score_of,
-                                   loss_of_reward};
+                                   score_all,
+                                   loss_of_reward,
+                                   score_by};
   return &table;
 }
 

@@ -82,11 +82,17 @@ const Component& some_rule() {
   return component;
 }
 
-// A learned reward for a strategy that reads no columns of its own and so those of its reward; NULL: none is there.
+// A learned reward for a strategy that needs no columns of its own and so those of its reward; NULL: none is there.
 const Component* learned_reward(Registry& registry) {
   for (const std::string& id : registry.ids(RGM_KIND_REWARD))
     if (const Component& reward = registry.find(RGM_KIND_REWARD, id); reward.table<rgm_reward>().loss) return &reward;
   return nullptr;
+}
+
+bool reads_a_column(const rgm_strategy& table) {
+  for (const rgm_column* const* c = table.columns; *c; ++c)
+    if (!((*c)->flags & RGM_OPTIONAL)) return true;
+  return false;
 }
 
 // A pipeline of one stage of the strategy, opened.
@@ -97,9 +103,9 @@ class Trial {
     const auto& table = component.table<rgm_strategy>();
     save_tiny_model(folder_.path() / "model");
     const std::string main = table.rollout ? "prompts" : "train";
-    const Component* const reward = table.rollout    ? &some_rule()
-                                    : *table.columns ? nullptr
-                                                     : learned_reward(opened.registry);
+    const Component* const reward = table.rollout           ? &some_rule()
+                                    : reads_a_column(table) ? nullptr
+                                                            : learned_reward(opened.registry);
     Columns columns = listed(table.columns);
     if (reward && reward->table<rgm_reward>().loss)
       for (const rgm_column* column : listed(reward->table<rgm_reward>().columns)) columns.push_back(column);

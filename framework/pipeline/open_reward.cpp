@@ -37,6 +37,9 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
     Reward reward;
     reward.id = choice.id;
     reward.name = plugin_name("reward", choice.id, choice.component->path);
+    reward.label = !choice.from_stage.empty()    ? choice.from_stage
+                   : !choice.from_folder.empty() ? choice.from_folder.filename().string()
+                                                 : choice.id;
     reward.weight = choice.weight;
     reward.config = choice.config;
     const bool taken = !choice.from_stage.empty() || !choice.from_folder.empty();

@@ -106,8 +106,8 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
     std::vector<ColumnWish> wish = found->second;
     for (ColumnWish& column : wish)
       if (model.outputs > 0 && column.kind == RGM_TOKENS_COLUMN) column.flags |= RGM_STATES;
-    // Where the data is the beginning of an answer, no end of text may follow it.
-    const bool is_continued = rolls_out && (name == main || name == "validation");
+    // Where the data is the beginning of an answer, no end of text may follow it. Samples are whole answers.
+    const bool is_continued = rolls_out && main != "samples" && (name == main || name == "validation");
     out.setup.sources[name] = open_source(data_of(stage, name, around.run), wish, out.model->tokenizer(),
                                           {.context = out.train->context,
                                            .cache = around.cache,

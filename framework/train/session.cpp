@@ -11,6 +11,7 @@ namespace rgm {
 Reward::Reward(Reward&& o) noexcept
     : id(std::move(o.id)),
       name(std::move(o.name)),
+      label(std::move(o.label)),
       table(std::exchange(o.table, nullptr)),
       config(std::move(o.config)),
       self(std::exchange(o.self, nullptr)),

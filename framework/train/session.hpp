@@ -49,6 +49,7 @@ void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out
 // One configured reward: a rule, or a learned one with the model that carries it.
 struct Reward {
   std::string id, name;  // the second for messages, with its file
+  std::string label;     // what a strategy may ask for it by: the stage or folder it came from, else its id
   const rgm_reward* table = nullptr;
   std::shared_ptr<rgm_config> config;  // outlives `self`, which may point into it
   void* self = nullptr;
@@ -110,6 +111,7 @@ double total(rgm_train& train, const std::string& column);
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count);
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> sampling);
 Tensor score(rgm_train& train, Batch& completions);
+Tensor score_of(rgm_train& train, Batch& completions, const std::string& name);  // empty when none is called so
 Tensor reward_loss(rgm_train& train, Batch& batch);
 
 }  // namespace rgm

@@ -92,7 +92,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
   batch->examples = int64_t(answers.size());
   std::vector<TokenExample> examples;
   std::vector<std::vector<float>> logprobs;
-  BatchColumn text{.kind = ColumnKind::text}, origin{.kind = ColumnKind::integer},
+  BatchColumn text{.kind = ColumnKind::text}, prompt{.kind = ColumnKind::text}, origin{.kind = ColumnKind::integer},
       finished{.kind = ColumnKind::integer};
   for (const Generated& answer : answers) {
     TokenExample e{questions[size_t(answer.origin)], {}};
@@ -104,6 +104,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
     std::vector<int32_t> words = answer.tokens;
     if (const auto end = tokenizer.end_of_text(); end && !words.empty() && words.back() == *end) words.pop_back();
     text.texts.push_back(tokenizer.decode(words));
+    prompt.texts.push_back(tokenizer.decode(questions[size_t(answer.origin)]));
     origin.integers.push_back(int32_t(answer.origin));
     finished.integers.push_back(answer.finished ? 1 : 0);
     examples.push_back(std::move(e));
@@ -112,6 +113,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
   batch->columns["completion.logprobs"] = laid_out(completion, logprobs);
   batch->columns["completion"] = std::move(completion);
   batch->columns["text"] = std::move(text);
+  batch->columns["prompt"] = std::move(prompt);
   batch->columns["origin"] = std::move(origin);
   batch->columns["finished"] = std::move(finished);
   for (const auto& [key, column] : prompts.columns) {
@@ -175,15 +177,28 @@ std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const T
   return out;
 }
 
+// Of the batch's token columns, one after the other by name: both answers of each pair.
 Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
-  const std::string name = first_tokens(batch);
-  const Tensor hidden =
-      model.forward({column(batch, name), column(batch, name + ".segments"), {}, 1}, RGM_HIDDEN).front();
-  rgm_tensor* out = nullptr;
-  call_plugin(reward.name, "scores", [&] {
-    return reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out);
-  });
-  return Tensor::adopt(out);
+  std::vector<Tensor> all;
+  std::vector<std::string> names;
+  for (const auto& [name, column] : batch.columns)
+    if (column.kind == ColumnKind::tokens && name.find('.') == std::string::npos) names.push_back(name);
+  require(!names.empty(), "reward {}: there is no column of tokens to be scored", reward.id);
+  for (const std::string& name : names) {
+    const Tensor hidden =
+        model.forward({column(batch, name), column(batch, name + ".segments"), {}, 1}, RGM_HIDDEN).front();
+    rgm_tensor* out = nullptr;
+    call_plugin(reward.name, "scores", [&] {
+      return reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out);
+    });
+    all.push_back(Tensor::adopt(out));
+  }
+  return all.size() == 1 ? all.front() : ops::concat(all, 0);
+}
+
+std::vector<float> scores_of(const Reward& reward, const rgm_train& train, Batch& completions) {
+  return reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
+                             : to_host(learned_scores(reward, *reward.model, completions));
 }
 
 }  // namespace
@@ -191,15 +206,25 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
 Tensor score(rgm_train& train, Batch& completions) {
   const NoGradient still;
   require(!train.rewards.empty(), "a score was asked for, but the stage has no reward; add `reward:` to it");
-  std::vector<float> sum(size_t(completions.examples), 0.0F);
+  std::vector<float> sum;
   for (const Reward& reward : train.rewards) {
-    const std::vector<float> part = reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
-                                                        : to_host(learned_scores(reward, *reward.model, completions));
-    require(part.size() == sum.size(), "reward {}: answered {} scores for {} completions", reward.id, part.size(),
-            sum.size());
-    for (size_t e = 0; e < sum.size(); ++e) sum[e] += float(reward.weight) * part[e];
+    if (reward.weight == 0) continue;  // it is asked by name
+    const std::vector<float> part = scores_of(reward, train, completions);
+    sum.resize(part.size());
+    for (size_t e = 0; e < part.size(); ++e) sum[e] += float(reward.weight) * part[e];
   }
-  return from_host(sum, {completions.examples});
+  require(!sum.empty(), "a score was asked for, but all rewards of the stage have the weight 0");
+  return from_host(sum, {int64_t(sum.size())});
+}
+
+Tensor score_of(rgm_train& train, Batch& completions, const std::string& name) {
+  const NoGradient still;
+  for (const Reward& reward : train.rewards) {
+    if (reward.label != name) continue;
+    const std::vector<float> all = scores_of(reward, train, completions);
+    return from_host(all, {int64_t(all.size())});
+  }
+  return {};
 }
 
 Tensor reward_loss(rgm_train& train, Batch& batch) {

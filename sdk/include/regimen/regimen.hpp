@@ -1,9 +1,11 @@
 // regimen.hpp - what a plug-in is written against: C++20 over abi.h, header-only, one header per concept.
 #pragma once
 #include "adapter.hpp"
+#include "advantage.hpp"
 #include "backend.hpp"
 #include "custom.hpp"
 #include "error.hpp"
+#include "head.hpp"
 #include "model.hpp"
 #include "ops.hpp"
 #include "options.hpp"

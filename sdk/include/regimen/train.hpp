@@ -52,6 +52,12 @@ class Batch {
     check(host->train->get_text(batch_, name, example, &out));
     return view(out);
   }
+  bool has_text(const char* name) const {
+    rgm_str out{};
+    const rgm_status status = host->train->get_text(batch_, name, 0, &out);
+    if (status != RGM_UNSUPPORTED) check(status);
+    return status == RGM_OK;
+  }
   void set(const char* name, const Tensor& value) const { check(host->train->set(batch_, name, value.get())); }
   void set(const char* name, int64_t example, std::string_view text) const {
     check(host->train->set_text(batch_, name, example, str(text)));
@@ -101,6 +107,14 @@ class Train {
     return Batch(out);
   }
   Tensor score(const Batch& completions) const { return make(host->train->score, train_, completions.get()); }
+  // Of one reward alone, by its stage or folder, or else its id. Nothing where there is none.
+  std::optional<Tensor> score_by(const Batch& completions, const char* reward) const {
+    rgm_tensor* out = nullptr;
+    const rgm_status status = host->train->score_by(train_, completions.get(), reward, &out);
+    if (status == RGM_UNSUPPORTED) return std::nullopt;
+    check(status);
+    return Tensor::adopt(out);
+  }
   Tensor reward_loss(const Batch& batch) const { return make(host->train->reward_loss, train_, batch.get()); }
 
  private:

@@ -1,0 +1,37 @@
+// head.hpp - one number from each state of a model: the head of a learned reward, and of a critic.
+#pragma once
+#include <cmath>
+
+#include "model.hpp"
+
+namespace regimen RGM_PRIVATE {
+
+class ScalarHead {
+ public:
+  // Starts small, as in arXiv 2009.01325: scores of a new head lie near 0.
+  void attach(const Scope& scope, int64_t channels) {
+    weight_ = scope.param("weight", {1, channels}, Init::normal(1 / std::sqrt(double(channels + 1))));
+    bias_ = scope.param("bias", {1}, Init::fill(0));
+  }
+  // (B, T, C) -> (B, T)
+  Tensor each(const Tensor& hidden) const {
+    const rgm_view v = hidden.view();
+    require(v.rank == 3, "a head reads states of the shape (B, T, C)");
+    return reshape(numbers(hidden, v.shape[2]), {v.shape[0], v.shape[1]});
+  }
+  // (B, T, C), and the places (E) of the examples' last tokens -> (E)
+  Tensor last(const Tensor& hidden, const Tensor& ends) const {
+    const rgm_view v = hidden.view();
+    require(v.rank == 3, "a head reads states of the shape (B, T, C)");
+    return numbers(gather(reshape(hidden, {-1, v.shape[2]}), 0, ends), v.shape[2]);
+  }
+
+ private:
+  Tensor numbers(const Tensor& states, int64_t channels) const {
+    return reshape(matmul(reshape(states, {-1, channels}), t(weight_)) + bias_, {-1});
+  }
+
+  Tensor weight_, bias_;
+};
+
+}  // namespace regimen
