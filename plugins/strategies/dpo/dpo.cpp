@@ -1,0 +1,78 @@
+// dpo.cpp - direct preference optimisation: a pair of answers teaches which of the two to prefer, without a reward
+// model. With c = log p(chosen) - log p_ref(chosen), r likewise of the rejected answer, both summed over the answer's
+// tokens, and gap = beta (c - r), the loss is the mean over pairs of
+//   sigmoid   -(1 - e) log sigmoid(gap) - e log sigmoid(-gap)                       arXiv 2305.18290, e: label
+//   smoothing robust    (-(1 - e) log sigmoid(gap) + e log sigmoid(-gap)) / (1 - 2 e)         arXiv 2403.00409 hinge
+//   max(0, 1 - gap)                                                       arXiv 2305.10425 ipo_sum   (c - r - 1 / (2
+//   beta))^2                                              arXiv 2310.12036 ipo_mean  (c / tokens of chosen - r / tokens
+//   of rejected - 1 / (2 beta))^2      as several libraries have it
+// The last two are both called IPO, and are not the same thing.
+#include <regimen/regimen.hpp>
+using namespace regimen;
+
+struct DpoOptions {
+  static constexpr const char* losses[] = {"sigmoid", "robust", "hinge", "ipo_sum", "ipo_mean", nullptr};
+
+  double beta = 0.1, label_smoothing = 0;
+  std::string_view loss = "sigmoid";
+
+  using O = DpoOptions;
+  static constexpr auto list =
+      options(option("beta", &O::beta, "how strongly the policy is held to the reference").range(1e-6, 100),
+              option("loss", &O::loss, "how a pair is judged").choices(losses),
+              option("label_smoothing", &O::label_smoothing, "share of pairs thought to be swapped").range(0, 0.49));
+};
+
+class Dpo {
+ public:
+  using Options = DpoOptions;
+  static constexpr rgm_column columns[] = {column::tokens("chosen"), column::tokens("rejected")};
+  static constexpr rgm_role roles[] = {role("reference", RGM_ANNOTATES)};
+  static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
+
+  explicit Dpo(const Options& o) : o_(o) {
+    require(o.label_smoothing == 0 || o.loss == "sigmoid" || o.loss == "robust",
+            "dpo: label_smoothing goes with the losses sigmoid and robust, not with " + std::string(o.loss));
+  }
+
+  // The reference never changes: asked once per pair, then freed.
+  void annotate(const Train& train, const Batch& batch) const {
+    const Model reference = train.model("reference");
+    batch.set("reference_chosen", answer(reference, batch.tokens("chosen")));
+    batch.set("reference_rejected", answer(reference, batch.tokens("rejected")));
+  }
+
+  Tensor loss(const Train& train, const Batch& batch) const {
+    const Tokens chosen = batch.tokens("chosen"), rejected = batch.tokens("rejected");
+    const Model policy = train.model("policy");
+    const Tensor c = answer(policy, chosen) - batch.column("reference_chosen");  // (E)
+    const Tensor r = answer(policy, rejected) - batch.column("reference_rejected");
+    train.metric("accuracy", positive(c - r));
+    train.metric("margin", o_.beta * (c - r));
+    train.metric("chosen_reward", o_.beta * c);
+    train.metric("rejected_reward", o_.beta * r);
+    return sum(of_pairs(c, r, chosen, rejected)) / train.total("chosen");
+  }
+
+ private:
+  Tensor of_pairs(const Tensor& c, const Tensor& r, const Tokens& chosen, const Tokens& rejected) const {
+    const double e = o_.label_smoothing;
+    const Tensor gap = o_.beta * (c - r);
+    if (o_.loss == "hinge") return relu(affine(gap, -1, 1));
+    if (o_.loss == "ipo_sum") return square(c - r + -0.5 / o_.beta);
+    if (o_.loss == "ipo_mean") return square(c / length(chosen) - r / length(rejected) + -0.5 / o_.beta);
+    const Tensor right = softplus(-gap);
+    if (e == 0) return right;
+    if (o_.loss == "robust") return (1 / (1 - 2 * e)) * ((1 - e) * right - e * softplus(gap));
+    return (1 - e) * right + e * softplus(gap);
+  }
+  static Tensor answer(const Model& model, const Tokens& tokens) {
+    return tokens.sum_each(model.logprobs(tokens) * tokens.weights);
+  }
+  static Tensor length(const Tokens& tokens) { return max(tokens.sum_each(tokens.weights), full({}, 1)); }
+
+  Options o_;
+};
+
+constexpr rgm_component dpo = strategy<Dpo>("dpo", "1.0.0", "Direct preference optimisation of pairs of answers");
+RGM_PLUGIN("dpo", "1.0.0", "", &dpo);
