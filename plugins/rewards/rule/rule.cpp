@@ -1,0 +1,99 @@
+// rule.cpp - a reward that is a rule: 1 for an answer that passes all conditions that are given, else 0.
+//   regex      the answer has a match (POSIX extended regular expressions; read to a zero byte, if there is one)
+//   contains   the answer has every one of these texts
+//   match      the answer, or what the first (...) of `extract` finds in it, compared with the data's column
+//   `expected`:
+//              exact, or the answer contains it; blanks at both ends do not count
+//   shortest, longest   bytes of the answer
+// An answer in which `extract` finds nothing does not pass. Without `expected` an answer cannot be scored by `match`.
+#include <regex.h>
+
+#include <limits>
+#include <optional>
+#include <regimen/regimen.hpp>
+using namespace regimen;
+
+struct RuleOptions {
+  static constexpr const char* matches[] = {"none", "exact", "contains", nullptr};
+
+  std::string_view regex, extract, match = "none";
+  std::span<const rgm_str> contains;
+  int64_t shortest = 0, longest = 0;
+
+  using O = RuleOptions;
+  static constexpr auto list =
+      options(option("regex", &O::regex, "POSIX extended expression that the answer has to match somewhere"),
+              option("contains", &O::contains, "texts that all have to be in the answer"),
+              option("match", &O::match, "compares with the column `expected`").choices(matches),
+              option("extract", &O::extract, "expression whose first group is compared, instead of the whole answer"),
+              option("shortest", &O::shortest, "bytes that an answer has at least").at_least(0),
+              option("longest", &O::longest, "bytes that an answer has at most; 0: no limit").at_least(0));
+};
+
+// std::regex takes a stack frame a byte; this does not.
+class Expression {
+ public:
+  explicit Expression(std::string_view text) : text_(text) {
+    const int status = regcomp(&compiled_, text_.c_str(), REG_EXTENDED);
+    char why[200];
+    if (status != 0) regerror(status, &compiled_, why, sizeof why);
+    require(status == 0, "rule: \"" + text_ + "\" is no regular expression: " + (status ? why : ""));
+  }
+  ~Expression() { regfree(&compiled_); }
+  Expression(const Expression&) = delete;
+  Expression& operator=(const Expression&) = delete;
+
+  // The first group, or the whole match where there is none.
+  std::optional<std::string> find(const std::string& in) const {
+    regmatch_t parts[2];
+    if (regexec(&compiled_, in.c_str(), 2, parts, 0) != 0) return std::nullopt;
+    const regmatch_t& part = parts[1].rm_so >= 0 ? parts[1] : parts[0];
+    return in.substr(size_t(part.rm_so), size_t(part.rm_eo - part.rm_so));
+  }
+
+ private:
+  std::string text_;
+  regex_t compiled_{};
+};
+
+class Rule {
+ public:
+  using Options = RuleOptions;
+  static constexpr rgm_column columns[] = {column::text("expected", RGM_OPTIONAL)};
+
+  explicit Rule(const Options& o) : o_(o) {
+    if (!o.regex.empty()) regex_.emplace(o.regex);
+    if (!o.extract.empty()) extract_.emplace(o.extract);
+    require(!o.regex.empty() || !o.contains.empty() || o.match != "none" || o.shortest > 0 || o.longest > 0,
+            "rule: no condition is given: add regex, contains, match, shortest or longest");
+  }
+
+  float score(const Completion& c) const {
+    const std::string text(c.text());
+    const auto size = int64_t(text.size());
+    if (size < o_.shortest || (o_.longest > 0 && size > o_.longest)) return 0;
+    if (regex_ && !regex_->find(text)) return 0;
+    for (const rgm_str& wanted : o_.contains)
+      if (text.find(view(wanted)) == std::string::npos) return 0;
+    return o_.match == "none" ? 1 : matches(c, text);
+  }
+
+ private:
+  float matches(const Completion& c, const std::string& text) const {
+    if (!c.has(0)) return std::numeric_limits<float>::quiet_NaN();
+    const auto found = extract_ ? extract_->find(text) : text;
+    if (!found) return 0;
+    const std::string_view expected = trimmed(c.text(0));
+    return o_.match == "exact" ? trimmed(*found) == expected : found->find(expected) != std::string::npos;
+  }
+  static std::string_view trimmed(std::string_view x) {
+    const size_t begin = x.find_first_not_of(" \t\r\n"), end = x.find_last_not_of(" \t\r\n");
+    return begin == std::string_view::npos ? "" : x.substr(begin, end - begin + 1);
+  }
+
+  Options o_;
+  std::optional<Expression> regex_, extract_;
+};
+
+constexpr rgm_component rule = reward<Rule>("rule", "1.0.0", "1 for answers that pass a rule, else 0");
+RGM_PLUGIN("rule", "1.0.0", "", &rule);
