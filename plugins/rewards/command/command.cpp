@@ -1,0 +1,140 @@
+// command.cpp - a reward that another program gives. It is started once and asked over its standard input, an object a
+// line, {"prompt": …, "text": …, "expected": …}; it answers each with a line: a number, {"score": number}, or null
+// where it has no opinion. What takes longer than `timeout` is ended with its process, and so is the stage: the last
+// checkpoint stays, and nothing is scored by guessing.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <regimen/regimen.hpp>
+using namespace regimen;
+using nlohmann::json;
+
+extern char** environ;
+
+struct CommandOptions {
+  std::string_view program;
+  std::span<const rgm_str> arguments;
+  double timeout = 30;
+
+  using O = CommandOptions;
+  static constexpr auto list =
+      options(option("program", &O::program, "file of the program that is asked").flag(RGM_REQUIRED | RGM_PATH),
+              option("arguments", &O::arguments, "what it is called with"),
+              option("timeout", &O::timeout, "seconds that one answer may take").range(0.01, 86400));
+};
+
+class Command {
+ public:
+  using Options = CommandOptions;
+  static constexpr rgm_column columns[] = {column::text("expected", RGM_OPTIONAL)};
+
+  explicit Command(const Options& o) : o_(o) {}
+  ~Command() { stop(); }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  float score(const Completion& c) {
+    if (process_ == 0) start();
+    json question{{"prompt", c.prompt()}, {"text", c.text()}};
+    if (c.has(0)) question["expected"] = c.text(0);
+    send(question.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    const std::string line = answer();
+    json said = json::parse(line, nullptr, false);
+    if (said.is_object()) said = said.value("score", json("no score"));
+    if (said.is_null()) return std::nanf("");
+    if (!said.is_number())
+      fail("answered \"" + line.substr(0, 80) + "\", a line such as 0.5 or {\"score\": 0.5} was expected");
+    return said.get<float>();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // One socket is its input and output: unlike a pipe, writing to a program that has ended is no signal.
+  void start() {
+    int ends[2];
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "command: no socket for the program");
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    std::vector<std::string> words{std::string(o_.program)};
+    for (const rgm_str& a : o_.arguments) words.emplace_back(view(a));
+    std::vector<char*> raw;
+    for (std::string& word : words) raw.push_back(word.data());
+    raw.push_back(nullptr);
+    const int status = posix_spawn(&process_, words[0].c_str(), &actions, nullptr, raw.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    socket_ = ends[0];
+    if (status == 0) return;
+    process_ = 0;
+    stop();
+    throw Error(RGM_INVALID, "command: " + words[0] + " cannot be run: " + std::strerror(status) +
+                                 "; make it executable, and begin a script with #!");
+  }
+
+  void stop() {
+    if (socket_ >= 0) close(socket_);
+    socket_ = -1;
+    rest_.clear();
+    if (process_ == 0) return;
+    kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+    process_ = 0;
+  }
+  [[noreturn]] void fail(const std::string& what) {
+    stop();
+    throw Error(RGM_DEVICE_ERROR, "command: " + std::string(o_.program) + " " + what);
+  }
+
+  void wait(short event, Clock::time_point until) {
+    pollfd one{socket_, event, 0};
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (left <= 0 || poll(&one, 1, int(left) + 1) == 0)
+      fail("gave no answer within " + json(o_.timeout).dump() + " s; `timeout` gives it more");
+  }
+  Clock::time_point deadline() const {
+    return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o_.timeout));
+  }
+
+  void send(std::string_view text) {
+    for (const auto until = deadline(); !text.empty();) {
+      wait(POLLOUT, until);
+      const ssize_t n = ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n > 0) text.remove_prefix(size_t(n));
+      if (n < 0 && errno != EAGAIN && errno != EINTR) fail("ended before it was asked everything");
+    }
+  }
+  std::string answer() {
+    const auto until = deadline();
+    for (size_t end; (end = rest_.find('\n')) == std::string::npos;) {
+      wait(POLLIN, until);
+      char more[4096];
+      const ssize_t n = recv(socket_, more, sizeof more, MSG_DONTWAIT);
+      if (n > 0) rest_.append(more, size_t(n));
+      if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) fail("ended without an answer");
+    }
+    const size_t end = rest_.find('\n');
+    std::string line = rest_.substr(0, end);
+    rest_.erase(0, end + 1);
+    return line;
+  }
+
+  Options o_;
+  pid_t process_ = 0;
+  int socket_ = -1;
+  std::string rest_;
+};
+
+constexpr rgm_component command = reward<Command>("command", "1.0.0", "Asks another program, over lines of JSON");
+RGM_PLUGIN("command", "1.0.0", "", &command);
