@@ -1,0 +1,52 @@
+// sample.cpp - answers to every prompt, as rows: `prompt`, `text` (the answer), `finished` (1: it ended by itself),
+// `logprob` (of the answer, under temperature, before top_k and top_p), and `completion` with `completion.logprobs`,
+// one number for each of its tokens, 0 for those of the prompt. With `score: true` the stage's rewards are asked too.
+#include <regimen/regimen.hpp>
+using namespace regimen;
+
+struct SampleOptions {
+  int64_t answers = 4, max_tokens = 64, top_k = 0;
+  double temperature = 1, top_p = 1;
+  bool score = false;
+
+  using O = SampleOptions;
+  static constexpr auto list =
+      options(option("answers", &O::answers, "to each prompt").range(1, 1024),
+              option("max_tokens", &O::max_tokens, "longest answer").at_least(1),
+              option("temperature", &O::temperature, "0 takes the likeliest token").range(0, 10),
+              option("top_k", &O::top_k, "likeliest tokens that may be drawn; 0: all").at_least(0),
+              option("top_p", &O::top_p, "share of probability that may be drawn").range(0.01, 1),
+              option("score", &O::score, "asks the stage's rewards about every answer"));
+};
+
+class Sample {
+ public:
+  using Options = SampleOptions;
+  static constexpr rgm_column columns[] = {column::tokens("prompt")};
+
+  explicit Sample(const Options& o) : o_(o) {}
+
+  Experience rollout(const Train& train, const Batch& prompts) const {
+    const Batch batch =
+        train.generate(train.model("policy"), prompts,
+                       {attr("answers", o_.answers), attr("max_tokens", o_.max_tokens),
+                        attr("temperature", o_.temperature), attr("top_k", o_.top_k), attr("top_p", o_.top_p)});
+    const Tokens answers = batch.tokens("completion");
+    batch.set("logprob", answers.sum_each(batch.column("completion.logprobs")));
+    train.metric("length", answers.sum_each(answers.weights));
+    train.metric("finished", cast(batch.column("finished"), RGM_F32));
+    if (o_.score) {
+      const Tensor score = train.score(batch);
+      batch.set("score", score);
+      train.metric("score", score);
+      train.metric("positive", positive(score));
+    }
+    return {batch};
+  }
+
+ private:
+  Options o_;
+};
+
+constexpr rgm_component sample = strategy<Sample>("sample", "1.0.0", "Answers to every prompt, as rows");
+RGM_PLUGIN("sample", "1.0.0", "", &sample);
