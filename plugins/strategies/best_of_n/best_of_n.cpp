@@ -1,0 +1,57 @@
+// best_of_n.cpp - of n answers to each prompt the one that the rewards score highest (arXiv 2112.09332), as rows:
+// `prompt`, `text`, `score`. A `finetune` stage that learns from these rows is rejection sampling (arXiv 2307.09288).
+// What is chosen is at most log n - (n - 1) / n nats from the model (arXiv 2009.01325), which is told as `kl_at_most`.
+// Answers that cannot be scored are passed over.
+#include <cmath>
+#include <regimen/regimen.hpp>
+using namespace regimen;
+
+struct BestOfNOptions {
+  int64_t n = 4, max_tokens = 64;
+  double temperature = 1, top_p = 1;
+
+  using O = BestOfNOptions;
+  static constexpr auto list =
+      options(option("n", &O::n, "answers to choose from").range(1, 1024),
+              option("max_tokens", &O::max_tokens, "longest answer").at_least(1),
+              option("temperature", &O::temperature, "of sampling").range(0.01, 10),
+              option("top_p", &O::top_p, "share of probability that may be drawn").range(0.01, 1));
+};
+
+class BestOfN {
+ public:
+  using Options = BestOfNOptions;
+  static constexpr rgm_column columns[] = {column::tokens("prompt")};
+
+  explicit BestOfN(const Options& o) : o_(o) {}
+
+  Experience rollout(const Train& train, const Batch& prompts) const {
+    const Batch all = train.generate(train.model("policy"), prompts,
+                                     {attr("answers", o_.n), attr("max_tokens", o_.max_tokens),
+                                      attr("temperature", o_.temperature), attr("top_p", o_.top_p)});
+    const std::vector<float> scores = read(train.score(all));
+    const Batch best = train.batch();
+    std::vector<float> chosen;
+    for (const auto& [prompt, answers] : groups_of(read<int32_t>(all.column("origin")), scores)) {
+      size_t top = answers[0];
+      for (const size_t e : answers)
+        if (scores[e] > scores[top]) top = e;
+      const auto row = int64_t(chosen.size());
+      best.set("prompt", row, all.text("prompt", int64_t(top)));
+      best.set("text", row, all.text("text", int64_t(top)));
+      chosen.push_back(scores[top]);
+    }
+    const auto n = double(o_.n);
+    train.report("kl_at_most", std::to_string(std::log(n) - (n - 1) / n));
+    train.metric("score_of_all", mean_of(scores));
+    train.metric("score", mean_of(chosen));
+    if (!chosen.empty()) best.set("score", write(chosen, {int64_t(chosen.size())}));
+    return {best};
+  }
+
+ private:
+  Options o_;
+};
+
+constexpr rgm_component best_of_n = strategy<BestOfN>("best_of_n", "1.0.0", "The best of n answers, as rows");
+RGM_PLUGIN("best_of_n", "1.0.0", "", &best_of_n);
