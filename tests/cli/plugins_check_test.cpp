@@ -39,7 +39,7 @@ TEST(PluginsCheck, ASoundAdapterPasses) {
 
 // Its strategy reads the columns of the reward that lies in the same file.
 TEST(PluginsCheck, ASoundRewardPasses) {
-  const Said said = check_method("lib/regimen-fixtures/ranking");
+  const Said said = check_method("lib/regimen/ranking");
   EXPECT_EQ(said.status, 0) << said.out << said.err;
   EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"), ContainsRegex("run +ok")));
 }

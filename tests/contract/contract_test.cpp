@@ -202,11 +202,10 @@ TEST_F(Contract, DpoReadsPackedRowsAndReferencesThatWereAnnotatedOnce) {
   for (int i = 0; i < 12; ++i)
     rows += json{{"chosen", "the cat sat on the mat"}, {"rejected", i % 2 ? "zzz zzz" : "a dog"}}.dump() + "\n";
   write("pairs.jsonl", rows);
-  ASSERT_EQ(
-      run({"dpo"}, base() + "  - {name: dpo, strategy: dpo, model: {from: base}, data: {train: {jsonl: pairs.jsonl}}, "
-                            "optimizer: {adamw: {learning_rate: 1e-3}}, steps: 10, batch: 6, micro_batch: 3, log: "
-                            "{every: 1}}\n"),
-      0)
+  ASSERT_EQ(run({}, base() + "  - {name: dpo, strategy: dpo, model: {from: base}, data: {train: {jsonl: pairs.jsonl}}, "
+                             "optimizer: {adamw: {learning_rate: 1e-3}}, steps: 10, batch: 6, micro_batch: 3, log: "
+                             "{every: 1}}\n"),
+            0)
       << said_;
   EXPECT_NEAR(curve("dpo", "loss").front(), 0.693147, 1e-3);  // the policy is the reference at first
   expect_falls("dpo", "loss", 0.05);
@@ -222,12 +221,12 @@ TEST_F(Contract, PackingChangesNoLossAndAnnotatingIsDoneOnce) {
            "{adamw: {learning_rate: 1e-3}}, steps: 4, batch: 6, micro_batch: " +
            std::to_string(micro_batch) + ", log: {every: 1}}\n";
   };
-  ASSERT_EQ(run({"dpo"}, stage(6)), 0) << said_;  // four answers of 7 bytes and their end share a row of 32
+  ASSERT_EQ(run({}, stage(6)), 0) << said_;  // four answers of 7 bytes and their end share a row of 32
   const std::vector<double> packed = curve("dpo", "loss");
   EXPECT_TRUE(said("annotating 6 examples")) << said_;
-  ASSERT_EQ(run({"dpo"}, stage(6), "run", "--force --only dpo"), 0) << said_;
+  ASSERT_EQ(run({}, stage(6), "run", "--force --only dpo"), 0) << said_;
   EXPECT_FALSE(said("annotating")) << said_;
-  ASSERT_EQ(run({"dpo"}, stage(1)), 0) << said_;
+  ASSERT_EQ(run({}, stage(1)), 0) << said_;
   const std::vector<double> alone = curve("dpo", "loss");
   ASSERT_EQ(packed.size(), alone.size());
   for (size_t i = 0; i < alone.size(); ++i) EXPECT_NEAR(packed[i], alone[i], 1e-4) << i;
@@ -239,10 +238,9 @@ TEST_F(Contract, ARankingRewardLearnsFromGroupsWithTies) {
     for (const auto& [text, rank] : {std::pair{"the cat sat", 1}, {"a dog ran", 2}, {"zz zz zz", 2}})
       rows += json{{"completion", text}, {"group", g}, {"rank", rank}}.dump() + "\n";
   write("ranks.jsonl", rows);
-  ASSERT_EQ(run({"ranking"},
-                base() + "  - {name: judge, strategy: reward_fixture, reward: ranking, model: {from: base}, data: "
-                         "{train: {jsonl: ranks.jsonl}}, optimizer: {adamw: {learning_rate: 3e-3}}, steps: 15, "
-                         "batch: 4, micro_batch: 2, log: {every: 1}}\n"),
+  ASSERT_EQ(run({}, base() + "  - {name: judge, strategy: reward_modeling, reward: ranking, model: {from: base}, data: "
+                             "{train: {jsonl: ranks.jsonl}}, optimizer: {adamw: {learning_rate: 3e-3}}, steps: 15, "
+                             "batch: 4, micro_batch: 2, log: {every: 1}}\n"),
             0)
       << said_;
   expect_falls("judge", "loss", 0.1);
@@ -251,10 +249,10 @@ TEST_F(Contract, ARankingRewardLearnsFromGroupsWithTies) {
 
   // Groups never split, so how many are read at once changes nothing.
   const std::string judge =
-      "  - {name: judge, strategy: reward_fixture, reward: ranking, model: {from: base}, data: {train: {jsonl: "
+      "  - {name: judge, strategy: reward_modeling, reward: ranking, model: {from: base}, data: {train: {jsonl: "
       "ranks.jsonl}}, optimizer: {adamw: {learning_rate: 3e-3}}, steps: 15, batch: 4, micro_batch: 4, log: {every: "
       "1}}\n";
-  ASSERT_EQ(run({"ranking"}, base() + judge), 0) << said_;
+  ASSERT_EQ(run({}, base() + judge), 0) << said_;
   const std::vector<double> whole = curve("judge", "loss");
   ASSERT_EQ(halves.size(), whole.size());
   for (size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(halves[i], whole[i], 1e-3) << i;
@@ -267,12 +265,12 @@ TEST_F(Contract, ARankingRewardLearnsFromGroupsWithTies) {
   const std::string all = rows;
   write("ranks.jsonl", all.substr(0, all.find("{\"completion\":\"the cat sat\",\"group\":4")));
   const std::string once =
-      "  - {name: judge, strategy: reward_fixture, reward: ranking, model: {from: base}, data: {train: {jsonl: "
+      "  - {name: judge, strategy: reward_modeling, reward: ranking, model: {from: base}, data: {train: {jsonl: "
       "ranks.jsonl}}, optimizer: {adamw: {learning_rate: 1e-9}}, steps: 1, batch: ";
-  ASSERT_EQ(run({"ranking"}, base() + once + "4}\n"), 0) << said_;
+  ASSERT_EQ(run({}, base() + once + "4}\n"), 0) << said_;
   const double without_ties = result("judge").at("loss");
   write("ranks.jsonl", all);
-  ASSERT_EQ(run({"ranking"}, base() + once + "8}\n"), 0) << said_;
+  ASSERT_EQ(run({}, base() + once + "8}\n"), 0) << said_;
   EXPECT_NEAR(result("judge").at("loss").get<double>(), without_ties / 2, 1e-4);
 }
 
@@ -284,17 +282,17 @@ TEST_F(Contract, ALearnedRewardJudgesTheAnswersOfALaterStage) {
   write("ranks.jsonl", rows);
   write("prompts.jsonl", "{\"prompt\": \"the \"}\n{\"prompt\": \"a \"}\n");
   const std::string judge =
-      "  - {name: judge, strategy: reward_fixture, reward: ranking, model: {from: base}, data: {train: {jsonl: "
+      "  - {name: judge, strategy: reward_modeling, reward: ranking, model: {from: base}, data: {train: {jsonl: "
       "ranks.jsonl}}, steps: 3, batch: 4}\n";
   const auto online = [](const std::string& reward) {
     return "  - {name: online, strategy: {online: {max_tokens: 4, answers: 2}}, reward: " + reward +
            ", model: {from: base}, data: {prompts: {jsonl: prompts.jsonl}}, steps: 2, batch: 2, log: {every: 1}}\n";
   };
-  ASSERT_EQ(run({"ranking", "online"}, base() + judge + online("{from: judge}")), 0) << said_;
+  ASSERT_EQ(run({"online"}, base() + judge + online("{from: judge}")), 0) << said_;
   const std::vector<double> by_stage = curve("online", "reward");
   ASSERT_FALSE(by_stage.empty());
   // The same from its folder, where the reward is found by the parameters it filed.
-  ASSERT_EQ(run({"ranking", "online"}, base() + judge + online("{from: run/judge}")), 0) << said_;
+  ASSERT_EQ(run({"online"}, base() + judge + online("{from: run/judge}")), 0) << said_;
   EXPECT_EQ(curve("online", "reward"), by_stage);
 }
 
@@ -381,9 +379,9 @@ TEST_F(Contract, ATeacherIsReadWithItsAdapters) {
     return "  - {name: student, strategy: {distill: {divergence: forward, share: 1}}, teacher: {from: " + teacher +
            "}, model: {from: base}, data: {train: {text: text.txt}}, steps: 1, batch: 4}\n";
   };
-  ASSERT_EQ(run({"distill"}, base() + adapted("lora: {rank: 4}") + pupil("base")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("lora: {rank: 4}") + pupil("base")), 0) << said_;
   EXPECT_NEAR(result("student").at("loss").get<double>(), 0, 1e-5);  // it is its own teacher
-  ASSERT_EQ(run({"distill"}, base() + adapted("lora: {rank: 4}") + pupil("adapted")), 0) << said_;
+  ASSERT_EQ(run({}, base() + adapted("lora: {rank: 4}") + pupil("adapted")), 0) << said_;
   EXPECT_GT(result("student").at("loss").get<double>(), 1e-3);
 }
 
@@ -410,11 +408,10 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
 }
 
 TEST_F(Contract, ATeacherPullsItsStudent) {
-  ASSERT_EQ(run({"distill"},
-                base(60) + "  - {name: student, strategy: {distill: {divergence: forward, share: 1}}, teacher: "
-                           "{from: base}, model: {family: gpt2, layers: 1, heads: 2, channels: 16, context: 32}, "
-                           "tokenizer: bytes, data: {train: {text: text.txt}}, optimizer: {adamw: {learning_rate: "
-                           "5e-3}}, steps: 25, batch: 4, log: {every: 1}}\n"),
+  ASSERT_EQ(run({}, base(60) + "  - {name: student, strategy: {distill: {divergence: forward, share: 1}}, teacher: "
+                               "{from: base}, model: {family: gpt2, layers: 1, heads: 2, channels: 16, context: 32}, "
+                               "tokenizer: bytes, data: {train: {text: text.txt}}, optimizer: {adamw: {learning_rate: "
+                               "5e-3}}, steps: 25, batch: 4, log: {every: 1}}\n"),
             0)
       << said_;
   expect_falls("student", "loss", 0.3);
