@@ -27,6 +27,7 @@ struct DataSpec {
   std::vector<fs::path> files;            // found already; folders are walked (sorted, *.txt for text)
   std::vector<ColumnMap> columns;         // empty: by the component's own names
   double split_begin = 0, split_end = 1;  // the share of it that is used: the train part ends where `split` begins
+  double split = 0;                       // of what is held out: the share that was asked for
 };
 
 // All columns are given by number: csv and tsv have no line of names.

@@ -1,5 +1,4 @@
 // effective.cpp - every value in force, in the words of the pipeline: what `plan` prints and stage.json keeps.
-#include <cmath>
 
 #include "pipeline/open_model.hpp"
 #include "pipeline/reader.hpp"
@@ -50,8 +49,7 @@ Json of(const DataSpec& data, const std::string& from_stage) {
   for (const ColumnMap& c : data.columns)
     out["columns"][c.column] = c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}} : Json(c.from);
   if (data.split_begin > 0 || data.split_end < 1) out["share"] = {data.split_begin, data.split_end};
-  // as it was written: 0.1, where 1 - 0.9 is a little less
-  if (data.split_begin > 0) out["split"] = std::round((1 - data.split_begin) * 1e12) / 1e12;
+  if (data.split > 0) out["split"] = data.split;
   return out;
 }
 

@@ -149,6 +149,15 @@ void read_source(Reader& reader, YamlMap& map, const std::string& source, const 
   if (spec.format == "text" && wishes && !wishes->empty()) check_text_fits(map, *wishes, out.strategy.id);
 }
 
+// `begin: 0.5` and `end: 1`: only this share of the data, so that two stages can read different halves.
+void read_share(YamlMap& map, DataSpec& spec) {
+  map.read("begin", spec.split_begin, {.min = 0, .max = 1, .below = true});
+  map.read("end", spec.split_end, {.min = 0, .max = 1, .above = true});
+  if (spec.split_begin >= spec.split_end)
+    map.key(map.has("end") ? "end" : "begin")
+        .problem(fmt::format("the share from {:g} to {:g} is empty", spec.split_begin, spec.split_end));
+}
+
 // `validation: {split: 0.1}` takes the tail of the training data.
 void split_off(const Yaml& split, const std::string& train, Stage& out) {
   const auto part = split.number({.min = 0, .max = 1, .above = true, .below = true});
@@ -156,8 +165,10 @@ void split_off(const Yaml& split, const std::string& train, Stage& out) {
   const auto whole = out.data.find(train);
   if (whole == out.data.end()) return;  // a source that is needed, and said to be
   DataSpec held_out = whole->second;
-  held_out.split_begin = 1 - *part;
-  whole->second.split_end = 1 - *part;
+  const double begin = whole->second.split_begin, end = whole->second.split_end;
+  held_out.split = *part;
+  held_out.split_begin = end - *part * (end - begin);
+  whole->second.split_end = held_out.split_begin;
   out.data["validation"] = held_out;
   if (out.data_from_stage.count(train)) out.data_from_stage["validation"] = out.data_from_stage[train];
 }
@@ -191,6 +202,7 @@ void read_data(Reader& reader, YamlMap& stage, Stage& out) {
         const Wishes none;
         const Wishes* const known = !sources.known ? nullptr : wishes == sources.wishes.end() ? &none : &wishes->second;
         read_source(reader, map, item.name, known, out);
+        read_share(map, out.data[item.name]);
       }
       map.finish();
     }

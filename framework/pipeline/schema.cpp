@@ -239,6 +239,7 @@ class Schema {
       if (key == "columns")
         return {{"type", "object"}, {"additionalProperties", {{"anyOf", {text(), map_of("a column")}}}}};
       if (key == "split") return {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}};
+      if (key == "begin" || key == "end") return of(asked);
       return key == "from" ? text() : texts();  // a format, with one file or several
     }
     if (key == "from") return text();
