@@ -1,0 +1,129 @@
+// rule_test.cpp - rewards that are rules: conditions, a schema, another program that answers, lies or hangs.
+#include <chrono>
+
+#include "base/file.hpp"
+#include "methods/method.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Rule : public testing::Test {
+ protected:
+  Rule() {
+    std::string pattern = (fs::temp_directory_path() / "regimen-rule-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~Rule() override {
+    if (self_) table_->destroy(self_);
+    fs::remove_all(folder_);
+  }
+  void open(const std::string& id, const std::string& yaml) {
+    const Component& c = component(RGM_KIND_REWARD, id);
+    table_ = &c.table<rgm_reward>();
+    config_ = options_of(c, yaml);
+    check_status(table_->create(config_.get(), &self_));
+  }
+  float score(const std::string& text, std::optional<std::string> expected = std::nullopt) {
+    const std::string prompt = "question";
+    rgm_value column{};
+    if (expected) column = {RGM_TEXT, 1, {.s = {expected->data(), expected->size()}}};
+    const rgm_completion one{sizeof one, 0, {prompt.data(), prompt.size()}, {text.data(), text.size()}, &column};
+    const rgm_completion* const items[] = {&one};
+    float out = -7;
+    check_status(table_->score(self_, items, 1, &out));
+    return out;
+  }
+  std::string failure(const std::string& text) {
+    try {
+      score(text);
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return "";
+  }
+  std::string program(const std::string& body) {
+    const fs::path file = folder_ / "judge.sh";
+    write_file(file, "#!/bin/sh\n" + body);
+    fs::permissions(file, fs::perms::owner_all);
+    return file.string();
+  }
+
+  fs::path folder_;
+  const rgm_reward* table_ = nullptr;
+  std::shared_ptr<rgm_config> config_;
+  void* self_ = nullptr;
+};
+
+TEST_F(Rule, AllConditionsHaveToHold) {
+  open("rule", "{regex: '[0-9]+', contains: [so, therefore], shortest: 5, longest: 20}");
+  EXPECT_EQ(score("so therefore 7"), 1);
+  EXPECT_EQ(score("so therefore"), 0);                // no number
+  EXPECT_EQ(score("so it is 7"), 0);                  // not both words
+  EXPECT_EQ(score("so therefore it is about 7"), 0);  // too long
+}
+
+TEST_F(Rule, AnAnswerIsComparedWithWhatWasExpected) {
+  open("rule", "{match: exact, extract: '#### *(-?[0-9]+)'}");
+  EXPECT_EQ(score("2 and 2 are 4\n#### 4", " 4\n"), 1);
+  EXPECT_EQ(score("#### 44", "4"), 0);
+  EXPECT_EQ(score("it is 4", "4"), 0);
+  EXPECT_TRUE(std::isnan(score("#### 4")));
+}
+
+TEST_F(Rule, AnExpressionThatIsNoneIsToldSo) {
+  EXPECT_THAT([&] { open("rule", "{regex: '('}"); },
+              testing::ThrowsMessage<Error>(HasSubstr("is no regular expression")));
+  EXPECT_THAT([&] { open("rule", "{}"); }, testing::ThrowsMessage<Error>(HasSubstr("no condition is given")));
+}
+
+TEST_F(Rule, JsonFitsItsSchema) {
+  open("json_schema",
+       "{valid_json: 0.25, schema: '{\"type\": \"object\", \"required\": [\"name\"], \"additionalProperties\": false, "
+       "\"properties\": {\"name\": {\"type\": \"string\", \"minLength\": 2}, \"age\": {\"type\": \"integer\", "
+       "\"minimum\": 0}, \"tags\": {\"items\": {\"enum\": [\"a\", \"b\"]}}}}'}");
+  EXPECT_EQ(score(R"({"name": "Ada", "age": 36, "tags": ["a", "b"]})"), 1);
+  EXPECT_EQ(score(R"({"name": "Ada", "age": -1})"), 0.25F);
+  EXPECT_EQ(score(R"({"name": "Ada", "age": 3.5})"), 0.25F);
+  EXPECT_EQ(score(R"({"age": 36})"), 0.25F);
+  EXPECT_EQ(score(R"({"name": "Ada", "tags": ["c"]})"), 0.25F);
+  EXPECT_EQ(score(R"({"name": "Ada", "more": 1})"), 0.25F);
+  EXPECT_EQ(score(R"({"name": "Ada")"), 0);
+}
+
+TEST_F(Rule, ASchemaIsNotHalfUnderstood) {
+  EXPECT_THAT([&] { open("json_schema", "{schema: '{\"oneOf\": []}'}"); },
+              testing::ThrowsMessage<Error>(HasSubstr("\"oneOf\" is not understood here")));
+}
+
+TEST_F(Rule, AProgramIsAskedLineByLine) {
+  open("command", "{program: " +
+                      program("while read -r line; do case \"$line\" in *fine*) echo 0.75;; *odd*) echo null;; "
+                              "*) echo '{\"score\": -1}';; esac; done\n") +
+                      "}");
+  EXPECT_EQ(score("this is fine"), 0.75F);
+  EXPECT_EQ(score("this is not\nat all"), -1);
+  EXPECT_TRUE(std::isnan(score("odd")));
+  EXPECT_EQ(score(std::string(300'000, 'x') + " fine"), 0.75F);
+}
+
+TEST_F(Rule, AProgramThatHangsIsEnded) {
+  open("command", "{timeout: 0.2, program: " + program("sleep 60\n") + "}");
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_THAT(failure("x"), HasSubstr("gave no answer within 0.2 s"));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(20));
+}
+
+TEST_F(Rule, AProgramThatDiesOrBabblesIsToldSo) {
+  open("command", "{program: " + program("read -r line; echo good; read -r line; exit 3\n") + "}");
+  EXPECT_THAT(failure("x"), HasSubstr("answered \"good\", a line such as 0.5"));
+  open("command", "{program: " + program("exit 3\n") + "}");
+  EXPECT_THAT(failure("x"),
+              testing::AnyOf(HasSubstr("ended without an answer"), HasSubstr("ended before it was asked")));
+  open("command", "{program: " + (folder_ / "nobody").string() + "}");
+  EXPECT_THAT(failure("x"), HasSubstr("cannot be run: No such file"));
+}
+
+}  // namespace
+}  // namespace rgm::test
