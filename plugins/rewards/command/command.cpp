@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <regimen/regimen.hpp>
 using namespace regimen;
 using nlohmann::json;
@@ -21,7 +22,7 @@ using nlohmann::json;
 extern char** environ;
 
 struct CommandOptions {
-  std::string_view program;
+  std::optional<std::string_view> program;
   std::span<const rgm_str> arguments;
   double timeout = 30;
 
@@ -67,7 +68,7 @@ class Command {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    std::vector<std::string> words{std::string(o_.program)};
+    std::vector<std::string> words{std::string(*o_.program)};
     for (const rgm_str& a : o_.arguments) words.emplace_back(view(a));
     std::vector<char*> raw;
     for (std::string& word : words) raw.push_back(word.data());
@@ -94,7 +95,7 @@ class Command {
   }
   [[noreturn]] void fail(const std::string& what) {
     stop();
-    throw Error(RGM_DEVICE_ERROR, "command: " + std::string(o_.program) + " " + what);
+    throw Error(RGM_DEVICE_ERROR, "command: " + std::string(*o_.program) + " " + what);
   }
 
   void wait(short event, Clock::time_point until) {
