@@ -75,7 +75,12 @@ TEST_F(Rule, AnAnswerIsComparedWithWhatWasExpected) {
 TEST_F(Rule, AnExpressionThatIsNoneIsToldSo) {
   EXPECT_THAT([&] { open("rule", "{regex: '('}"); },
               testing::ThrowsMessage<Error>(HasSubstr("is no regular expression")));
-  EXPECT_THAT([&] { open("rule", "{}"); }, testing::ThrowsMessage<Error>(HasSubstr("no condition is given")));
+}
+
+TEST_F(Rule, WithoutConditionsAnAnswerHasToBeThere) {
+  open("rule", "{}");
+  EXPECT_EQ(score("x"), 1);
+  EXPECT_EQ(score(""), 0);
 }
 
 TEST_F(Rule, JsonFitsItsSchema) {

@@ -1,4 +1,5 @@
-// rule.cpp - a reward that is a rule: 1 for an answer that passes all conditions that are given, else 0.
+// rule.cpp - a reward that is a rule: 1 for an answer that passes all conditions that are given, else 0. Without any,
+// an answer has to be there.
 //   regex      the answer has a match (POSIX extended regular expressions; read to a zero byte, if there is one)
 //   contains   the answer has every one of these texts
 //   match      the answer, or what the first (...) of `extract` finds in it, compared with the data's column
@@ -18,7 +19,7 @@ struct RuleOptions {
 
   std::string_view regex, extract, match = "none";
   std::span<const rgm_str> contains;
-  int64_t shortest = 0, longest = 0;
+  int64_t shortest = 1, longest = 0;
 
   using O = RuleOptions;
   static constexpr auto list =
@@ -64,8 +65,6 @@ class Rule {
   explicit Rule(const Options& o) : o_(o) {
     if (!o.regex.empty()) regex_.emplace(o.regex);
     if (!o.extract.empty()) extract_.emplace(o.extract);
-    require(!o.regex.empty() || !o.contains.empty() || o.match != "none" || o.shortest > 0 || o.longest > 0,
-            "rule: no condition is given: add regex, contains, match, shortest or longest");
   }
 
   float score(const Completion& c) const {

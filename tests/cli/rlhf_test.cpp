@@ -1,0 +1,175 @@
+// rlhf_test.cpp - from samples to PPO in one file: what each stage leaves, what is wrong in the data, and a run that is
+// killed on the way.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+class RlhfTest : public TinyRun {
+ protected:
+  RlhfTest() {
+    std::string prompts, rated;
+    for (int i = 0; i < 12; ++i) {
+      prompts += std::string(R"({"prompt": ")") + (i % 2 ? "the cat" : "the dog") + " " + std::to_string(i) + "\"}\n";
+      rated += std::string(i % 2 ? "the cat sat\t1\n" : "the dog ran\t0\n");
+    }
+    write("prompts.jsonl", prompts);
+    write("rated.tsv", rated);
+  }
+  // The tiny base, and stages on it.
+  static std::string with(const std::string& more) { return tiny(20, more); }
+  static std::string ppo(const std::string& options, const std::string& more) {
+    return "  - name: ppo\n    strategy: {ppo: {max_tokens: 5" + options +
+           "}}\n    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n    batch: 6\n" + more;
+  }
+  std::vector<nlohmann::json> rows(const std::string& stage) const {
+    std::vector<nlohmann::json> out;
+    std::ifstream file(folder_ / "runs/tiny" / stage / "rows.jsonl");
+    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    return out;
+  }
+  nlohmann::json result(const std::string& stage) const { return json("runs/tiny/" + stage + "/stage.json")["result"]; }
+};
+
+TEST_F(RlhfTest, SamplesAreRankedLearnedAndFollowed) {
+  write(
+      "p.yaml",
+      with("  - name: annotator\n    strategy: reward_modeling\n    reward: {regression: {loss: logistic}}\n"
+           "    model: {from: base}\n    data: {train: {tsv: rated.tsv, columns: {completion: 0, value: 1}}}\n"
+           "    optimizer: {adamw: {learning_rate: 3e-3}}\n    batch: 6\n    steps: 15\n"
+           "  - name: answers\n    strategy: {sample: {answers: 3, max_tokens: 5}}\n    model: {from: base}\n"
+           "    data: {prompts: {jsonl: prompts.jsonl}}\n"
+           "  - name: rankings\n    strategy: rank\n    model: {from: base}\n    reward: {from: annotator}\n"
+           "    data: {samples: {from: answers, columns: &answer {completion: {prompt: prompt, answer: text}}}}\n"
+           "  - name: pairs\n    strategy: {rank: {rows: pairs}}\n    model: {from: base}\n    reward: {from: "
+           "annotator}\n"
+           "    data: {samples: {from: answers, columns: *answer}}\n"
+           "  - name: preference\n    strategy: reward_modeling\n    reward: ranking\n    model: {from: annotator}\n"
+           "    data: {train: {from: rankings, columns: *answer}, validation: {split: 0.25}}\n    batch: 3\n    steps: "
+           "4\n"
+           "  - name: dpo\n    strategy: {dpo: {beta: 0.2}}\n    model: {from: base}\n    data: {train: {from: pairs, "
+           "columns: {chosen: {prompt: prompt, answer: chosen}, rejected: {prompt: prompt, answer: rejected}}}}\n"
+           "    steps: 2\n    batch: 4\n" +
+           ppo(", judge: annotator", "    reward: [{from: preference}, {from: annotator, weight: 0}]\n    steps: 4\n") +
+           "    evaluate: {every: 4}\n"));
+  std::string text = read_file(folder_ / "p.yaml");
+  text.replace(text.rfind("{prompts: {jsonl: prompts.jsonl}}"), 33,
+               "{prompts: {jsonl: prompts.jsonl}, validation: {split: 0.25}}");
+  write("p.yaml", text);
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto answers = rows("answers"), ranked = rows("rankings"), pairs = rows("pairs");
+  ASSERT_EQ(answers.size(), 36U);
+  for (const char* key : {"prompt", "text", "logprob", "completion", "completion.logprobs", "finished"})
+    EXPECT_TRUE(answers[0].contains(key)) << key;
+  EXPECT_EQ(answers[0]["prompt"], "the dog 0");
+  ASSERT_EQ(ranked.size(), 36U);
+  for (size_t i = 0; i < 36; ++i)
+    for (size_t j = 0; j < 36; ++j)
+      if (ranked[i]["prompt"] == ranked[j]["prompt"]) {
+        EXPECT_EQ(ranked[i]["group"], ranked[j]["group"]);
+        EXPECT_EQ(ranked[i]["rank"]<ranked[j]["rank"], ranked[i]["score"]> ranked[j]["score"]);
+      }
+  EXPECT_EQ(ranked[0]["rater"], "simulated");
+  EXPECT_GE(pairs.size(), 6U);
+  EXPECT_LE(pairs.size(), 12U);
+  const auto card = result("preference")["report_card"];
+  EXPECT_GT(card["pairs"], 0);
+  EXPECT_EQ(card["random"], 0.5);
+  EXPECT_EQ(card["accuracy"], card["raters"]["simulated"]);
+  for (const char* key : {"judge_positive", "judge_positive_before", "kl", "reward"})
+    EXPECT_TRUE(result("ppo").contains(key)) << key;
+  EXPECT_TRUE(fs::exists(folder_ / "runs/tiny/ppo/model/heads.safetensors"));  // the critic's head
+}
+
+// Four optimizer steps a rollout and a checkpoint every three: it goes on inside an epoch, with the critic, the moments
+// and the price that it had.
+TEST_F(RlhfTest, PpoThatIsKilledEndsWithTheSameBits) {
+  write("p.yaml", with(ppo(", epochs: 2, minibatches: 2, kl_target: 0.5",
+                           "    reward: {rule: {regex: a}}\n    critic: {from: base}\n    steps: 60\n"
+                           "    checkpoint: {every: 3}\n")));
+  ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
+  for (const char* at : {"step-3", "step-24"}) {
+    const std::string out = std::string("killed-") + at;
+    const pid_t child = start(out);
+    int status = 0;
+    while (!fs::exists(folder_ / out / "ppo/checkpoint" / at) && ::waitpid(child, &status, WNOHANG) == 0)
+      std::this_thread::yield();
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
+    const Said said = regimen("run p.yaml --out " + out);
+    ASSERT_EQ(said.status, 0) << said.err;
+    EXPECT_THAT(said.err, HasSubstr("resumed at step"));
+    for (const char* file :
+         {"model/model.safetensors", "model/heads.safetensors", "critic/model.safetensors", "critic/heads.safetensors"})
+      EXPECT_EQ(hash_of(out + "/ppo/" + file), hash_of(std::string("whole/ppo/") + file)) << at << " " << file;
+  }
+}
+
+TEST_F(RlhfTest, APolicyLearnsWhatARuleRewards) {
+  write("p.yaml",
+        with("  - name: grpo\n    strategy: {grpo: {answers: 8, max_tokens: 4}}\n    model: {from: base}\n"
+             "    reward: {rule: {regex: 't.*t'}}\n    data: {prompts: {jsonl: prompts.jsonl}}\n    batch: 6\n"
+             "    optimizer: {adamw: {learning_rate: 5e-3}}\n    steps: 30\n    log: {every: 1}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  std::vector<double> reward;
+  std::ifstream file(folder_ / "runs/tiny/grpo/metrics.jsonl");
+  for (std::string line; std::getline(file, line);) reward.push_back(nlohmann::json::parse(line)["reward"]);
+  ASSERT_EQ(reward.size(), 30U);
+  const auto mean = [&](size_t begin) { return std::accumulate(&reward[begin], &reward[begin] + 5, 0.0) / 5; };
+  EXPECT_GT(mean(25), mean(0) + 0.4) << mean(0) << " " << mean(25);
+}
+
+TEST_F(RlhfTest, PastTheLimitTheLastCheckpointStays) {
+  write("p.yaml", with(ppo(", kl: 0, epochs: 1, kl_limit: 0.5",
+                           "    reward: {rule: {regex: a}}\n    optimizer: {adamw: {learning_rate: 2e-2}}\n"
+                           "    steps: 60\n    checkpoint: {every: 1}\n")));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("above kl_limit"));
+  EXPECT_FALSE(fs::is_empty(folder_ / "runs/tiny/ppo/checkpoint"));
+}
+
+TEST_F(RlhfTest, RanksThatDoNotMatchTheAnswersAreToldWithTheirRow) {
+  write("ranks.jsonl", R"({"prompt": "the", "responses": [" cat", " dog"], "ranks": [1, 2]})"
+                       "\n"
+                       R"({"prompt": "the", "responses": [" cat", " dog"], "ranks": [1, 2, 2]})"
+                       "\n");
+  write("p.yaml",
+        with("  - name: judge\n    strategy: reward_modeling\n    reward: ranking\n    model: {from: base}\n"
+             "    data: {train: {jsonl: ranks.jsonl, columns: {completion: {prompt: prompt, answer: responses}, "
+             "rank: ranks}}}\n    steps: 1\n"));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("ranks.jsonl:2"));
+  // One answer only, or all ranks equal, say nothing and do no harm.
+  write("ranks.jsonl", R"({"prompt": "the", "responses": [" cat"], "ranks": [1]})"
+                       "\n"
+                       R"({"prompt": "the", "responses": [" cat", " dog"], "ranks": [1, 1]})"
+                       "\n");
+  const Said again = regimen("run p.yaml");
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(result("judge")["loss"], 0);
+}
+
+TEST_F(RlhfTest, APromptWithoutRoomForAnAnswerIsTold) {
+  write("prompts.jsonl", R"({"prompt": "the cat sat on the mat and the dog ran"})"
+                         "\n");
+  write("p.yaml", with(ppo("", "    reward: {rule: {regex: a}}\n    steps: 1\n")));
+  const Said said = regimen("run p.yaml");
+  EXPECT_THAT(said.err, HasSubstr("longer than the context of 16 tokens"));
+}
+
+}  // namespace
+}  // namespace rgm
