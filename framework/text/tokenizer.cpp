@@ -6,8 +6,15 @@
 namespace rgm {
 
 std::optional<int32_t> Tokenizer::end_of_text() const {
-  const auto found = specials_.find(end_of_text_name);
+  const auto found = specials_.find(end_of_text_);
   return found == specials_.end() ? std::nullopt : std::optional(found->second);
+}
+
+nlohmann::json Tokenizer::config_json() const {
+  nlohmann::json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  if (end_of_text())
+    for (const char* role : {"bos_token", "eos_token", "pad_token"}) config[role] = end_of_text_;
+  return config;
 }
 
 namespace {

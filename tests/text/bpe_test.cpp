@@ -167,7 +167,7 @@ TEST(Bpe, RefusesWhatItDoesNotKnowByName) {
   };
   EXPECT_THAT(refusal("/model/type", "Unigram"),
               testing::HasSubstr("x.json: this tokenizer is not supported: model \"Unigram\""));
-  EXPECT_THAT(refusal("/normalizer", {{"type", "NFC"}}), testing::HasSubstr("NFC"));
+  EXPECT_THAT(refusal("/normalizer", {{"type", "NFKC"}}), testing::HasSubstr("NFKC"));
   EXPECT_THAT(refusal("/pre_tokenizer/type", "Metaspace"), testing::HasSubstr("Metaspace"));
   EXPECT_THAT(refusal("/model/byte_fallback", true), testing::HasSubstr("byte_fallback"));
   EXPECT_THAT(refusal("/model/merges/0", "no such"), testing::HasSubstr("no"));
