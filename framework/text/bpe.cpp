@@ -7,29 +7,22 @@
 #include <array>
 #include <cstdlib>
 #include <mutex>
-#include <queue>
 #include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/merges.hpp"
 #include "text/tokenizer_json.hpp"
 #include "text/word_splitter.hpp"
 
 namespace rgm {
 namespace {
 
-struct Merge {
-  int32_t rank, id;
-};
 struct Hash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  size_t operator()(uint64_t pair) const { return static_cast<size_t>((pair ^ pair >> 29) * 0x9E3779B97F4A7C15U >> 7); }
 };
-uint64_t pair_of(int32_t left, int32_t right) {
-  return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-}
 
 // Words seen before and their ids. Words longer than this are rare and not worth the room.
 constexpr size_t longest_remembered = 64, most_remembered = 1 << 17;
@@ -71,11 +64,7 @@ class BpeTokenizer final : public Tokenizer {
       byte_ids_[b] = found == ids.end() ? -1 : found->second;
     }
     merges_.reserve(table_.merges.size());
-    for (size_t rank = 0; rank < table_.merges.size(); ++rank) {
-      const auto& [left, right] = table_.merges[rank];
-      // of a merge that is listed twice the later one holds, as in Hugging Face's reader
-      merges_[pair_of(id_of(left), id_of(right))] = {static_cast<int32_t>(rank), id_of(left + right)};
-    }
+    for (const auto& [left, right] : table_.merges) merges_.add(id_of(left), id_of(right), id_of(left + right));
   }
 
   std::string kind() const override { return "bpe"; }
@@ -161,53 +150,20 @@ class BpeTokenizer final : public Tokenizer {
     memory.words.emplace(word, std::vector<int32_t>(out.begin() + static_cast<std::ptrdiff_t>(before), out.end()));
   }
 
-  // Merges the pair of lowest rank, the leftmost of equals, until none is left: n log n for a word of n bytes.
   void merge_word(std::string_view word, std::vector<int32_t>& out) const {
-    struct Symbol {
-      int32_t id;  // -1 once merged into the one before
-      size_t previous, next;
-    };
-    struct Candidate {
-      int32_t rank;
-      size_t at;
-      int32_t left, right;  // a candidate is void when the ids are no longer these
-      bool operator>(const Candidate& o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
-    };
-    const size_t n = word.size();
-    std::vector<Symbol> symbols(n);
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-    const auto consider = [&](size_t at) {
-      if (at >= n || symbols[at].next >= n) return;
-      const int32_t left = symbols[at].id, right = symbols[symbols[at].next].id;
-      if (const auto found = merges_.find(pair_of(left, right)); found != merges_.end())
-        queue.push({found->second.rank, at, left, right});
-    };
-    for (size_t i = 0; i < n; ++i) {
-      const auto byte = static_cast<unsigned char>(word[i]);
-      symbols[i] = {byte_ids_[byte], i == 0 ? n : i - 1, i + 1};
-      require(symbols[i].id >= 0, "tokenizer: the byte 0x{:02X} has no id in this vocabulary", byte);
+    std::vector<int32_t> symbols;
+    for (const char c : word) {
+      const auto byte = static_cast<unsigned char>(c);
+      symbols.push_back(byte_ids_[byte]);
+      require(symbols.back() >= 0, "tokenizer: the byte 0x{:02X} has no id in this vocabulary", byte);
     }
-    for (size_t i = 0; i < n; ++i) consider(i);
-    while (!queue.empty()) {
-      const Candidate best = queue.top();
-      queue.pop();
-      Symbol& left = symbols[best.at];
-      if (left.id != best.left || left.next >= n || symbols[left.next].id != best.right) continue;
-      Symbol& right = symbols[left.next];
-      left.id = merges_.find(pair_of(best.left, best.right))->second.id;
-      left.next = right.next;
-      right.id = -1;
-      if (left.next < n) symbols[left.next].previous = best.at;
-      consider(left.previous);
-      consider(best.at);
-    }
-    for (size_t i = 0; i < n; i = symbols[i].next) out.push_back(symbols[i].id);
+    merges_.merge(symbols, out);
   }
 
   BpeTable table_;
   std::unordered_map<std::string_view, int32_t> ids_;  // of pieces in the table
   std::array<int32_t, 256> byte_ids_{};
-  std::unordered_map<uint64_t, Merge, Hash> merges_;
+  Merges merges_;
   mutable std::mutex mutex_;
   mutable Memory memory_;
 };

@@ -40,7 +40,7 @@ size_t begun(std::string_view text, size_t at) {
 }  // namespace
 
 std::string TextStream::push(int32_t id) {
-  held_ += tokenizer_->decode({&id, 1});
+  held_ += tokenizer_->decode_on({&id, 1});
   std::string out;
   for (;;) {
     const auto broken = invalid_utf8(held_);

@@ -34,6 +34,8 @@ class Tokenizer {
   // Bytes as they were encoded, which may be broken UTF-8 for a part of a text; special tokens appear by name.
   // Throws RGM_INVALID at an id outside the vocabulary.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
+  // The same for ids that go on with a text: some leave out a space in front of one.
+  virtual std::string decode_on(std::span<const int32_t> ids) const { return decode(ids); }
   // The largest length n such that encode(text) = encode(text[0, n)) + encode(text[n, end)) whatever follows `text`,
   // so a file may be encoded in pieces; 0 when there is no such place.
   virtual size_t stable_prefix(std::string_view text) const = 0;
@@ -92,7 +94,8 @@ class BpeTrainer {
 TokenizerPtr train_bpe(std::string_view text, const BpeOptions& options);
 
 // From a tokenizer.json or the folder that holds one: what is saved here, and any byte-level BPE, such as those of
-// GPT-2, Pythia, Llama 3, Qwen and OLMo 2. Ids are those without the tokens that a post-processor adds.
+// GPT-2, Pythia, Llama 3, Qwen and OLMo 2, and BPE on characters as Llama 1 and 2, Mistral and Gemma have it. Ids are
+// those without the tokens that a post-processor adds.
 TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder);
 // `config`: of tokenizer_config.json, or null
 TokenizerPtr tokenizer_from_json(const nlohmann::json& json, const std::string& where,

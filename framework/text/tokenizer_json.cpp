@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/pieces.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -66,21 +67,21 @@ class Reader {
     // Files older than the key "type" are told by their merges.
     const std::string type = model.value("type", model.contains("merges") ? "BPE" : "none");
     if (type != "BPE") unsupported("model \"{}\", only BPE is known", type);
-    read_normalizer();
-    read_pre_tokenizer();
+    const bool characters_or_bytes = model.value("byte_fallback", false);
+    if (!characters_or_bytes) read_normalizer(), read_pre_tokenizer();
     for (const json& step : steps("post_processor"))
       if (step.value("type", "") != "ByteLevel" && step.value("type", "") != "TemplateProcessing")
         unsupported("post-processor \"{}\"", step.value("type", "unnamed"));
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix", "unk_token"})
       if (model.contains(key) && model[key].is_string() && model[key] != "" &&
-          !(std::string_view(key) == "unk_token" && byte_level_))
+          !(std::string_view(key) == "unk_token" && (byte_level_ || characters_or_bytes)))
         unsupported("model.{}", key);
-    if (model.value("byte_fallback", false)) unsupported("model.byte_fallback");
     table_.whole_words = model.value("ignore_merges", false);
     if (model.contains("dropout") && model["dropout"].is_number() && model["dropout"] != 0)
       unsupported("model.dropout");
     read_specials();
     read_vocabulary(model.at("vocab"));
+    if (characters_or_bytes) return pieces(model);
     if (part("pre_tokenizer") == "" && part("decoder") == "Fuse" && !table_.nfc) return characters(model);
     if (!byte_level_ || part("decoder") != "ByteLevel")
       unsupported("pre-tokenizer \"{}\" with decoder \"{}\", only ByteLevel is known", part("pre_tokenizer"),
@@ -204,8 +205,7 @@ class Reader {
       table.pieces.push_back(*bytes);
     }
     for (const json& merge : model.at("merges")) {
-      const auto both = merge.is_array() ? std::pair(merge.at(0).get<std::string>(), merge.at(1).get<std::string>())
-                                         : cut(merge.get<std::string>());
+      const auto both = pair_of(merge);
       const auto left = from_byte_characters(both.first), right = from_byte_characters(both.second);
       if (!left || !right) unsupported("the merge {}", merge.dump());
       table.merges.emplace_back(*left, *right);
@@ -215,9 +215,23 @@ class Reader {
     return bpe_tokenizer(std::move(table), where_);
   }
 
-  static std::pair<std::string, std::string> cut(const std::string& merge) {
-    const size_t space = merge.find(' ');
-    return {merge.substr(0, space), space == std::string::npos ? "" : merge.substr(space + 1)};
+  TokenizerPtr pieces(const json& model) {
+    PieceTable table;
+    if (table_.whole_words) unsupported("model.ignore_merges beside byte_fallback");
+    table.pieces = pieces_, table.specials = specials_;
+    table.end_of_text = end_of_text();
+    table.source = file_, table.config = config_;
+    for (const json& merge : model.at("merges")) table.merges.push_back(pair_of(merge));
+    read_piece_rules(file_, where_, table);
+    return piece_tokenizer(std::move(table), where_);
+  }
+
+  // ["a", "b"], or "a b" in older files
+  static std::pair<std::string, std::string> pair_of(const json& merge) {
+    if (merge.is_array()) return {merge.at(0).get<std::string>(), merge.at(1).get<std::string>()};
+    const auto text = merge.get<std::string>();
+    const size_t space = text.find(' ');
+    return {text.substr(0, space), space == std::string::npos ? "" : text.substr(space + 1)};
   }
 
   const json &file_, &config_;
@@ -240,6 +254,11 @@ TokenizerPtr tokenizer_from_json(const json& file, const std::string& where, con
 
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
   const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
+  const fs::path older = path.parent_path() / "tokenizer.model";
+  require(fs::exists(path) || !fs::exists(older),
+          "{}: is not read, tokenizer.json was expected beside it: open the tokenizer with transformers' AutoTokenizer "
+          "and call save_pretrained",
+          older.string());
   const json file = json::parse(read_file(path), nullptr, false);
   if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
   const fs::path beside = path.parent_path() / "tokenizer_config.json";

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Records byte-level BPE as the families have it: their normalizers, patterns of words and added tokens, with small
+"""Records BPE, on bytes and on characters, as the families have it: their normalizers, patterns of words and added tokens, with small
 vocabularies that are learned here, and the ids of hard texts. Writes tests/parity/family_tokenizers.json.
 
     python3 -m venv venv && venv/bin/pip install tokenizers==0.23.3     # or near
     venv/bin/python tests/parity/record_family_tokenizers.py
 
 Of each family: `tokenizer`, the content of a tokenizer.json, and `ids`, those of every text without what a
-post-processor adds. `texts` are the hard texts of tokenizer_text.json and some more.
+post-processor adds; of those on characters also `texts`, what they are decoded to. `texts` are the hard texts of tokenizer_text.json and some more.
 """
 import json
 import pathlib
@@ -60,13 +60,56 @@ def learn(normalizer, pattern, specials, added, ignore_merges):
     return file
 
 
+SPACE = "\u2581"
+REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+
+
+def metaspace(scheme):
+    return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": False}
+
+
+# On characters, where a space is one: name: normalizer, pre_tokenizer, steps of the decoder besides those of all
+PIECES = {
+    "llama2": ({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": SPACE}, REPLACE]}, None, [STRIP]),
+    "mistral_first": (None, metaspace("first"), [STRIP]),
+    "mistral_always": (None, metaspace("always"), [STRIP]),
+    "gemma2": (REPLACE, {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious",
+                         "invert": False}, []),
+}
+
+
+def learn_pieces(normalizer, pre_tokenizer, more):
+    specials = ["<unk>", "<s>", "</s>"]
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    trainer = trainers.BpeTrainer(vocab_size=520, special_tokens=specials + [f"<0x{b:02X}>" for b in range(256)],
+                                  show_progress=False)
+    tokenizer.train_from_iterator([TEXTS["training"]], trainer)
+    file = json.loads(tokenizer.to_str())
+    file["added_tokens"] = [t for t in file["added_tokens"] if t["content"] in specials]
+    file["normalizer"], file["pre_tokenizer"] = normalizer, pre_tokenizer
+    file["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        *more]}
+    file["post_processor"] = {"type": "TemplateProcessing", "single": [
+        {"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [
+        {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}
+    return file
+
+
 def main():
     texts = TEXTS["hard"] + MORE + ["<|im_start|>user\nhi<|im_end|> <think>x", "<s>[INST] a", "<|eot_id|>b<|eot_id"]
     out = {"texts": texts}
-    for name, parts in FAMILIES.items():
-        file = learn(*parts)
+    files = {name: learn(*parts) for name, parts in FAMILIES.items()}
+    files |= {name: learn_pieces(*parts) for name, parts in PIECES.items()}
+    for name, file in files.items():
         tokenizer = Tokenizer.from_str(json.dumps(file))
-        out[name] = {"tokenizer": file, "ids": [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]}
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+        out[name] = {"tokenizer": file, "ids": ids}
+        if name in PIECES:  # the others give back every text
+            out[name]["texts"] = [tokenizer.decode(i, skip_special_tokens=False) for i in ids]
         print(name, len(file["model"]["vocab"]), "pieces,", sum(map(len, out[name]["ids"])), "ids")
     (HERE / "family_tokenizers.json").write_text(json.dumps(out, separators=(",", ":")) + "\n", encoding="utf-8")
 

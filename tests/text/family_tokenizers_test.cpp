@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 #include "text/tokenizer.hpp"
 
@@ -69,6 +70,40 @@ TEST_P(FamilyTokenizers, WhatIsSavedIsTheFileThatWasOpened) {
   EXPECT_EQ(again->end_of_text(), specials.rbegin()->second);
   EXPECT_EQ(again->config_json(), config);
   EXPECT_EQ(again->encode(texts[8]), tokenizer->encode(texts[8]));
+  fs::remove_all(folder);
+}
+
+class PieceTokenizers : public FamilyTokenizers {};
+INSTANTIATE_TEST_SUITE_P(All, PieceTokenizers, testing::Values("llama2", "mistral_first", "mistral_always", "gemma2"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(PieceTokenizers, IdsAndTextsAreTheirs) {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto ids = family.at("ids")[i].get<std::vector<int32_t>>();
+    EXPECT_EQ(tokenizer->encode(texts[i]), ids) << "text " << i;
+    EXPECT_EQ(tokenizer->decode(ids), family.at("texts")[i].get<std::string>()) << "text " << i;
+  }
+}
+
+TEST_P(PieceTokenizers, AStreamKeepsTheSpacesBetweenWords) {
+  TextStream stream(tokenizer);
+  std::string shown;
+  for (const int32_t id : tokenizer->encode("so said the old boat")) shown += stream.push(id);
+  EXPECT_THAT(shown + stream.finish(), testing::EndsWith("so said the old boat"));
+}
+
+TEST_P(PieceTokenizers, WhatIsSavedIsTheFileThatWasOpened) { EXPECT_EQ(tokenizer->to_json(), family.at("tokenizer")); }
+
+TEST(SentencePiece, ItsOwnFileIsRefusedWithTheWayOut) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-sentencepiece-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  write_file(folder / "tokenizer.model", "x");
+  try {
+    load_tokenizer(folder);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), testing::HasSubstr("save_pretrained"));
+  }
   fs::remove_all(folder);
 }
 
