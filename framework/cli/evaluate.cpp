@@ -88,7 +88,7 @@ std::vector<std::vector<int32_t>> texts_of(const DataSpec& spec, const Tokenizer
 }
 
 void print_token(const ScoredToken& t, const Tokenizer& tokenizer, bool json) {
-  const std::string text = tokenizer.decode(std::span(&t.token, 1));
+  const std::string text = tokenizer.decode_on(std::span(&t.token, 1));
   const Json shown = text;
   if (json) {
     const Json line = {{"row", t.row}, {"position", t.position}, {"token", t.token},

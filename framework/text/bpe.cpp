@@ -1,45 +1,58 @@
 // bpe.cpp - byte-level BPE: text to ids by merging, the lowest rank first, inside words; words are remembered.
 #include "text/bpe.hpp"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <mutex>
-#include <queue>
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/merges.hpp"
 #include "text/tokenizer_json.hpp"
 #include "text/word_splitter.hpp"
 
 namespace rgm {
 namespace {
 
-struct Merge {
-  int32_t rank, id;
-};
 struct Hash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  size_t operator()(uint64_t pair) const { return static_cast<size_t>((pair ^ pair >> 29) * 0x9E3779B97F4A7C15U >> 7); }
 };
-uint64_t pair_of(int32_t left, int32_t right) {
-  return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-}
 
 // Words seen before and their ids. Words longer than this are rare and not worth the room.
 constexpr size_t longest_remembered = 64, most_remembered = 1 << 17;
 struct Memory {
+  explicit Memory(const std::string& pattern) : splitter(pattern) {}
   WordSplitter splitter;
   std::unordered_map<std::string, std::vector<int32_t>, Hash, std::equal_to<>> words;
 };
 
+// `text` itself where it is ASCII, or no text at all; else its composed form, which lies in `room`.
+std::string_view composed_form(std::string_view text, std::string& room) {
+  if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }) || invalid_utf8(text))
+    return text;
+  utf8proc_uint8_t* out = nullptr;
+  const auto size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &out, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  if (size < 0) failure("tokenizer: a text cannot be composed: {}", utf8proc_errmsg(size));
+  room.assign(reinterpret_cast<const char*>(out), static_cast<size_t>(size));
+  std::free(out);
+  return room;
+}
+
 class BpeTokenizer final : public Tokenizer {
  public:
-  BpeTokenizer(BpeTable table, const std::string& where) : Tokenizer(table.specials), table_(std::move(table)) {
-    std::unordered_map<std::string_view, int32_t> ids;
+  BpeTokenizer(BpeTable table, const std::string& where)
+      : Tokenizer(table.specials, table.end_of_text), table_(std::move(table)), memory_(table_.pattern) {
+    auto& ids = ids_;
     for (size_t i = 0; i < table_.pieces.size(); ++i)
-      if (!specials().contains(table_.pieces[i])) ids.emplace(table_.pieces[i], static_cast<int32_t>(i));
+      if (!is_special(i)) ids.emplace(table_.pieces[i], static_cast<int32_t>(i));
     const auto id_of = [&](const std::string& piece) {
       const auto found = ids.find(piece);
       if (found == ids.end())
@@ -51,11 +64,7 @@ class BpeTokenizer final : public Tokenizer {
       byte_ids_[b] = found == ids.end() ? -1 : found->second;
     }
     merges_.reserve(table_.merges.size());
-    for (size_t rank = 0; rank < table_.merges.size(); ++rank) {
-      const auto& [left, right] = table_.merges[rank];
-      // of a merge that is listed twice the later one holds, as in Hugging Face's reader
-      merges_[pair_of(id_of(left), id_of(right))] = {static_cast<int32_t>(rank), id_of(left + right)};
-    }
+    for (const auto& [left, right] : table_.merges) merges_.add(id_of(left), id_of(right), id_of(left + right));
   }
 
   std::string kind() const override { return "bpe"; }
@@ -67,12 +76,14 @@ class BpeTokenizer final : public Tokenizer {
     out.reserve(text.size() / 3 + 4);
     std::unique_lock lock(mutex_, std::try_to_lock);
     std::unique_ptr<Memory> own;  // another thread is encoding: it does not wait, it remembers for itself
-    if (!lock) own = std::make_unique<Memory>();
+    if (!lock) own = std::make_unique<Memory>(table_.pattern);
     Memory& memory = own ? *own : memory_;
     const auto word = [&](std::string_view w) { encode_word(w, memory, out); };
     split_specials(
         text, specials(),
         [&](std::string_view plain, size_t) {
+          std::string composed;
+          if (table_.nfc) plain = composed_form(plain, composed);
           if (table_.split_words)
             memory.splitter.split(plain, word);
           else
@@ -93,14 +104,19 @@ class BpeTokenizer final : public Tokenizer {
 
   size_t stable_prefix(std::string_view text) const override {
     if (!table_.split_words) return 0;
-    return end_of_stable_words(text.substr(0, before_unfinished_special(text, specials())));
+    return end_of_stable_words(text.substr(0, before_unfinished_special(text, specials())), table_.pattern);
+  }
+
+  nlohmann::json config_json() const override {
+    return table_.config.is_object() ? table_.config : Tokenizer::config_json();
   }
 
   nlohmann::json to_json() const override {
+    if (table_.source.is_object()) return table_.source;
     nlohmann::json vocabulary = nlohmann::json::object();
     for (size_t i = 0; i < table_.pieces.size(); ++i) {
       const std::string& piece = table_.pieces[i];
-      if (!piece.empty()) vocabulary[specials().contains(piece) ? piece : to_byte_characters(piece)] = i;
+      if (!piece.empty()) vocabulary[is_special(i) ? piece : to_byte_characters(piece)] = i;
     }
     std::vector<std::string> merges;
     for (const auto& [left, right] : table_.merges)
@@ -112,64 +128,42 @@ class BpeTokenizer final : public Tokenizer {
   }
 
  private:
+  // By its id: GPT-NeoX has an added token of two spaces, and a piece of two.
+  bool is_special(size_t id) const {
+    const auto found = specials().find(table_.pieces[id]);
+    return found != specials().end() && static_cast<size_t>(found->second) == id;
+  }
+
   void encode_word(std::string_view word, Memory& memory, std::vector<int32_t>& out) const {
     if (const auto known = memory.words.find(word); known != memory.words.end()) {
       out.insert(out.end(), known->second.begin(), known->second.end());
       return;
     }
     const size_t before = out.size();
-    merge_word(word, out);
+    const auto whole = table_.whole_words ? ids_.find(word) : ids_.end();
+    if (whole != ids_.end())
+      out.push_back(whole->second);
+    else
+      merge_word(word, out);
     if (word.size() > longest_remembered) return;
     if (memory.words.size() >= most_remembered) memory.words.clear();
     memory.words.emplace(word, std::vector<int32_t>(out.begin() + static_cast<std::ptrdiff_t>(before), out.end()));
   }
 
-  // Merges the pair of lowest rank, the leftmost of equals, until none is left: n log n for a word of n bytes.
   void merge_word(std::string_view word, std::vector<int32_t>& out) const {
-    struct Symbol {
-      int32_t id;  // -1 once merged into the one before
-      size_t previous, next;
-    };
-    struct Candidate {
-      int32_t rank;
-      size_t at;
-      int32_t left, right;  // a candidate is void when the ids are no longer these
-      bool operator>(const Candidate& o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
-    };
-    const size_t n = word.size();
-    std::vector<Symbol> symbols(n);
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-    const auto consider = [&](size_t at) {
-      if (at >= n || symbols[at].next >= n) return;
-      const int32_t left = symbols[at].id, right = symbols[symbols[at].next].id;
-      if (const auto found = merges_.find(pair_of(left, right)); found != merges_.end())
-        queue.push({found->second.rank, at, left, right});
-    };
-    for (size_t i = 0; i < n; ++i) {
-      const auto byte = static_cast<unsigned char>(word[i]);
-      symbols[i] = {byte_ids_[byte], i == 0 ? n : i - 1, i + 1};
-      require(symbols[i].id >= 0, "tokenizer: the byte 0x{:02X} has no id in this vocabulary", byte);
+    std::vector<int32_t> symbols;
+    for (const char c : word) {
+      const auto byte = static_cast<unsigned char>(c);
+      symbols.push_back(byte_ids_[byte]);
+      require(symbols.back() >= 0, "tokenizer: the byte 0x{:02X} has no id in this vocabulary", byte);
     }
-    for (size_t i = 0; i < n; ++i) consider(i);
-    while (!queue.empty()) {
-      const Candidate best = queue.top();
-      queue.pop();
-      Symbol& left = symbols[best.at];
-      if (left.id != best.left || left.next >= n || symbols[left.next].id != best.right) continue;
-      Symbol& right = symbols[left.next];
-      left.id = merges_.find(pair_of(best.left, best.right))->second.id;
-      left.next = right.next;
-      right.id = -1;
-      if (left.next < n) symbols[left.next].previous = best.at;
-      consider(left.previous);
-      consider(best.at);
-    }
-    for (size_t i = 0; i < n; i = symbols[i].next) out.push_back(symbols[i].id);
+    merges_.merge(symbols, out);
   }
 
   BpeTable table_;
+  std::unordered_map<std::string_view, int32_t> ids_;  // of pieces in the table
   std::array<int32_t, 256> byte_ids_{};
-  std::unordered_map<uint64_t, Merge, Hash> merges_;
+  Merges merges_;
   mutable std::mutex mutex_;
   mutable Memory memory_;
 };

@@ -6,8 +6,15 @@
 namespace rgm {
 
 std::optional<int32_t> Tokenizer::end_of_text() const {
-  const auto found = specials_.find(end_of_text_name);
+  const auto found = specials_.find(end_of_text_);
   return found == specials_.end() ? std::nullopt : std::optional(found->second);
+}
+
+nlohmann::json Tokenizer::config_json() const {
+  nlohmann::json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  if (end_of_text())
+    for (const char* role : {"bos_token", "eos_token", "pad_token"}) config[role] = end_of_text_;
+  return config;
 }
 
 namespace {
@@ -33,7 +40,7 @@ size_t begun(std::string_view text, size_t at) {
 }  // namespace
 
 std::string TextStream::push(int32_t id) {
-  held_ += tokenizer_->decode({&id, 1});
+  held_ += tokenizer_->decode_on({&id, 1});
   std::string out;
   for (;;) {
     const auto broken = invalid_utf8(held_);

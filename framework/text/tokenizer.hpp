@@ -34,6 +34,8 @@ class Tokenizer {
   // Bytes as they were encoded, which may be broken UTF-8 for a part of a text; special tokens appear by name.
   // Throws RGM_INVALID at an id outside the vocabulary.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
+  // The same for ids that go on with a text: some leave out a space in front of one.
+  virtual std::string decode_on(std::span<const int32_t> ids) const { return decode(ids); }
   // The largest length n such that encode(text) = encode(text[0, n)) + encode(text[n, end)) whatever follows `text`,
   // so a file may be encoded in pieces; 0 when there is no such place.
   virtual size_t stable_prefix(std::string_view text) const = 0;
@@ -41,16 +43,22 @@ class Tokenizer {
   virtual std::vector<std::string> pieces() const = 0;
   // The content of tokenizer.json
   virtual nlohmann::json to_json() const = 0;
+  // That of tokenizer_config.json: with roles of special tokens, and a chat template where it was opened with one.
+  virtual nlohmann::json config_json() const;
 
-  // What stands between documents and ends an answer; nothing for characters unless asked for.
+  // What stands between documents and ends an answer: <|endoftext|>, or the eos_token of tokenizer_config.json; nothing
+  // for characters unless asked for.
   std::optional<int32_t> end_of_text() const;
   const std::map<std::string, int32_t, std::less<>>& specials() const { return specials_; }
 
  protected:
-  explicit Tokenizer(std::map<std::string, int32_t, std::less<>> specials) : specials_(std::move(specials)) {}
+  explicit Tokenizer(std::map<std::string, int32_t, std::less<>> specials,
+                     std::string end_of_text = std::string(end_of_text_name))
+      : specials_(std::move(specials)), end_of_text_(std::move(end_of_text)) {}
 
  private:
   std::map<std::string, int32_t, std::less<>> specials_;
+  std::string end_of_text_;
 };
 
 using TokenizerPtr = std::shared_ptr<const Tokenizer>;
@@ -85,9 +93,13 @@ class BpeTrainer {
 };
 TokenizerPtr train_bpe(std::string_view text, const BpeOptions& options);
 
-// From a tokenizer.json or the folder that holds one: what is saved here, and any plain byte-level BPE such as GPT-2's.
+// From a tokenizer.json or the folder that holds one: what is saved here, and any byte-level BPE, such as those of
+// GPT-2, Pythia, Llama 3, Qwen and OLMo 2, and BPE on characters as Llama 1 and 2, Mistral and Gemma have it. Ids are
+// those without the tokens that a post-processor adds.
 TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder);
-TokenizerPtr tokenizer_from_json(const nlohmann::json& json, const std::string& where);
+// `config`: of tokenizer_config.json, or null
+TokenizerPtr tokenizer_from_json(const nlohmann::json& json, const std::string& where,
+                                 const nlohmann::json& config = {});
 // Writes tokenizer.json and tokenizer_config.json.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 

@@ -1,5 +1,6 @@
-// tokenizer_json.cpp - tokenizer.json read and written. What is read: the three kinds made here, and byte-level BPE as
-// GPT-2 has it; anything else is refused by name, because ids that are nearly right are worse than none.
+// tokenizer_json.cpp - tokenizer.json read and written. What is read: the three kinds made here, and byte-level BPE
+// with GPT-2's pattern of words or another; anything else is refused by name, because ids that are nearly right are
+// worse than none.
 #include "text/tokenizer_json.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "base/text.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/pieces.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -56,7 +58,8 @@ namespace {
 
 class Reader {
  public:
-  Reader(const json& file, std::string where) : file_(file), where_(std::move(where)) {}
+  Reader(const json& file, std::string where, const json& config)
+      : file_(file), config_(config), where_(std::move(where)) {}
 
   TokenizerPtr read() {
     if (!file_.is_object() || !file_.contains("model")) unsupported("there is no \"model\"");
@@ -64,24 +67,25 @@ class Reader {
     // Files older than the key "type" are told by their merges.
     const std::string type = model.value("type", model.contains("merges") ? "BPE" : "none");
     if (type != "BPE") unsupported("model \"{}\", only BPE is known", type);
-    if (part("normalizer") != "") unsupported("normalizer \"{}\"", part("normalizer"));
-    if (part("post_processor") != "" && part("post_processor") != "ByteLevel")
-      unsupported("post-processor \"{}\"", part("post_processor"));
+    const bool characters_or_bytes = model.value("byte_fallback", false);
+    if (!characters_or_bytes) read_normalizer(), read_pre_tokenizer();
+    for (const json& step : steps("post_processor"))
+      if (step.value("type", "") != "ByteLevel" && step.value("type", "") != "TemplateProcessing")
+        unsupported("post-processor \"{}\"", step.value("type", "unnamed"));
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix", "unk_token"})
       if (model.contains(key) && model[key].is_string() && model[key] != "" &&
-          !(std::string_view(key) == "unk_token" && part("pre_tokenizer") == "ByteLevel"))
+          !(std::string_view(key) == "unk_token" && (byte_level_ || characters_or_bytes)))
         unsupported("model.{}", key);
-    for (const char* key : {"byte_fallback", "ignore_merges"})
-      if (model.value(key, false)) unsupported("model.{}", key);
+    table_.whole_words = model.value("ignore_merges", false);
     if (model.contains("dropout") && model["dropout"].is_number() && model["dropout"] != 0)
       unsupported("model.dropout");
     read_specials();
     read_vocabulary(model.at("vocab"));
-    if (part("pre_tokenizer") == "" && part("decoder") == "Fuse") return characters(model);
-    if (part("pre_tokenizer") != "ByteLevel" || part("decoder") != "ByteLevel")
+    if (characters_or_bytes) return pieces(model);
+    if (part("pre_tokenizer") == "" && part("decoder") == "Fuse" && !table_.nfc) return characters(model);
+    if (!byte_level_ || part("decoder") != "ByteLevel")
       unsupported("pre-tokenizer \"{}\" with decoder \"{}\", only ByteLevel is known", part("pre_tokenizer"),
                   part("decoder"));
-    if (file_["pre_tokenizer"].value("add_prefix_space", true)) unsupported("pre_tokenizer.add_prefix_space");
     return bytes_or_bpe(model);
   }
 
@@ -93,6 +97,41 @@ class Reader {
 
   std::string part(const char* key) const {
     return file_.contains(key) && file_[key].is_object() ? file_[key].value("type", "unnamed") : "";
+  }
+
+  // The steps of a sequence, or the one that there is.
+  json steps(const char* key, const char* members = "processors") const {
+    if (part(key).empty()) return json::array();
+    return part(key) == "Sequence" ? file_[key].at(members) : json::array({file_[key]});
+  }
+
+  void read_normalizer() {
+    for (const json& step : steps("normalizer", "normalizers")) {
+      if (step.value("type", "") != "NFC") unsupported("normalizer \"{}\"", step.value("type", "unnamed"));
+      table_.nfc = true;
+    }
+  }
+
+  // ByteLevel with GPT-2's pattern or without any, or a pattern in front of it.
+  void read_pre_tokenizer() {
+    bool last = false;
+    for (const json& step : steps("pre_tokenizer", "pretokenizers")) {
+      const std::string type = step.value("type", "unnamed");
+      if (last || (type != "Split" && type != "ByteLevel")) unsupported("pre-tokenizer \"{}\"", type);
+      last = byte_level_ = type == "ByteLevel";
+      if (last) {
+        if (step.value("add_prefix_space", true)) unsupported("pre_tokenizer.add_prefix_space");
+        const bool words = step.value("use_regex", true);
+        if (words && !table_.pattern.empty()) unsupported("a pattern of words in front of GPT-2's");
+        table_.split_words = words || !table_.pattern.empty();
+        continue;
+      }
+      const json& pattern = step.at("pattern");
+      if (!table_.pattern.empty() || !pattern.contains("Regex") || step.value("behavior", "") != "Isolated" ||
+          step.value("invert", false))
+        unsupported("the pre-tokenizer {}", step.dump());
+      table_.pattern = pattern["Regex"];
+    }
   }
 
   void read_specials() {
@@ -142,43 +181,72 @@ class Reader {
     return character_tokenizer(std::move(all), !specials_.empty());
   }
 
-  TokenizerPtr bytes_or_bpe(const json& model) const {
-    BpeTable table;
+  // As transformers says which one ends a text; a name, or an object with one.
+  std::string end_of_text() const {
+    if (!config_.is_object() || !config_.contains("eos_token")) return std::string(end_of_text_name);
+    const json& token = config_["eos_token"];
+    const std::string name = token.is_string()   ? token.get<std::string>()
+                             : token.is_object() ? token.value("content", "")
+                                                 : "";
+    return specials_.contains(name) ? name : std::string(end_of_text_name);
+  }
+
+  TokenizerPtr bytes_or_bpe(const json& model) {
+    BpeTable& table = table_;
     table.specials = specials_;
+    table.end_of_text = end_of_text();
+    table.config = config_;
+    // What a plain one has is written anew.
+    if (table.nfc || table.whole_words || !table.pattern.empty() || !part("post_processor").empty())
+      table.source = file_;
     for (const std::string& piece : pieces_) {
       const auto bytes = specials_.contains(piece) ? piece : from_byte_characters(piece);
       if (!bytes) unsupported("the piece \"{}\" is not made of bytes", piece);
       table.pieces.push_back(*bytes);
     }
     for (const json& merge : model.at("merges")) {
-      const auto both = merge.is_array() ? std::pair(merge.at(0).get<std::string>(), merge.at(1).get<std::string>())
-                                         : cut(merge.get<std::string>());
+      const auto both = pair_of(merge);
       const auto left = from_byte_characters(both.first), right = from_byte_characters(both.second);
       if (!left || !right) unsupported("the merge {}", merge.dump());
       table.merges.emplace_back(*left, *right);
     }
-    table.split_words = file_["pre_tokenizer"].value("use_regex", true);
     if (!table.split_words && table.merges.empty() && table.pieces == byte_tokenizer()->pieces())
       return byte_tokenizer();
     return bpe_tokenizer(std::move(table), where_);
   }
 
-  static std::pair<std::string, std::string> cut(const std::string& merge) {
-    const size_t space = merge.find(' ');
-    return {merge.substr(0, space), space == std::string::npos ? "" : merge.substr(space + 1)};
+  TokenizerPtr pieces(const json& model) {
+    PieceTable table;
+    if (table_.whole_words) unsupported("model.ignore_merges beside byte_fallback");
+    table.pieces = pieces_, table.specials = specials_;
+    table.end_of_text = end_of_text();
+    table.source = file_, table.config = config_;
+    for (const json& merge : model.at("merges")) table.merges.push_back(pair_of(merge));
+    read_piece_rules(file_, where_, table);
+    return piece_tokenizer(std::move(table), where_);
   }
 
-  const json& file_;
+  // ["a", "b"], or "a b" in older files
+  static std::pair<std::string, std::string> pair_of(const json& merge) {
+    if (merge.is_array()) return {merge.at(0).get<std::string>(), merge.at(1).get<std::string>()};
+    const auto text = merge.get<std::string>();
+    const size_t space = text.find(' ');
+    return {text.substr(0, space), space == std::string::npos ? "" : text.substr(space + 1)};
+  }
+
+  const json &file_, &config_;
   std::string where_;
+  BpeTable table_;
+  bool byte_level_ = false;
   SpecialTokens specials_;
   std::vector<std::string> pieces_;  // as the file writes them
 };
 
 }  // namespace
 
-TokenizerPtr tokenizer_from_json(const json& file, const std::string& where) {
+TokenizerPtr tokenizer_from_json(const json& file, const std::string& where, const json& config) {
   try {
-    return Reader(file, where).read();
+    return Reader(file, where, config).read();
   } catch (const json::exception& e) {
     invalid("{}: this is not a tokenizer.json: {}", where, e.what());
   }
@@ -186,18 +254,24 @@ TokenizerPtr tokenizer_from_json(const json& file, const std::string& where) {
 
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
   const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
+  const fs::path older = path.parent_path() / "tokenizer.model";
+  require(fs::exists(path) || !fs::exists(older),
+          "{}: is not read, tokenizer.json was expected beside it: open the tokenizer with transformers' AutoTokenizer "
+          "and call save_pretrained",
+          older.string());
   const json file = json::parse(read_file(path), nullptr, false);
   if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
-  return tokenizer_from_json(file, path.string());
+  const fs::path beside = path.parent_path() / "tokenizer_config.json";
+  const bool has_config = fs::is_directory(file_or_folder) && fs::exists(beside);
+  const json config = has_config ? json::parse(read_file(beside), nullptr, false) : json();
+  if (config.is_discarded()) invalid("{}: this is not JSON", beside.string());
+  return tokenizer_from_json(file, path.string(), config);
 }
 
 void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
   fs::create_directories(folder);
   write_file(folder / "tokenizer.json", tokenizer.to_json().dump(2) + "\n");
-  json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
-  if (tokenizer.end_of_text())
-    for (const char* role : {"bos_token", "eos_token", "pad_token"}) config[role] = end_of_text_name;
-  write_file(folder / "tokenizer_config.json", config.dump(2) + "\n");
+  write_file(folder / "tokenizer_config.json", tokenizer.config_json().dump(2) + "\n");
 }
 
 }  // namespace rgm

@@ -1,8 +1,9 @@
-// word_splitter.hpp - cuts text into the words inside which BPE may merge, by GPT-2's pattern.
+// word_splitter.hpp - cuts text into the words inside which BPE may merge, by GPT-2's pattern or that of a file.
 #pragma once
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace rgm {
@@ -10,7 +11,9 @@ namespace rgm {
 // One splitter serves one thread at a time.
 class WordSplitter {
  public:
-  WordSplitter();
+  // `pattern` as tokenizer.json has it; empty: GPT-2's. What lies between matches is a word too. RGM_INVALID where it
+  // cannot be read as Hugging Face reads it.
+  explicit WordSplitter(const std::string& pattern = {});
   ~WordSplitter();
   // Calls `word` with pieces that together are the text. A byte that is not UTF-8 is a word of its own.
   template <class F>
@@ -32,9 +35,11 @@ class WordSplitter {
   size_t word_end(std::string_view text, size_t at);
   struct MatchData;
   std::unique_ptr<MatchData> match_;
+  bool anchored_;
 };
 
-// The largest n such that a word ends at n whatever comes after the text: between a character and white space.
-size_t end_of_stable_words(std::string_view text);
+// The largest n such that a word ends at n whatever comes after the text: between a character and white space. By
+// another pattern than GPT-2's, one of those that are known, between a letter or digit and a space; by any other, 0.
+size_t end_of_stable_words(std::string_view text, const std::string& pattern = {});
 
 }  // namespace rgm

@@ -167,9 +167,9 @@ TEST(Bpe, RefusesWhatItDoesNotKnowByName) {
   };
   EXPECT_THAT(refusal("/model/type", "Unigram"),
               testing::HasSubstr("x.json: this tokenizer is not supported: model \"Unigram\""));
-  EXPECT_THAT(refusal("/normalizer", {{"type", "NFC"}}), testing::HasSubstr("NFC"));
+  EXPECT_THAT(refusal("/normalizer", {{"type", "NFKC"}}), testing::HasSubstr("NFKC"));
   EXPECT_THAT(refusal("/pre_tokenizer/type", "Metaspace"), testing::HasSubstr("Metaspace"));
-  EXPECT_THAT(refusal("/model/byte_fallback", true), testing::HasSubstr("byte_fallback"));
+  EXPECT_THAT(refusal("/model/byte_fallback", true), testing::HasSubstr("beside byte_fallback"));
   EXPECT_THAT(refusal("/model/merges/0", "no such"), testing::HasSubstr("no"));
   EXPECT_THAT(refusal("/model/vocab/a", -1), testing::HasSubstr("the id -1 of the piece \"a\""));
   EXPECT_THAT(refusal("/model/vocab/a", 5), testing::HasSubstr("two pieces with the id 5"));

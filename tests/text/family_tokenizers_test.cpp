@@ -1,0 +1,111 @@
+// family_tokenizers_test.cpp - byte-level BPE of the families that are opened: ids as Hugging Face's library has them
+// (tests/parity/record_family_tokenizers.py).
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "text/tokenizer.hpp"
+
+namespace rgm::test {
+namespace {
+
+const nlohmann::json& recorded() {
+  static const auto json =
+      nlohmann::json::parse(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/family_tokenizers.json"));
+  return json;
+}
+
+class FamilyTokenizers : public testing::TestWithParam<const char*> {
+ protected:
+  const nlohmann::json& family = recorded().at(GetParam());
+  const TokenizerPtr tokenizer = tokenizer_from_json(family.at("tokenizer"), GetParam());
+  const std::vector<std::string> texts = recorded().at("texts");
+};
+INSTANTIATE_TEST_SUITE_P(All, FamilyTokenizers,
+                         testing::Values("gpt_neox", "llama3", "mistral_tekken", "qwen", "olmo2"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(FamilyTokenizers, IdsOfHardTextsAreTheirs) {
+  for (size_t i = 0; i < texts.size(); ++i)
+    EXPECT_EQ(tokenizer->encode(texts[i]), family.at("ids")[i].get<std::vector<int32_t>>()) << "text " << i;
+}
+
+TEST_P(FamilyTokenizers, IdsStandForTheTextOrItsComposedForm) {
+  const bool composes = !family["tokenizer"]["normalizer"].is_null();
+  for (const std::string& text : texts) {
+    const std::string back = tokenizer->decode(tokenizer->encode(text));
+    if (composes)
+      EXPECT_EQ(tokenizer->decode(tokenizer->encode(back)), back);
+    else
+      EXPECT_EQ(back, text);
+  }
+}
+
+// Wherever a text may be cut: each half is encoded as it is in the whole.
+TEST_P(FamilyTokenizers, PiecesOfATextHaveTheIdsOfTheWhole) {
+  size_t cut = 0;
+  std::string all;
+  for (const std::string& text : texts) all += text + " and\nmore ";
+  const auto whole = tokenizer->encode(all);
+  for (size_t end = 1; end < all.size(); end += 7) {
+    const size_t n = tokenizer->stable_prefix(std::string_view(all).substr(0, end));
+    if (n == 0) continue;
+    auto halves = tokenizer->encode(std::string_view(all).substr(0, n));
+    const auto rest = tokenizer->encode(std::string_view(all).substr(n));
+    halves.insert(halves.end(), rest.begin(), rest.end());
+    ASSERT_EQ(halves, whole) << "cut at " << n;
+    ++cut;
+  }
+  EXPECT_GT(cut, 100U);
+}
+
+TEST_P(FamilyTokenizers, WhatIsSavedIsTheFileThatWasOpened) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-tokenizer-" + std::to_string(getpid()));
+  const auto specials = tokenizer->specials();
+  const std::string last = specials.rbegin()->first;
+  const nlohmann::json config = {{"eos_token", {{"content", last}}}, {"chat_template", "{{ messages }}"}};
+  save_tokenizer(*tokenizer_from_json(family.at("tokenizer"), GetParam(), config), folder);
+  const auto again = load_tokenizer(folder);
+  EXPECT_EQ(again->end_of_text(), specials.rbegin()->second);
+  EXPECT_EQ(again->config_json(), config);
+  EXPECT_EQ(again->encode(texts[8]), tokenizer->encode(texts[8]));
+  fs::remove_all(folder);
+}
+
+class PieceTokenizers : public FamilyTokenizers {};
+INSTANTIATE_TEST_SUITE_P(All, PieceTokenizers, testing::Values("llama2", "mistral_first", "mistral_always", "gemma2"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(PieceTokenizers, IdsAndTextsAreTheirs) {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto ids = family.at("ids")[i].get<std::vector<int32_t>>();
+    EXPECT_EQ(tokenizer->encode(texts[i]), ids) << "text " << i;
+    EXPECT_EQ(tokenizer->decode(ids), family.at("texts")[i].get<std::string>()) << "text " << i;
+  }
+}
+
+TEST_P(PieceTokenizers, AStreamKeepsTheSpacesBetweenWords) {
+  TextStream stream(tokenizer);
+  std::string shown;
+  for (const int32_t id : tokenizer->encode("so said the old boat")) shown += stream.push(id);
+  EXPECT_THAT(shown + stream.finish(), testing::EndsWith("so said the old boat"));
+}
+
+TEST_P(PieceTokenizers, WhatIsSavedIsTheFileThatWasOpened) { EXPECT_EQ(tokenizer->to_json(), family.at("tokenizer")); }
+
+TEST(SentencePiece, ItsOwnFileIsRefusedWithTheWayOut) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-sentencepiece-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  write_file(folder / "tokenizer.model", "x");
+  try {
+    load_tokenizer(folder);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), testing::HasSubstr("save_pretrained"));
+  }
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace rgm::test
