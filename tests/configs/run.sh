@@ -22,6 +22,9 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
   if [[ $file == */bench/* ]]; then
     smaller=()
     for size in layers=1 heads=2 channels=32 vocabulary=300; do smaller+=(--set "stages.$stage.model.$size"); done
+    if grep -q kv_heads "$file"; then
+      for size in kv_heads=1 hidden=64 context=64; do smaller+=(--set "stages.$stage.model.$size"); done
+    fi
     if ! "$program" bench "$file" --seconds 0.01 "${smaller[@]}" >"$out/said" 2>&1; then
       cat "$out/said"
       failed=1
@@ -32,7 +35,12 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
   shorter=()
   while read -r one; do shorter+=(--set "stages.$one.steps=3"); done \
     < <(sed -n 's/^ *- {\{0,1\}name: *\([a-z0-9_-]*\).*/\1/p' "$file")
-  if grep -q '^ *sample:' "$file"; then shorter+=(--set "stages.$stage.sample.tokens=8"); fi
+  # Stages with a text that is continued at the end, and those that sample answers.
+  while read -r one; do shorter+=(--set "stages.$one.sample.tokens=8"); done \
+    < <(awk '$1 == "-" && $2 == "name:" { name = $3 } $1 == "sample:" { print name }' "$file")
+  while read -r one what; do shorter+=(--set "stages.$one.strategy.$what.max_tokens=2"); done \
+    < <(sed -n 's/^ *- {\{0,1\}name: *\([a-z0-9_-]*\).*/name \1/p; s/^ *strategy:.*{\([a-z_]*\): {.*max_tokens.*/what \1/p
+        ' "$file" | awk '$1 == "name" { name = $2 } $1 == "what" { print name, $2 }')
   if ! "$program" run "$file" --out "$out/$name" "${shorter[@]}" >"$out/said" 2>&1 ||
     [[ ! -s $out/$name/report.html ]]; then
     echo "$name:"
