@@ -1,6 +1,6 @@
 // command.cpp - a reward that another program gives. It is started once and asked over its standard input, an object a
 // line, {"prompt": …, "text": …, "expected": …}; it answers each with a line: a number, {"score": number}, or null
-// where it has no opinion. What takes longer than `timeout` is ended with its process, and so is the stage: the last
+// where it has no opinion. What takes longer than `timeout` is ended with its processes, and so is the stage: the last
 // checkpoint stays, and nothing is scored by guessing.
 #include <fcntl.h>
 #include <poll.h>
@@ -73,7 +73,12 @@ class Command {
     std::vector<char*> raw;
     for (std::string& word : words) raw.push_back(word.data());
     raw.push_back(nullptr);
-    const int status = posix_spawn(&process_, words[0].c_str(), &actions, nullptr, raw.data(), environ);
+    // A group of its own: what the program has started ends with it.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    const int status = posix_spawn(&process_, words[0].c_str(), &actions, &attributes, raw.data(), environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     socket_ = ends[0];
@@ -89,7 +94,7 @@ class Command {
     socket_ = -1;
     rest_.clear();
     if (process_ == 0) return;
-    kill(process_, SIGKILL);
+    kill(-process_, SIGKILL);
     waitpid(process_, nullptr, 0);
     process_ = 0;
   }
