@@ -56,19 +56,20 @@ std::string translated(const std::string& pattern) {
 }
 
 // Compiled once for as long as the program runs.
-pcre2_code* compiled(const std::string& pattern) {
+std::shared_ptr<pcre2_code> compiled(const std::string& pattern) {
   static std::mutex mutex;
-  static std::map<std::string, pcre2_code*> known;
+  static std::map<std::string, std::shared_ptr<pcre2_code>> known;
   const std::scoped_lock lock(mutex);
-  pcre2_code*& code = known[pattern];
+  std::shared_ptr<pcre2_code>& code = known[pattern];
   if (code) return code;
   const std::string ours = pattern.empty() ? gpt2_pattern : translated(pattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(),
-                       PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &error, &offset, nullptr);
+  code = {pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(),
+                        PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &error, &offset, nullptr),
+          pcre2_code_free};
   require(code != nullptr, "the pattern \"{}\" cannot be read: error {} at {} of {}", pattern, error, offset, ours);
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is no JIT, pcre2_match interprets
+  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // where there is no JIT, pcre2_match interprets
   return code;
 }
 
@@ -85,9 +86,10 @@ bool is_letter_or_number(char32_t c) {
 }  // namespace
 
 struct WordSplitter::MatchData {
-  pcre2_code* code;
+  std::shared_ptr<pcre2_code> code;
   pcre2_match_data* data;
-  explicit MatchData(pcre2_code* c) : code(c), data(pcre2_match_data_create_from_pattern(c, nullptr)) {}
+  explicit MatchData(std::shared_ptr<pcre2_code> c)
+      : code(std::move(c)), data(pcre2_match_data_create_from_pattern(code.get(), nullptr)) {}
   ~MatchData() { pcre2_match_data_free(data); }
 };
 
@@ -98,7 +100,7 @@ WordSplitter::~WordSplitter() = default;
 size_t WordSplitter::valid_length(std::string_view text) { return invalid_utf8(text).value_or(text.size()); }
 
 size_t WordSplitter::word_end(std::string_view text, size_t at) {
-  const int found = pcre2_match(match_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
+  const int found = pcre2_match(match_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
                                 PCRE2_NO_UTF_CHECK | (anchored_ ? PCRE2_ANCHORED : 0), match_->data, nullptr);
   if (found == PCRE2_ERROR_NOMATCH && !anchored_) return text.size();
   if (found < 0) failure("tokenizer: PCRE2 cannot split the text (error {})", found);

@@ -16,10 +16,14 @@ class Rule : public testing::Test {
     folder_ = ::mkdtemp(pattern.data());
   }
   ~Rule() override {
-    if (self_) table_->destroy(self_);
+    close();
     fs::remove_all(folder_);
   }
+  void close() {
+    if (void* const self = std::exchange(self_, nullptr)) table_->destroy(self);
+  }
   void open(const std::string& id, const std::string& yaml) {
+    close();
     const Component& c = component(RGM_KIND_REWARD, id);
     table_ = &c.table<rgm_reward>();
     config_ = options_of(c, yaml);
