@@ -46,7 +46,7 @@ class KeyValueCache {
 };
 
 // One pass. tokens (B, T) I32. segments (B, T) I32 or empty; positions (B, T) I32 or empty: counted from 0 in each
-// segment; segments are then contiguous and their numbers at most T.
+// segment; segments are then contiguous.
 //
 // With a cache, each row's tokens stand behind those it has read, and positions follow from that. Rows may end in
 // padding: `counts` says how many tokens of each row are new (empty: all T). What can be read depends on the cache:

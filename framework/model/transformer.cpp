@@ -21,14 +21,15 @@ Tensor positions_in_segments(const Tensor& segments, int64_t context) {
   const int64_t B = segments.size(0), T = segments.size(1);
   const auto number = [](int64_t n) { return ops::full({}, static_cast<double>(n), RGM_I32); };
   const Tensor t = ops::iota(T);  // (T)
-  // Each segment's first place is filed under its number, and every token looks it up.
+  // Each segment's first place is filed under its number in the row, which is below T where that in the batch may be
+  // any, and every token looks it up.
   Tensor begins = ops::full({B, 1}, 0, RGM_BOOL);
   if (T > 1) {
     const Tensor goes_on = ops::binary(RGM_EQUAL, ops::slice(segments, 1, 1, T), ops::slice(segments, 1, 0, T - 1));
     begins = ops::concat(std::array{begins, ops::binary(RGM_EQUAL, goes_on, ops::full({}, 0, RGM_BOOL))}, 1);
   }
   const Tensor first = ops::select(begins, ops::broadcast(ops::cast(t, RGM_F32), {B, T}), ops::full({}, 0));
-  const Tensor ids = ops::binary(RGM_MAX, number(0), ops::binary(RGM_MIN, segments, number(T)));
+  const Tensor ids = ops::cast(ops::cumsum(ops::cast(begins, RGM_F32), 1), RGM_I32);
   const Tensor rows = ops::affine(ops::reshape(ops::iota(B), {B, 1}), static_cast<double>(T + 1), 0);
   const Tensor place = ops::reshape(ops::contiguous(ids + rows), {-1});
   const Tensor starts = ops::full({B * (T + 1)}, 0);

@@ -100,6 +100,9 @@ TEST(Positions, CountFromZeroInEachSegment) {
   const OnDevice device;
   const Tensor segments = indices({1, 1, 2, 2, 2, 0, 1, 2, 3, 3, 0, 0}, {2, 6});
   EXPECT_THAT(to_host<int32_t>(positions_in_segments(segments, 100)), ElementsAre(0, 1, 0, 1, 2, 0, 0, 0, 0, 1, 0, 1));
+  // A batch has more examples than its rows have tokens.
+  const Tensor many = indices({40, 40, 41, 41, 41, 0, 7, 90, 90, 91, 91, 91}, {2, 6});
+  EXPECT_THAT(to_host<int32_t>(positions_in_segments(many, 100)), ElementsAre(0, 1, 0, 1, 2, 0, 0, 0, 1, 0, 1, 2));
 }
 
 TEST(Passes, DropoutActsWhereTheTapeRecordsInTraining) {
