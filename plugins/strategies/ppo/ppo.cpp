@@ -105,16 +105,17 @@ class Ppo {
     return all;
   }
 
-  // On held-out prompts, one answer each; and the judge's opinion of them beside that of the reference's answers.
+  // On held-out prompts, `answers` each; and the judge's opinion of them beside that of the reference's answers.
   void evaluate(const Train& train, const Batch& prompts) const {
-    const Batch batch = answer(train, train.model("policy"), prompts, 1);
+    const Batch batch = answer(train, train.model("policy"), prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");
     train.metric("reward", mean_of(read(train.score(batch))));
     train.metric("kl", apart(train, batch, answers));
     train.metric("length", answers.sum_each(answers.weights));
     if (o_.judge.empty()) return;
     train.metric("judge_positive", positive(judged(train, batch)));
-    train.metric("judge_positive_before", positive(judged(train, answer(train, train.model("reference"), prompts, 1))));
+    train.metric("judge_positive_before",
+                 positive(judged(train, answer(train, train.model("reference"), prompts, o_.answers))));
   }
 
  private:
