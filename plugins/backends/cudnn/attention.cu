@@ -69,7 +69,7 @@ rgm_status attention(rgm_queue* q, const rgm_attention* args) {
     if (a.k->dtype != a.q->dtype || a.v->dtype != a.q->dtype || a.y->dtype != a.q->dtype)
       unsupported("attention: q, k, v and y of one dtype");
     if (rules.B * rules.Tq * rules.H == 0) return;
-    if (cudnn_attention(q, a)) return;
+    if (cudnn_attention(q, a) || decode_attention(q, a, rules)) return;
     with_float(a.q->dtype, "attention", [&](auto t) {
       using T = decltype(t);
       Forward<T> f{rules, heads<const T>(a.q), heads<const T>(a.k), heads<const T>(a.v), heads<T>(a.y), nullptr, {}};

@@ -94,6 +94,9 @@ inline Rules rules_of(const rgm_attention& a, const char* kernel) {
   return r;
 }
 
+// One query a row. False: not a form that it serves, nothing was done.
+bool decode_attention(rgm_queue* q, const rgm_attention& args, const Rules& rules);
+
 constexpr int warps = 4;       // in a block, each with a query (or a key) of its own
 constexpr int most_lines = 8;  // elements of a head that a lane holds: 32 lanes, 256 elements
 

@@ -34,6 +34,7 @@ class Scratch {
     kTable,
     kDelta,
     kAttention,
+    kRest,
     kSlots
   };
   ~Scratch();

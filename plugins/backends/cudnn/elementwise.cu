@@ -60,26 +60,28 @@ struct Select {
 };
 
 constexpr int wide = 8;
-template <class T>
-struct alignas(sizeof(T) * wide > 16 ? 16 : sizeof(T) * wide) Pack {
-  T at[wide];
-};
 
-// y = f(a, b) over elements without gaps; a stride of 0 repeats one element.
+// y = f(a, b) over lines of n elements without gaps, `lines` of them apart; one_b repeats one element.
+struct Lines {
+  int64_t n, lines, a, b, y;
+  bool one_b;
+};
 template <class A, class B, class Y, class F>
-__global__ void flat_kernel(const A* a, const B* b, bool one_b, Y* y, int64_t n, F f) {
-  const int64_t i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * wide;
+__global__ void flat_kernel(const A* a, const B* b, Y* y, Lines l, F f) {
+  const int64_t n = l.n, i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * wide;
+  const bool one_b = l.one_b;
+  a += blockIdx.y * l.a, b += blockIdx.y * l.b, y += blockIdx.y * l.y;
   if (i + wide <= n) {
-    const Pack<A> left = *reinterpret_cast<const Pack<A>*>(a + i);
-    Pack<B> right;
+    const Eight<A> left = *reinterpret_cast<const Eight<A>*>(a + i);
+    Eight<B> right;
     if (one_b)
       for (int k = 0; k < wide; ++k) right.at[k] = b[0];
     else
-      right = *reinterpret_cast<const Pack<B>*>(b + i);
-    Pack<Y> out;
+      right = *reinterpret_cast<const Eight<B>*>(b + i);
+    Eight<Y> out;
 #pragma unroll
     for (int k = 0; k < wide; ++k) out.at[k] = from_float<Y>(f(to_float(left.at[k]), to_float(right.at[k])));
-    *reinterpret_cast<Pack<Y>*>(y + i) = out;
+    *reinterpret_cast<Eight<Y>*>(y + i) = out;
   } else {
     for (int64_t k = i; k < n; ++k) y[k] = from_float<Y>(f(to_float(a[k]), to_float(b[one_b ? 0 : k])));
   }
@@ -103,25 +105,38 @@ struct Combine {
 
 bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
-// True where it ran: all float32 or bfloat16, without gaps (b may be one element), aligned, and enough to matter.
+// The lines that three views have in common: one, or many where each begins at a multiple of `wide`. n is 0 where
+// there are none.
+Lines lines_of(const Axes<3>& axes) {
+  const int last = axes.rank - 1;
+  const auto& step = axes.stride;
+  if (axes.rank < 1 || axes.rank > 2 || step[0][last] != 1 || step[2][last] != 1) return {};
+  const bool one_b = axes.rank == 1 && step[1][0] == 0;
+  if (step[1][last] != 1 && !one_b) return {};
+  if (axes.rank == 1) return {axes.size[0], 1, 0, 0, 0, one_b};
+  if (axes.size[1] % wide != 0 || axes.size[0] > UINT16_MAX) return {};
+  for (const auto& s : step)
+    if (s[0] % wide != 0) return {};
+  return {axes.size[1], axes.size[0], step[0][0], step[1][0], step[2][0], false};
+}
+
+// True where it ran: all float32 or bfloat16, in lines, aligned.
 template <class F>
 bool flat(rgm_queue* q, const rgm_view& a, const rgm_view& b, const rgm_view& y, const Axes<3>& axes, F f) {
   const auto served = [](rgm_dtype d) { return d == RGM_F32 || d == RGM_BF16; };
-  if (axes.rank != 1 || axes.stride[0][0] != 1 || axes.stride[2][0] != 1 || axes.stride[1][0] > 1 ||
-      axes.stride[1][0] < 0 || !served(a.dtype) || !served(b.dtype) || !served(y.dtype))
-    return false;
+  if (!served(a.dtype) || !served(b.dtype) || !served(y.dtype)) return false;
   if (axes.count == 0) return true;
-  const bool one_b = axes.stride[1][0] == 0;
-  if (!aligned(a.data) || !aligned(y.data) || (!one_b && !aligned(b.data))) return false;
+  const Lines lines = lines_of(axes);
+  if (lines.n == 0 || !aligned(a.data) || !aligned(y.data) || (!lines.one_b && !aligned(b.data))) return false;
   with_float(a.dtype, "flat", [&](auto ta) {
     with_float(b.dtype, "flat", [&](auto tb) {
       with_float(y.dtype, "flat", [&](auto ty) {
         using A = decltype(ta);
         using B = decltype(tb);
         using Y = decltype(ty);
-        const int64_t n = axes.count, blocks = (n + wide * threads_in_block - 1) / (wide * threads_in_block);
-        flat_kernel<<<static_cast<unsigned>(blocks), threads_in_block, 0, q->stream>>>(
-            data<const A>(a), data<const B>(b), one_b, data<Y>(y), n, f);
+        const int64_t blocks = (lines.n + wide * threads_in_block - 1) / (wide * threads_in_block);
+        flat_kernel<<<dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(lines.lines)), threads_in_block, 0,
+                      q->stream>>>(data<const A>(a), data<const B>(b), data<Y>(y), lines, f);
       });
     });
   });

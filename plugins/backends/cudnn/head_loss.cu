@@ -27,10 +27,30 @@ struct Head {
   }
 };
 
-// A block for a row: the largest and the sum in one pass, then what is asked for.
-template <class T>
-__global__ void head_kernel(Head h) {
-  const int64_t row = blockIdx.x;
+// Of eight neighbours: lines are of a multiple of 64, and what lies behind the vocabulary counts for nothing.
+template <bool capped>
+__device__ void read_eight(const Head& h, const float* z, int64_t begin, float (&x)[8]) {
+  const float4 *const from = reinterpret_cast<const float4*>(z + begin), low = from[0], high = from[1];
+  x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w, x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
+#pragma unroll
+  for (int k = 0; k < 8; ++k) {
+    x[k] = capped ? h.value(x[k]) : h.scale * x[k];
+    if (begin + k >= h.V) x[k] = -INFINITY;
+  }
+}
+
+constexpr float log2_e = 1.4426950408889634F;
+__device__ float power_of_two(float x) {  // within 2 units in the last place
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+// A block for a row, and one block a multiprocessor: the rows at work fit into the cache, where the second pass finds
+// them. The largest and the sum are taken in one pass.
+template <class T, bool capped>
+__global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
+  const int64_t row = blockIdx.x, step = int64_t{8} * blockDim.x;
   const float* z = h.logits + row * h.line;
   const int target = h.targets[row * h.target_step];
   T* gradient = static_cast<T*>(h.gradient);
@@ -42,28 +62,20 @@ __global__ void head_kernel(Head h) {
       for (int64_t v = threadIdx.x; v < h.line; v += blockDim.x) gradient[row * h.line + v] = from_float<T>(0);
     return;
   }
-  // Four elements a thread at a time: lines are of a multiple of 64.
-  const auto* fours = reinterpret_cast<const float4*>(z);
-  const auto four = [&](int64_t i, float(&x)[4]) {
-    const float4 here = fours[i];
-    x[0] = here.x, x[1] = here.y, x[2] = here.z, x[3] = here.w;
-#pragma unroll
-    for (int k = 0; k < 4; ++k) x[k] = 4 * i + k < h.V ? h.value(x[k]) : -INFINITY;
-  };
-  const int64_t n = (h.V + 3) / 4;
   float largest = -INFINITY, sum = 0;
-#pragma unroll 4
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-    float x[4];
-    four(i, x);
-    const float here = fmaxf(fmaxf(x[0], x[1]), fmaxf(x[2], x[3]));
-    if (here > largest) {
-      sum *= expf(largest - here);
-      largest = here;
-    }
-    if (largest == -INFINITY) continue;  // nothing but -infinity so far, and NaN
+#pragma unroll 2
+  for (int64_t begin = int64_t{8} * threadIdx.x; begin < h.V; begin += step) {
+    float x[8];
+    read_eight<capped>(h, z, begin, x);
+    float here = largest;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) sum += expf(x[k] - largest);
+    for (int k = 0; k < 8; ++k) here = fmaxf(here, x[k]);
+    if (here == -INFINITY) continue;  // nothing else so far, or NaN
+    const float offset = -here * log2_e;
+    sum *= power_of_two(fmaf(largest, log2_e, offset));
+    largest = here;
+#pragma unroll
+    for (int k = 0; k < 8; ++k) sum += power_of_two(fmaf(x[k], log2_e, offset));
   }
   const float most = over_block(largest, Max{});
   sum = over_block(largest == -INFINITY ? sum : sum * expf(largest - most), Sum{});
@@ -80,18 +92,19 @@ __global__ void head_kernel(Head h) {
   }
   if (!gradient) return;
   // d(-weight logprob)/dz = weight (p - onehot(target)); what fills the line up is 0
-  const float weight = h.weights[row * h.weight_step];
-  for (int64_t i = threadIdx.x; i < h.line / 4; i += blockDim.x) {
-    float x[4];
-    four(i, x);
-    Four<T> out;
+  const float weight = h.weights[row * h.weight_step], offset = -log_sum * log2_e;
+#pragma unroll 2
+  for (int64_t begin = int64_t{8} * threadIdx.x; begin < h.line; begin += step) {
+    float x[8];
+    read_eight<capped>(h, z, begin, x);
+    Eight<T> out;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      const int64_t v = 4 * i + k;
-      const float p = expf(x[k] - log_sum) - (v == target);
-      out.at[k] = from_float<T>(v < h.V ? weight * p * h.slope(h.softcap > 0 ? z[v] : 0) : 0);
+    for (int k = 0; k < 8; ++k) {
+      const float p = power_of_two(fmaf(x[k], log2_e, offset)) - (begin + k == target);
+      const float slope = capped ? h.slope(z[begin + k]) : h.scale;
+      out.at[k] = from_float<T>(begin + k < h.V ? weight * p * slope : 0);
     }
-    reinterpret_cast<Four<T>*>(gradient + row * h.line)[i] = out;
+    *reinterpret_cast<Eight<T>*>(gradient + row * h.line + begin) = out;
   }
 }
 
@@ -101,6 +114,26 @@ rgm_view rows_of(const rgm_view& v, int64_t begin, int64_t n) {
   out.data = static_cast<char*>(v.data) + begin * v.stride[0] * static_cast<int64_t>(size_of(v.dtype));
   return out;
 }
+// dw (V, C) += dz^T x. Its own product is for the words behind the last whole tile, of dz's whole line: products of odd
+// sizes run on slower kernels.
+void add_head_gradient(rgm_queue* q, const rgm_view& dz, const rgm_view& x, const rgm_view& dw) {
+  const int64_t V = dw.shape[0], C = dw.shape[1], line = dz.stride[0], n = dz.shape[0];
+  const bool parts = dz.shape[1] == line && V % 64 != 0 && V > 64;
+  const int64_t whole = parts ? V - V % 64 : V;
+  const rgm_view front{dz.data, dz.dtype, 2, {whole, n}, {1, line}}, dw_front = rows_of(dw, 0, whole);
+  check(matmul(q, 1, &front, &x, 1, &dw_front));
+  if (!parts) return;
+  const rgm_view back{static_cast<char*>(dz.data) + whole * static_cast<int64_t>(size_of(dz.dtype)),
+                      dz.dtype,
+                      2,
+                      {line - whole, n},
+                      {1, line}},
+      sum{scratch<float>(q, Scratch::kRest, (line - whole) * C), RGM_F32, 2, {line - whole, C}, {C, 1}},
+      words = rows_of(sum, 0, V - whole), dw_back = rows_of(dw, whole, V - whole);
+  check(matmul(q, 1, &back, &x, 0, &sum));
+  check(binary(q, RGM_ADD, &dw_back, &words, &dw_back));
+}
+
 template <class T>
 T* row_of(const rgm_view* v, int64_t begin) {
   return v ? data<T>(*v) + begin * v->stride[0] : nullptr;
@@ -169,18 +202,17 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                    a.features & RGM_HEAD_SOFTCAP ? static_cast<float>(a.softcap) : 0,
                    q->fault_on_device};
       const int threads = V > 2048 ? 1024 : 256;
-      if (x.dtype == RGM_F32)
-        head_kernel<float><<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
-      else
-        head_kernel<BF16><<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
+      with_float(x.dtype, "head_loss", [&](auto t) {
+        const auto run = h.softcap > 0 ? head_kernel<decltype(t), true> : head_kernel<decltype(t), false>;
+        run<<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
+      });
       if (!needs_gradient) continue;
-      const rgm_view dz{gradient, x.dtype, 2, {n, padded.shape[0]}, {line, 1}},
-          dz_turned{gradient, x.dtype, 2, {V, n}, {1, line}};
+      const rgm_view dz{gradient, x.dtype, 2, {n, padded.shape[0]}, {line, 1}};
       if (a.dx) {
         const rgm_view dx = rows_of(*a.dx, begin, n);
         check(matmul(q, 1, &dz, &padded, 0, &dx));
       }
-      if (a.dw) check(matmul(q, 1, &dz_turned, &part, 1, a.dw));
+      if (a.dw) add_head_gradient(q, dz, part, *a.dw);
     }
   });
 }

@@ -95,6 +95,31 @@ __global__ void join_kernel(Scatter s) {
   }
 }
 
+// Few indices are not sorted: a block column for each, which adds up all that have its index if it is the first of
+// them.
+constexpr int64_t few = 256;
+__global__ void few_kernel(Scatter s, const int32_t* index, int64_t index_step) {
+  const int64_t i = blockIdx.y;
+  const int32_t key = index[i * index_step];
+  if (key < 0 || key >= s.y_size) {
+    *s.fault = kIndexOutside;
+    return;
+  }
+  bool first = true;
+  for (int64_t j = threadIdx.x; j < i; j += blockDim.x) first = first && index[j * index_step] != key;
+  if (!__syncthreads_and(first)) return;
+  for (int64_t other = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; other < s.others.count;
+       other += int64_t{gridDim.x} * blockDim.x) {
+    int64_t at[2];
+    s.others.at(other, at);
+    float sum = s.x.number(at[1] + i * s.x_step);
+    for (int64_t j = i + 1; j < s.n; ++j)
+      if (index[j * index_step] == key) sum += s.x.number(at[1] + j * s.x_step);
+    const int64_t to = at[0] + static_cast<int64_t>(key) * s.y_step;
+    s.y.put(to, s.y.number(to) + sum);
+  }
+}
+
 void require_index(const char* name, const rgm_view& index, int32_t axis, const rgm_view& listed) {
   require(axis >= 0 && axis < listed.rank, std::string(name) + ": an axis outside of the view");
   require(index.rank == 1 && index.dtype == RGM_I32 && index.shape[0] == listed.shape[axis],
@@ -148,6 +173,15 @@ rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const 
     const Axes<2> others = others_of(axis, *y, *x);
     if (n * others.count == 0) return;
     require(n <= 65535 * span, "scatter_add: more than four million indices");
+    const int threads = others.count >= 256 ? 256 : others.count > 32 ? 64 : 32;
+    const auto columns = static_cast<unsigned>(std::min<int64_t>((others.count + threads - 1) / threads, 1 << 16));
+    if (n <= few) {
+      const Scatter s{others,         any(*y),         any(*x),         nullptr, nullptr,           n,
+                      y->shape[axis], y->stride[axis], x->stride[axis], nullptr, q->fault_on_device};
+      few_kernel<<<dim3(columns, static_cast<unsigned>(n)), threads, 0, q->stream>>>(s, data<const int32_t>(*index),
+                                                                                     index->stride[0]);
+      return;
+    }
     auto* keys = scratch<uint32_t>(q, Scratch::kKeys, 4 * n);
     uint32_t *places = keys + n, *sorted_keys = keys + 2 * n, *sorted_places = keys + 3 * n;
     keys_kernel<<<blocks_for(n), threads_in_block, 0, q->stream>>>(data<const int32_t>(*index), index->stride[0], n,
@@ -173,9 +207,7 @@ rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const 
                     x->stride[axis],
                     scratch<float>(q, Scratch::kPartials, 2 * spans * others.count),
                     q->fault_on_device};
-    const int threads = others.count >= 256 ? 256 : others.count > 32 ? 64 : 32;
-    const dim3 grid(static_cast<unsigned>(std::min<int64_t>((others.count + threads - 1) / threads, 1 << 16)),
-                    static_cast<unsigned>(spans));
+    const dim3 grid(columns, static_cast<unsigned>(spans));
     scatter_kernel<<<grid, threads, 0, q->stream>>>(s);
     if (spans > 1) join_kernel<<<grid, threads, 0, q->stream>>>(s);
   });

@@ -135,17 +135,17 @@ bool vector_in_fours(const Rows2<T>& v) {
   return !v.data || (v.row == 1 && reads_fours(v.data));
 }
 
-// body(lanes, fours of each) for the smallest team that holds a row.
+// body(lanes, fours of each) for the smallest team that holds a row; a block where the rows are few.
 template <class F>
-bool with_team(int64_t C, F&& body) {
+bool with_team(int64_t C, bool few, F&& body) {
   const auto run = [&](auto lanes, auto fours) {
     body(lanes, fours);
     return true;
   };
   using std::integral_constant;
   if (C % 4 != 0 || C > 8192) return false;
-  if (C <= 256) return run(integral_constant<int, 32>{}, integral_constant<int, 2>{});
-  if (C <= 768) return run(integral_constant<int, 32>{}, integral_constant<int, 6>{});
+  if (C <= 256 && !few) return run(integral_constant<int, 32>{}, integral_constant<int, 2>{});
+  if (C <= 768 && !few) return run(integral_constant<int, 32>{}, integral_constant<int, 6>{});
   if (C <= 2048) return run(integral_constant<int, block_size>{}, integral_constant<int, 2>{});
   if (C <= 4096) return run(integral_constant<int, block_size>{}, integral_constant<int, 4>{});
   return run(integral_constant<int, block_size>{}, integral_constant<int, 8>{});
@@ -157,7 +157,7 @@ template <class X, class Y>
 bool norm_rows(rgm_queue* q, const Norm<X, Y>& a) {
   if (!in_fours(a.x) || !in_fours(a.residual) || !in_fours(a.y) || !vector_in_fours(a.w) || !vector_in_fours(a.b))
     return false;
-  return with_team(a.C, [&](auto lanes, auto fours) {
+  return with_team(a.C, a.M <= 2 * q->device->multiprocessors, [&](auto lanes, auto fours) {
     constexpr int64_t teams = block_size / lanes;
     norm_kernel<X, Y, lanes, fours><<<static_cast<unsigned>((a.M + teams - 1) / teams), block_size, 0, q->stream>>>(a);
   });
@@ -166,7 +166,7 @@ bool norm_rows(rgm_queue* q, const Norm<X, Y>& a) {
 template <class X, class DY>
 bool norm_grad_rows(rgm_queue* q, const NormGrad<X, DY>& a, unsigned blocks) {
   if (!in_fours(a.x) || !in_fours(a.dy) || !in_fours(a.dx) || !vector_in_fours(a.w)) return false;
-  return with_team(a.C, [&](auto lanes, auto fours) {
+  return with_team(a.C, false, [&](auto lanes, auto fours) {
     const auto run = norm_grad_kernel<X, DY, lanes, fours>;
     const size_t memory = 2 * static_cast<size_t>(a.C) * sizeof(float);
     if (memory > 48 << 10)

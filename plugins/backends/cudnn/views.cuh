@@ -175,6 +175,10 @@ struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
 template <class T>
+struct alignas(sizeof(T) > 2 ? 16 : 8 * sizeof(T)) Eight {
+  T at[8];
+};
+template <class T>
 bool reads_fours(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % sizeof(Four<T>) == 0;
 }
