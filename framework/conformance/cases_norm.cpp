@@ -43,6 +43,7 @@ void norm(Trial& t) {
 void norm_grad(Trial& t) {
   NormArgs a;
   a.features = t.features({RGM_NORM_MEAN, RGM_NORM_BIAS});
+  const bool adds = t.chance(0.3);
   a.epsilon = 1e-5;
   const int64_t M = t.size(), C = t.one_of({2, 3, 16, 31, 64, 65, 128});  // one channel has no variance
   a.x = t.in({M, C}, [&t] { return 3 + t.normal(); });
@@ -55,12 +56,13 @@ void norm_grad(Trial& t) {
   a.rstd = t.prepared({M});
   a.y = t.prepared({M, C});
   a.dy = t.in({M, C}, t.normals());
-  a.dx = t.out({M, C});
+  a.dx = adds ? t.inout({M, C}, t.normals()) : t.out({M, C});
   a.dw = t.inout({C}, t.normals());
   t.prepare([=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
     const rgm_norm args = a.of(v);
     return k.norm(q, &args);
   });
+  if (adds) a.features |= RGM_NORM_ADD;
   t.run(&rgm_kernels::norm_grad, [=](auto f, rgm_queue* q, const Views& v) {
     const rgm_norm args = a.of(v);
     return f(q, &args);

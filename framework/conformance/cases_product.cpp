@@ -81,11 +81,41 @@ void linear_of_the_future(Trial& t) {
   });
 }
 
+void linear_grad(Trial& t) {
+  uint32_t features =
+      t.features({RGM_LINEAR_GRAD_ADD_DX, RGM_LINEAR_GRAD_ADD_DW, RGM_LINEAR_GRAD_ADD_DB, RGM_LINEAR_GRAD_ACTIVATION});
+  if (features & RGM_LINEAR_GRAD_ACTIVATION) features &= ~uint32_t{RGM_LINEAR_GRAD_ADD_DX};
+  const auto has = [=](uint32_t bit) { return (features & bit) != 0; };
+  const int64_t M = t.large(), in = t.large(), out = t.large();
+  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_BF16});
+  const int32_t activation = t.one_of({RGM_GELU_TANH, RGM_GELU_TANH, RGM_SILU, RGM_RELU});
+  const bool dw_only = t.chance(0.15), dx_only = !dw_only && t.chance(0.15);
+  const auto result = [&](const Shape& shape, uint32_t add, rgm_dtype type) {
+    return has(add) ? t.inout(shape, t.normals(), type) : t.out(shape, type);
+  };
+  const rgm_dtype of_dy = dtype == RGM_BF16 && t.chance(0.5) ? RGM_BF16 : RGM_F32;
+  const Arg dy = t.in({M, out}, t.normals(), of_dy);
+  const Arg x = dx_only ? no_arg : t.in({M, in}, t.normals(), dtype);
+  const Arg weight = dw_only ? no_arg : t.in({out, in}, t.normals(), dtype);
+  const Arg aux = has(RGM_LINEAR_GRAD_ACTIVATION) && !dw_only ? t.in({M, in}, t.normals(), dtype) : no_arg;
+  const Arg dx = dw_only ? no_arg : result({M, in}, RGM_LINEAR_GRAD_ADD_DX, dtype);
+  const Arg dw = dx_only ? no_arg : result({out, in}, RGM_LINEAR_GRAD_ADD_DW, RGM_F32);
+  const Arg db = dx_only || t.chance(0.3) ? no_arg : result({out}, RGM_LINEAR_GRAD_ADD_DB, RGM_F32);
+  t.must_refuse = t.index < 2;
+  if (t.must_refuse) features = 1u << 31;
+  t.run(&rgm_kernels::linear_grad, [=](auto f, rgm_queue* q, const Views& v) {
+    const rgm_linear_grad args{
+        sizeof(rgm_linear_grad), features, activation, 0, v(dy), v(x), v(weight), v(aux), v(dx), v(dw), v(db)};
+    return f(q, &args);
+  });
+}
+
 }  // namespace
 
 Kernels product_cases() {
   return {{"matmul", true, 48, matmul},
-          {"linear", false, 48, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }}};
+          {"linear", false, 48, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
+          {"linear_grad", false, 48, linear_grad}};
 }
 
 }  // namespace rgm::conformance

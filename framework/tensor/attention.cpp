@@ -57,6 +57,34 @@ ops::AttentionOptions checked(ops::AttentionOptions o, const Tensor& q, const Te
   return o;
 }
 
+// Places for the gradients of q, k and v. Where these are the parts of one tensor, so are the places: then nobody has
+// to put them together.
+std::array<Tensor, 3> places_for(const Tensor& q, const Tensor& k, const Tensor& v) {
+  const Tensor* parts[] = {&q, &k, &v};
+  int64_t line = 0;
+  auto* at = static_cast<std::byte*>(q.view().data);
+  bool together = true;
+  for (const Tensor* x : parts) {
+    const rgm_view& here = x->view();
+    together = together && here.data == at && x->get()->storage == q.get()->storage && x->dtype() == q.dtype() &&
+               x->size(1) == q.size(1) && here.stride[3] == 1 && here.stride[2] == x->size(3);
+    line += x->size(2) * x->size(3);
+    at += x->size(2) * x->size(3) * static_cast<int64_t>(bytes_of(x->dtype()));
+  }
+  for (const Tensor* x : parts)
+    together = together && x->view().stride[1] == line && x->view().stride[0] == line * x->size(1);
+  if (!together) return {empty(q.shape(), q.dtype()), empty(k.shape(), k.dtype()), empty(v.shape(), v.dtype())};
+  const Tensor whole = empty({q.size(0), q.size(1), line}, q.dtype());
+  auto* const to = static_cast<std::byte*>(whole.view().data);
+  std::array<Tensor, 3> out;
+  for (size_t i = 0; i < 3; ++i) {
+    rgm_view place = parts[i]->view();
+    place.data = to + (static_cast<std::byte*>(place.data) - static_cast<std::byte*>(q.view().data));
+    out[i] = alias(whole, place);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<std::array<Tensor, 3>> attention_gradients(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -64,7 +92,7 @@ std::optional<std::array<Tensor, 3>> attention_gradients(const Tensor& q, const 
                                                          const Tensor& dy, const ops::AttentionOptions& options) {
   const rgm_kernels& table = kernel::table();
   if (!RGM_HAS(&table, attention_grad)) return std::nullopt;
-  std::array<Tensor, 3> out{empty(q.shape(), q.dtype()), empty(k.shape(), k.dtype()), empty(v.shape(), v.dtype())};
+  std::array<Tensor, 3> out = places_for(q, k, v);
   const Tensor dense = dense_of(dy);
   rgm_attention args = arguments_of(q, k, v, lse, key, options);
   args.y = &y.view();

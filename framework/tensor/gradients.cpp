@@ -3,6 +3,7 @@
 #include "tensor/gradients.hpp"
 
 #include "tensor/attention.hpp"
+#include "tensor/collect.hpp"
 #include "tensor/composed.hpp"
 #include "tensor/custom.hpp"
 #include "tensor/head.hpp"
@@ -12,27 +13,6 @@
 namespace rgm::gradients {
 namespace {
 
-// write(g, beta) adds to the gradient of input i in place: g = new + beta g. A fresh one has the input's layout. g is
-// float32, or, for an activation in bfloat16 and if write `takes_bf16`, that.
-template <class F>
-void accumulate(Backward& b, size_t i, bool takes_bf16, F&& write) {
-  if (!b.needs(i)) return;
-  const rgm_dtype dtype = b.dtype(i);
-  if (dtype != RGM_F32 && !takes_bf16) {
-    const Tensor own = empty_like(b.like(i), RGM_F32);
-    write(own.view(), 0.0);
-    return b.add(i, own);
-  }
-  Tensor g = b.take(i);
-  const double beta = g ? 1 : 0;
-  if (!g || !writable(g, dtype)) {
-    const Tensor own = empty_like(b.like(i), dtype);
-    if (g) kernel::copy(g.view(), own.view());
-    g = own;
-  }
-  write(g.view(), beta);
-  b.put(i, std::move(g));
-}
 // The same for kernels that can only add.
 template <class F>
 void accumulate_on_zeros(Backward& b, size_t i, F&& write) {
@@ -53,16 +33,6 @@ rgm_view spread(const Tensor& dy, const rgm_view& x, uint32_t axes) {
   const auto v = views::reshaped(dy.view(), kept);
   return broadcast_to(*v, Shape(x));
 }
-
-Tensor column_sums(const Tensor& x) {  // of x (M, N), in float32
-  Tensor y = empty({1, x.size(1)});
-  kernel::reduce(RGM_SUM, 1, x.view(), y.view());
-  const rgm_view v = dense_view({x.size(1)}, RGM_F32, y.view().data);
-  return seen_as(std::move(y), v);
-}
-
-// dy as the products of a backward pass take it: what ran in bfloat16 forward does so backward.
-Tensor matching(const Tensor& dy, bool native) { return native ? ops::cast(dy, RGM_BF16) : dy; }
 
 }  // namespace
 
@@ -167,8 +137,12 @@ void segment_sum(Backward& b) {
 }
 
 void reshape(Backward& b) {
-  Tensor dy = dense_of(b.take_dy());
-  const auto v = views::reshaped(dy.view(), Shape(b.like(0)));
+  Tensor dy = b.take_dy();
+  auto v = views::reshaped(dy.view(), Shape(b.like(0)));
+  if (!v) {
+    dy = dense_of(dy);
+    v = views::reshaped(dy.view(), Shape(b.like(0)));
+  }
   b.add(0, seen_as(std::move(dy), *v));
 }
 void permute(Backward& b) {
@@ -191,9 +165,31 @@ void slice(Backward& b) {
     kernel::copy(b.dy().view(), part);
   });
 }
+// The gradients of a split's parts lie side by side in one tensor, as the parts do.
+static bool lie_together(Backward& b, int32_t axis, std::span<const int64_t> sizes) {
+  if (b.outputs() != sizes.size() || !b.dy()) return false;
+  const Tensor& first = b.dy();
+  auto* at = static_cast<std::byte*>(first.view().data);
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const Tensor& dy = b.dy(i);
+    if (!dy || dy.get()->storage != first.get()->storage || dy.dtype() != first.dtype() || dy.view().data != at ||
+        dy.rank() != first.rank() || dy.size(axis) != sizes[i])
+      return false;
+    if (!std::equal(dy.view().stride, dy.view().stride + dy.rank(), first.view().stride)) return false;
+    at += sizes[i] * first.view().stride[axis] * static_cast<int64_t>(bytes_of(first.dtype()));
+  }
+  return true;
+}
 void split(Backward& b) {
   const auto axis = static_cast<int32_t>(b.arguments().i[0]);
   const auto& sizes = *static_cast<const std::vector<int64_t>*>(b.arguments().more.get());
+  if (lie_together(b, axis, sizes)) {
+    for (size_t i = 1; i < sizes.size(); ++i) b.take_dy(i);
+    Tensor whole = b.take_dy();
+    rgm_view v = whole.view();
+    v.shape[axis] = b.like(0).shape[axis];
+    return b.add(0, seen_as(std::move(whole), v));
+  }
   accumulate(b, 0, true, [&](const rgm_view& g, double beta) {
     int64_t begin = 0;
     for (size_t i = 0; i < b.outputs(); ++i) {
@@ -255,8 +251,9 @@ void norm(Backward& b) {
   const double epsilon = b.arguments().f[0];
   const rgm_kernels& k = kernel::table();
   const Tensor dy = rows_of(b.dy()), rows = rows_of(x);
-  Tensor dx = empty(x.shape()), dw, db;
-  const rgm_view dx_rows = *views::rows(dx.view());
+  // Added to what x has collected so far, where that may be written over.
+  Tensor so_far = b.take(0), dw, db;
+  const bool adds = so_far && writable(so_far) && is_contiguous(so_far.view());
   // One tensor as weight and bias has one gradient: then both are added to it, as any others are.
   const bool one = b.needs(1) && b.needs(2) && w.get() == bias.get();
   const auto collector = [&](size_t i) {
@@ -269,53 +266,26 @@ void norm(Backward& b) {
   };
   if (b.needs(1)) dw = collector(1);
   if (b.needs(2)) db = collector(2);
-  const bool fused = RGM_HAS(&k, norm_grad) && [&] {
+  const auto run = [&](const Tensor& dx, uint32_t feature) {
     rgm_norm args = norm_arguments(rows.view(), w, bias, mean, rstd, epsilon);
-    const rgm_view dy_view = dy.view();
+    const rgm_view dy_view = dy.view(), dx_rows = *views::rows(dx.view());
+    args.features |= feature;
     args.dy = &dy_view;
     args.dx = &dx_rows;
     args.dw = dw ? &dw.view() : nullptr;
     args.db = db ? &db.view() : nullptr;
     return kernel::ran_with(k.norm_grad, args, {&rgm_norm::dy}, {});
-  }();
+  };
+  const bool added = adds && RGM_HAS(&k, norm_grad) && run(so_far, RGM_NORM_ADD);
+  if (so_far) b.put(0, std::move(so_far));
+  Tensor dx = added ? Tensor() : empty(x.shape());
+  const bool fused = added || (RGM_HAS(&k, norm_grad) && run(dx, 0));
   if (dw) one ? b.add(1, std::move(dw)) : b.put(1, std::move(dw));
   if (db) one ? b.add(2, std::move(db)) : b.put(2, std::move(db));
+  if (added) return;
   if (fused) return b.add(0, std::move(dx));
   const Tensor inputs[] = {x, w, bias};
   replay(b, inputs, [&](auto in) { return composed::norm(in[0], in[1], in[2], epsilon, bool(mean)); });
-}
-
-// With pre = x w^T + b: dpre = dy activation'(pre), dx = dpre w, dw = dpre^T x, db = sum of dpre, dresidual = dy
-void linear(Backward& b) {
-  const auto activation = static_cast<int32_t>(b.arguments().i[0]);
-  const Tensor &x = b.saved(0), &w = b.saved(1);
-  b.add(3, b.dy());
-  Tensor dpre = rows_of(b.take_dy());
-  if (activation) dpre = unary_gradient(activation, b.saved(2), std::move(dpre));
-  if (b.needs(2)) b.add(2, column_sums(dpre));
-  const bool native = b.arguments().i[1];
-  if (b.needs(0) || b.needs(1)) dpre = matching(dpre, native);
-  if (b.needs(1)) {
-    const Tensor rows = rows_of(native ? x : as_float(x));
-    accumulate(b, 1, native, [&](const rgm_view& g, double beta) {
-      kernel::matmul(1, views::transposed(dpre.view()), rows.view(), beta, g);
-    });
-  }
-  if (!b.needs(0)) return;
-  const Tensor weight = native ? w : as_float(w);
-  if (views::rows(views::layout_like(b.like(0), RGM_F32))) {
-    accumulate(b, 0, native, [&](const rgm_view& g, double beta) {
-      if (const auto rows = views::rows(g)) return kernel::matmul(1, dpre.view(), weight.view(), beta, *rows);
-      const Tensor dx = empty(Shape(g), g.dtype);
-      kernel::matmul(1, dpre.view(), weight.view(), 0, *views::rows(dx.view()));
-      if (beta != 0) return kernel::binary(RGM_ADD, g, dx.view(), g);
-      kernel::copy(dx.view(), g);
-    });
-    return;
-  }
-  const Tensor dx = empty(Shape(b.like(0)));
-  kernel::matmul(1, dpre.view(), weight.view(), 0, *views::rows(dx.view()));
-  b.add(0, dx);
 }
 
 // A turn by the angle is undone by the turn by minus the angle.

@@ -69,6 +69,17 @@ rgm_status linear(rgm_queue* q, const rgm_linear* a) {
   return status;
 }
 
+rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* a) {
+  rgm_status status = RGM_OK;
+  const double seconds = timed(status, [&] { return running->kernels.linear_grad(q, a); });
+  if (status != RGM_OK) return status;
+  const rgm_view& of_in = a->dw ? *a->x : a->dx ? *a->dx : *a->dy;
+  const int64_t M = a->dy->shape[0], out = a->dy->shape[1], in = of_in.shape[1];
+  file(fmt::format("linear_grad {}x{}x{}", M, out, in), seconds,
+       2 * double((a->dw ? 1 : 0) + (a->dx ? 1 : 0)) * double(M) * double(out) * double(in));
+  return status;
+}
+
 // Of the pairs that a causal mask leaves: two products forward, five backward, where the scores are made again.
 template <auto kernel>
 rgm_status attention(rgm_queue* q, const rgm_attention* a) {
@@ -127,6 +138,7 @@ rgm_kernels timed_table(const rgm_kernels& real) {
   time<&rgm_kernels::sum_of_squares>(k, "sum_of_squares");
   k.matmul = matmul;
   if (k.linear) k.linear = linear;
+  if (RGM_HAS(&k, linear_grad)) k.linear_grad = linear_grad;
   if (k.attention) k.attention = attention<&rgm_kernels::attention>;
   if (k.attention_grad) k.attention_grad = attention<&rgm_kernels::attention_grad>;
   if (k.head_loss) k.head_loss = head_loss;

@@ -69,6 +69,11 @@ void file(Step& step, const char* name, GradientRule rule, std::vector<Tensor> s
   step.arguments = std::move(arguments);
 }
 
+void add_input(Step& step, const Tensor& x) {
+  step.inputs.push_back(edge_of(x));
+  if (const auto& maker = step.inputs.back().step) ++maker->uses;
+}
+
 void attach(const std::shared_ptr<Step>& step, Tensor& output) {
   output.get()->output = static_cast<uint32_t>(step->gradients.size());
   output.get()->step = step;
@@ -83,7 +88,7 @@ bool record(const char* name, GradientRule rule, std::initializer_list<const Ten
   const auto step = std::make_shared<Step>();
   file(*step, name, rule, std::move(saved), std::move(arguments));
   step->inputs.reserve(inputs.size());
-  for (const Tensor* x : inputs) step->inputs.push_back(edge_of(*x));
+  for (const Tensor* x : inputs) add_input(*step, *x);
   for (Tensor* y : outputs) attach(step, *y);
   return true;
 }
@@ -96,7 +101,7 @@ bool record(const char* name, GradientRule rule, std::span<const Tensor> inputs,
   const auto step = std::make_shared<Step>();
   file(*step, name, rule, std::move(saved), std::move(arguments));
   step->inputs.reserve(inputs.size());
-  for (const Tensor& x : inputs) step->inputs.push_back(edge_of(x));
+  for (const Tensor& x : inputs) add_input(*step, x);
   for (Tensor& y : outputs) attach(step, y);
   return true;
 }

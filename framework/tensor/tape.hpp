@@ -40,7 +40,9 @@ struct Step {
   std::vector<Tensor> saved;
   std::vector<Tensor> gradients;  // of its outputs, as they come in
   Arguments arguments;
-  uint64_t walk = 0;  // the call of backward() that used it; 0: none has
+  uint64_t walk = 0;               // the call of backward() that used it; 0: none has
+  uint32_t uses = 0;               // inputs of later steps that its outputs are
+  bool before_activation = false;  // its gradient is of what its activation was given: the one user saw to it
   Step() = default;
   ~Step();  // takes long chains of steps apart without recursion
   Step(const Step&) = delete;
@@ -70,6 +72,9 @@ class Backward {
   // What input i has collected so far (maybe nothing), to be added to in place and put back with put().
   Tensor take(size_t i);
   void put(size_t i, Tensor gradient);
+  // The step of a linear layer with an activation that made input i, which nobody else uses: NULL where there is none.
+  Step* activated_for_us(size_t i) const;
+  bool before_activation() const { return step_.before_activation; }
 
  private:
   Step& step_;

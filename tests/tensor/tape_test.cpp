@@ -105,16 +105,49 @@ TEST_F(Tape, FrozenWeightsCostNoProduct) {
     ++products;
     return reference().kernels(nullptr)->matmul(q, alpha, a, b, beta, y);
   };
+  kernels.linear_grad = [](rgm_queue* q, const rgm_linear_grad* a) {
+    products += (a->dx ? 1 : 0) + (a->dw ? 1 : 0);
+    return reference().kernels(nullptr)->linear_grad(q, a);
+  };
   static rgm_backend backend = reference();
   backend.kernels = [](rgm_device*) -> const rgm_kernels* { return &kernels; };
-  const OnDevice counting(backend);
-  const Tensor x = trained(sample({3, 4}, 1)), frozen = sample({5, 4}, 2);
-  const Tensor y = ops::sum(ops::linear(x, frozen));
-  products = 0;
-  backward(y);
-  EXPECT_EQ(products, 1);
-  EXPECT_FALSE(frozen.gradient());
-  EXPECT_TRUE(x.gradient());
+  for (const bool by_one_kernel : {true, false}) {
+    if (!by_one_kernel) kernels.linear_grad = nullptr;
+    const OnDevice counting(backend);
+    const Tensor x = trained(sample({3, 4}, 1)), frozen = sample({5, 4}, 2);
+    const Tensor y = ops::sum(ops::linear(x, frozen));
+    products = 0;
+    backward(y);
+    EXPECT_EQ(products, 1);
+    EXPECT_FALSE(frozen.gradient());
+    EXPECT_TRUE(x.gradient());
+  }
+}
+
+// The gradient of up, whose activation the layer behind it can see to; unless others see its result, too.
+std::vector<float> gradient_behind_activation(Offer offer, bool used_twice, bool residual) {
+  const OnDevice device(offer);
+  const Tensor x = sample({3, 4}, 1), up = trained(sample({6, 4}, 2)), down = trained(sample({4, 6}, 3));
+  const Tensor more = residual ? trained(sample({3, 6}, 4)) : Tensor();
+  const Tensor wide = ops::linear(x, up, {}, RGM_GELU_TANH, more);
+  Tensor loss = ops::sum(ops::linear(wide, down) * sample({3, 4}, 5));
+  if (used_twice) loss = loss + ops::sum(wide * wide);
+  backward(loss);
+  std::vector<float> out = to_host<float>(up.gradient());
+  if (residual) {
+    const auto of_residual = to_host<float>(more.gradient());
+    out.insert(out.end(), of_residual.begin(), of_residual.end());
+  }
+  return out;
+}
+
+TEST(TapeOfAnActivation, HasOneGradientWhoeverSeesToIt) {
+  for (const bool used_twice : {false, true})
+    for (const bool residual : {false, true})
+      EXPECT_THAT(gradient_behind_activation(Offer::everything, used_twice, residual),
+                  testing::Pointwise(testing::FloatNear(2e-6f),
+                                     gradient_behind_activation(Offer::forward, used_twice, residual)))
+          << used_twice << residual;
 }
 
 TEST_F(Tape, IsEmptyWhereNothingIsTrained) {

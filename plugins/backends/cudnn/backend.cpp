@@ -36,7 +36,8 @@ const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                nullptr,
                                head_loss,
                                adamw,
-                               sum_of_squares};
+                               sum_of_squares,
+                               nullptr};
 
 cudaDeviceProp properties_of(int index) {
   cudaDeviceProp found{};

@@ -44,7 +44,8 @@ static const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                       nullptr,
                                       head_loss,
                                       adamw,
-                                      sum_of_squares};
+                                      sum_of_squares,
+                                      nullptr};
 
 // The processor's own name, or the architecture's where it has none.
 static const char* processor() {

@@ -62,7 +62,7 @@ rgm_status norm(rgm_queue* q, const rgm_norm* args) {
 rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
   return kernel(q, [&] {
     const rgm_norm& a = *args;
-    accept_features(a.features, kFeatures, "norm_grad");
+    accept_features(a.features, kFeatures | RGM_NORM_ADD, "norm_grad");
     const Matrix x = matrix(a.x, "norm_grad"), dy = matrix(a.dy, "norm_grad");
     require(x.rows == dy.rows && x.columns == dy.columns, "norm_grad: x and dy differ in shape");
     NormRows r = common(a, x);
@@ -70,7 +70,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
     r.dy = dy.row(0), r.dy_stride = dy.stride;
     if (a.dx && a.dx->data) {
       const Matrix dx = matrix(a.dx, "norm_grad");
-      r.dx = dx.row(0), r.dx_stride = dx.stride;
+      r.dx = dx.row(0), r.dx_stride = dx.stride, r.adds = has(a, RGM_NORM_ADD);
     }
     float* dw = flat(a.dw, r.C, "onednn: norm_grad dw");
     float* db = has(a, RGM_NORM_BIAS) ? flat(a.db, r.C, "onednn: norm_grad db") : nullptr;

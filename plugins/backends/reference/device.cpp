@@ -49,7 +49,8 @@ constexpr rgm_kernels kernels = {sizeof(rgm_kernels),
                                  nullptr,  // pack, unpack: a weight is never better in another layout here
                                  head_loss,
                                  adamw,
-                                 sum_of_squares};
+                                 sum_of_squares,
+                                 linear_grad};
 
 rgm_status device_count(uint32_t* out) {
   *out = 1;

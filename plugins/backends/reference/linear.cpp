@@ -1,5 +1,5 @@
 // linear.cpp - y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual; aux receives what
-// the activation was given.
+// the activation was given. And the gradient.
 #include "functions.hpp"
 #include "kernels.hpp"
 #include "product.hpp"
@@ -35,6 +35,64 @@ rgm_status linear(rgm_queue*, const rgm_linear* args) {
       if (has(RGM_LINEAR_RESIDUAL)) add(*a.residual);
       if (has(RGM_LINEAR_ADD)) add(*a.y);
       store(*a.y, i * a.y->stride[0], out, a.y->stride[1], row);
+    });
+  });
+}
+
+rgm_status linear_grad(rgm_queue*, const rgm_linear_grad* args) {
+  return guard([&] {
+    const rgm_linear_grad& a = *args;
+    accept_features(
+        a.features,
+        RGM_LINEAR_GRAD_ADD_DX | RGM_LINEAR_GRAD_ADD_DW | RGM_LINEAR_GRAD_ADD_DB | RGM_LINEAR_GRAD_ACTIVATION,
+        "linear_grad");
+    const auto has = [&](uint32_t feature) { return (a.features & feature) != 0; };
+    require(a.dy->rank == 2 && (!a.dw || a.x) && (!a.dx || a.weight),
+            "linear_grad: dy is (M, out); dw needs x, dx weight");
+    const int64_t M = a.dy->shape[0], out = a.dy->shape[1];
+    std::vector<double> more;
+    // row i of `to`, which is added to if it `adds`
+    const auto leave = [&](const rgm_view& to, bool adds, int64_t i, double* row) {
+      const int64_t n = to.shape[1];
+      more.resize(static_cast<size_t>(n));
+      if (adds) load(to, i * to.stride[0], n, to.stride[1], more.data());
+      for (int64_t j = 0; j < n && adds; ++j) row[j] += more[static_cast<size_t>(j)];
+      store(to, i * to.stride[0], n, to.stride[1], row);
+    };
+    if (a.db) {
+      require_shape(*a.db, {out}, "linear_grad: db is (out)");
+      std::vector<double> sum(static_cast<size_t>(out)), row(sum);
+      for (int64_t i = 0; i < M; ++i) {
+        load(*a.dy, i * a.dy->stride[0], out, a.dy->stride[1], row.data());
+        for (size_t j = 0; j < sum.size(); ++j) sum[j] += row[j];
+      }
+      for (int64_t j = 0; j < out; ++j) {
+        const int64_t at = j * a.db->stride[0];
+        put(*a.db, at, sum[static_cast<size_t>(j)] + (has(RGM_LINEAR_GRAD_ADD_DB) ? get(*a.db, at) : 0));
+      }
+    }
+    if (a.dw) {
+      const int64_t in = a.x->shape[1];
+      require_shape(*a.x, {M, in}, "linear_grad: x is (M, in)");
+      require_shape(*a.dw, {out, in}, "linear_grad: dw is (out, in)");
+      product(transposed(*a.dy), matrix(*a.x), in,
+              [&](int64_t i, double* row) { leave(*a.dw, has(RGM_LINEAR_GRAD_ADD_DW), i, row); });
+    }
+    if (!a.dx) return;
+    const int64_t in = a.weight->shape[1];
+    require_shape(*a.weight, {out, in}, "linear_grad: weight is (out, in)");
+    require_shape(*a.dx, {M, in}, "linear_grad: dx is (M, in)");
+    const bool activated = has(RGM_LINEAR_GRAD_ACTIVATION);
+    if (activated) {
+      require_unary(a.activation, "linear_grad");
+      require_shape(*a.aux, {M, in}, "linear_grad: aux is (M, in)");
+      require(!has(RGM_LINEAR_GRAD_ADD_DX), "linear_grad: ACTIVATION and ADD_DX do not go together");
+    }
+    std::vector<double> before(static_cast<size_t>(in));
+    product(*a.dy, matrix(*a.weight), in, [&](int64_t i, double* row) {
+      if (activated) load(*a.aux, i * a.aux->stride[0], in, a.aux->stride[1], before.data());
+      for (int64_t j = 0; j < in && activated; ++j) row[j] *= derivative(a.activation, before[static_cast<size_t>(j)]);
+      leave(*a.dx, has(RGM_LINEAR_GRAD_ADD_DX), i, row);
     });
   });
 }

@@ -65,7 +65,7 @@ rgm_status norm(rgm_queue*, const rgm_norm* args) {
 rgm_status norm_grad(rgm_queue*, const rgm_norm* args) {
   return guard([&] {
     const rgm_norm& a = *args;
-    accept_features(a.features, known, "norm_grad");
+    accept_features(a.features, known | RGM_NORM_ADD, "norm_grad");
     require(a.x->rank == 2 && same_shape(*a.x, *a.dy) && same_shape(*a.x, *a.dx), "norm_grad: x, dy, dx are (M, C)");
     const int64_t M = a.x->shape[0], C = a.x->shape[1];
     require_shape(*a.w, {C}, "norm_grad: w is (C)");
@@ -88,6 +88,10 @@ rgm_status norm_grad(rgm_queue*, const rgm_norm* args) {
       }
       if (!centred) mean_g = 0;
       for (size_t c = 0; c < x.size(); ++c) dy[c] = rstd * (dy[c] - mean_g - x[c] * mean_gn);
+      if (a.features & RGM_NORM_ADD) {
+        load_row(*a.dx, row, x);
+        for (size_t c = 0; c < x.size(); ++c) dy[c] += x[c];
+      }
       store_row(*a.dx, row, dy);
     }
     if (a.dw) add_to(*a.dw, dw);

@@ -75,7 +75,8 @@ void norm_grad(const NormRows& r) {
     const float a = r.centred ? sum(s) / static_cast<float>(C) : 0, b = sum(t) / static_cast<float>(C);
     along(C, [&](int64_t i, auto get, auto put) {
       const Vec d = get(dy + i), n = (get(x + i) - mean) * rstd, g = r.w ? d * get(r.w + i) : d;
-      put(dx + i, rstd * (g - a - n * b));
+      const Vec here = rstd * (g - a - n * b);
+      put(dx + i, r.adds ? get(dx + i) + here : here);
     });
   }
 }

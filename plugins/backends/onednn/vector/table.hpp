@@ -19,7 +19,7 @@ struct Product {  // c (M, N) [+]= alpha a (M, K) b (K, N); rows of b and c have
 struct NormRows {  // see rgm_norm; NULL where a feature is off; strides in elements
   int64_t rows, C;
   float epsilon;
-  bool centred;
+  bool centred, adds;  // adds: to dx
   float* x;
   int64_t x_stride;
   const float* residual;

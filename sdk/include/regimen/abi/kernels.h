@@ -52,7 +52,23 @@ typedef struct rgm_attention {
  * A query of segment 0 is padding, as is one that sees no key: y 0, lse -INFINITY, no gradient. softcap: scores
  * become softcap tanh(score / softcap). */
 
-enum { RGM_NORM_MEAN = 1 /* layer norm; else root mean square */, RGM_NORM_BIAS = 2, RGM_NORM_RESIDUAL = 4 };
+enum { /* rgm_linear_grad.features */
+  RGM_LINEAR_GRAD_ADD_DX = 1, RGM_LINEAR_GRAD_ADD_DW = 2, RGM_LINEAR_GRAD_ADD_DB = 4, RGM_LINEAR_GRAD_ACTIVATION = 8
+};
+/* Of y = x weight^T + bias: dx (M, in) = dy (M, out) weight, dw (out, in) = dy^T x, db (out) = the sum of dy's rows; NULL
+ * where not wanted, and added to what is there with its ADD. ACTIVATION, never with ADD_DX: x was activation(aux (M,
+ * in)), and dx is for aux: dx = (dy weight) activation'(aux). x and weight are F32, or BF16 both; then dy, dx and aux may
+ * be BF16 as well. dw and db are F32. dw reads dy as x's dtype. */
+typedef struct rgm_linear_grad {
+  uint32_t struct_size, features;
+  int32_t activation; /* a unary operation */
+  uint32_t reserved;
+  const rgm_view *dy, *x, *weight, *aux, *dx, *dw, *db; /* x may be NULL without dw, weight without dx */
+} rgm_linear_grad;
+
+enum { /* norm_grad alone: ADD, dx is added to what is there */
+  RGM_NORM_MEAN = 1 /* layer norm; else root mean square */, RGM_NORM_BIAS = 2, RGM_NORM_RESIDUAL = 4, RGM_NORM_ADD = 8
+};
 /* y (M, C) = (x - mean) rstd w + b; with a residual x is first set to x + residual. y and dy are F32 or BF16, whatever
  * x, residual and dx are, which have one dtype. */
 typedef struct rgm_norm {
@@ -130,13 +146,15 @@ typedef struct rgm_kernels {
   rgm_status (*adamw)(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
   /* y () F32 = the sum of the squares of all elements of n F32 tensors, accumulated in F64 */
   rgm_status (*sum_of_squares)(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
+  rgm_status (*linear_grad)(rgm_queue* q, const rgm_linear_grad* args);
 } rgm_kernels;
 
 RGM_ENDS_WITH(rgm_linear, y);
+RGM_ENDS_WITH(rgm_linear_grad, db);
 RGM_ENDS_WITH(rgm_attention, dv);
 RGM_ENDS_WITH(rgm_norm, db);
 RGM_ENDS_WITH(rgm_rope, y);
 RGM_ENDS_WITH(rgm_head_loss, dw);
 RGM_ENDS_WITH(rgm_adamw, copy);
-RGM_ENDS_WITH(rgm_kernels, sum_of_squares);
+RGM_ENDS_WITH(rgm_kernels, linear_grad);
 #endif
