@@ -7,7 +7,7 @@
 
 namespace rgm::log {
 
-enum class Level { debug = 1, info, warning };  // as RGM_LOG_* in the ABI
+enum class Level { debug = 1, info, warning, nothing };  // as RGM_LOG_* in the ABI; nothing is written at the last
 
 // Messages below `level` are dropped. The default is info.
 void set_level(Level level);

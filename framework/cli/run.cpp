@@ -1,6 +1,7 @@
 // run.cpp - `regimen run FILE`: runs a pipeline, and goes on with one that was interrupted.
 #include <boost/program_options.hpp>
 
+#include "base/crash.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -38,6 +39,7 @@ int run_pipeline(const std::vector<std::string>& arguments) {
   options.out = out;
 
   catch_interrupts();
+  tell_crashes();
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
   try {

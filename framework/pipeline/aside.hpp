@@ -25,7 +25,7 @@ struct TemporaryFolder {
 };
 
 struct Quiet {
-  Quiet() { log::set_level(log::Level::warning); }
+  explicit Quiet(log::Level level = log::Level::warning) { log::set_level(level); }
   ~Quiet() { log::set_level(log::Level::info); }
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"

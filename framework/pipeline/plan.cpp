@@ -1,16 +1,14 @@
 // plan.cpp - steps of each stage on a device that only counts, a try of small ones, and how fast products are here.
 #include "pipeline/plan.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 
+#include "base/memory.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
-#include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
 #include "pipeline/record.hpp"
+#include "pipeline/two_steps.hpp"
 #include "tensor/dry_device.hpp"
 
 namespace rgm {
@@ -26,51 +24,10 @@ bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
   return false;
 }
 
-// One on the way; at the last step the result is written instead.
-bool writes_checkpoints(const TrainSettings& s, int64_t steps) {
-  return (s.checkpoint_every > 0 && s.checkpoint_every < steps) || s.checkpoint_minutes > 0;
-}
-
-// Two steps as they would be, with what a stage writes; the second finds the memory that the first has left. Answers
-// the seconds of the second.
-double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
-  TrainSetup& setup = opened.setup;
-  const TrainSettings kept = setup.settings;
-  const int64_t steps = steps_of(setup);
-  setup.settings.steps = 2;
-  setup.settings.sample_tokens = std::min<int64_t>(kept.sample_tokens, 2);  // what a sample needs, it needs at once
-  setup.settings.checkpoint_every = writes && writes_checkpoints(kept, steps) ? 1 : 0;
-  setup.settings.checkpoint_minutes = 0;
-  setup.settings.keep = "last";
-  setup.folder = folder;
-  std::vector<std::chrono::steady_clock::time_point> ends;
-  setup.after_step = [&](int64_t, int64_t) {
-    current_device().wait();
-    ends.push_back(std::chrono::steady_clock::now());
-    return true;
-  };
-  auto held_out = setup.sources.extract("validation");
-  fs::create_directories(folder / "model");
-  train(setup);
-  if (writes) opened.model->save(folder / "model");
-  if (held_out) setup.sources.insert(std::move(held_out));
-  setup.settings = kept;
-  setup.after_step = {};
-  return ends.size() < 2 ? 0 : std::chrono::duration<double>(ends[1] - ends[0]).count();
-}
-
-// The most memory that the process takes, from the counts of a device that does nothing. A backend's own scratch memory
-// is not in it, which only the backend knows.
-uint64_t dry_memory(OpenedStage& opened, const fs::path& folder, const Device& dry) {
-  two_steps(opened, folder, /*writes=*/false);
-  return dry_peak_bytes(dry) + peak_memory();
-}
-
 // Small steps are tried on the device itself, which tells the backend's own memory and the time too.
 bool is_small(const StagePlan& plan) {
-  const auto free = static_cast<uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const double step_seconds = *plan.seconds / static_cast<double>(std::max<int64_t>(1, plan.steps));
-  return *plan.memory_bytes < std::min<uint64_t>(free / 2, uint64_t{4} << 30) && step_seconds < 2;
+  return *plan.memory_bytes < std::min<uint64_t>(free_memory() / 2, uint64_t{4} << 30) && step_seconds < 2;
 }
 
 void try_out(const Stage& stage, size_t index, const Surroundings& around, StagePlan& out) {
@@ -103,7 +60,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     const Source& main = *opened.setup.sources.at(opened.setup.main_source);
     out.tokens = static_cast<int64_t>(static_cast<double>(main.tokens()) / static_cast<double>(main.units()) *
                                       static_cast<double>(out.steps * stage.batch));
-    out.memory_bytes = dry_memory(opened, around.run / stage.name, *dry);
+    out.memory_bytes = dry_device_bytes(opened, around.run / stage.name, *dry) + peak_memory();
     out.trained = opened.trained_parameters();
     set_current_device(real);
     const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02, model->dtype()).rate();

@@ -4,28 +4,11 @@
 #include <fmt/chrono.h>
 
 #include <ctime>
-#include <fstream>
 
 #include "host/host.hpp"
 #include "plugins/check.hpp"
 
 namespace rgm {
-namespace {
-
-// A line of /proc/self/status, such as "VmHWM:  1234 kB", in bytes; 0 where there is none.
-uint64_t memory_line(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with(key)) return std::strtoull(line.c_str() + key.size(), nullptr, 10) * 1024;
-  return 0;
-}
-
-}  // namespace
-
-uint64_t peak_memory() { return memory_line("VmHWM:"); }
-uint64_t memory_in_use() { return memory_line("VmRSS:"); }
-// Where the system does not allow it, the peak is that of the whole process.
-void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5\n"; }
 
 Record read_record(const fs::path& file) {
   if (!fs::exists(file)) return Record::object();

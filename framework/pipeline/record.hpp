@@ -18,8 +18,4 @@ Record run_record(const Pipeline& pipeline, const Device& device, const Registry
 // What is known before the stage runs; `status` is "running".
 Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes);
 
-uint64_t peak_memory();    // bytes that this process had resident at most since reset_peak_memory()
-uint64_t memory_in_use();  // bytes resident now
-void reset_peak_memory();
-
 }  // namespace rgm

@@ -2,11 +2,14 @@
 #include "pipeline/run_stage.hpp"
 
 #include "artefact/checkpoint.hpp"
+#include "base/crash.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "data/content_hash.hpp"
+#include "pipeline/memory_check.hpp"
 #include "pipeline/open_adapter.hpp"
 
 namespace rgm {
@@ -124,13 +127,16 @@ void begin_anew(const fs::path& folder, Checkpoints& checkpoints) {
 }
 
 void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
-  reset_peak_memory();
   const fs::path folder = around.run / stage.name, file = folder / "stage.json";
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
   Checkpoints checkpoints(folder / "checkpoint");
   if (anew) begin_anew(folder, checkpoints);
+  set_crash_note(fmt::format("It was in stage {}. What {} holds is whole: the same command goes on from there.",
+                             stage.name, folder.string()));
+  check_memory(stage, index, around);
+  reset_peak_memory();
   OpenedStage opened = open_stage(stage, index, around);
   opened.setup.inputs_sha256 = hashes.at("inputs");
   opened.setup.training_sha256 = hashes.at("training");
