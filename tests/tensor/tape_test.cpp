@@ -125,13 +125,16 @@ TEST_F(Tape, FrozenWeightsCostNoProduct) {
 }
 
 // The gradient of up, whose activation the layer behind it can see to; unless others see its result, too.
-std::vector<float> gradient_behind_activation(Offer offer, bool used_twice, bool residual) {
+enum class OtherUse { none, earlier, later };
+std::vector<float> gradient_behind_activation(Offer offer, OtherUse other, bool residual) {
   const OnDevice device(offer);
   const Tensor x = sample({3, 4}, 1), up = trained(sample({6, 4}, 2)), down = trained(sample({4, 6}, 3));
   const Tensor more = residual ? trained(sample({3, 6}, 4)) : Tensor();
   const Tensor wide = ops::linear(x, up, {}, RGM_GELU_TANH, more);
+  const Tensor before = other == OtherUse::earlier ? ops::sum(wide * wide) : Tensor();
   Tensor loss = ops::sum(ops::linear(wide, down) * sample({3, 4}, 5));
-  if (used_twice) loss = loss + ops::sum(wide * wide);
+  if (other == OtherUse::earlier) loss = loss + before;
+  if (other == OtherUse::later) loss = loss + ops::sum(wide * wide);
   backward(loss);
   std::vector<float> out = to_host<float>(up.gradient());
   if (residual) {
@@ -142,12 +145,12 @@ std::vector<float> gradient_behind_activation(Offer offer, bool used_twice, bool
 }
 
 TEST(TapeOfAnActivation, HasOneGradientWhoeverSeesToIt) {
-  for (const bool used_twice : {false, true})
+  for (const OtherUse other : {OtherUse::none, OtherUse::earlier, OtherUse::later})
     for (const bool residual : {false, true})
-      EXPECT_THAT(gradient_behind_activation(Offer::everything, used_twice, residual),
-                  testing::Pointwise(testing::FloatNear(2e-6f),
-                                     gradient_behind_activation(Offer::forward, used_twice, residual)))
-          << used_twice << residual;
+      EXPECT_THAT(
+          gradient_behind_activation(Offer::everything, other, residual),
+          testing::Pointwise(testing::FloatNear(2e-6f), gradient_behind_activation(Offer::forward, other, residual)))
+          << int(other) << residual;
 }
 
 TEST_F(Tape, IsEmptyWhereNothingIsTrained) {
