@@ -49,18 +49,24 @@ DataSpec data_of(const Request& request) {
   return out;
 }
 
-// The rows' ids, as the tokenizer gives them and nothing added.
-std::vector<std::vector<int32_t>> texts_of(const DataSpec& spec, const Tokenizer& tokenizer) {
-  std::vector<std::vector<int32_t>> out;
+// The rows' ids, as the tokenizer gives them and nothing added, and the adapters that serve them.
+struct Texts {
+  std::vector<std::vector<int32_t>> ids;
+  std::vector<int32_t> adapters;   // where rows name them
+  std::vector<std::string> names;  // of these
+};
+Texts texts_of(const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row) {
+  Texts out;
   const auto add = [&](const std::string& text, const std::string& where) {
     try {
-      out.push_back(tokenizer.encode(text));
+      out.ids.push_back(tokenizer.encode(text));
     } catch (const Error& e) {
       invalid("{}: {}", where, e.what());
     }
   };
   const fs::path& file = spec.files[0];
   if (spec.format == "text") {
+    require(!by_row, "evaluate: {} has no rows that could name an adapter: leave out the name before =", file.string());
     const std::string text = read_file(file);
     if (const auto at = invalid_utf8(text)) invalid("{}: is not UTF-8 at byte {}", file.string(), *at);
     add(text, file.string());
@@ -83,6 +89,9 @@ std::vector<std::vector<int32_t>> texts_of(const DataSpec& spec, const Tokenizer
           where, name, join(names));
     }
     add(found->get_ref<const std::string&>(), where);
+    if (!by_row) return;
+    out.names.push_back(cli::adapter_of(row, where));
+    out.adapters.push_back(by_row->number(out.names.back(), where));
   });
   return out;
 }
@@ -100,13 +109,31 @@ void print_token(const ScoredToken& t, const Tokenizer& tokenizer, bool json) {
   }
 }
 
-void print(const Score& score, bool is_of_tokens, bool is_of_numbers, bool json) {
+void add(const ScoredToken& token, Score& to) {
+  to.loss -= token.logprob;
+  ++to.count;
+  to.right += token.likeliest;
+}
+
+// What each adapter's rows come to.
+Json shares(const std::map<std::string, Score>& by_adapter) {
+  Json out = Json::object();
+  for (const auto& [name, score] : by_adapter) {
+    const double n = static_cast<double>(score.count);
+    out[name] = {{"loss", score.loss / n}, {"tokens", score.count}, {"accuracy", static_cast<double>(score.right) / n}};
+  }
+  return out;
+}
+
+void print(const Score& score, const std::map<std::string, Score>& by_adapter, bool is_of_tokens, bool is_of_numbers,
+           bool json) {
   const double n = static_cast<double>(score.count), loss = score.loss / n,
                accuracy = static_cast<double>(score.right) / n;
   Json out = {{"loss", loss}};
   if (is_of_tokens) out["perplexity"] = std::exp(loss);
   out[is_of_tokens ? "tokens" : "examples"] = score.count;
   if (!is_of_numbers) out["accuracy"] = accuracy;
+  if (!by_adapter.empty()) out["adapters"] = shares(by_adapter);
   if (json) return fmt::print("{}\n", out.dump());
   fmt::print("loss        {:.6g}\n", loss);
   if (is_of_tokens) fmt::print("perplexity  {:.6g}\n", std::exp(loss));
@@ -115,6 +142,10 @@ void print(const Score& score, bool is_of_tokens, bool is_of_numbers, bool json)
   // The standard error of a share.
   if (!is_of_numbers)
     fmt::print("accuracy    {:.4f}, standard error {:.4f}\n", accuracy, std::sqrt(accuracy * (1 - accuracy) / n));
+  for (const auto& [name, share] : shares(by_adapter).items())
+    fmt::print("  {:20}  loss {:.6g}, accuracy {:.4f}, {} tokens\n", name.empty() ? "no adapter" : name,
+               share["loss"].get<double>(), share["accuracy"].get<double>(),
+               count_for_people(share["tokens"].get<uint64_t>()));
 }
 
 int answer(const Request& request) {
@@ -122,7 +153,10 @@ int answer(const Request& request) {
   const cli::TrainedModel model(request.model, request.adapters, request.backend);
   const ModelConfig& config = model->config();
   Score score;
+  std::map<std::string, Score> by_adapter;
   if (config.outputs > 0) {
+    require(!model.by_row(),
+            "evaluate: rows that name adapters share a head over tokens; this model has one of its own");
     require(!request.per_token,
             "evaluate: --per-token is of models that predict tokens; this one has a head of its own");
     const std::vector<ColumnWish> wishes = {
@@ -135,15 +169,21 @@ int answer(const Request& request) {
                                 .end_of_text = false};
     score = score_examples(*model, *open_source(spec, wishes, model->tokenizer(), options));
   } else {
-    const auto see = [&](const ScoredToken& t) { print_token(t, *model->tokenizer(), request.json); };
-    score = score_texts(*model, texts_of(spec, *model->tokenizer()),
-                        request.per_token ? std::function<void(const ScoredToken&)>(see) : nullptr);
+    const Texts texts = texts_of(spec, *model->tokenizer(), model.by_row());
+    const auto see = [&](const ScoredToken& t) {
+      if (request.per_token) print_token(t, *model->tokenizer(), request.json);
+      if (!texts.names.empty()) add(t, by_adapter[texts.names[static_cast<size_t>(t.row)]]);
+    };
+    const bool sees = request.per_token || model.by_row();
+    score =
+        score_texts(*model, texts.ids, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
     require(score.count > 0, "{}: has no token behind another one, so nothing to predict", spec.files[0].string());
     if (score.windowed > 0)
       log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
                 score.rows, config.context);
   }
-  if (!request.per_token || !request.json) print(score, config.outputs == 0, config.outputs == 1, request.json);
+  if (!request.per_token || !request.json)
+    print(score, by_adapter, config.outputs == 0, config.outputs == 1, request.json);
   return 0;
 }
 
@@ -156,7 +196,7 @@ int evaluate(const std::vector<std::string>& arguments) {
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
-      "a stage's folder, or the adapter/ in it")(
+      "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows that name it in a column adapter")(
       "data", text(request.data, "FILE"), "a text; or jsonl, json, csv, tsv, by the ending: each row a sequence")(
       "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
       "where the file has text, label or value: text=0 by number, where it has no line of names")(
@@ -165,7 +205,7 @@ int evaluate(const std::vector<std::string>& arguments) {
       "backend", text(request.backend, "ID"), "otherwise the best that is usable");
   const auto given = cli::parse(
       {.command = "evaluate",
-       .line = "--model DIR [--adapter DIR]… --data FILE",
+       .line = "--model DIR [--adapter [NAME=]DIR]… --data FILE",
        .text =
            "Says how well a trained model predicts every token of a file given those before it: mean loss in nats,\n"
            "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token before\n"

@@ -1,4 +1,4 @@
-// generate.cpp - `regimen generate`: text from a trained model, shown as it comes.
+// generate.cpp - `regimen generate`: text from a trained model, shown as it comes; or the answers to a file of prompts.
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
@@ -6,11 +6,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/trained_model.hpp"
+#include "data/rows.hpp"
 #include "generate/generate.hpp"
 #include "tensor/tape.hpp"
 
@@ -18,7 +20,7 @@ namespace rgm {
 namespace {
 
 struct Request {
-  std::string model, prompt, file, backend;
+  std::string model, prompt, file, prompts, backend;
   std::vector<std::string> adapters;
   Sampling sampling;
   int64_t seed = 0;  // with its sign, which unsigned numbers would take for a large one
@@ -32,8 +34,8 @@ void show(const std::string& text) {
 void check(const Request& request, const boost::program_options::variables_map& given) {
   const Sampling& s = request.sampling;
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
-  require(given.count("prompt") + given.count("file") == 1,
-          "generate: what is to be continued? Give one of --prompt TEXT and --file FILE");
+  require(given.count("prompt") + given.count("file") + given.count("prompts") == 1,
+          "generate: what is to be continued? Give one of --prompt TEXT, --file FILE and --prompts FILE");
   require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
   require(s.max_tokens > 0, "generate: --max-tokens is {}, expected at least 1", s.max_tokens);
   require(std::isfinite(s.temperature) && s.temperature >= 0,
@@ -42,9 +44,43 @@ void check(const Request& request, const boost::program_options::variables_map& 
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }
 
+// A row is {"prompt": ..., "adapter": ...}; the second may be left out. Answers as such rows with "text", in their
+// order.
+int answer_rows(const Request& request, const cli::TrainedModel& model) {
+  std::vector<std::vector<int32_t>> ids;
+  std::vector<int32_t> adapters;
+  std::vector<nlohmann::ordered_json> rows;
+  each_row(request.prompts, "jsonl", false, [&](nlohmann::json& row, const std::string& where) {
+    const auto prompt = row.find("prompt");
+    require(prompt != row.end() && prompt->is_string(), "{}: there is no text \"prompt\"", where);
+    ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));
+    require(!ids.back().empty(), "{}: the prompt is empty: give at least one character to continue", where);
+    rows.push_back({{"prompt", *prompt}});
+    const std::string adapter = cli::adapter_of(row, where);
+    if (!adapter.empty()) rows.back()["adapter"] = adapter;
+    if (model.by_row()) adapters.push_back(model.by_row()->number(adapter, where));
+    require(model.by_row() || adapter.empty(), "{}: names the adapter \"{}\": give it, as in --adapter {}=DIR", where,
+            adapter, adapter);
+  });
+  const NoGradient still;
+  const std::vector<Generated> answers = generate(*model, ids, request.sampling, /*slide=*/true, {}, adapters);
+  const auto end = model->tokenizer()->end_of_text();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::vector<int32_t> tokens = answers[i].tokens;
+    if (end && !tokens.empty() && tokens.back() == *end) tokens.pop_back();
+    rows[i]["text"] = model->tokenizer()->decode_on(tokens);
+    show(rows[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+  return 0;
+}
+
 int answer(const Request& request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
   const cli::TrainedModel model(request.model, request.adapters, request.backend);
+  if (!request.prompts.empty()) return answer_rows(request, model);
+  require(!model.by_row(),
+          "generate: which of the named adapters serves the prompt? Leave the name out, or let rows of --prompts FILE "
+          "name theirs");
 
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
@@ -69,8 +105,11 @@ int generate_text(const std::vector<std::string>& arguments) {
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
-      "a stage's folder, or the adapter/ in it")("prompt", text(request.prompt, "TEXT"), "what is continued")(
-      "file", text(request.file, "FILE"), "the same, from a file")(
+      "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows of --prompts that name it")(
+      "prompt", text(request.prompt, "TEXT"), "what is continued")("file", text(request.file, "FILE"),
+                                                                   "the same, from a file")(
+      "prompts", text(request.prompts, "FILE"),
+      "many, decoded side by side: jsonl rows with prompt and, maybe, the name of its adapter; answers as such rows")(
       "max-tokens", po::value(&s.max_tokens)->default_value(200)->value_name("N"), "how long")(
       "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
       "below 1: more likely tokens; 0: the likeliest")("top-k", po::value(&s.top_k)->default_value(0)->value_name("N"),
@@ -81,7 +120,7 @@ int generate_text(const std::vector<std::string>& arguments) {
       "backend", text(request.backend, "ID"), "otherwise the best that is usable");
   const auto given = cli::parse(
       {.command = "generate",
-       .line = "--model DIR [--adapter DIR]… --prompt TEXT | --file FILE",
+       .line = "--model DIR [--adapter [NAME=]DIR]… --prompt TEXT | --file FILE | --prompts FILE",
        .text = "Continues a text with a trained model.",
        .example = "regimen generate --model runs/quickstart/base --prompt \"Once upon a time\" --max-tokens 100"},
       shown, arguments);

@@ -1,7 +1,7 @@
 // trained_model.hpp - a model from its folder with its adapters, opened on a device and frozen: what the commands that
 // use a model begin with.
 #pragma once
-#include "host/adapters.hpp"
+#include "host/row_adapters.hpp"
 #include "model/model.hpp"
 #include "pipeline/device.hpp"
 #include "plugins/registry.hpp"
@@ -10,9 +10,11 @@ namespace rgm::cli {
 
 class TrainedModel {
  public:
-  // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable.
+  // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable. Adapters that are
+  // written NAME=DIR serve the rows that name them; others, together, every row.
   TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend);
-  Adapters* adapters() { return adapters_.get(); }  // NULL: it has none
+  Adapters* adapters() { return adapters_.get(); }           // of every row; NULL: it has none
+  const RowAdapters* by_row() const { return rows_.get(); }  // NULL: rows name none
   const Model& operator*() const { return *model_; }
   const Model* operator->() const { return model_.get(); }
 
@@ -21,6 +23,10 @@ class TrainedModel {
   DeviceScope scope_;
   std::shared_ptr<Model> model_;
   std::unique_ptr<Adapters> adapters_;
+  std::unique_ptr<RowAdapters> rows_;
 };
+
+// The name in a row's column "adapter"; empty where there is none.
+std::string adapter_of(const nlohmann::json& row, const std::string& where);
 
 }  // namespace rgm::cli

@@ -3,6 +3,8 @@
 #include "generate/generate.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "base/philox.hpp"
 #include "tensor/ops.hpp"
@@ -14,19 +16,23 @@ constexpr int64_t rows_at_once = 64;
 
 struct Row {
   int64_t index = 0, answer = 0;  // of all answers; of those to its prompt
-  std::vector<int32_t> text;      // what the model has read or is about to read
+  int32_t adapter = no_adapter;
+  std::vector<int32_t> text;  // what the model has read or is about to read
   Generated out;
 };
 
 class Decoder {
  public:
-  Decoder(const Model& model, const Sampling& sampling, bool slide, const std::function<void(int64_t, int32_t)>& tap)
+  // `adapters`: of the prompts, all with as many virtual tokens as the first
+  Decoder(const Model& model, const Sampling& sampling, bool slide, const std::function<void(int64_t, int32_t)>& tap,
+          std::span<const int32_t> adapters)
       : model_(model),
         sampling_(sampling),
         tap_(tap),
-        room_(model.config().context - model.virtual_tokens()),
-        slide_(slide && room_ > 1) {
-    require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.virtual_tokens(),
+        room_(model.config().context - model.front(adapters).count()),
+        slide_(slide && room_ > 1),
+        by_row_(!adapters.empty()) {
+    require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.config().context - room_,
             model.config().context);
     if (sampling.end_at_end_of_text && model.tokenizer()) end_ = model.tokenizer()->end_of_text();
     if (model.tokenizer()) words_ = static_cast<size_t>(model.tokenizer()->vocabulary());
@@ -42,12 +48,14 @@ class Decoder {
   bool choose(Row& row, std::span<const float> logits) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
+  std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
 
   const Model& model_;
   const Sampling& sampling_;
   const std::function<void(int64_t, int32_t)>& tap_;
   int64_t room_;  // for text, in the context
   bool slide_;
+  bool by_row_;  // rows name their adapters
   std::optional<int32_t> end_;
   size_t words_ = SIZE_MAX;  // what the model has more of, to make its products round, is never chosen
 };
@@ -67,9 +75,16 @@ int64_t Decoder::capacity(std::span<Row* const> rows) const {
   return virtual_tokens + std::min(room_, static_cast<int64_t>(longest) + sampling_.max_tokens);
 }
 
+std::vector<int32_t> Decoder::adapters_of(std::span<Row* const> rows) const {
+  std::vector<int32_t> out;
+  if (by_row_)
+    for (const Row* row : rows) out.push_back(row->adapter);
+  return out;
+}
+
 Tensor Decoder::states(std::span<Row* const> rows, KeyValueCache& cache) const {
   const auto B = static_cast<int64_t>(rows.size());
-  Pass pass;
+  Pass pass{.tokens = {}, .adapters = adapters_of(rows)};
   for (const Row* row : rows) pass.counts.push_back(static_cast<int64_t>(row->text.size()));
   const int64_t T = *std::ranges::max_element(pass.counts);
   std::vector<int32_t> tokens(static_cast<size_t>(B * T)), last;
@@ -86,7 +101,7 @@ Tensor Decoder::next_states(std::span<Row* const> rows, KeyValueCache& cache) co
   const auto B = static_cast<int64_t>(rows.size());
   std::vector<int32_t> tokens;
   for (const Row* row : rows) tokens.push_back(row->text.back());
-  const Pass pass{.tokens = from_host(std::span<const int32_t>(tokens), {B, 1})};
+  const Pass pass{.tokens = from_host(std::span<const int32_t>(tokens), {B, 1}), .adapters = adapters_of(rows)};
   return ops::reshape(model_.hidden(pass, &cache), {B, -1});
 }
 
@@ -150,35 +165,74 @@ void Decoder::forget_half(Row& row, int64_t b, KeyValueCache& cache) const {
   row.text.erase(row.text.begin(), row.text.end() - std::max<int64_t>(2, room_ / 2));
   KeyValueCache own(model_.config(), 1, cache.capacity(), model_.dtype());
   const std::vector<int32_t> text(row.text.begin(), row.text.end() - 1);
-  const Pass pass{.tokens = from_host(std::span<const int32_t>(text), {1, static_cast<int64_t>(text.size())})};
+  Row* const one[] = {&row};
+  const Pass pass{.tokens = from_host(std::span<const int32_t>(text), {1, static_cast<int64_t>(text.size())}),
+                  .adapters = adapters_of(one)};
   model_.hidden(pass, &own);
   cache.replace(b, own);
 }
 
 }  // namespace
 
+namespace {
+
+// Numbers of answers that can be decoded side by side: all, or those with as many virtual tokens, an adapter's
+// together.
+std::vector<std::vector<int64_t>> side_by_side(const Model& model, std::span<const int32_t> adapters, int64_t prompts,
+                                               int64_t answers) {
+  std::map<std::pair<VirtualTokens, int32_t>, std::vector<int64_t>> sorted;
+  std::map<int32_t, VirtualTokens> fronts;
+  for (int64_t i = 0; i < prompts * answers; ++i) {
+    const int32_t adapter = adapters.empty() ? no_adapter : adapters[static_cast<size_t>(i / answers)];
+    const auto found = fronts.find(adapter);
+    const VirtualTokens front =
+        found != fronts.end() ? found->second
+                              : fronts[adapter] = model.front(adapters.empty() ? adapters : std::span(&adapter, 1));
+    sorted[{front, adapter}].push_back(i);
+  }
+  std::vector<std::vector<int64_t>> out;
+  std::optional<VirtualTokens> before;
+  for (const auto& [key, numbers] : sorted) {
+    if (before != key.first) out.emplace_back();
+    before = key.first;
+    out.back().insert(out.back().end(), numbers.begin(), numbers.end());
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<Generated> generate(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
                                 const Sampling& sampling, bool slide,
-                                const std::function<void(int64_t answer, int32_t token)>& tap) {
+                                const std::function<void(int64_t answer, int32_t token)>& tap,
+                                std::span<const int32_t> adapters) {
   require(sampling.answers >= 0 && sampling.max_tokens >= 0, "{} answers of {} tokens", sampling.answers,
           sampling.max_tokens);
-  Decoder decoder(model, sampling, slide, tap);
-  std::vector<std::vector<int32_t>> texts;
-  for (size_t i = 0; i < prompts.size(); ++i) texts.push_back(decoder.fitted(prompts[i], i));
-  std::vector<Generated> out;
-  const int64_t total = static_cast<int64_t>(prompts.size()) * sampling.answers;
-  for (int64_t begin = 0; begin < total; begin += rows_at_once) {
-    std::vector<Row> rows;
-    for (int64_t i = begin; i < std::min(total, begin + rows_at_once); ++i) {
-      const int64_t prompt = i / sampling.answers;
-      Row& row = rows.emplace_back();
-      row.index = i;
-      row.answer = i % sampling.answers;
-      row.text = texts[static_cast<size_t>(prompt)];
-      row.out.origin = prompt;
+  require(adapters.empty() || adapters.size() == prompts.size(), "{} adapters for {} prompts", adapters.size(),
+          prompts.size());
+  const auto total = static_cast<int64_t>(prompts.size()) * sampling.answers;
+  std::vector<Generated> out(static_cast<size_t>(total));
+  for (const auto& numbers : side_by_side(model, adapters, static_cast<int64_t>(prompts.size()), sampling.answers)) {
+    const auto prompt_of = [&](int64_t answer) { return static_cast<size_t>(answer / sampling.answers); };
+    const int32_t first = adapters.empty() ? no_adapter : adapters[prompt_of(numbers[0])];
+    Decoder decoder(model, sampling, slide, tap, adapters.empty() ? adapters : std::span(&first, 1));
+    const auto n = static_cast<int64_t>(numbers.size());
+    std::map<size_t, std::vector<int32_t>> texts;
+    for (const int64_t i : numbers)
+      if (const size_t p = prompt_of(i); !texts.contains(p)) texts[p] = decoder.fitted(prompts[p], p);
+    for (int64_t begin = 0; begin < n; begin += rows_at_once) {
+      std::vector<Row> rows;
+      for (int64_t i = begin; i < std::min(n, begin + rows_at_once); ++i) {
+        Row& row = rows.emplace_back();
+        row.index = numbers[static_cast<size_t>(i)];
+        row.answer = row.index % sampling.answers;
+        row.out.origin = row.index / sampling.answers;
+        row.text = texts[prompt_of(row.index)];
+        if (!adapters.empty()) row.adapter = adapters[prompt_of(row.index)];
+      }
+      decoder.run(rows);
+      for (Row& row : rows) out[static_cast<size_t>(row.index)] = std::move(row.out);
     }
-    decoder.run(rows);
-    for (Row& row : rows) out.push_back(std::move(row.out));
   }
   return out;
 }

@@ -35,9 +35,12 @@ int32_t sample(std::span<const float> logits, const Sampling& sampling, double u
 // Answers of all prompts, `answers` each, in the order prompt-major. The random numbers of an answer are keyed by seed,
 // prompt, answer and position: what is decoded side by side changes nothing but the rounding of a backend whose
 // products round by size. Where an answer would leave the context it ends unfinished; with `slide`, the oldest half
-// of the text is forgotten instead and it goes on. `tap` (may be empty) sees each token as it comes.
+// of the text is forgotten instead and it goes on. `tap` (may be empty) sees each token as it comes. `adapters` (may be
+// empty) has the number of the adapter that serves each prompt: all are decoded side by side but those with another
+// number of virtual tokens.
 std::vector<Generated> generate(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
                                 const Sampling& sampling, bool slide = false,
-                                const std::function<void(int64_t answer, int32_t token)>& tap = {});
+                                const std::function<void(int64_t answer, int32_t token)>& tap = {},
+                                std::span<const int32_t> adapters = {});
 
 }  // namespace rgm

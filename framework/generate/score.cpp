@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.hpp"
 #include "tensor/ops.hpp"
@@ -14,13 +15,24 @@ constexpr int64_t tokens_at_once = 4096, examples_at_once = 64;
 struct Window {
   int64_t row, begin;  // of its first token, which is scored in the window before it
   std::vector<int32_t> ids;
+  int32_t adapter;
+  std::vector<ScoredToken> scored = {};
 };
 
 class TextScorer {
  public:
-  TextScorer(const Model& model, int64_t longest, const std::function<void(const ScoredToken&)>& see)
-      : model_(model), longest_(longest), see_(see) {}
+  // `by_row`: windows name their adapters.
+  TextScorer(const Model& model, bool by_row, const std::function<void(const ScoredToken&)>& see)
+      : model_(model), by_row_(by_row), see_(see) {}
 
+  // Tokens of a row that are read at once, and the one behind them.
+  int64_t longest(int32_t adapter) {
+    const auto found = longest_.find(adapter);
+    if (found != longest_.end()) return found->second;
+    const VirtualTokens front = model_.front(by_row_ ? std::span(&adapter, 1) : std::span<const int32_t>());
+    fronts_[adapter] = front;
+    return longest_[adapter] = model_.config().context - front.count() + 1;
+  }
   void add(Window window) {
     tokens_ += static_cast<int64_t>(window.ids.size());
     windows_.push_back(std::move(window));
@@ -32,36 +44,73 @@ class TextScorer {
   }
 
  private:
+  // Examples of one adapter share rows; rows with as many virtual tokens share a pass.
   void run() {
-    if (windows_.empty()) return;
-    std::vector<TokenExample> examples;
-    for (const Window& w : windows_) examples.push_back({w.ids, std::vector<float>(w.ids.size(), 1.0F)});
-    const BatchColumn packed = pack(examples, longest_);
-    const Shape shape{packed.rows, packed.length};
-    const Pass pass{.tokens = from_host(packed.integers, shape), .segments = from_host(packed.segments, shape)};
-    const auto [logprobs, likeliest] = model_.predictions(pass);
-    const auto p = to_host<float>(logprobs);
-    const auto best = to_host<int32_t>(likeliest);
-    for (size_t i = 0; i < windows_.size(); ++i) {
-      const auto n = static_cast<int64_t>(windows_[i].ids.size());
-      for (int64_t t = 1; t < n; ++t) take(windows_[i], t, static_cast<size_t>(packed.ends[i] + 1 - n + t), p, best);
-    }
+    std::map<VirtualTokens, std::map<int32_t, std::vector<Window*>>> passes;
+    for (Window& w : windows_) passes[fronts_[w.adapter]][w.adapter].push_back(&w);
+    for (const auto& [front, by_adapter] : passes) score(by_adapter);
+    for (const Window& w : windows_)
+      for (const ScoredToken& t : w.scored) take(t);
     windows_.clear();
     tokens_ = 0;
   }
 
-  void take(const Window& window, int64_t t, size_t at, const std::vector<float>& p, const std::vector<int32_t>& best) {
-    const int32_t token = window.ids[static_cast<size_t>(t)];
-    const bool right = best[at] == token;
-    score_.loss -= p[at];
+  void score(const std::map<int32_t, std::vector<Window*>>& by_adapter) {
+    std::vector<BatchColumn> packs;
+    std::vector<int32_t> adapters;
+    int64_t rows = 0, length = 0;
+    for (const auto& [adapter, windows] : by_adapter) {
+      std::vector<TokenExample> examples;
+      for (const Window* w : windows) examples.push_back({w->ids, std::vector<float>(w->ids.size(), 1.0F)});
+      const BatchColumn& packed = packs.emplace_back(pack(examples, longest(adapter)));
+      rows += packed.rows;
+      length = std::max(length, packed.length);
+      if (by_row_) adapters.insert(adapters.end(), static_cast<size_t>(packed.rows), adapter);
+    }
+    std::vector<int32_t> tokens(static_cast<size_t>(rows * length)), segments(tokens);
+    int64_t row = 0;
+    for (const BatchColumn& packed : packs)
+      for (int64_t r = 0; r < packed.rows; ++r, ++row) {
+        std::copy_n(packed.integers.begin() + r * packed.length, packed.length, tokens.begin() + row * length);
+        std::copy_n(packed.segments.begin() + r * packed.length, packed.length, segments.begin() + row * length);
+      }
+    const Shape shape{rows, length};
+    const Pass pass{.tokens = from_host(std::span<const int32_t>(tokens), shape),
+                    .segments = from_host(std::span<const int32_t>(segments), shape),
+                    .adapters = adapters};
+    const auto [logprobs, likeliest] = model_.predictions(pass);
+    const auto p = to_host<float>(logprobs);
+    const auto best = to_host<int32_t>(likeliest);
+    row = 0;
+    size_t of = 0;
+    for (const auto& [adapter, windows] : by_adapter) {
+      const BatchColumn& packed = packs[of++];
+      for (size_t i = 0; i < windows.size(); ++i) {
+        Window& w = *windows[i];
+        const auto n = static_cast<int64_t>(w.ids.size());
+        const int64_t end = (row + packed.ends[i] / packed.length) * length + packed.ends[i] % packed.length;
+        for (int64_t t = 1; t < n; ++t) {
+          const auto at = static_cast<size_t>(end + 1 - n + t);
+          const int32_t token = w.ids[static_cast<size_t>(t)];
+          w.scored.push_back({w.row, w.begin + t, token, p[at], best[at] == token});
+        }
+      }
+      row += packed.rows;
+    }
+  }
+
+  void take(const ScoredToken& token) {
+    score_.loss -= token.logprob;
     ++score_.count;
-    score_.right += right;
-    if (see_) see_({window.row, window.begin + t, token, p[at], right});
+    score_.right += token.likeliest;
+    if (see_) see_(token);
   }
 
   const Model& model_;
-  int64_t longest_;
+  bool by_row_;
   const std::function<void(const ScoredToken&)>& see_;
+  std::map<int32_t, int64_t> longest_;
+  std::map<int32_t, VirtualTokens> fronts_;
   std::vector<Window> windows_;
   int64_t tokens_ = 0;
   Score score_;
@@ -79,17 +128,23 @@ void add_label(std::span<const float> scores, int32_t label, Score& out) {
 }  // namespace
 
 Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& rows,
-                  const std::function<void(const ScoredToken&)>& see) {
+                  const std::function<void(const ScoredToken&)>& see, std::span<const int32_t> adapters) {
   const NoGradient still;
-  const int64_t longest = model.config().context - model.virtual_tokens() + 1;
-  TextScorer scorer(model, longest, see);
+  TextScorer scorer(model, !adapters.empty(), see);
   int64_t windowed = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
     const std::vector<int32_t>& ids = rows[row];
     const auto n = static_cast<int64_t>(ids.size());
+    const int32_t adapter = adapters.empty() ? no_adapter : adapters[row];
+    const int64_t longest = scorer.longest(adapter);
+    require(longest > 1, "{} virtual tokens leave no room in the model's context of {}",
+            model.config().context - longest + 1, model.config().context);
     windowed += n > longest;
     for (int64_t begin = 0; begin + 1 < n; begin += longest - 1)
-      scorer.add({static_cast<int64_t>(row), begin, {ids.begin() + begin, ids.begin() + std::min(n, begin + longest)}});
+      scorer.add({.row = static_cast<int64_t>(row),
+                  .begin = begin,
+                  .ids = {ids.begin() + begin, ids.begin() + std::min(n, begin + longest)},
+                  .adapter = adapter});
   }
   Score out = scorer.finish();
   out.rows = static_cast<int64_t>(rows.size());

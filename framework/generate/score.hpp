@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "data/source.hpp"
@@ -24,9 +25,9 @@ struct ScoredToken {
 
 // Every token of a row but the first. A row longer than the context is read in windows of as many tokens as the context
 // and one more, each beginning with the last token of the one before it, so that each token is scored once. `see` (may
-// be empty) gets the tokens in order.
+// be empty) gets the tokens in order. `adapters` (may be empty) has the number of the adapter that serves each row.
 Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& rows,
-                  const std::function<void(const ScoredToken&)>& see = {});
+                  const std::function<void(const ScoredToken&)>& see = {}, std::span<const int32_t> adapters = {});
 
 // With the model's own head, over a source with the columns `text` and `label` or `value`, as `finetune` reads them.
 Score score_examples(const Model& model, const Source& source);

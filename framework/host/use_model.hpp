@@ -42,8 +42,8 @@ class Use {
 class OneSided : public Hooks {
  public:
   OneSided(Hooks& inner, bool recorded) : inner_(inner), recorded_(recorded) {}
-  void begin() override {
-    if (on()) inner_.begin();
+  void begin(std::span<const int32_t> rows) override {
+    if (on()) inner_.begin(rows);
   }
   bool has_input(size_t site) const override { return on() && inner_.has_input(site); }
   bool has_output(size_t site) const override { return on() && inner_.has_output(site); }

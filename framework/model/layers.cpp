@@ -65,10 +65,10 @@ Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
   int64_t extra = 0;
   if (!key_values_.empty() && key_values_[i].first) {
     const auto& [front_k, front_v] = key_values_[i];
-    extra = front_k.size(0);
+    extra = front_k.size(-3);
     const Shape shape{B_, extra, config_.kv_heads, config_.head_dim};
     const auto all_rows = [&](const Tensor& x) {
-      const Tensor one = ops::reshape(ops::cast(x, model_.dtype()), {1, extra, config_.kv_heads, config_.head_dim});
+      const Tensor one = ops::reshape(ops::cast(x, model_.dtype()), {-1, extra, config_.kv_heads, config_.head_dim});
       return ops::broadcast(one, shape);
     };
     if (cache_) {

@@ -179,17 +179,17 @@ void Model::add_head(int64_t outputs, std::vector<std::string> labels, uint64_t 
 
 Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache); }
 
-int64_t Model::virtual_tokens() const {
-  if (!hooks_) return 0;
+VirtualTokens Model::front(std::span<const int32_t> rows) const {
+  if (!hooks_) return {};
   const NoGradient no_gradient;
   const RandomScope scope(RandomKey{});  // what is drawn here is not missed elsewhere
   const Hooked hooked(*this);
-  hooked.begin();
+  hooked.begin(rows);
   const Tensor prompt = hooked.prompt(embedding_site());
-  int64_t prefix = 0;
+  VirtualTokens out{.prompt = prompt ? prompt.size(-2) : 0};
   for (const LayerPart& layer : layers_)
-    if (const Tensor k = hooked.key_values(layer.attention).first) prefix = std::max(prefix, k.size(0));
-  return prefix + (prompt ? prompt.size(0) : 0);
+    if (const Tensor k = hooked.key_values(layer.attention).first) out.prefix = std::max(out.prefix, k.size(-3));
+  return out;
 }
 
 std::vector<ProductShape> Model::products() const {

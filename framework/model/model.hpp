@@ -57,6 +57,14 @@ struct Pass {
   Tensor tokens, segments = {}, positions = {};
   double temperature = 1;
   std::vector<int64_t> counts = {};
+  std::vector<int32_t> adapters = {};  // of each row, where several sets of them serve the model
+};
+
+// In front of a row: vectors before its text, and keys and values that were never read.
+struct VirtualTokens {
+  int64_t prompt = 0, prefix = 0;
+  int64_t count() const { return prompt + prefix; }
+  auto operator<=>(const VirtualTokens&) const = default;
 };
 
 // A linear layer; `site` is what acts on it.
@@ -143,7 +151,9 @@ class Model {
   // (B, T, V) of hidden states
   Tensor logits(const Tensor& hidden, double temperature = 1) const;
 
-  int64_t virtual_tokens() const;              // of a prompt hook or key_values, now
+  // What stands in front of rows that these adapters serve, of a prompt hook or key_values, now.
+  VirtualTokens front(std::span<const int32_t> rows = {}) const;
+  int64_t virtual_tokens() const { return front().count(); }
   std::vector<ProductShape> products() const;  // of a pass and its logits, each shape once
   // Forward and backward with everything trained, of rows of `tokens`: 6 x parameters in products, and of causal
   // attention what its scores and their use take, 6 x 2 L H D (tokens + 1) / 2.

@@ -14,7 +14,8 @@ Pass all_but_last(const Pass& pass) {
   return {.tokens = part(pass.tokens, 0, T),
           .segments = part(pass.segments, 0, T),
           .positions = part(pass.positions, 0, T),
-          .temperature = pass.temperature};
+          .temperature = pass.temperature,
+          .adapters = pass.adapters};
 }
 
 // Whether token t + 1 goes on with the segment of t, (B, T - 1) BOOL; empty where all do.

@@ -20,14 +20,14 @@ PassReader::PassReader(const Model& model, const Pass& pass, KeyValueCache* cach
             tensor ? tensor.shape().text() : "");
   B_ = pass.tokens.size(0), text_ = T_ = pass.tokens.size(1);
   require(B_ > 0 && text_ > 0, "a pass over no tokens: {}", pass.tokens.shape().text());
-  hooked_.begin();
+  hooked_.begin(pass.adapters);
   const bool first = !cache || std::ranges::all_of(cache->lengths, [](int64_t n) { return n == 0; });
   if (first) {  // later these lie in the cache
     prompt_ = hooked_.prompt(model.embedding_site());
-    prompts_ = prompt_ ? prompt_.size(0) : 0;
+    prompts_ = prompt_ ? prompt_.size(-2) : 0;
     for (const LayerPart& layer : model.layers()) {
       key_values_.push_back(hooked_.key_values(layer.attention));
-      if (const Tensor& k = key_values_.back().first) prefix_ = std::max(prefix_, k.size(0));
+      if (const Tensor& k = key_values_.back().first) prefix_ = std::max(prefix_, k.size(-3));
     }
   }
   T_ += prompts_;
@@ -82,7 +82,7 @@ Tensor PassReader::embed() const {
   if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
   x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
   if (prompt_) {
-    const Tensor front = ops::broadcast(ops::reshape(prompt_, {1, prompts_, C}), {B_, prompts_, C});
+    const Tensor front = ops::broadcast(ops::reshape(prompt_, {-1, prompts_, C}), {B_, prompts_, C});
     x = ops::concat(std::array{front, x}, 1);
   }
   if (config_.family->positions == Positions::learned) {

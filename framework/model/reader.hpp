@@ -37,7 +37,7 @@ class PassReader {
   const Pass& pass_;
   const Hooked hooked_;
   std::vector<std::pair<Tensor, Tensor>> key_values_;  // by layer, in front of the sequence
-  Tensor prompt_;                                      // (N, C)
+  Tensor prompt_;                                      // (N, C), or (B, N, C)
   int64_t B_, text_, prompts_ = 0, prefix_ = 0, T_;    // T_: prompt and text
   std::optional<CacheReading> cache_;
   int64_t start_ = 0;  // position of the first slot, where all rows go on in one line

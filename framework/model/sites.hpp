@@ -4,6 +4,7 @@
 #include <regimen/abi/adapter.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,18 +24,22 @@ struct SiteInfo {
   bool interleaved = false;  // their fused module has query, key and value of one head after the other
 };
 
+inline constexpr int32_t no_adapter = -1;  // in Pass::adapters: the base alone
+
 // What acts at the sites during one pass. `site` is the index in Model::sites().
 class Hooks {
  public:
   virtual ~Hooks() = default;
-  virtual void begin() = 0;  // before every pass
+  // Before every pass; `rows` says which of several sets of adapters serves each row, where there are several.
+  virtual void begin(std::span<const int32_t> rows) = 0;
   virtual bool has_input(size_t site) const = 0;
   virtual bool has_output(size_t site) const = 0;
   virtual Tensor input(size_t site, const Tensor& x) = 0;
   virtual Tensor output(size_t site, const Tensor& x, Tensor y) = 0;
-  // Keys and values (N, Hkv, D) in front of the sequence at an ATTENTION site; empty tensors: none.
+  // Keys and values (N, Hkv, D) in front of the sequence at an ATTENTION site, or (B, N, Hkv, D) where rows have their
+  // own; empty tensors: none.
   virtual std::pair<Tensor, Tensor> key_values(size_t site) = 0;
-  // Vectors (N, C) in front of the embedded text; an empty tensor: none.
+  // Vectors (N, C), or (B, N, C), in front of the embedded text; an empty tensor: none.
   virtual Tensor prompt(size_t site) = 0;
 };
 

@@ -1,6 +1,9 @@
 // adapter_test.cpp - adapters as a user trains, evaluates, goes on with and merges them.
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <sstream>
+
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -101,6 +104,66 @@ TEST_F(AdapterTest, EachTrainsInAPipeline) {
       ++seen;
     }
   EXPECT_EQ(seen, 6);
+}
+
+// Two prompts and a LoRA on one base: a file whose rows name them is answered and scored as each of them alone.
+TEST_F(AdapterTest, RowsNameTheirAdapters) {
+  const auto tuned = [](const std::string& name, const std::string& adapter, const std::string& column) {
+    return "  - name: " + name + "\n    strategy: finetune\n    batch: 8\n    steps: 40\n    model: {from: base}\n" +
+           "    optimizer: {adamw: {learning_rate: 3e-2}}\n    adapter: " + adapter +
+           "\n    data: {train: {tsv: two.tsv, columns: {text: " + column + "}}}\n";
+  };
+  std::string two;
+  for (int i = 0; i < 20; ++i) two += "the cat sat\tthe dog ran\n";
+  write("two.tsv", two);
+  write("p.yaml",
+        tiny(20, tuned("cats", "{soft_prompt: {length: 2}}", "0") + tuned("dogs", "{soft_prompt: {length: 2}}", "1") +
+                     tuned("low", "{lora: {rank: 2}}", "1")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  write("prompts.jsonl",
+        "{\"prompt\": \"the \", \"adapter\": \"cats\"}\n{\"prompt\": \"the \", \"adapter\": \"dogs\"}\n"
+        "{\"prompt\": \"the d\", \"adapter\": \"low\"}\n{\"prompt\": \"the \"}\n");
+  const std::string model = "--model runs/tiny/base ", all =
+                                                           "--adapter cats=runs/tiny/cats --adapter "
+                                                           "dogs=runs/tiny/dogs --adapter low=runs/tiny/low ";
+  const Said together = regimen("generate --temperature 0 --max-tokens 7 --prompts prompts.jsonl " + model + all);
+  ASSERT_EQ(together.status, 0) << together.err;
+  std::istringstream lines(together.out);
+  const auto next = [&] {
+    std::string line;
+    std::getline(lines, line);
+    return nlohmann::json::parse(line);
+  };
+  for (const char* name : {"cats", "dogs", "low", ""}) {
+    const auto row = next();
+    EXPECT_EQ(row.value("adapter", ""), name);
+    const std::string prompt = row["prompt"], adapter = *name ? std::string(" --adapter runs/tiny/") + name : "";
+    const Said alone = regimen("generate --temperature 0 --max-tokens 7 --prompt '" + prompt + "' " + model + adapter);
+    EXPECT_EQ(prompt + row["text"].get<std::string>() + "\n", alone.out) << name;
+  }
+  write("rows.jsonl",
+        "{\"text\": \"the cat sat\", \"adapter\": \"cats\"}\n{\"text\": \"the dog ran\", \"adapter\": \"dogs\"}\n"
+        "{\"text\": \"the dog ran\", \"adapter\": \"cats\"}\n{\"text\": \"the cat sat\"}\n");
+  const Said scored = regimen("evaluate --json --data rows.jsonl " + model + all);
+  ASSERT_EQ(scored.status, 0) << scored.err;
+  const auto shares = nlohmann::json::parse(scored.out)["adapters"];
+  EXPECT_EQ(shares["cats"]["tokens"], 20);
+  for (const char* name : {"cats", "dogs", ""}) {
+    const std::string mine = *name ? std::string(" --adapter runs/tiny/") + name : "";
+    write("own.jsonl", std::string(*name == 'c' ? "{\"text\": \"the dog ran\"}\n" : "") +
+                           (*name == 'd' ? "{\"text\": \"the dog ran\"}\n" : "{\"text\": \"the cat sat\"}\n"));
+    const Said alone = regimen("evaluate --json --data own.jsonl " + model + mine);
+    EXPECT_NEAR(nlohmann::json::parse(alone.out)["loss"], shares[name]["loss"], 1e-4) << name;
+  }
+  EXPECT_GT(std::abs(shares["cats"]["loss"].get<double>() - shares[""]["loss"].get<double>()), 0.1);
+  write("rows.jsonl", "{\"text\": \"the cat sat\", \"adapter\": \"cat\"}\n");
+  const Said near = regimen("evaluate --json --data rows.jsonl " + model + all);
+  EXPECT_EQ(near.status, 2);
+  EXPECT_THAT(near.err, HasSubstr("rows.jsonl:1"));
+  EXPECT_THAT(near.err, HasSubstr("did you mean \"cats\"?"));
+  EXPECT_EQ(regimen("generate --prompt the " + model + all).status, 2) << "whose prompt is it?";
+  EXPECT_EQ(regimen("evaluate --data rows.jsonl --adapter runs/tiny/low " + model + all).status, 2);
 }
 
 }  // namespace
