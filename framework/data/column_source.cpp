@@ -24,6 +24,10 @@ std::vector<std::string> names_of(const json& row) {
   return out;
 }
 
+bool wishes_all(const std::vector<ColumnWish>& wishes) {
+  return std::ranges::find(wishes, every_column, &ColumnWish::name) != wishes.end();
+}
+
 class ColumnSource final : public Source {
  public:
   ColumnSource(const DataSpec& spec, const std::vector<ColumnWish>& wishes, std::shared_ptr<const Tokenizer> tokenizer,
@@ -34,7 +38,15 @@ class ColumnSource final : public Source {
         context_(options.context),
         end_of_text_(options.end_of_text) {
     std::string mapping;
+    for (const ColumnMap& map : spec.columns)
+      if (wishes_all(wishes) && std::ranges::find(wishes, map.column, &ColumnWish::name) == wishes.end()) {
+        columns_.push_back({.wish = {map.column, RGM_TEXT_COLUMN, 0}, .map = map});
+        mapping += fmt::format(" {} {}", map.column, map.from);
+      }
+    takes_all_ = wishes_all(wishes) && spec.columns.empty();
+    if (takes_all_) mapping += " *";
     for (const ColumnWish& wish : wishes) {
+      if (wish.name == every_column) continue;
       StoredColumn& column =
           columns_.emplace_back(StoredColumn{.wish = wish, .map = {wish.name, wish.name, std::nullopt}});
       const auto found = std::ranges::find(spec.columns, wish.name, &ColumnMap::column);
@@ -96,6 +108,8 @@ class ColumnSource final : public Source {
                     bool may_miss) {
     const auto found = row.find(name);
     if (found != row.end() && !found->is_null()) return &*found;
+    static const json nothing = "";
+    if (column.may_be_empty) return &nothing;
     if (may_miss && examples_ == 0 && found == row.end()) {
       column.is_present = false;
       return nullptr;
@@ -108,7 +122,16 @@ class ColumnSource final : public Source {
             did_you_mean(name, names));
   }
 
+  // Every column of the first row that nobody asked for by name, as text.
+  void take_all(const json& row) {
+    for (const auto& [name, value] : row.items())
+      if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
+        columns_.push_back(
+            {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
+  }
+
   void add_row(const json& row, const std::string& where) {
+    if (takes_all_ && examples_ == 0) take_all(row);
     std::vector<std::pair<const json*, const json*>> values;  // of every column: itself, its prompt
     size_t count = 1;
     bool has_lists = false;
@@ -241,7 +264,7 @@ class ColumnSource final : public Source {
   std::vector<int32_t> rows_;  // of every example: the row it came from
   int64_t examples_ = 0, tokens_ = 0, counted_ = 0;
   int32_t row_count_ = 0;
-  bool lists_ = false;
+  bool lists_ = false, takes_all_ = false;
   std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
   std::string sha256_;
 };
@@ -252,7 +275,8 @@ std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<Col
                                      std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options) {
   require(!spec.files.empty(), "data: no files were found");
   for (const ColumnMap& map : spec.columns) {
-    const bool is_wished = std::ranges::find(wishes, map.column, &ColumnWish::name) != wishes.end();
+    const bool is_wished =
+        wishes_all(wishes) || std::ranges::find(wishes, map.column, &ColumnWish::name) != wishes.end();
     std::vector<std::string> names;
     for (const ColumnWish& wish : wishes) names.push_back(wish.name);
     require(is_wished, "data: the column \"{}\" is read by nobody here; there are {}{}", map.column, join(names),

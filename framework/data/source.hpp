@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.hpp"
@@ -32,6 +33,9 @@ struct DataSpec {
 
 // All columns are given by number: csv and tsv have no line of names.
 bool columns_by_number(const DataSpec& spec);
+
+// The TEXT column that stands for every column of the rows.
+inline constexpr std::string_view every_column = "*";
 
 // What a component reads, from its rgm_column list.
 struct ColumnWish {

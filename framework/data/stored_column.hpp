@@ -14,7 +14,7 @@ namespace rgm {
 struct StoredColumn {
   ColumnWish wish{};
   ColumnMap map{};
-  bool is_present = true;
+  bool is_present = true, may_be_empty = false;
   std::vector<int32_t> ids{};
   std::vector<int64_t> ends{}, uncounted{};  // of every example: where its ids end, how many of them are prompt
   std::vector<int32_t> integers{};

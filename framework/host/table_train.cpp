@@ -118,6 +118,29 @@ rgm_status loss_of_reward(rgm_train* train, rgm_batch* batch, rgm_tensor** out) 
   return give(out, [&] { return reward_loss(given(train, "train"), given(batch, "batch")); });
 }
 
+rgm_status draw_examples(rgm_train* train, const char* source, int64_t count, rgm_batch** out) {
+  return guard([&] {
+    given(out, "out");
+    rgm_train& t = given(train, "train");
+    auto batch = draw(t, &given(source, "source"), count);
+    if (!batch) unsupported("the stage has no data `{}`", source);
+    *out = t.batches.emplace_back(std::move(batch)).get();
+  });
+}
+
+rgm_status set_text_tokens(rgm_train* train, rgm_batch* batch, const char* column, uint32_t n, const rgm_str* prompts,
+                           const rgm_str* answers) {
+  return guard([&] {
+    given(prompts, "prompts");
+    set_tokens(given(train, "train"), given(batch, "batch"), &given(column, "column"), {prompts, n},
+               answers ? std::span(answers, n) : std::span<const rgm_str>());
+  });
+}
+
+rgm_status examples(rgm_batch* batch, int64_t* out) {
+  return guard([&] { given(out, "out") = given(batch, "batch").examples; });
+}
+
 }  // namespace
 
 const rgm_train_api* train_table() {
@@ -136,7 +159,10 @@ const rgm_train_api* train_table() {
                                    generate,
                                    score_all,
                                    loss_of_reward,
-                                   score_by};
+                                   score_by,
+                                   draw_examples,
+                                   set_text_tokens,
+                                   examples};
   return &table;
 }
 

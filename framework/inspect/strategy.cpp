@@ -45,8 +45,12 @@ std::map<std::string, std::string> rows_of(const Columns& columns, const std::st
     const size_t dot = name.find('.');
     auto& source = sources[dot == std::string::npos ? main : name.substr(0, dot)];
     source.resize(rows);
+    const std::string own = dot == std::string::npos ? name : name.substr(dot + 1);
     for (size_t e = 0; e < rows; ++e)
-      source[e][dot == std::string::npos ? name : name.substr(dot + 1)] = value_of(*columns[i], int(e), i);
+      if (own == every_column)
+        source[e]["text"] = value_of(*columns[i], int(e), i), source[e]["label"] = std::to_string(e % 2);
+      else
+        source[e][own] = value_of(*columns[i], int(e), i);
   }
   std::map<std::string, std::string> out;
   for (const auto& [source, list] : sources)
@@ -224,6 +228,10 @@ void nonsense_step(Opened& opened, const std::string& id) {
     if (table.evaluate)
       try_nonsense(opened, seen, "evaluate of " + what,
                    [&](rgm_tensor**) { return table.evaluate(prepared.self, &train, &batch); });
+    fresh();
+    if (table.conclude)
+      try_nonsense(opened, seen, "conclude of " + what,
+                   [&](rgm_tensor**) { return table.conclude(prepared.self, &train, &batch); });
     fresh();
     if (table.annotate)
       try_nonsense(opened, seen, "annotate of " + what,

@@ -22,7 +22,6 @@ constexpr std::string_view at_top = "it stands at the top of the file, not in a 
 constexpr std::string_view in_stage = "it is a key of a stage: stages: [{name: …, strategy: …, …}]";
 
 constexpr Answer answers[] = {
-    {"", "<<", "merge keys are not read; an alias (*name) stands for a whole value"},
 
     {"a stage", "lr", "write optimizer: {adamw: {learning_rate: …}}"},
     {"a stage", "learning_rate", "write optimizer: {adamw: {learning_rate: …}}"},

@@ -63,7 +63,8 @@ void read_columns(const Yaml& given, const Wishes* wishes, DataSpec& out) {
   if (wishes)
     for (const ColumnWish& w : *wishes) known.push_back(w.name);
   for (const YamlMap::Item& item : map.items()) {
-    if (wishes && !std::count(known.begin(), known.end(), item.name)) {
+    const bool any = std::count(known.begin(), known.end(), every_column) > 0;
+    if (wishes && !any && !std::count(known.begin(), known.end(), item.name)) {
       const std::string near = did_you_mean(item.name, known);
       const std::string all = known.empty() ? "; none is"
                                             : fmt::format("; read are {}: write {{{}: \"{}\"}}, the name here first",
@@ -91,7 +92,8 @@ void read_columns(const Yaml& given, const Wishes* wishes, DataSpec& out) {
 void check_text_fits(const YamlMap& map, const Wishes& wishes, const std::string& who) {
   std::vector<std::string> required;
   for (const ColumnWish& w : wishes)
-    if (!(w.flags & RGM_OPTIONAL) || wishes.size() == 1) required.push_back(w.name);
+    if (!(w.flags & RGM_OPTIONAL) || wishes.size() == 1)
+      required.push_back(w.name == every_column ? "that its options name" : w.name);
   const bool is_one_text = required.size() == 1 && (wishes[0].kind == RGM_TOKENS_COLUMN);
   if (!is_one_text)
     map.key("text").problem(

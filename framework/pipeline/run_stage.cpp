@@ -81,6 +81,8 @@ void say_result(const Stage& stage, const Record& record, const fs::path& folder
                           result[key].get<double>());
   if (result.contains("seconds")) line += fmt::format(", {}", time_for_people(result["seconds"].get<double>()));
   log::info("{}; it lies in {}", line, folder.string());
+  if (const auto note = result.find("note"); note != result.end() && note->is_string())
+    log::info("{}: {}", stage.name, note->get<std::string>());
   const Record& samples = record.at("samples");
   if (!samples.empty())
     log::info("a sample:\n{}{}", samples.back().value("prompt", ""), samples.back().value("text", ""));
@@ -160,7 +162,8 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     write_record(file, record);
     throw;
   }
-  const bool base_changed = base() != base_before;
+  const std::string base_after = base();
+  const bool base_changed = base_after != base_before;
 
   Record result(trained.result);
   record["samples"] = Record(trained.samples);
@@ -168,9 +171,11 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   // What plug-ins filed while the stage began counts too.
   record["model"]["parameters"] = opened.parameters();
   record["model"]["trained_parameters"] = opened.trained_parameters();
-  if (opened.setup.strategy->loss) {
-    result["trained_parameters"] = opened.trained_parameters();
-    result["base_unchanged"] = !base_changed;
+  result["trained_parameters"] = opened.trained_parameters();
+  result["base_unchanged"] = !base_changed;
+  if (!opened.setup.strategy->loss) {
+    result["weights_sha256_before"] = base_before;
+    result["weights_sha256_after"] = base_after;
   }
   write_artefacts(stage, opened, base_changed, around);
   // Of the one file there is, or of the hashes of several.

@@ -103,7 +103,8 @@ YAML::Node parse_yaml(std::string_view text, Problems& problems, int first_line)
       problems.add(*guard.odd_key(), "a key should be a word, as in `key: value`");
       return none;
     }
-    return YAML::Load(shifted);
+    const YAML::Node tree = YAML::Load(shifted);
+    return shifted.find("<<") == shifted.npos ? tree : with_merges(tree, problems);
   } catch (const YamlStop&) {
   } catch (const YAML::Exception& e) {
     problems.add(e.mark, explained(e.msg, line_before(shifted, e.mark)));

@@ -19,6 +19,9 @@ inline constexpr size_t yaml_most_nodes = 100'000;  // with aliases written out
 // noted too. Lines count from `first_line`, from 0.
 YAML::Node parse_yaml(std::string_view text, Problems& problems, int first_line = 0);
 
+// The tree with what its merge keys stand for.
+YAML::Node with_merges(const YAML::Node& node, Problems& problems);
+
 // A node of its own, as if it had been read at that place: what is inserted into a tree keeps pointing somewhere.
 YAML::Node empty_map_at(const YAML::Mark& place);
 YAML::Node empty_list_at(const YAML::Mark& place);

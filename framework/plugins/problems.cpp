@@ -21,6 +21,11 @@ void Problems::add(const YAML::Mark& where, std::string text) {
   const auto before = [](const Problem& a, const Problem& b) {
     return std::tie(a.line, a.column) < std::tie(b.line, b.column);
   };
+  // What an alias repeats is wrong once.
+  const auto same = [&](const Problem& o) {
+    return p.line > 0 && std::tie(o.line, o.column, o.text) == std::tie(p.line, p.column, p.text);
+  };
+  if (std::any_of(list_.begin(), list_.end(), same)) return;
   list_.insert(std::upper_bound(list_.begin(), list_.end(), p, before), std::move(p));
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "data/rows.hpp"
+#include "tensor/ops.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -35,6 +37,40 @@ nlohmann::json row_of(const Batch& batch, int64_t example, const Tokenizer& toke
   return row;
 }
 
+using Json = nlohmann::json;
+
+// What rows.json remembers beside where the rows end: sums and counts of the metrics, which are over all rows.
+Json state_of(const rgm_train& train) {
+  Json out = Json::object();
+  for (const auto& [name, m] : train.metrics) out[name] = {item(m.sum), item(m.count)};
+  return out;
+}
+void restore(const Json& state, rgm_train& train) {
+  for (const auto& [name, m] : state.items())
+    train.metrics[name] = {ops::full({}, m.at(0).get<double>()), ops::full({}, m.at(1).get<double>())};
+}
+
+// The rows of a file as a batch; what is neither text nor number is left out.
+Batch rows_of(const fs::path& file) {
+  Batch out;
+  each_row(file, "jsonl", false, [&](Json& row, const std::string&) {
+    for (const auto& [name, value] : row.items()) {
+      BatchColumn& column = out.columns[name];
+      if (out.examples == 0)
+        column.kind = value.is_string()           ? ColumnKind::text
+                      : value.is_number_integer() ? ColumnKind::integer
+                      : value.is_number()         ? ColumnKind::real
+                                                  : ColumnKind::per_token;
+      if (column.kind == ColumnKind::text) column.texts.push_back(value.is_string() ? value.get<std::string>() : "");
+      if (column.kind == ColumnKind::integer) column.integers.push_back(value.get<int32_t>());
+      if (column.kind == ColumnKind::real) column.reals.push_back(value.get<float>());
+    }
+    ++out.examples;
+  });
+  std::erase_if(out.columns, [](const auto& c) { return c.second.kind == ColumnKind::per_token; });
+  return out;
+}
+
 }  // namespace
 
 TrainResult write_rows(TrainSetup& setup, void* self) {
@@ -53,6 +89,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
       done = state.at("units");
       rows = state.at("rows");
       bytes = state.at("bytes").get<uintmax_t>();
+      restore(state.value("metrics", Json::object()), train);
       log::info("{}: resumed at example {}", train.stage, done);
     }
   }
@@ -77,14 +114,21 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
     out_file.append(text);
     bytes += text.size();
     done = end;
-    write_file(
-        state_file,
-        nlohmann::json{{"inputs", setup.training_sha256}, {"units", done}, {"rows", rows}, {"bytes", bytes}}.dump());
+    write_file(state_file, Json{{"inputs", setup.training_sha256},
+                                {"units", done},
+                                {"rows", rows},
+                                {"bytes", bytes},
+                                {"metrics", state_of(train)}}
+                               .dump());
     log::progress(fmt::format("{}: {} of {} examples", train.stage, done, total));
     if (interrupted() && done < total)
       throw Interrupted(fmt::format("{}: interrupted after {} examples", train.stage, done));
   }
   log::end_progress();
+  if (RGM_HAS(setup.strategy, conclude)) {
+    Batch all = rows_of(rows_file);
+    call_plugin(setup.strategy_name, "conclude", [&] { return setup.strategy->conclude(self, &train, &all); });
+  }
   TrainResult result;
   result.result = train.report;
   result.result["rows"] = rows;

@@ -75,6 +75,7 @@ struct rgm_train {
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;
+  const std::map<std::string, std::unique_ptr<rgm::Source>>* sources = nullptr;  // of the stage, by the pipeline's names
   int64_t rollout = 0;  // how many rollouts came before: keys generation
 
   // Walks over the batches that totals are taken over: a step's micro-batches, or all of the held-out data, which is
@@ -113,5 +114,8 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
 Tensor score(rgm_train& train, Batch& completions);
 Tensor score_of(rgm_train& train, Batch& completions, const std::string& name);  // empty when none is called so
 Tensor reward_loss(rgm_train& train, Batch& batch);
+std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, int64_t count);  // NULL: no such source
+void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,
+                std::span<const rgm_str> answers);
 
 }  // namespace rgm

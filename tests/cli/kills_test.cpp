@@ -65,6 +65,10 @@ const Strategy strategies[] = {
      "pairs.jsonl}}\n",
      "model/model.safetensors"},
     {"sample", "{sample: {answers: 2, max_tokens: 8}}\n    data: {prompts: {jsonl: pairs.jsonl}}\n", "rows.jsonl"},
+    {"prompting",
+     "{prompting: {template: \"{prompt}{label}\", labels: [sat, ran]}}\n    data: {prompts: {jsonl: ranked.jsonl, "
+     "columns: {prompt: prompt, label: word}}}\n",
+     "rows.jsonl"},
     {"best_of_n",
      "{best_of_n: {n: 2, max_tokens: 8}}\n    reward: {rule: {regex: a}}\n    data: {prompts: {jsonl: "
      "pairs.jsonl}}\n",
@@ -83,7 +87,8 @@ class EveryStrategy : public TinyRun, public testing::WithParamInterface<Strateg
       const std::string prompt = fmt::format(R"("prompt": "{} {}")", i % 2 ? "cat" : "dog", i);
       pairs += fmt::format("{{{}, \"chosen\": \" sat\", \"rejected\": \" ran {}\"}}\n", prompt, i % 7);
       for (int k = 0; k < 2; ++k)
-        ranked += fmt::format("{{{}, \"text\": \" {}\", \"good\": {}}}\n", prompt, k ? "sat" : "ran", (i + k) % 2);
+        ranked += fmt::format("{{{}, \"text\": \" {}\", \"word\": \"{}\", \"good\": {}}}\n", prompt, k ? "sat" : "ran",
+                              i % 2 ? "sat" : "ran", (i + k) % 2);
     }
     write("pairs.jsonl", pairs);
     write("ranked.jsonl", ranked);
@@ -98,6 +103,12 @@ class EveryStrategy : public TinyRun, public testing::WithParamInterface<Strateg
     if (!fs::exists(file)) return 0;
     const std::string text = read_file(file);
     return std::count(text.begin(), text.end(), '\n');
+  }
+  // What the stage came to, but for time and memory.
+  nlohmann::json numbers(const std::string& out) const {
+    nlohmann::json all = json(out + "/s/stage.json")["result"];
+    for (const char* one : {"seconds", "tokens_per_second", "peak_memory_bytes"}) all.erase(one);
+    return all;
   }
   std::string said() const { return read_file(folder_ / "err.log"); }
   // Starts the run and kills it once it has gone on to `line`. False: it ended before.
@@ -128,6 +139,7 @@ TEST_P(EveryStrategy, KilledAtTwentyMomentsItEndsWithTheSameBits) {
   const std::string result = std::string("/s/") + GetParam().leaves;
   EXPECT_EQ(hash_of("killed" + result), hash_of("whole" + result));
   EXPECT_EQ(progress("killed"), progress("whole"));
+  EXPECT_EQ(numbers("killed"), numbers("whole"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kills, EveryStrategy, testing::ValuesIn(strategies),

@@ -119,6 +119,21 @@ TEST_F(ReadPipeline, DefaultsOfTheStrategyApplyUnderWhatIsGiven) {
   EXPECT_EQ(other.optimizer.learning_rate, OptimizerSpec().learning_rate);
 }
 
+// A list of merges: the first one that has a key counts; the map's own keys count before all.
+TEST_F(ReadPipeline, MergeKeysStandForWhatTheyName) {
+  const Pipeline p = read(
+      "regimen: 1\nstages:\n  - &base\n    name: base\n    strategy: pretrain\n    model: {family: gpt2, layers: 1, "
+      "heads: 1, channels: 8, context: 8}\n"
+      "    tokenizer: bytes\n    data: {train: {text: a.txt}}\n    steps: 5\n    batch: 2\n"
+      "  - {<<: *base, name: next, steps: 7}\n  - {name: third, <<: [{batch: 3}, *base]}\n");
+  ASSERT_EQ(p.stages.size(), 3u);
+  EXPECT_EQ(p.stages[1].name, "next");
+  EXPECT_EQ(p.stages[1].steps, 7);
+  EXPECT_EQ(p.stages[1].batch, 2);
+  EXPECT_EQ(p.stages[2].steps, 5);
+  EXPECT_EQ(p.stages[2].batch, 3);
+}
+
 TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   const nlohmann::json e = read(one_stage("    steps: 7\n    adapter: low_rank\n")).stages[0].effective;
   EXPECT_EQ(e["strategy"], nlohmann::json::parse(R"({"pretrain": {}})"));

@@ -97,8 +97,17 @@ TEST_F(YamlProblems, ColonInText) {
 }
 
 TEST_F(YamlProblems, MergeKeys) {
-  EXPECT_EQ(problems(right + "    <<: {steps: 3}\n"),
-            "8:5: unknown key \"<<\" in a stage: merge keys are not read; an alias (*name) stands for a whole value");
+  EXPECT_EQ(problems(right + "    <<: 3\n"), "8:5: `<<` takes what a map or several stand for, as in `<<: *base`");
+  EXPECT_EQ(problems(right + "    <<: {stepz: 3}\n"),
+            "8:10: unknown key \"stepz\" in a stage; did you mean \"steps\"?");
+}
+
+TEST_F(YamlProblems, WhatAnAliasRepeatsIsToldOnce) {
+  const std::string twice = right +
+                            "    optimizer: &o {adamw: {learning_rat: 1}}\n  - name: more\n    strategy: pretrain\n"
+                            "    model: {from: base}\n    data: {train: {text: a.txt}}\n    optimizer: *o\n";
+  EXPECT_THAT(problems(twice), testing::StartsWith("8:28: "));
+  EXPECT_EQ(problems(twice).find("8:28: ", 1), std::string::npos) << problems(twice);
 }
 
 TEST_F(YamlProblems, ComplexKeys) {

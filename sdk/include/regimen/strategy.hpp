@@ -1,6 +1,6 @@
 // strategy.hpp - a strategy is a class: Options, columns, and loss or rollout; the rest when it needs it.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
-//   evaluate(train, batch)
+//   evaluate(train, batch)   conclude(train, rows)
 #pragma once
 #include "hooks.hpp"
 #include "options.hpp"
@@ -16,6 +16,7 @@ struct Experience {
 template <class T>
 struct StrategyThunks {
   RGM_HOOK(T, prepare); RGM_HOOK(T, annotate); RGM_HOOK(T, rollout); RGM_HOOK(T, loss); RGM_HOOK(T, evaluate);
+  RGM_HOOK(T, conclude); RGM_NO_HOOK(T, summarise, conclude); RGM_NO_HOOK(T, finish, conclude);
   RGM_NO_HOOK(T, prepear, prepare); RGM_NO_HOOK(T, setup, prepare); RGM_NO_HOOK(T, init, prepare);
   RGM_NO_HOOK(T, anotate, annotate); RGM_NO_HOOK(T, annotates, annotate); RGM_NO_HOOK(T, annotation, annotate);
   RGM_NO_HOOK(T, roll_out, rollout); RGM_NO_HOOK(T, rolout, rollout); RGM_NO_HOOK(T, rollouts, rollout);
@@ -42,6 +43,9 @@ struct StrategyThunks {
   static rgm_status evaluate(void* self, rgm_train* train, rgm_batch* batch) {
     return guard([&] { at(self).evaluate(Train(train), Batch(batch)); });
   }
+  static rgm_status conclude(void* self, rgm_train* train, rgm_batch* rows) {
+    return guard([&] { at(self).conclude(Train(train), Batch(rows)); });
+  }
 
   static constexpr const rgm_role* no_roles[] = {nullptr};
   static constexpr rgm_attr no_defaults[] = {{}};
@@ -60,6 +64,7 @@ struct StrategyThunks {
     if constexpr (requires { &T::rollout; }) s.rollout = rollout;
     if constexpr (requires { &T::loss; }) s.loss = loss;
     if constexpr (requires { &T::evaluate; }) s.evaluate = evaluate;
+    if constexpr (requires { &T::conclude; }) s.conclude = conclude;
     return s;
   }();
   // Not through the table: under GCC's -fsanitize=undefined a function's address is no constant to compare.

@@ -1,6 +1,7 @@
 // train.hpp - the running stage: batches, models by role, totals over a step, metrics, generation.
 #pragma once
 #include <optional>
+#include <string>
 
 #include "model.hpp"
 
@@ -35,6 +36,11 @@ class Batch {
  public:
   explicit Batch(rgm_batch* batch) : batch_(batch) {}
   rgm_batch* get() const { return batch_; }
+  int64_t examples() const {
+    int64_t out = 0;
+    check(host->train->examples(batch_, &out));
+    return out;
+  }
   Tensor column(const std::string& name) const { return make(host->train->get, batch_, name.c_str()); }
   // Nothing when the data has no such column, as it may be for one that is optional.
   std::optional<Tensor> find(const char* name) const {
@@ -114,6 +120,24 @@ class Train {
     if (status == RGM_UNSUPPORTED) return std::nullopt;
     check(status);
     return Tensor::adopt(out);
+  }
+  // Examples of another source of the data, the same at every call. Nothing where the stage has no such source.
+  std::optional<Batch> draw(const char* source, int64_t count) const {
+    rgm_batch* out = nullptr;
+    const rgm_status status = host->train->draw(train_, source, count, &out);
+    if (status == RGM_UNSUPPORTED) return std::nullopt;
+    check(status);
+    return Batch(out);
+  }
+  // Prompts, and what is said to each (none: the prompts alone), as tokens that a model can read.
+  Tokens set_tokens(const Batch& batch, const char* column, std::span<const std::string> prompts,
+                    std::span<const std::string> answers = {}) const {
+    std::vector<rgm_str> first, then;
+    for (const std::string& text : prompts) first.push_back(str(text));
+    for (const std::string& text : answers) then.push_back(str(text));
+    check(host->train->set_tokens(train_, batch.get(), column, static_cast<uint32_t>(first.size()), first.data(),
+                                  then.empty() ? nullptr : then.data()));
+    return batch.tokens(column);
   }
   Tensor reward_loss(const Batch& batch) const { return make(host->train->reward_loss, train_, batch.get()); }
 

@@ -1,0 +1,48 @@
+// session_examples.cpp - examples that a strategy asks for beside those it walks through: drawn from another source of
+// the stage, or made of texts.
+#include "base/philox.hpp"
+#include "train/session.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr uint32_t draws_of_examples = 0x6578;
+
+std::string_view view(rgm_str s) { return {s.data, s.size}; }
+
+}  // namespace
+
+std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, int64_t count) {
+  if (!train.sources || !train.sources->contains(source)) return nullptr;
+  const Source& from = *train.sources->at(source);
+  require(count >= 0 && count <= from.units(), "{}: {} examples are to be drawn from `{}`, which has {}", train.stage,
+          count, source, from.units());
+  return std::make_unique<Batch>(from.batch(0, count, mix(train.seed, draws_of_examples)));
+}
+
+void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,
+                std::span<const rgm_str> answers) {
+  const Tokenizer& tokenizer = *train.policy->tokenizer();
+  require(batch.examples == 0 || batch.examples == static_cast<int64_t>(prompts.size()),
+          "{} examples for the column \"{}\" of a batch of {}", prompts.size(), column, batch.examples);
+  std::vector<TokenExample> examples;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    TokenExample& e = examples.emplace_back();
+    e.ids = tokenizer.encode(view(prompts[i]));
+    e.weights.assign(e.ids.size(), answers.empty() ? 1.0F : 0.0F);
+    if (!answers.empty()) {
+      const std::vector<int32_t> answer = tokenizer.encode(view(answers[i]));
+      e.ids.insert(e.ids.end(), answer.begin(), answer.end());
+      e.weights.resize(e.ids.size(), 1);
+    }
+    const std::string text(view(prompts[i]).substr(0, 60));
+    require(!e.ids.empty(), "{}: a text without tokens cannot be read: \"{}\"", train.stage, text);
+    require(static_cast<int64_t>(e.ids.size()) <= train.context,
+            "{}: a text of {} tokens does not fit into the context of {}: \"{} …\"", train.stage, e.ids.size(),
+            train.context, text);
+  }
+  batch.examples = static_cast<int64_t>(prompts.size());
+  batch.columns.insert_or_assign(column, pack(examples, train.context));
+}
+
+}  // namespace rgm
