@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "train/report_overview.hpp"
 #include "train/report_stage.hpp"
 #include "train/report_style.hpp"
 #include "train/report_text.hpp"
@@ -44,16 +45,21 @@ std::string lead(const Run& run) {
   }
   if (state == "interrupted") out += out.empty() ? "Interrupted after " : "interrupted after ";
   if (state == "running") out += out.empty() ? "Still running: " : "still running, ";
-  const size_t start = out.size();
-  if (known(o.steps)) out += bold(whole(o.steps) + (o.steps == 1 ? " step" : " steps"));
-  if (known(o.seconds) && run.stages.size() == 1) out += " in " + bold(time_for_people(o.seconds));
-  if (known(o.tokens_per_second)) out += ", at " + bold(whole(o.tokens_per_second)) + " tokens a second";
+  std::string said;
+  const auto say = [&](const std::string& part) { said += (said.empty() ? "" : ", ") + part; };
+  if (known(o.steps)) {
+    std::string steps = bold(whole(o.steps) + (o.steps == 1 ? " step" : " steps"));
+    if (known(o.seconds) && run.stages.size() == 1) steps += " in " + bold(time_for_people(o.seconds));
+    say(steps);
+  }
+  if (known(o.tokens_per_second)) say("at " + bold(whole(o.tokens_per_second)) + " tokens a second");
   if (known(o.validation_loss))
-    out += ", to a validation loss of " + bold(loss(o.validation_loss));
+    say("to a validation loss of " + bold(loss(o.validation_loss)));
   else if (known(o.loss))
-    out += ", to a training loss of " + bold(loss(o.loss));
-  if (known(o.accuracy)) out += ", " + bold(percent(o.accuracy)) + " right";
-  if (out.size() == start) out += state.empty() ? "nothing measured" : escape(state);
+    say("to a training loss of " + bold(loss(o.loss)));
+  if (known(o.accuracy)) say(bold(percent(o.accuracy)) + " right");
+  if (said.empty()) said = state.empty() ? "nothing measured" : escape(state);
+  out += said;
   return out + ".";
 }
 
@@ -99,28 +105,6 @@ std::string cards(const Run& run) {
   if (const double memory = real(stage->record, {"result", "peak_memory_bytes"}); memory >= 0)
     card("memory", bytes_for_people(static_cast<uint64_t>(memory)), "at its peak");
   return out.empty() ? "" : "<div class=\"cards\">\n" + out + "</div>\n";
-}
-
-// All stages at a glance, where there are several.
-std::string overview(const Run& run) {
-  if (run.stages.size() < 2) return "";
-  std::string rows;
-  for (const StageRecord& stage : run.stages) {
-    const Outcome o = outcome(stage);
-    const auto number_cell = [](bool there, const std::string& value) {
-      return "<td class=\"num\">" + (there ? value : "") + "</td>";
-    };
-    rows += fmt::format("<tr><td><a href=\"#stage-{0}\">{0}</a></td><td>{1}</td><td>{2}</td>", escape(stage.name),
-                        escape(text(stage.record, {"strategy"})), escape(status(stage)));
-    rows += number_cell(known(o.steps), whole(known(o.steps) ? o.steps : 0));
-    rows += number_cell(known(o.loss), loss(o.loss));
-    rows += number_cell(known(o.validation_loss), loss(o.validation_loss));
-    rows += number_cell(known(o.seconds), time_for_people(known(o.seconds) ? o.seconds : 0)) + "</tr>\n";
-  }
-  return "<section class=\"block wide\"><h3>Stages</h3><table><thead><tr><th>stage</th><th>strategy</th><th>status</th>"
-         "<th class=\"num\">steps</th><th class=\"num\">training loss</th><th class=\"num\">validation loss</th>"
-         "<th class=\"num\">time</th></tr></thead><tbody>\n" +
-         rows + "</tbody></table></section>\n";
 }
 
 std::string plugins(const Json& record) {

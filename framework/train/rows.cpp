@@ -1,6 +1,8 @@
 // rows.cpp - rollouts of a strategy without a loss, written batch by batch; a batch counts when all its rows are there.
 #include "train/rows.hpp"
 
+#include <chrono>
+
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "data/rows.hpp"
@@ -95,6 +97,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   }
   AppendedFile out_file(rows_file, bytes);  // without the rows of a batch that was not finished
   const NoGradient still;
+  const auto began = std::chrono::steady_clock::now();
   for (const int64_t total = source.units(); done < total;) {
     const int64_t end = std::min(total, done + setup.settings.batch);
     Batch prompts = source.in_order(done, end);
@@ -132,6 +135,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   TrainResult result;
   result.result = train.report;
   result.result["rows"] = rows;
+  result.result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   for (const auto& [name, value] : train.read_metrics()) result.result[name] = value;
   return result;
 }

@@ -79,6 +79,20 @@ TEST_F(Report, SaysInOneSentenceWhatCameOut) {
   EXPECT_THAT(page, HasSubstr("<span>seed 1337</span>"));
 }
 
+// A column for what at least one stage says; of 400 answers half are right, give or take 2.5 points.
+TEST_F(Report, ComparesStagesLineByLine) {
+  put("run.json", R"({"stages": ["asked", "tuned"]})");
+  put("asked/stage.json", R"({"status": "done", "strategy": "prompting", "result": {"accuracy": 0.5, "rows": 400,
+      "trained_parameters": 0, "base_unchanged": true}})");
+  put("tuned/stage.json", R"({"status": "done", "result": {"accuracy": 0.75, "trained_parameters": 1024,
+      "base_unchanged": false}})");
+  const std::string page = html();
+  EXPECT_THAT(page, HasSubstr("<td class=\"num\">50.0 % ± 2.5</td><td class=\"num\">0</td><td>unchanged</td>"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"num\">75.0 %</td><td class=\"num\">1,024</td><td>changed</td>"));
+  EXPECT_THAT(page, Not(HasSubstr("validation loss</th>")));
+  EXPECT_THAT(page, HasSubstr("<b>tuned</b>: <b>75 %</b> right."));
+}
+
 TEST_F(Report, DrawsTrainingAndValidation) {
   put("run.json", R"({"stages": ["base"]})");
   std::string lines;
