@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -16,22 +17,22 @@ std::atomic<bool> asked{false};
 
 void say(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
 
-void wait_for(sigset_t signals) {
+void wait_for(sigset_t signals, const std::string& what_follows) {
   for (int signal = 0; sigwait(&signals, &signal) == 0;) {
     if (asked.exchange(true)) _exit(interrupt_status());
-    say("\nstopping: this step is finished and a checkpoint written; a second Ctrl-C ends at once\n");
+    say("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
   }
 }
 
 }  // namespace
 
-void catch_interrupts() {
+void catch_interrupts(std::string_view what_follows) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are made later inherit it
-  std::thread(wait_for, signals).detach();
+  std::thread(wait_for, signals, std::string(what_follows)).detach();
 }
 bool interrupted() { return asked; }
 int interrupt_status() { return 130; }

@@ -1,10 +1,12 @@
 // interrupt.hpp - Ctrl-C and SIGTERM: the first asks the run to stop after its step, the second ends it at once.
 #pragma once
 #include <stdexcept>
+#include <string_view>
 
 namespace rgm {
 
-void catch_interrupts();  // from now on; once, before any other thread is made
+// From now on; once, before any other thread is made. `what_follows` is said at the first one.
+void catch_interrupts(std::string_view what_follows = "this step is finished and a checkpoint written");
 bool interrupted();       // has one come?
 int interrupt_status();   // 130: interrupted, with a checkpoint written
 

@@ -14,6 +14,7 @@ int check_plugin_file(const std::vector<std::string>& arguments);
 int evaluate(const std::vector<std::string>& arguments);
 int generate_text(const std::vector<std::string>& arguments);
 int merge(const std::vector<std::string>& arguments);
+int rank_samples(const std::vector<std::string>& arguments);
 int new_project(const std::vector<std::string>& arguments);
 int plan_pipeline(const std::vector<std::string>& arguments);
 int plugins(const std::vector<std::string>& arguments);

@@ -11,6 +11,7 @@ std::span<const Command> commands() {
       {"generate", "--model DIR", "text from a trained model", generate_text},
       {"evaluate", "--model DIR --data FILE", "loss, perplexity and accuracy of a trained model", evaluate},
       {"merge", "--model DIR --out DIR", "folds adapters into a model's weights", merge},
+      {"rank", "SAMPLES --out FILE", "people order answers, on a page or in the terminal", rank_samples},
       {"plugins", "[ID]", "what is installed, and the options of each", plugins},
       {"schema", "", "a JSON Schema of pipelines, for an editor", print_schema},
       {"bench", "FILE", "how fast a stage is here; or a backend's kernels against the reference", bench},

@@ -1,0 +1,197 @@
+// server.cpp - HTTP for one page and its few questions: one thread, connections side by side.
+#include "rank/server.hpp"
+
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+#include <chrono>
+#include <memory>
+
+#include "base/error.hpp"
+#include "rank/gate.hpp"
+#include "rank/order.hpp"
+#include "rank/page.hpp"
+
+namespace rgm::rank {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+using Json = nlohmann::json;
+using Request = http::request<http::string_body>;
+using Response = http::response<http::string_body>;
+
+constexpr size_t largest_request = 100000;
+constexpr auto patience = std::chrono::seconds(20);
+
+std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
+
+class Answers {
+ public:
+  Answers(Session& session, const ServerOptions& options, uint16_t port)
+      : session_(session), rater_(options.rater), gate_(port) {}
+  const Gate& gate() const { return gate_; }
+
+  Response answer(const Request& request) {
+    Response out = routed(request);
+    out.version(request.version());
+    out.keep_alive(request.keep_alive());
+    // Nothing from elsewhere, no frame around it, no script but ours: a model's text is text.
+    out.set("Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action "
+            "'none'; frame-ancestors 'none'");
+    out.set(http::field::x_frame_options, "DENY");
+    out.set("X-Content-Type-Options", "nosniff");
+    out.set("Referrer-Policy", "no-referrer");
+    out.set("Cross-Origin-Resource-Policy", "same-origin");
+    out.set(http::field::cache_control, "no-store");
+    out.prepare_payload();
+    return out;
+  }
+
+ private:
+  static Response with(http::status status, const char* type, std::string body) {
+    Response out;
+    out.result(status);
+    out.set(http::field::content_type, type);
+    out.body() = std::move(body);
+    return out;
+  }
+  static Response text(http::status status, std::string body) {
+    return with(status, "text/plain; charset=utf-8", std::move(body) + "\n");
+  }
+  static Response json(const Json& value, http::status status = http::status::ok) {
+    return with(status, "application/json", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+
+  Response routed(const Request& request) {
+    const std::string_view target = view(request.target());
+    const std::string origin(view(request[http::field::origin])), method(view(request.method_string()));
+    const Knock knock{method, target, view(request[http::field::host]), origin, view(request[http::field::cookie])};
+    if (request.method() == http::verb::get && target.starts_with("/?token=")) {
+      Knock with_token = knock;
+      with_token.cookie = {};
+      if (const auto cookie = gate_.exchange(target)) {
+        Response out = text(http::status::see_other, "");
+        out.set(http::field::set_cookie, *cookie);
+        out.set(http::field::location, "/");
+        return out;
+      }
+      if (gate_.refused(knock).empty()) {  // the same browser, with the address again
+        Response out = text(http::status::see_other, "");
+        out.set(http::field::location, "/");
+        return out;
+      }
+    }
+    if (const std::string why = gate_.refused(knock); !why.empty()) return text(http::status::forbidden, why);
+    if (request.method() == http::verb::get && target == "/")
+      return with(http::status::ok, "text/html; charset=utf-8", std::string(page_html));
+    if (request.method() == http::verb::get && target == "/page.css")
+      return with(http::status::ok, "text/css; charset=utf-8", std::string(page_css));
+    if (request.method() == http::verb::get && target == "/page.js")
+      return with(http::status::ok, "text/javascript; charset=utf-8", std::string(page_js));
+    if (request.method() != http::verb::post) return text(http::status::not_found, "there is no such page");
+    try {
+      const Json asked = Json::parse(request.body(), nullptr, false);
+      require(asked.is_object(), "the request is not JSON");
+      return json(called(target, asked));
+    } catch (const Error& e) {
+      return json({{"error", e.what()}},
+                  e.status() == RGM_INVALID ? http::status::bad_request : http::status::internal_server_error);
+    } catch (const Json::exception& e) {
+      return json({{"error", e.what()}}, http::status::bad_request);
+    }
+  }
+
+  Json called(std::string_view target, const Json& asked) {
+    const std::string rater = rater_.empty() ? asked.value("rater", "") : rater_;
+    if (target == "/state") {
+      Json out = session_.state(rater);
+      out["rater"] = rater_;
+      return out;
+    }
+    if (target == "/item") return session_.item(rater, asked.at("index").get<size_t>());
+    if (target == "/save") {
+      const auto index = asked.at("index").get<size_t>();
+      Judgement said{{}, asked.value("note", ""), asked.value("draft", false)};
+      if (!asked.value("skip", false))
+        said.ranks = ranks_of(asked.at("order").get<std::vector<size_t>>(), asked.at("ties").get<std::vector<bool>>());
+      session_.save(rater, index, said);
+      return session_.state(rater);
+    }
+    if (target == "/undo") {
+      const auto index = session_.undo(rater);
+      return {{"index", index ? Json(*index) : Json()}};
+    }
+    invalid("there is no such question");
+  }
+
+  Session& session_;
+  std::string rater_;
+  Gate gate_;
+};
+
+// One connection: requests one behind the other, until either side has had enough.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, Answers& answers) : stream_(std::move(socket)), answers_(answers) {}
+
+  void read() {
+    parser_.emplace();
+    parser_->body_limit(largest_request);
+    stream_.expires_after(patience);
+    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
+      if (error) return self->close();
+      self->write(self->answers_.answer(self->parser_->get()));
+    });
+  }
+
+ private:
+  void write(Response response) {
+    response_ = std::move(response);
+    http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code error, size_t) {
+      if (error || self->response_.need_eof()) return self->close();
+      self->read();
+    });
+  }
+  void close() {
+    beast::error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_{2 * largest_request};
+  std::optional<http::request_parser<http::string_body>> parser_;
+  Response response_;
+  Answers& answers_;
+};
+
+void accept(tcp::acceptor& acceptor, Answers& answers) {
+  acceptor.async_accept([&](beast::error_code error, tcp::socket socket) {
+    if (!error) std::make_shared<Connection>(std::move(socket), answers)->read();
+    if (acceptor.is_open()) accept(acceptor, answers);
+  });
+}
+
+}  // namespace
+
+void serve(Session& session, const ServerOptions& options, const std::function<void(const std::string& address)>& ready,
+           const std::function<bool()>& ended) {
+  asio::io_context io(1);
+  tcp::acceptor acceptor(io);
+  beast::error_code error;
+  const tcp::endpoint here(asio::ip::address_v4::loopback(), options.port);
+  acceptor.open(here.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor.bind(here, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error)
+    failure("rank: port {} of 127.0.0.1 cannot be had: {}; choose another with --port", options.port, error.message());
+  Answers answers(session, options, acceptor.local_endpoint().port());
+  accept(acceptor, answers);
+  ready(answers.gate().address());
+  while (!ended()) io.run_for(std::chrono::milliseconds(100));
+}
+
+}  // namespace rgm::rank

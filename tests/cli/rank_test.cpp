@@ -1,0 +1,201 @@
+// rank_test.cpp - `regimen rank` in a terminal, over HTTP, and in a browser: with a real drag, ties, by keys alone,
+// through a reload and a kill.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <regex>
+
+#include "cli/browser.hpp"
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+class RankCommand : public TinyRun {
+ protected:
+  RankCommand() {
+    std::string samples;
+    for (const char* prompt : {"first", "second", "third"})
+      samples +=
+          nlohmann::json{{"prompt", prompt},
+                         {"responses", {"<img src=x onerror=\"document.title='hacked'\">", "two", "three", "four"}}}
+              .dump() +
+          "\n";
+    write("samples.jsonl", samples);
+  }
+  ~RankCommand() override { stop(SIGKILL); }
+
+  // Starts the server and answers its address.
+  std::string serve(const std::vector<std::string>& more = {}) {
+    server_ = ::fork();
+    if (server_ == 0) {
+      const int log = ::open((folder_ / "rank.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      ::dup2(log, STDERR_FILENO);
+      if (::chdir(folder_.c_str()) != 0) ::_exit(99);
+      std::vector<std::string> words = {"regimen", "rank", "samples.jsonl", "--out", "out.jsonl"};
+      words.insert(words.end(), more.begin(), more.end());
+      std::vector<char*> arguments;
+      for (std::string& word : words) arguments.push_back(word.data());
+      arguments.push_back(nullptr);
+      ::execv(REGIMEN_PROGRAM, arguments.data());
+      ::_exit(99);
+    }
+    std::smatch found;
+    for (std::string said; !std::regex_search(said, found, std::regex("http://127[^\\s]+"));) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      if (fs::exists(folder_ / "rank.log")) said = read_file(folder_ / "rank.log");
+      if (std::regex_search(said, found, std::regex("http://127[^\\s]+"))) return found[0];
+    }
+    return "";
+  }
+  int stop(int signal) {
+    if (server_ <= 0) return -1;
+    ::kill(server_, signal);
+    int status = 0;
+    ::waitpid(server_, &status, 0);
+    server_ = -1;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  std::vector<nlohmann::json> rankings() const {
+    std::vector<nlohmann::json> out;
+    std::ifstream file(folder_ / "out.jsonl");
+    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    return out;
+  }
+  pid_t server_ = -1;
+};
+
+TEST_F(RankCommand, InATerminalAnOrderIsALine) {
+  const Said said = rgm::regimen(
+      "rank samples.jsonl --out out.jsonl --terminal --rater Ada",
+      "cd " + folder_.string() + " && printf 'C > B = D > A\\nA > B\\nn a note\\nA=B=C=D\\nu\\ns\\nD>C>B>A\\n' |");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("C is left out")) << "of A > B";
+  const auto rows = rankings();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["ranks"], nlohmann::json({3, 2, 1, 2}));
+  EXPECT_EQ(rows[0]["rater"], "Ada");
+  EXPECT_EQ(rows[1]["prompt"], "third") << "the second was undone and then skipped";
+}
+
+TEST_F(RankCommand, WhatIsWrongIsTold) {
+  EXPECT_EQ(regimen("rank samples.jsonl").status, 2);
+  EXPECT_THAT(regimen("rank samples.jsonl --out o.jsonl --terminal").err, HasSubstr("--rater NAME"));
+  EXPECT_THAT(regimen("rank missing.jsonl --out o.jsonl").err, HasSubstr("missing.jsonl"));
+  write("one.jsonl", "{\"prompt\": \"p\", \"responses\": [\"a\"]}\n");
+  const Said said = regimen("rank one.jsonl --out o.jsonl");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("one.jsonl:1: its prompt has one answer"));
+  EXPECT_FALSE(fs::exists(folder_ / "o.jsonl.sqlite"));
+}
+
+TEST_F(RankCommand, CtrlCEndsItAndNothingIsLost) {
+  serve({"--rater", "Ada"});
+  EXPECT_EQ(stop(SIGINT), 0);
+  EXPECT_THAT(read_file(folder_ / "rank.log"), HasSubstr("the same command goes on"));
+}
+
+class RankBrowser : public RankCommand {
+ protected:
+  void SetUp() override {
+    if (!Browser::is_there()) GTEST_SKIP() << "there is no /usr/bin/chromium";
+    browser_ = std::make_unique<Browser>();
+  }
+  nlohmann::json order() {
+    return browser_->evaluate("[...document.querySelectorAll('li .letter')].map(e => e.textContent).join('')");
+  }
+  nlohmann::json ranks() {
+    return browser_->evaluate("[...document.querySelectorAll('li .rank')].map(e => e.textContent).join('')");
+  }
+  bool is_at(const std::string& prompt) {
+    return browser_->wait_for("document.querySelector('#prompt')?.textContent === '" + prompt +
+                              "' && !document.querySelector('#work').hidden");
+  }
+  static std::string card(int i, const std::string& part = "") {
+    return "li:nth-child(" + std::to_string(i) + ")" + part;
+  }
+  std::unique_ptr<Browser> browser_;
+};
+
+TEST_F(RankBrowser, AnswersAreDraggedTiedSavedAndThereAfterAReloadAndAKill) {
+  browser_->go(serve({"--rater", "Ada"}));
+  ASSERT_TRUE(is_at("first"));
+  EXPECT_EQ(order(), "ABCD");
+  EXPECT_EQ(browser_->evaluate("document.querySelectorAll('li img').length"), 0) << "an answer is text";
+  EXPECT_THAT(browser_->evaluate("document.querySelector('li pre').textContent").get<std::string>(),
+              HasSubstr("<img src=x"));
+  browser_->drag(card(3, " .grip"), card(1), 0.05);
+  ASSERT_TRUE(browser_->wait_for("document.querySelector('li .letter').textContent === 'C'"));
+  EXPECT_EQ(order(), "CABD");
+  browser_->drag(card(4, " .grip"), card(3), 0.5);  // onto: D ties with B
+  ASSERT_TRUE(browser_->wait_for("document.querySelectorAll('li.tied').length === 1"));
+  EXPECT_EQ(order(), "CABD");
+  EXPECT_EQ(ranks(), "1233");
+  ASSERT_TRUE(browser_->wait_for("line.then(() => true)"));
+  browser_->call("Page.reload");
+  ASSERT_TRUE(is_at("first"));
+  EXPECT_EQ(ranks(), "1233") << "the draft came back";
+  EXPECT_FALSE(fs::exists(folder_ / "out.jsonl")) << "a draft is no ranking";
+  browser_->evaluate("document.querySelector('#save').click()");
+  ASSERT_TRUE(is_at("second"));
+  ASSERT_EQ(rankings().size(), 1U);
+  EXPECT_EQ(rankings()[0]["ranks"], nlohmann::json({2, 3, 1, 3}));
+  EXPECT_EQ(browser_->evaluate("document.title"), "2 of 3 · Ranking") << "nothing that a model wrote has run";
+
+  EXPECT_EQ(stop(SIGKILL), 128 + SIGKILL);
+  browser_->go(serve({"--rater", "Ada"}));
+  ASSERT_TRUE(is_at("second")) << "the next one is where it was";
+  EXPECT_THAT(browser_->evaluate("document.querySelector('#count').textContent").get<std::string>(),
+              HasSubstr("1 of 3"));
+}
+
+TEST_F(RankBrowser, KeysAloneAreEnough) {
+  browser_->go(serve());
+  ASSERT_TRUE(browser_->wait_for("document.querySelector('#ask-name')?.open"));
+  browser_->type("Bo");
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(is_at("first"));
+  browser_->key("ArrowDown");
+  browser_->key("ArrowUp", "", Browser::shift);  // B before A
+  ASSERT_TRUE(browser_->wait_for("document.querySelector('li .letter').textContent === 'B'"));
+  browser_->key("ArrowDown");
+  browser_->key("ArrowDown");
+  browser_->key("=", "=");  // C ties with A
+  ASSERT_TRUE(browser_->wait_for("document.querySelectorAll('li.tied').length === 1"));
+  EXPECT_EQ(order(), "BACD");
+  EXPECT_EQ(ranks(), "1223");
+  browser_->key("n", "n");
+  browser_->type("close");
+  browser_->key("Escape");
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(is_at("second"));
+  browser_->key("s", "s");
+  ASSERT_TRUE(is_at("third"));
+  browser_->key("u", "u");
+  ASSERT_TRUE(is_at("second")) << "the skip was taken back";
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(is_at("third"));
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(browser_->wait_for("!document.querySelector('#done').hidden"));
+  const auto rows = rankings();
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0]["ranks"], nlohmann::json({2, 1, 2, 3}));
+  EXPECT_EQ(rows[0]["note"], "close");
+  EXPECT_EQ(rows[0]["rater"], "Bo");
+  EXPECT_EQ(rows[1]["ranks"], nlohmann::json({1, 2, 3, 4}));
+}
+
+TEST_F(RankBrowser, TheAddressIsGoodOnce) {
+  const std::string address = serve({"--rater", "Ada"});
+  browser_->go(address);
+  ASSERT_TRUE(is_at("first"));
+  browser_->call("Network.clearBrowserCookies");
+  browser_->go(address);
+  ASSERT_TRUE(browser_->wait_for("document.body?.textContent.includes('good once')"));
+}
+
+}  // namespace
+}  // namespace rgm
