@@ -95,7 +95,7 @@ int rank_samples(const std::vector<std::string>& arguments) {
   require(seed >= 0, "rank: --seed is {}, expected at least 0", seed);
   const bool in_a_terminal = (*given)["terminal"].as<bool>();
   require(!in_a_terminal || !server.rater.empty(), "rank: who ranks? With --terminal, say it with --rater NAME");
-  options.samples = (*given)["samples"].as<std::string>();
+  options.samples = rank::read_samples((*given)["samples"].as<std::string>());
   options.out = out;
   options.seed = static_cast<uint64_t>(seed);
   server.port = static_cast<uint16_t>(port);

@@ -1,5 +1,6 @@
 // table_train.cpp - rgm_train_api: the running stage behind C functions. What a stage does is in train/session.hpp.
 #include "host/guard.hpp"
+#include "host/person.hpp"
 #include "host/tables.hpp"
 #include "tensor/ops.hpp"
 #include "train/session.hpp"
@@ -141,6 +142,15 @@ rgm_status examples(rgm_batch* batch, int64_t* out) {
   return guard([&] { given(out, "out") = given(batch, "batch").examples; });
 }
 
+rgm_status ask(rgm_train* train, rgm_batch* batch, rgm_tensor** ranks, rgm_str* rater) {
+  return give(ranks, [&] {
+    given(rater, "rater");
+    const PersonsRanks said = ask_person(given(train, "train"), given(batch, "batch"));
+    *rater = {said.rater->data(), said.rater->size()};
+    return from_host(std::span<const int32_t>(said.ranks), {static_cast<int64_t>(said.ranks.size())});
+  });
+}
+
 }  // namespace
 
 const rgm_train_api* train_table() {
@@ -162,7 +172,8 @@ const rgm_train_api* train_table() {
                                    score_by,
                                    draw_examples,
                                    set_text_tokens,
-                                   examples};
+                                   examples,
+                                   ask};
   return &table;
 }
 

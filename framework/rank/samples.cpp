@@ -35,30 +35,8 @@ const char* answer_key(const Json& row) {
 
 }  // namespace
 
-Samples read_samples(const fs::path& file) {
-  Samples out;
-  std::unordered_map<std::string, size_t> places;
-  std::vector<std::string> where_of;
-  each_row(file, "jsonl", false, [&](Json& row, const std::string& where) {
-    const std::string prompt = text_of(row, "prompt", where);
-    if (const auto responses = row.find("responses"); responses != row.end()) {
-      require(responses->is_array(), "{}: \"responses\" should be a list of texts", where);
-      Item item{prompt, list_of(*responses, "responses", where), {}};
-      if (const auto sources = row.find("sources"); sources != row.end() && sources->is_array())
-        item.sources = list_of(*sources, "sources", where);
-      require(item.sources.empty() || item.sources.size() == item.answers.size(), "{}: {} sources for {} answers",
-              where, item.sources.size(), item.answers.size());
-      out.items.push_back(std::move(item));
-      where_of.push_back(where);
-      return;
-    }
-    const auto [place, is_new] = places.emplace(prompt, out.items.size());
-    if (is_new) out.items.push_back({prompt, {}, {}}), where_of.push_back(where);
-    Item& item = out.items[place->second];
-    item.answers.push_back(text_of(row, answer_key(row), where));
-    if (row.contains("source")) item.sources.push_back(text_of(row, "source", where));
-  });
-  require(!out.items.empty(), "{}: has no rows", file.string());
+Samples make_samples(std::vector<Item> items, const std::vector<std::string>& where_of) {
+  Samples out{std::move(items), ""};
   std::string all;
   for (size_t i = 0; i < out.items.size(); ++i) {
     Item& item = out.items[i];
@@ -73,6 +51,33 @@ Samples read_samples(const fs::path& file) {
   }
   out.sha256 = rgm::sha256(all);
   return out;
+}
+
+Samples read_samples(const fs::path& file) {
+  std::vector<Item> items;
+  std::unordered_map<std::string, size_t> places;
+  std::vector<std::string> where_of;
+  each_row(file, "jsonl", false, [&](Json& row, const std::string& where) {
+    const std::string prompt = text_of(row, "prompt", where);
+    if (const auto responses = row.find("responses"); responses != row.end()) {
+      require(responses->is_array(), "{}: \"responses\" should be a list of texts", where);
+      Item item{prompt, list_of(*responses, "responses", where), {}};
+      if (const auto sources = row.find("sources"); sources != row.end() && sources->is_array())
+        item.sources = list_of(*sources, "sources", where);
+      require(item.sources.empty() || item.sources.size() == item.answers.size(), "{}: {} sources for {} answers",
+              where, item.sources.size(), item.answers.size());
+      items.push_back(std::move(item));
+      where_of.push_back(where);
+      return;
+    }
+    const auto [place, is_new] = places.emplace(prompt, items.size());
+    if (is_new) items.push_back({prompt, {}, {}}), where_of.push_back(where);
+    Item& item = items[place->second];
+    item.answers.push_back(text_of(row, answer_key(row), where));
+    if (row.contains("source")) item.sources.push_back(text_of(row, "source", where));
+  });
+  require(!items.empty(), "{}: has no rows", file.string());
+  return make_samples(std::move(items), where_of);
 }
 
 }  // namespace rgm::rank

@@ -22,5 +22,7 @@ struct Samples {
 // of one prompt are put together. `source` may say who wrote an answer. RGM_INVALID: file:line and what is wrong; a
 // prompt with one answer, or more than 26.
 Samples read_samples(const fs::path& file);
+// The same check for items that do not come from a file: `where_of` begins the message for each.
+Samples make_samples(std::vector<Item> items, const std::vector<std::string>& where_of);
 
 }  // namespace rgm::rank

@@ -30,7 +30,7 @@ Session::Session(const SessionOptions& options)
     : out_(options.out),
       blind_(options.blind),
       seed_(options.seed),
-      samples_(read_samples(options.samples)),
+      samples_(options.samples),
       store_(store_beside(options.out), samples_.sha256) {}
 
 std::vector<size_t> Session::shown(const std::string& rater, size_t index) const {
@@ -66,6 +66,12 @@ Json Session::item(const std::string& rater, size_t index) const {
           {"note", said ? said->note : ""},
           {"judged", said && !said->draft && !said->ranks.empty()},
           {"skipped", said && !said->draft && said->ranks.empty()}};
+}
+
+std::optional<std::string> Session::finished() const {
+  for (const std::string& rater : store_.raters())
+    if (!next(rater)) return rater;
+  return std::nullopt;
 }
 
 std::optional<size_t> Session::next(const std::string& rater) const {

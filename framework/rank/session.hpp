@@ -10,7 +10,8 @@
 namespace rgm::rank {
 
 struct SessionOptions {
-  fs::path samples, out;
+  Samples samples;
+  fs::path out;
   bool blind = false;  // answers in an order of the rater's own, without their sources
   uint64_t seed = 0;
 };
@@ -20,6 +21,8 @@ class Session {
   explicit Session(const SessionOptions& options);
   size_t count() const { return samples_.items.size(); }
   const fs::path& out() const { return out_; }
+  // Who has judged or skipped everything, the first such; nothing while nobody has.
+  std::optional<std::string> finished() const;
 
   // Places of the answers in the order in which a rater sees them.
   std::vector<size_t> shown(const std::string& rater, size_t item) const;

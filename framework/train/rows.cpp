@@ -106,7 +106,13 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
     rgm_experience out{};
     out.struct_size = sizeof out;
     const RandomScope random({train.seed, uint64_t(done), 0, 0});
-    call_plugin(setup.strategy_name, "rollout", [&] { return setup.strategy->rollout(self, &train, &prompts, &out); });
+    try {
+      call_plugin(setup.strategy_name, "rollout",
+                  [&] { return setup.strategy->rollout(self, &train, &prompts, &out); });
+    } catch (const Error&) {
+      if (!train.interruption.empty()) throw Interrupted(train.interruption);
+      throw;
+    }
     std::string text;
     if (out.batch)
       for (int64_t e = 0; e < out.batch->examples; ++e, ++rows)

@@ -75,8 +75,13 @@ struct rgm_train {
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;
-  const std::map<std::string, std::unique_ptr<rgm::Source>>* sources = nullptr;  // of the stage, by the pipeline's names
-  int64_t rollout = 0;  // how many rollouts came before: keys generation
+  const std::map<std::string, std::unique_ptr<rgm::Source>>* sources =
+      nullptr;  // of the stage, by the pipeline's names
+  std::string main_source;
+  rgm::fs::path folder;          // of the stage
+  std::shared_ptr<void> people;  // who was asked, and what they said: host/person.cpp
+  std::string interruption;      // what a call that waited says of it: a plug-in in between cannot pass on what it is
+  int64_t rollout = 0;           // how many rollouts came before: keys generation
 
   // Walks over the batches that totals are taken over: a step's micro-batches, or all of the held-out data, which is
   // drawn again for that and never in memory at once.

@@ -50,6 +50,8 @@ void make_roles(TrainSetup& setup) {
 TrainResult train(TrainSetup& setup) {
   rgm_train& session = *setup.train;
   session.sources = &setup.sources;
+  session.main_source = setup.main_source;
+  session.folder = setup.folder;
   // What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
   if (const std::string& prompt = setup.settings.sample_prompt; !prompt.empty() && setup.strategy->loss)
     require(!session.policy->tokenizer()->encode(prompt).empty(), "{}: sample: the prompt has no tokens",

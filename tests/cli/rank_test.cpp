@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <regex>
+#include <set>
 
 #include "cli/browser.hpp"
 #include "cli/tiny_run.hpp"
@@ -195,6 +196,64 @@ TEST_F(RankBrowser, TheAddressIsGoodOnce) {
   browser_->call("Network.clearBrowserCookies");
   browser_->go(address);
   ASSERT_TRUE(browser_->wait_for("document.body?.textContent.includes('good once')"));
+}
+
+// A run that waits for a person, is interrupted, goes on, and learns from what was said.
+TEST_F(RankBrowser, APipelineWaitsForAPerson) {
+  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n{\"prompt\": \"the dog\"}\n");
+  write("p.yaml",
+        tiny(20) +
+            "  - name: answers\n    strategy: {sample: {answers: 3, max_tokens: 5, temperature: 2}}\n    model: {from: "
+            "base}\n"
+            "    data: {prompts: {jsonl: prompts.jsonl}}\n"
+            "  - name: ranks\n    strategy: {rank: {ask: web}}\n    model: {from: base}\n"
+            "    data: {samples: {from: answers, columns: &answer {completion: {prompt: prompt, answer: text}}}}\n"
+            "    batch: 1\n"
+            "  - name: judge\n    strategy: reward_modeling\n    reward: ranking\n    model: {from: base}\n"
+            "    data: {train: {from: ranks, columns: *answer}}\n    steps: 2\n");
+  const auto waits = [&] {
+    server_ = start("out");
+    std::smatch found;
+    std::string said;
+    do {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      said = fs::exists(folder_ / "err.log") ? read_file(folder_ / "err.log") : "";
+    } while (!std::regex_search(said, found, std::regex("http://127[^\\s]+")) &&
+             ::waitpid(server_, nullptr, WNOHANG) == 0);
+    return std::regex_search(said, found, std::regex("http://127[^\\s]+")) ? found[0].str() : said;
+  };
+  const auto begin = [&](const std::string& prompt) {
+    EXPECT_TRUE(browser_->wait_for("document.querySelector('#ask-name')?.open"));
+    browser_->evaluate("document.querySelector('#name').value = 'Ada'");
+    browser_->key("Enter", "\r");
+    EXPECT_TRUE(is_at(prompt));
+  };
+  browser_->go(waits());
+  begin("the cat");
+  browser_->key("ArrowDown");
+  browser_->key("=", "=");
+  ASSERT_TRUE(browser_->wait_for("document.querySelectorAll('li.tied').length === 1"));
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(is_at("the dog"));
+  EXPECT_EQ(stop(SIGINT), 130);
+  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("interrupted while people rank"));
+
+  browser_->go(waits());
+  begin("the dog");
+  browser_->key("Enter", "\r");
+  int status = 0;
+  ::waitpid(server_, &status, 0);
+  server_ = -1;
+  ASSERT_EQ(WEXITSTATUS(status), 0) << read_file(folder_ / "err.log");
+  std::ifstream file(folder_ / "out/ranks/rows.jsonl");
+  std::multiset<int> ranks;
+  for (std::string line; std::getline(file, line);) {
+    const auto row = nlohmann::json::parse(line);
+    EXPECT_EQ(row["rater"], "Ada");
+    if (row["prompt"] == "the cat") ranks.insert(row["rank"].get<int>());
+  }
+  EXPECT_EQ(ranks, (std::multiset<int>{1, 1, 3}));
+  EXPECT_EQ(json("out/judge/stage.json")["status"], "done");
 }
 
 }  // namespace

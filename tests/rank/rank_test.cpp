@@ -66,7 +66,7 @@ class RankTest : public testing::Test {
   ~RankTest() override { fs::remove_all(folder_); }
   void write(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
   SessionOptions options(bool blind = false) const {
-    return {folder_ / "samples.jsonl", folder_ / "out.jsonl", blind, 1};
+    return {read_samples(folder_ / "samples.jsonl"), folder_ / "out.jsonl", blind, 1};
   }
   std::string out() const { return read_file(folder_ / "out.jsonl"); }
   fs::path folder_;

@@ -1,7 +1,8 @@
-// rank.cpp - orders the answers to each prompt. `ask: reward` asks the stage's rewards, and `rater` says `simulated`:
-// no person ranked them. Answers whose scores are within `tie` of the one before them have its rank. Rows are
-//   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `score`, `rater`, and `desirable`: 1
-//             where it scored above the mean of its prompt's answers. For `ranking` and `kto`
+// rank.cpp - orders the answers to each prompt. `ask: web` waits for a person, who orders them on a page, ties and
+// skips included. `ask: reward` asks the stage's rewards, and `rater` says `simulated`: no person ranked them; answers
+// whose scores are within `tie` of the one before them have its rank. Rows are
+//   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `rater`, `desirable`: 1 where it is
+//             better than the mean of its prompt's answers, and `score`, where there is one. For `ranking` and `kto`
 //   pairs     the best and the last answer of each prompt as `prompt`, `chosen`, `rejected`, `rater`, but of prompts
 //   whose
 //             answers all tie. For `dpo`, `orpo` and `pairwise`
@@ -11,7 +12,7 @@
 using namespace regimen;
 
 struct RankOptions {
-  static constexpr const char* whom[] = {"reward", nullptr};
+  static constexpr const char* whom[] = {"reward", "web", nullptr};
   static constexpr const char* forms[] = {"answers", "pairs", nullptr};
 
   std::string_view ask = "reward", rows = "answers", rater = "simulated";
@@ -33,51 +34,90 @@ class Rank {
   explicit Rank(const Options& o) : o_(o) {}
 
   Experience rollout(const Train& train, const Batch& batch) const {
-    const std::vector<float> scores = read(train.score(batch));
-    Prompts prompts;
-    for (size_t e = 0; e < scores.size(); ++e) {
-      require(scores[e] == scores[e], "rank: an answer cannot be scored, so it has no rank");
-      prompts[batch.text("prompt", int64_t(e))].push_back(e);
+    const std::vector<float> scores = o_.ask == "web" ? std::vector<float>() : read<float>(train.score(batch));
+    std::vector<Answer> answers;
+    std::string_view rater = o_.rater;
+    if (o_.ask == "web") {
+      const auto [ranks, who] = train.ask_person(batch);
+      rater = who;
+      for (const int32_t rank : read<int32_t>(ranks)) answers.push_back({-float(rank), rank});
+    } else {
+      for (const float score : scores) {
+        require(score == score, "rank: an answer cannot be scored, so it has no rank");
+        answers.push_back({score, 0});
+      }
     }
-    for (auto& [prompt, order] : prompts)
-      std::ranges::sort(order,
-                        [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
-    return {o_.rows == "pairs" ? pairs(train, batch, scores, prompts) : answers(batch, scores, prompts)};
+    Prompts prompts;
+    for (size_t e = 0; e < answers.size(); ++e)
+      if (o_.ask == "reward" || answers[e].rank > 0) prompts[batch.text("prompt", int64_t(e))].push_back(e);
+    for (auto& [prompt, order] : prompts) {
+      std::ranges::sort(order, [&](size_t a, size_t b) {
+        return answers[a].worth != answers[b].worth ? answers[a].worth > answers[b].worth : a < b;
+      });
+      for (size_t i = 0; i < order.size(); ++i) {
+        const bool tied = i > 0 && double(answers[order[i - 1]].worth) - double(answers[order[i]].worth) <= o_.tie;
+        answers[order[i]].rank = tied ? answers[order[i - 1]].rank : int32_t(i + 1);
+      }
+    }
+    return {o_.rows == "pairs" ? pairs(train, batch, answers, prompts, rater)
+                               : ranked(train, batch, answers, prompts, rater, scores)};
   }
 
  private:
+  struct Answer {
+    float worth;   // the more the better
+    int32_t rank;  // 1 the best
+  };
   using Prompts = std::map<std::string_view, std::vector<size_t>>;  // the places of each one's answers, best first
 
-  Batch answers(const Batch& batch, const std::vector<float>& scores, const Prompts& prompts) const {
-    std::vector<float> ranks(scores.size()), groups(scores.size()), desirable(scores.size());
+  Batch ranked(const Train& train, const Batch& batch, const std::vector<Answer>& answers, const Prompts& prompts,
+               std::string_view rater, const std::vector<float>& scores) const {
+    std::vector<float> ranks(answers.size()), groups(answers.size()), desirable(answers.size());
+    size_t count = 0;
     for (const auto& [prompt, order] : prompts) {
       double mean = 0;
-      for (const size_t e : order) mean += double(scores[e]) / double(order.size());
-      for (size_t i = 0; i < order.size(); ++i) {
-        const size_t e = order[i];
-        const bool tied = i > 0 && double(scores[order[i - 1]]) - double(scores[e]) <= o_.tie;
-        ranks[e] = tied ? ranks[order[i - 1]] : float(i + 1);
+      for (const size_t e : order) mean += double(answers[e].worth) / double(order.size());
+      for (const size_t e : order) {
+        ranks[e] = float(answers[e].rank);
         groups[e] = name(prompt);
-        desirable[e] = double(scores[e]) > mean;
+        desirable[e] = double(answers[e].worth) > mean;
       }
+      count += order.size();
     }
-    const auto count = int64_t(scores.size());
+    if (count == answers.size()) return with(batch, ranks, groups, desirable, rater, scores);
+    // A person skipped some.
+    const Batch out = train.batch();
+    size_t row = 0;
+    for (size_t e = 0; e < answers.size(); ++e) {
+      if (ranks[e] == 0) continue;
+      out.set("prompt", int64_t(row), batch.text("prompt", int64_t(e)));
+      out.set("text", int64_t(row), batch.text("text", int64_t(e)));
+      ranks[row] = ranks[e], groups[row] = groups[e], desirable[row++] = desirable[e];
+    }
+    for (auto* values : {&ranks, &groups, &desirable}) values->resize(row);
+    return row == 0 ? out : with(out, ranks, groups, desirable, rater, {});
+  }
+
+  static Batch with(const Batch& batch, const std::vector<float>& ranks, const std::vector<float>& groups,
+                    const std::vector<float>& desirable, std::string_view rater, const std::vector<float>& scores) {
+    const auto count = int64_t(ranks.size());
     for (const auto& [key, values] : {std::pair{"rank", &ranks}, {"group", &groups}, {"desirable", &desirable}})
       batch.set(key, cast(write(*values, {count}), RGM_I32));
-    batch.set("score", write(scores, {count}));
-    for (int64_t e = 0; e < count; ++e) batch.set("rater", e, o_.rater);
+    if (!scores.empty()) batch.set("score", write(scores, {count}));
+    for (int64_t e = 0; e < count; ++e) batch.set("rater", e, rater);
     return batch;
   }
 
-  Batch pairs(const Train& train, const Batch& batch, const std::vector<float>& scores, const Prompts& prompts) const {
+  Batch pairs(const Train& train, const Batch& batch, const std::vector<Answer>& answers, const Prompts& prompts,
+              std::string_view rater) const {
     const Batch out = train.batch();
     int64_t row = 0;
     for (const auto& [prompt, order] : prompts) {
-      if (double(scores[order.front()]) - double(scores[order.back()]) <= o_.tie) continue;
+      if (double(answers[order.front()].worth) - double(answers[order.back()].worth) <= o_.tie) continue;
       out.set("prompt", row, prompt);
       out.set("chosen", row, batch.text("text", int64_t(order.front())));
       out.set("rejected", row, batch.text("text", int64_t(order.back())));
-      out.set("rater", row++, o_.rater);
+      out.set("rater", row++, rater);
     }
     return out;
   }

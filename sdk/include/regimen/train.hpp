@@ -121,6 +121,13 @@ class Train {
     check(status);
     return Tensor::adopt(out);
   }
+  // Ranks (E) of answers by a person, and who that was; waits.
+  std::pair<Tensor, std::string_view> ask_person(const Batch& batch) const {
+    rgm_tensor* ranks = nullptr;
+    rgm_str rater{};
+    check(host->train->ask_person(train_, batch.get(), &ranks, &rater));
+    return {Tensor::adopt(ranks), view(rater)};
+  }
   // Examples of another source of the data, the same at every call. Nothing where the stage has no such source.
   std::optional<Batch> draw(const char* source, int64_t count) const {
     rgm_batch* out = nullptr;
