@@ -124,7 +124,7 @@ class ColumnSource final : public Source {
 
   // Every column of the first row that nobody asked for by name, as text.
   void take_all(const json& row) {
-    for (const auto& [name, value] : row.items())
+    for (const std::string& name : names_of(row))
       if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
         columns_.push_back(
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -81,7 +80,8 @@ ModelConfig read(const Members& m) {
   c.vocabulary = m.size("vocab_size");
   c.kv_heads = c.head_dim = c.hidden = 0;
   // Where several are kept in one place, the first of the table counts.
-  for (const ConfigKey& key : c.family->keys | std::views::reverse) read_key(m, key, c);
+  const std::span<const ConfigKey> keys = c.family->keys;
+  for (size_t i = keys.size(); i-- > 0;) read_key(m, keys[i], c);
   if (c.kv_heads == 0) c.kv_heads = c.heads;
   if (c.head_dim == 0) c.head_dim = c.channels / c.heads;
   if (c.hidden == 0) c.hidden = 4 * c.channels;
