@@ -7,8 +7,8 @@ namespace rgm {
 
 // From now on; once, before any other thread is made. `what_follows` is said at the first one.
 void catch_interrupts(std::string_view what_follows = "this step is finished and a checkpoint written");
-bool interrupted();       // has one come?
-int interrupt_status();   // 130: interrupted, with a checkpoint written
+bool interrupted();      // has one come?
+int interrupt_status();  // 130: interrupted, with a checkpoint written
 
 // Thrown when a run has stopped because of one.
 class Interrupted : public std::runtime_error {

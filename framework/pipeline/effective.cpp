@@ -108,6 +108,7 @@ nlohmann::json effective(const Stage& s) {
   out["weights"] = s.weights;
   out["recompute"] = s.recompute;
   out["checkpoint"] = checkpoint(s);
+  for (const auto& [name, least] : s.demands) out["demand"][name] = least;
   if (trains(s)) {
     out["optimizer"] = of(s.optimizer);
     out["schedule"] = of(s.schedule);

@@ -95,7 +95,9 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
   // The bits depend on all of these.
-  nlohmann::json all = {{"configuration", without_places(stage.effective, stage)},
+  nlohmann::json configuration = without_places(stage.effective, stage);
+  configuration.erase("demand");  // asked of the result, which it does not change
+  nlohmann::json all = {{"configuration", configuration},
                         {"hashes", nlohmann::json(out)},
                         {"seed", around.pipeline.seed},
                         {"stage", index},

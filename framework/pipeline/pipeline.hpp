@@ -62,7 +62,8 @@ struct Stage : TrainSettings {
   std::vector<std::string> trainable_names;
   std::string precision = "float32", weights = "float32";
   bool recompute = false;
-  nlohmann::json effective;  // every value in force, as `plan` prints it and stage.json keeps it
+  std::map<std::string, double> demands;  // of its result, before anything behind it is run: at least so much
+  nlohmann::json effective;               // every value in force, as `plan` prints it and stage.json keeps it
 };
 
 struct Pipeline {

@@ -133,6 +133,12 @@ void read_sample(const Yaml& given, Stage& out) {
   map.finish();
 }
 
+void read_demands(const Yaml& given, Stage& out) {
+  YamlMap map(given, "demand");
+  for (const YamlMap::Item& item : map.items())
+    if (const auto least = item.value.number({})) out.demands[item.name] = *least;
+}
+
 YAML::Node node_of(const rgm_value& v) {
   const auto text = [](rgm_str s) { return std::string(s.data, s.size); };
   YAML::Node list(YAML::NodeType::Sequence);
@@ -168,6 +174,7 @@ void read_settings(YamlMap& stage, Stage& out) {
     if (given->boolean().value_or(false))
       given->problem("\"recompute\" should be false, the one value that this version has, came \"true\"");
   if (const auto given = stage.find("sample")) read_sample(*given, out);
+  if (const auto given = stage.find("demand")) read_demands(*given, out);
 }
 
 void apply_defaults(Reader&, const Yaml& place, Stage& out) {

@@ -2,6 +2,7 @@
 #include "pipeline/run.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -21,6 +22,38 @@ void check_only(const Pipeline& pipeline, const std::string& only) {
   for (const Stage& stage : pipeline.stages) names.push_back(stage.name);
   if (only.empty() || std::count(names.begin(), names.end(), only)) return;
   invalid("there is no stage \"{}\"{}; the stages are: {}", only, did_you_mean(only, names), join(names));
+}
+
+// "report_card.accuracy" in the result; nothing where there is no such number.
+std::optional<double> number_in(const Record& result, const std::string& path) {
+  const Record* at = &result;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    const auto found = at->is_object() ? at->find(path.substr(begin, end - begin)) : at->end();
+    if (!at->is_object() || found == at->end()) return std::nullopt;
+    at = &*found;
+    begin = end + 1;
+  }
+  return at->is_number() ? std::optional(at->get<double>()) : std::nullopt;
+}
+
+// What later stages build on has to be good enough.
+void check_demands(const Stage& stage, const fs::path& folder) {
+  if (stage.demands.empty()) return;
+  const Record record = read_record(folder / "stage.json"), result = record.value("result", Record::object());
+  for (const auto& [name, least] : stage.demands) {
+    const auto value = number_in(result, name);
+    if (!value) {
+      std::vector<std::string> names;
+      for (const auto& [key, item] : result.items())
+        if (item.is_number()) names.push_back(key);
+      invalid("stage {}: its result has no number \"{}\", of which at least {:g} is demanded{}; there are {}",
+              stage.name, name, least, did_you_mean(name, names), join(names));
+    }
+    if (*value < least)
+      failure("stage {}: {} is {:g}, and at least {:g} is demanded: nothing behind it is run. What it made lies in {}",
+              stage.name, name, *value, least, folder.string());
+  }
 }
 
 }  // namespace
@@ -46,15 +79,19 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
     const Record before = read_record(folder / stage.name / "stage.json");
     if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
       log::info("stage {}: unchanged, not run again", stage.name);
+      check_demands(stage, folder / stage.name);
       continue;
     }
     try {
       run_stage(stage, i, around, hashes, options.force);
     } catch (...) {  // what there is so far can be looked at
-      write_report(folder);
+      try {
+        write_report(folder);
+      } catch (const std::exception&) {}  // a full disk is told by what met it first
       throw;
     }
     write_report(folder);
+    check_demands(stage, folder / stage.name);
   }
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));

@@ -38,6 +38,7 @@ stages:
     checkpoint: {every: 1}
     trainable: {last: 1}
     sample: {prompt: a}
+    demand: {accuracy: 0.5}
   - {name: b, model: {from: none}, teacher: {from: none}, optimizer: {sgd: {}}, schedule: {linear: {}}}
   - {name: c, critic: {from: none}, data: {train: {from: none}}, schedule: {cosine: {}}}
   - {name: d, model: {family: gpt2, head: none}, tokenizer: none, optimizer: none, schedule: none}
@@ -227,6 +228,7 @@ class Schema {
         return {{"anyOf", {{{"enum", {"all", "head", "adapter"}}}, map}}};
       }
       if (key == "name") return {{"type", {"string", "integer"}}, {"pattern", "^[a-z0-9_-]{1,64}$"}};
+      if (key == "demand") return {{"type", "object"}, {"additionalProperties", {{"type", "number"}}}};
       if (key == "recompute") return {{"enum", {false, "no", "off"}}};
       if (heard_.maps.contains(key)) return map_of(key);  // evaluate, log, checkpoint, sample
     }

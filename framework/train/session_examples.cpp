@@ -29,17 +29,16 @@ void set_tokens(const rgm_train& train, Batch& batch, const std::string& column,
   for (size_t i = 0; i < prompts.size(); ++i) {
     TokenExample& e = examples.emplace_back();
     e.ids = tokenizer.encode(view(prompts[i]));
+    const std::vector<int32_t> answer = answers.empty() ? std::vector<int32_t>() : tokenizer.encode(view(answers[i]));
+    const int64_t room = train.context - static_cast<int64_t>(answer.size());
+    require(room > 0, "{}: an answer of {} tokens does not fit into the context of {}", train.stage, answer.size(),
+            train.context);
+    if (static_cast<int64_t>(e.ids.size()) > room) e.ids.erase(e.ids.begin(), e.ids.end() - room);
     e.weights.assign(e.ids.size(), answers.empty() ? 1.0F : 0.0F);
-    if (!answers.empty()) {
-      const std::vector<int32_t> answer = tokenizer.encode(view(answers[i]));
-      e.ids.insert(e.ids.end(), answer.begin(), answer.end());
-      e.weights.resize(e.ids.size(), 1);
-    }
-    const std::string text(view(prompts[i]).substr(0, 60));
-    require(!e.ids.empty(), "{}: a text without tokens cannot be read: \"{}\"", train.stage, text);
-    require(static_cast<int64_t>(e.ids.size()) <= train.context,
-            "{}: a text of {} tokens does not fit into the context of {}: \"{} …\"", train.stage, e.ids.size(),
-            train.context, text);
+    e.ids.insert(e.ids.end(), answer.begin(), answer.end());
+    e.weights.resize(e.ids.size(), 1);
+    require(!e.ids.empty(), "{}: a text without tokens cannot be read: \"{}\"", train.stage,
+            view(prompts[i]).substr(0, 60));
   }
   batch.examples = static_cast<int64_t>(prompts.size());
   batch.columns.insert_or_assign(column, pack(examples, train.context));

@@ -18,7 +18,14 @@ inline nlohmann::json json_of(const YAML::Node& node) {
   if (node.IsNull()) return out;
   if (node.IsMap()) {
     out = nlohmann::json::object();
-    for (const auto& pair : node) out[pair.first.Scalar()] = json_of(pair.second);
+    for (const auto& pair : node)
+      if (pair.first.Scalar() != "<<") out[pair.first.Scalar()] = json_of(pair.second);
+    for (const auto& pair : node)  // an editor knows merge keys, too
+      if (pair.first.Scalar() == "<<") {
+        const nlohmann::json merged = json_of(pair.second);
+        for (const auto& [key, value] : merged.items())
+          if (!out.contains(key)) out[key] = value;
+      }
   } else if (node.IsSequence()) {
     out = nlohmann::json::array();
     for (const YAML::Node& one : node) out.push_back(json_of(one));

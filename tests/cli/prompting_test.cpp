@@ -147,6 +147,15 @@ TEST_F(PromptingTest, ShotsThatDoNotFitAreLeftOutFromTheFront) {
   EXPECT_EQ(result()["shots_left_out"], 2);
 }
 
+// "a " and the word, " is": of 16 characters 3 are the answer's, so the question's last 13 are read.
+TEST_F(PromptingTest, AQuestionThatDoesNotFitLosesItsBeginning) {
+  write("asked.tsv", "the cat and the dog\tpet\ncat\tthing\n");
+  const Said said = ask("");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(result()["questions_cut"], 0.5);
+  EXPECT_NEAR(rows()[0]["score pet"], log_probability("nd the dog is me", 3), 1e-4);
+}
+
 TEST_F(PromptingTest, NothingIsTrained) {
   const Said said = ask("");
   ASSERT_EQ(said.status, 0) << said.err;

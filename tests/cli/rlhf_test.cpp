@@ -163,6 +163,28 @@ TEST_F(RlhfTest, RanksThatDoNotMatchTheAnswersAreToldWithTheirRow) {
   EXPECT_EQ(result("judge")["loss"], 0);
 }
 
+// A reward model that learned nothing shall not teach anybody.
+TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
+  write("p.yaml",
+        with("  - name: judge\n    strategy: reward_modeling\n    reward: {regression: {loss: logistic}}\n"
+             "    model: {from: base}\n    batch: 6\n    steps: 1\n    demand: {accuracy: 1.5}\n"
+             "    data: {train: {tsv: rated.tsv, columns: {completion: 0, value: 1}}, validation: {split: 0.5}}\n" +
+             ppo("", "    reward: {from: judge}\n    steps: 1\n")));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, testing::ContainsRegex("stage judge: accuracy is [0-9.]+, and at least 1.5 is demanded"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/ppo"));
+  const Said again = regimen("run p.yaml");
+  EXPECT_EQ(again.status, 1) << "what was made before is held to it, too";
+  EXPECT_THAT(again.err, HasSubstr("stage judge: unchanged"));
+  const Said near = regimen("run p.yaml --set 'stages.judge.demand={acuracy: 0}'");
+  EXPECT_EQ(near.status, 2);
+  EXPECT_THAT(near.err, HasSubstr("did you mean \"accuracy\"?"));
+  const Said less = regimen("run p.yaml --set 'stages.judge.demand={accuracy: 0}'");
+  EXPECT_EQ(less.status, 0) << less.err;
+  EXPECT_THAT(less.err, HasSubstr("stage judge: unchanged"));
+}
+
 TEST_F(RlhfTest, APromptWithoutRoomForAnAnswerIsTold) {
   write("prompts.jsonl", R"({"prompt": "the cat sat on the mat and the dog ran"})"
                          "\n");

@@ -29,7 +29,7 @@ TEST_F(YamlProblems, SetOfAnUnknownKey) {
             "--set stages.base.stepz=3: unknown key \"stepz\" in a stage; did you mean \"steps\"?\n"
             "--set stages.base.foo.bar=3: unknown key \"foo\" in a stage; it has: name, strategy, adapter, reward, "
             "optimizer, schedule, steps, epochs, batch, micro_batch, clip, evaluate, log, checkpoint, keep, trainable, "
-            "precision, weights, recompute, sample, model, tokenizer, data");
+            "precision, weights, recompute, sample, demand, model, tokenizer, data");
 }
 
 TEST_F(YamlProblems, SetOfBrokenYaml) {

@@ -63,11 +63,13 @@ class Prompting {
     const Shots shots = shots_of(train);
     const rgm_model_info model = train.model("policy").info();
     std::vector<Asked> rows;
-    double dropped = 0;
+    double dropped = 0, cut = 0;
     for (int64_t e = 0; e < batch.examples(); ++e) {
       rows.push_back(ask(batch, e, shots, model));
       dropped += double(rows.back().dropped);
+      cut += rows.back().cut;
     }
+    train.metric("questions_cut", full({}, cut), full({}, double(rows.size())));
     if (!shots.empty()) train.metric("shots_left_out", full({}, dropped), full({}, double(rows.size())));
     return {o_.score == "generate" ? generated(train, rows) : scored(train, rows)};
   }
@@ -100,7 +102,8 @@ class Prompting {
   using Shots = std::vector<std::string>;  // with their labels, as they are shown
   struct Asked {
     std::string prompt, empty, label;  // `empty`: the prompt with empty columns
-    size_t dropped = 0;
+    size_t dropped = 0;                // shots
+    bool cut = false;                  // the question alone is too long, and loses its beginning
   };
 
   static std::string quoted(const std::string& text) {
@@ -164,7 +167,8 @@ class Prompting {
       out.prompt = before + question;
       out.empty = before + template_.question([](const std::string&) { return std::string(); });
       const bool fits = tokenize(model.tokenizer, out.prompt).count() + answer <= model.context;
-      if (fits || out.dropped == shots.size()) return out;  // what is too long without any, the host names
+      out.cut = !fits;
+      if (fits || out.dropped == shots.size()) return out;
     }
   }
 
