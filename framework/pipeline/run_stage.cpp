@@ -9,6 +9,7 @@
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "data/content_hash.hpp"
+#include "pipeline/adapter_guard.hpp"
 #include "pipeline/memory_check.hpp"
 #include "pipeline/open_adapter.hpp"
 
@@ -149,6 +150,8 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   // A head of its own is no part of the base.
   const auto base = [&] { return opened.model->parameters().sha256("score.weight"); };
   const std::string base_before = base();
+  Adapters* const adapters = opened.setup.strategy->loss ? opened.adapters.get() : nullptr;
+  const auto adapters_before = hashes_of(adapters);
   TrainResult trained;
   try {
     trained = train(opened.setup);
@@ -173,6 +176,11 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   record["model"]["trained_parameters"] = opened.trained_parameters();
   result["trained_parameters"] = opened.trained_parameters();
   result["base_unchanged"] = !base_changed;
+  for (const std::string& id : unchanged(adapters_before, hashes_of(adapters))) {
+    result["adapter_unchanged"].push_back(id);
+    log::warning("stage {}: the adapter \"{}\" did not change at all: look at its sites and the learning rate",
+                 stage.name, id);
+  }
   if (!opened.setup.strategy->loss) {
     result["weights_sha256_before"] = base_before;
     result["weights_sha256_after"] = base_after;

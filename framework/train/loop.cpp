@@ -114,6 +114,12 @@ void Loop::log_step() {
   const double norm = item(norm_);
   if (!std::isfinite(last_loss_)) not_finite("the loss");
   if (!std::isfinite(norm)) not_finite("the gradient");
+  if (norm == 0 && !warned_of_zero_) {
+    warned_of_zero_ = true;
+    log::end_progress();
+    log::warning("{}: at step {} the gradient is exactly zero: the loss does not depend on what is trained",
+                 train_.stage, step_);
+  }
   progress_->step({step_, tokens_, last_loss_, rate(), norm, train_seconds_}, train_.read_metrics());
   logged_at_ = step_;
 }

@@ -52,6 +52,7 @@ class Loop {
   int64_t logged_at_ = 0, evaluated_at_ = 0;
   Tensor loss_, norm_;
   double last_loss_ = NAN;
+  bool warned_of_zero_ = false;
   std::map<std::string, double> evaluated_;       // the last of every number
   std::map<std::string, double> best_evaluated_;  // those of the step that is kept, with keep: best
   double best_ = INFINITY;

@@ -50,6 +50,16 @@ TEST_F(AdapterTest, ItsHeadTravelsWithIt) {
   EXPECT_EQ(evaluated("--model runs/tiny/base --adapter runs/tiny/tuned")["accuracy"], 1.0);
 }
 
+TEST_F(AdapterTest, OneThatDoesNotChangeIsTold) {
+  std::string still = stage("still", "base", "    steps: 3\n    adapter: {lora: {rank: 2}}\n    trainable: adapter\n");
+  still.replace(still.find("1e-2"), 4, "1e-50");
+  write("p.yaml", tiny(5, still));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("the adapter \"lora\" did not change at all"));
+  EXPECT_EQ(result("still")["adapter_unchanged"], nlohmann::json({"lora"}));
+}
+
 TEST_F(AdapterTest, ALaterStageGoesOnWithIt) {
   write("p.yaml", tiny(20, stage("tuned", "base", "    steps: 60\n    adapter: {lora: {rank: 4, alpha: 8}}\n") +
                                "  - name: more\n    strategy: finetune\n    batch: 8\n    steps: 1\n"
