@@ -31,6 +31,7 @@ class RankCommand : public TinyRun {
 
   // Starts the server and answers its address.
   std::string serve(const std::vector<std::string>& more = {}) {
+    fs::remove(folder_ / "rank.log");  // the address of an earlier one is in it
     server_ = ::fork();
     if (server_ == 0) {
       const int log = ::open((folder_ / "rank.log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -212,6 +213,7 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
             "  - name: judge\n    strategy: reward_modeling\n    reward: ranking\n    model: {from: base}\n"
             "    data: {train: {from: ranks, columns: *answer}}\n    steps: 2\n");
   const auto waits = [&] {
+    fs::remove(folder_ / "err.log");
     server_ = start("out");
     std::smatch found;
     std::string said;
