@@ -85,6 +85,19 @@ class TextSource final : public Source {
   std::string sha256_;
 };
 
+// The id that all of the text's tokens have; -1 where two differ, which is seldom far from the start.
+int32_t only_token(const TokenFile& ids) {
+  std::vector<int32_t> piece(static_cast<size_t>(std::min<int64_t>(ids.count(), 4096)));
+  int32_t first = -1;
+  for (int64_t at = 0; at < ids.count(); at += static_cast<int64_t>(piece.size())) {
+    const int64_t n = std::min<int64_t>(ids.count() - at, static_cast<int64_t>(piece.size()));
+    ids.copy(at, n, piece.data());
+    if (first < 0) first = piece[0];
+    if (!std::all_of(piece.begin(), piece.begin() + n, [&](int32_t id) { return id == first; })) return -1;
+  }
+  return first;
+}
+
 }  // namespace
 
 std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
@@ -112,6 +125,12 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
               ? fmt::format(" in the share from {:g} to {:g} that is used here", spec.split_begin, spec.split_end)
               : "",
           options.context, options.context + 1);
+  if (const int32_t id = only_token(ids); id >= 0)
+    throw Error(
+        RGM_INVALID,
+        fmt::format("{}: all of its {} tokens are \"{}\", which leaves nothing to learn; is this the "
+                    "text that was meant?",
+                    name, count_for_people(static_cast<uint64_t>(ids.count())), tokenizer->decode(std::span(&id, 1))));
   std::string sum = sha256(fmt::format("text {} {} {}", content, spec.split_begin, spec.split_end));
   return std::make_unique<TextSource>(wish.name, std::move(ids), begin, end, context, std::move(sum));
 }

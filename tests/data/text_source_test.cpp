@@ -150,6 +150,12 @@ TEST_F(TextSourceTest, TooLittleTextSaysHowMuchIsThere) {
   EXPECT_THAT(refusal({folder / "absent.txt"}, 4), HasSubstr("absent.txt"));
 }
 
+TEST_F(TextSourceTest, OneRepeatedTokenLeavesNothingToLearn) {
+  EXPECT_THAT(refusal({write("r.txt", std::string(9000, 'x'))}, 4),
+              HasSubstr("all of its 9,000 tokens are \"x\", which leaves nothing to learn"));
+  EXPECT_EQ(refusal({write("d.txt", std::string(9000, 'x') + "y")}, 4), "opened");
+}
+
 TEST_F(TextSourceTest, BrokenTextIsNamedWithItsPlace) {
   EXPECT_THAT(refusal({write("b.txt", "good \xff bad")}, 4), HasSubstr("b.txt: is not UTF-8 at byte 5"));
   EXPECT_THAT(refusal({write("c.txt", "cut \xe2\x82")}, 4), HasSubstr("byte 4"));
