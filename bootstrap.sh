@@ -9,9 +9,10 @@ umask 022  # a plug-in that others may write is refused
 packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options-dev libboost-filesystem-dev
           libboost-system-dev libdnnl-dev libyaml-cpp-dev nlohmann-json3-dev libpcre2-dev libfmt-dev libssl-dev
           libutf8proc-dev libsqlite3-dev libgtest-dev libgmock-dev)
-# For the tests that build plug-ins with another compiler and library, for the format check, for the comparison of the
-# contract with what was recorded of it, and for a page that is looked at in a browser.
-test_packages=(clang-14 libc++-14-dev libc++abi-14-dev clang-format-14 abigail-tools chromium)
+# For the tests that build plug-ins with another compiler and library, for sanitizers and fuzzing, for the format check,
+# for the comparison of the contract with what was recorded of it, and for a page that is looked at in a browser.
+test_packages=(clang-14 libc++-14-dev libc++abi-14-dev libclang-rt-14-dev libomp-14-dev llvm-14 clang-format-14
+               abigail-tools chromium)
 
 say() { echo "bootstrap: $*" >&2; }
 

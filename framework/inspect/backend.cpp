@@ -121,7 +121,8 @@ void nonsense_step(Opened& opened, const std::string& id) {
       {"reduce", [&] { return kernels.reduce(queue, unknown, 1, &x, &one); }},
       {"random", [&] { return kernels.random(queue, &key, unknown, &y); }}};
   Refusals seen;
-  for (const auto& [name, call] : calls) {
+  for (const auto& [name, make] : calls) {
+    const auto& call = make;  // clang 14 captures no structured binding
     const std::string what = fmt::format("{} with an operation that there is not", name);
     try_nonsense(opened, seen, what, [&](rgm_tensor**) {
       const rgm_status status = call();

@@ -18,6 +18,12 @@ bool is_run_time(const std::string& library) {
   return std::ranges::any_of(known, [&](std::string_view name) { return library.starts_with(name); });
 }
 
+// A sanitizer's functions are in the program where clang links it; a program without the sanitizer cannot load these.
+bool is_of_a_sanitizer(const std::string& symbol) {
+  constexpr std::string_view prefixes[] = {"__asan_", "__ubsan_", "__tsan_", "__sanitizer_"};
+  return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return symbol.starts_with(prefix); });
+}
+
 }  // namespace
 
 void check_symbols(const fs::path& file, const Pen& pen) {
@@ -41,7 +47,7 @@ void check_symbols(const fs::path& file, const Pen& pen) {
   // A lookup through the handle sees the library and those that it is linked to, and not this program.
   std::vector<std::string> missing;
   for (const std::string& name : symbols.undefined)
-    if (!::dlsym(library, name.c_str())) missing.push_back(name);
+    if (!::dlsym(library, name.c_str()) && !is_of_a_sanitizer(name)) missing.push_back(name);
   if (!missing.empty()) {
     sound = false;
     tell("failed", fmt::format("no library that it is linked to has {}: link with -z defs to see where it is missed",

@@ -36,7 +36,7 @@ TEST_F(TinyRun, ABenchSaysHowFastAStageTrains) {
 }
 
 TEST_F(TinyRun, AStepAsksForNoMemory) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef REGIMEN_SANITIZED
   GTEST_SKIP() << "the sanitizer holds on to freed memory, so that every step takes more";
 #endif
   write("p.yaml", tiny(3));

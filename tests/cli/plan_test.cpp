@@ -50,7 +50,7 @@ TEST_F(TinyRun, APlanSaysSizesValuesMemoryAndTime) {
 }
 
 TEST_F(TinyRun, ThePlannedMemoryIsWithinATenthOfTheMeasured) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef REGIMEN_SANITIZED
   GTEST_SKIP() << "the sanitizer holds on to freed memory, so that every step takes more";
 #endif
   write("p.yaml", tiny(3, "    checkpoint: {every: 2}\n"));

@@ -14,7 +14,7 @@ fi
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 run() {
   mkdir -p "found/$1" "grown/$1"
-  if "bin/fuzz_$1" -seed=1 -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1500 -max_len=20000 -print_final_stats=1 \
+  if "bin/fuzz_$1" -seed=1 -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1500 -max_len=20000 -print_final_stats=1 \
     -artifact_prefix="found/$1/" "grown/$1" "$corpus/$1" >"found/$1.log" 2>&1; then
     echo "fuzz $1: $(grep -o 'number_of_executed_units: [0-9]*' "found/$1.log" | grep -o '[0-9]*$') inputs, nothing found"
   else

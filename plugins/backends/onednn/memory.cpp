@@ -11,7 +11,7 @@
 
 namespace regimen::onednn {
 namespace {
-constexpr size_t kSmall = size_t{64} << 10;  // below that, the C library's allocator
+[[maybe_unused]] constexpr size_t kSmall = size_t{64} << 10;  // below that, the C library's allocator
 constexpr int64_t kHuge = int64_t{2} << 20;
 constexpr size_t kPage = 4096;
 
@@ -98,7 +98,7 @@ class Arena {
 }  // namespace
 
 void* allocate(size_t bytes) {
-#ifndef __SANITIZE_ADDRESS__  // which watches the rims of blocks that it knows
+#ifndef REGIMEN_SANITIZED  // which watches the rims of blocks that it knows
   if (bytes >= kSmall && Arena::get().is_there()) {
     if (void* const block = Arena::get().take(bytes)) return block;
     throw std::bad_alloc();
