@@ -10,9 +10,10 @@ void adamw(Trial& t) {
   struct Item {
     Arg g, p, m, v, copy;
   };
-  const bool must_refuse = t.index < 2;
+  const bool must_refuse = t.index < 2, is_taken = t.index % 4 != 3;
   const double step = static_cast<double>(t.pick(1, 50));
-  const double values[8] = {1e-2, 0.9, 0.95, 1e-8, 0.1, 1 - std::pow(0.9, step), 1 - std::pow(0.95, step), 0.5};
+  const double values[8] = {
+      1e-2, 0.9, 0.95, 1e-8, 0.1, 1 - std::pow(0.9, step), 1 - std::pow(0.95, step), is_taken ? 0.5 : NAN};
   int at = 0;
   const Arg hyper = t.dense({8}, [&] { return values[at++]; });
   std::vector<Item> items;
@@ -20,7 +21,7 @@ void adamw(Trial& t) {
     const Shape shape = t.shape(1, 2);
     const Arg g = t.in(shape, t.normals()), p = t.inout(shape, t.normals()), m = t.inout(shape, t.normals());
     const Arg v = t.inout(shape, t.uniforms(0.01, 1));
-    items.push_back({g, p, m, v, t.chance(0.3) ? t.out(shape, RGM_BF16) : no_arg});
+    items.push_back({g, p, m, v, is_taken && t.chance(0.3) ? t.out(shape, RGM_BF16) : no_arg});
   }
   t.must_refuse = must_refuse;
   t.run(&rgm_kernels::adamw, [=](auto f, rgm_queue* q, const Views& view) {

@@ -10,6 +10,7 @@ namespace {
 
 std::atomic<uint64_t> walks{0};
 thread_local const rgm_tensor* start = nullptr;  // the 1 that the walk began with
+thread_local const std::function<void(const Step&, bool)>* watcher = nullptr;
 
 Tensor take_from(Edge& edge) {
   if (edge.step) return std::move(edge.step->gradients[edge.output]);
@@ -87,7 +88,9 @@ class Walk {
       const auto& gradients = step->gradients;
       if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& t) { return bool(t); })) {
         Backward back(*step);
+        if (watcher) (*watcher)(*step, false);
         step->rule(back);
+        if (watcher) (*watcher)(*step, true);
       }
       step->saved.clear();
       step->gradients.clear();
@@ -138,6 +141,16 @@ void backward(const Tensor& loss) {
     ~Start() { start = before; }
   } const scope(one.get());
   backward_from(loss, one);
+}
+
+void backward(const Tensor& loss, const std::function<void(const Step&, bool)>& see) {
+  struct Watch {
+    explicit Watch(const std::function<void(const Step&, bool)>& see) { watcher = &see; }
+    ~Watch() { watcher = nullptr; }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+  } const scope(see);
+  backward(loss);
 }
 
 }  // namespace rgm

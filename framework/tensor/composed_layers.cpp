@@ -33,10 +33,12 @@ Tensor sum_of_squares(std::span<const Tensor> xs) {
 void adamw(const Tensor& hyper, const AdamWItem& item) {
   const auto h = [&](int64_t i) { return reshape(slice(hyper, 0, i, i + 1), {}); };
   const Tensor one = full({}, 1), g = item.gradient * h(7), &p = item.parameter;
-  assign(item.m, item.m * h(1) + g * (one - h(1)));
-  assign(item.v, item.v * h(2) + unary(RGM_SQUARE, g) * (one - h(2)));
+  const Tensor is_taken = binary(RGM_EQUAL, h(7), h(7));  // not where the factor is NaN
+  const auto take = [&](const Tensor& to, const Tensor& value) { assign(to, select(is_taken, value, to)); };
+  take(item.m, item.m * h(1) + g * (one - h(1)));
+  take(item.v, item.v * h(2) + unary(RGM_SQUARE, g) * (one - h(2)));
   const Tensor step = (item.m / h(5)) / (unary(RGM_SQRT, item.v / h(6)) + h(3));
-  assign(p, p - p * (h(0) * h(4)) - step * h(0));
+  take(p, p - p * (h(0) * h(4)) - step * h(0));
   if (item.copy) kernel::copy(p.view(), item.copy.view());
 }
 

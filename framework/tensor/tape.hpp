@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -117,6 +118,9 @@ bool would_record(std::initializer_list<const Tensor*> inputs);
 
 // Adds the gradient of `loss` () to every trained leaf it depends on. A tape can be walked once.
 void backward(const Tensor& loss);
+// The same for those who look for a fault: `see` is called before each step's rule, and after it with true, when the
+// gradients of its inputs are what they are so far.
+void backward(const Tensor& loss, const std::function<void(const Step& step, bool is_done)>& see);
 // The same from any tensor, whose gradient is given.
 void backward_from(const Tensor& y, Tensor dy);
 

@@ -35,15 +35,18 @@ std::vector<Batch*> Feed::next() {
     from_experience();
   else
     from_source();
-  std::vector<Batch*> out;
   tokens_ = 0;
-  for (const auto& batch : step_) {
-    out.push_back(batch.get());
+  for (const auto& batch : step_)
     for (const auto& [name, column] : batch->columns)
       if (column.kind == ColumnKind::tokens)
         tokens_ += std::ranges::count_if(column.segments, [](int32_t segment) { return segment != 0; }) -
                    int64_t(column.ends.size());
-  }
+  return last();
+}
+
+std::vector<Batch*> Feed::last() const {
+  std::vector<Batch*> out;
+  for (const auto& batch : step_) out.push_back(batch.get());
   return out;
 }
 

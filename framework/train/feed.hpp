@@ -16,6 +16,7 @@ class Feed {
   Feed(TrainSetup& setup, void* self);
   // The micro-batches of the next step; they live until the next call. Makes experience where that is used up.
   std::vector<Batch*> next();
+  std::vector<Batch*> last() const;  // those of the call before, again
   // Held-out data in order, each example once, one batch at a time.
   void each_held_out(const std::function<void(Batch&)>& see) const;
   // Tokens of the last step that stand behind another one of their example: those that are predicted.

@@ -90,11 +90,7 @@ void Loop::learn(double rate) {
   train_.policy->training = true;
   Tensor loss;
   for (size_t i = 0; i < batches.size(); ++i) {
-    const RandomScope random({train_.seed, uint64_t(step_), uint32_t(i), 0});
-    rgm_tensor* out = nullptr;
-    call_plugin(setup_.strategy_name, "loss", [&] { return setup_.strategy->loss(self_, &train_, batches[i], &out); });
-    const Tensor part = Tensor::adopt(out);
-    require_scalar(part, setup_.strategy_name);
+    const Tensor part = loss_of(i, batches[i]);
     if (!part.needs_gradient() && step_ == 1 && i == 0)
       invalid("{}: the loss depends on nothing that is trained; see `trainable` and `adapter`", train_.stage);
     if (part.needs_gradient()) backward(part);
@@ -105,15 +101,23 @@ void Loop::learn(double rate) {
   }
   train_.policy->training = false;
   loss_ = loss;
-  norm_ = optimizer_.step(step_, rate, setup_.settings.clip);
+  norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss);
   tokens_ += feed_.tokens();
+}
+
+Tensor Loop::loss_of(size_t micro_batch, Batch* batch) {
+  const RandomScope random({train_.seed, uint64_t(step_), uint32_t(micro_batch), 0});
+  rgm_tensor* out = nullptr;
+  call_plugin(setup_.strategy_name, "loss", [&] { return setup_.strategy->loss(self_, &train_, batch, &out); });
+  Tensor loss = Tensor::adopt(out);
+  require_scalar(loss, setup_.strategy_name);
+  return loss;
 }
 
 void Loop::log_step() {
   last_loss_ = item(loss_);
   const double norm = item(norm_);
-  if (!std::isfinite(last_loss_)) not_finite("the loss");
-  if (!std::isfinite(norm)) not_finite("the gradient");
+  require_finite();
   if (norm == 0 && !warned_of_zero_) {
     warned_of_zero_ = true;
     log::end_progress();
@@ -122,23 +126,6 @@ void Loop::log_step() {
   }
   progress_->step({step_, tokens_, last_loss_, rate(), norm, train_seconds_}, train_.read_metrics());
   logged_at_ = step_;
-}
-
-// Names the first parameter that is broken; the last checkpoint stays as it is.
-void Loop::not_finite(const std::string& what) {
-  std::string where;
-  for (const Parameters* store : setup_.parameters)
-    for (const Parameter& p : store->all()) {
-      if (!p.trained || !where.empty()) continue;
-      const std::vector<float> values = to_host(p.value);
-      if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
-        where = ", first seen in " + p.name;
-    }
-  const bool has_checkpoint = checkpoints_.newest().has_value();
-  failure("{}: at step {} {} is not finite{}; a lower learning rate, more warm-up or clipping may help. {}",
-          train_.stage, step_, what, where,
-          has_checkpoint ? "The last checkpoint is kept in " + (setup_.folder / "checkpoint").string()
-                         : "There is no checkpoint yet; `checkpoint: {every: N}` writes some");
 }
 
 void Loop::stop_with_checkpoint() {

@@ -29,7 +29,10 @@ class Loop {
   void learn(double rate);
   void log_step();
   double rate() const;
-  [[noreturn]] void not_finite(const std::string& what);
+  void require_finite();
+  [[noreturn]] void not_finite(int64_t step, const std::string& what);
+  std::string first_broken_of_last_batches();
+  Tensor loss_of(size_t micro_batch, Batch* batch);
   void stop_with_checkpoint();
 
   bool evaluation_is_due() const;

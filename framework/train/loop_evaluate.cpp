@@ -53,7 +53,7 @@ void Loop::evaluate() {
   for (const auto& [name, value] : train_.read_metrics())
     numbers.emplace_back(setup_.strategy->evaluate ? name : "validation_" + name, value);
   for (const auto& [name, value] : numbers) {
-    if (name == "validation_loss" && !std::isfinite(value)) not_finite("the validation loss");
+    if (name == "validation_loss" && !std::isfinite(value)) not_finite(step_, "the validation loss");
     evaluated_[name] = value;
   }
   evaluated_at_ = step_;

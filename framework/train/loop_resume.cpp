@@ -16,8 +16,7 @@ void Loop::checkpoint() {
   const Stopwatch watch(checkpoint_seconds_);
   if (loss_) {
     last_loss_ = item(loss_);
-    if (!std::isfinite(last_loss_)) not_finite("the loss");
-    if (!std::isfinite(double(item(norm_)))) not_finite("the gradient");
+    require_finite();
   }
   nlohmann::json metrics = nlohmann::json::object();
   for (const auto& [name, metric] : train_.metrics) metrics[name] = {item(metric.sum), item(metric.count)};

@@ -57,7 +57,7 @@ void Optimizer::visit(const std::function<void(const std::string&, const Tensor&
   }
 }
 
-Tensor Optimizer::step(int64_t step, double rate, double clip) {
+Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& loss) {
   const NoGradient still;
   std::vector<Tensor> gradients;
   std::vector<Item*> touched;
@@ -66,10 +66,15 @@ Tensor Optimizer::step(int64_t step, double rate, double clip) {
       gradients.push_back(std::move(g));
       touched.push_back(&item);
     }
-  if (touched.empty()) return ops::full({}, 0);
-  const Tensor norm = ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
+  const Tensor zero = ops::full({}, 0);
+  const Tensor norm = touched.empty() ? zero : ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
+  const Tensor added = 0.0 * norm + 0.0 * ops::detach(loss);  // NaN where one of them is not finite
+  sound_ = sound_ ? sound_ + added : added;
+  missed_ = (missed_ ? missed_ : zero) + ops::select(ops::binary(RGM_EQUAL, sound_, zero), zero, ops::full({}, 1));
+  if (touched.empty()) return norm;
   Tensor factor = ops::full({}, 1);
   if (clip > 0) factor = ops::binary(RGM_MIN, factor, ops::full({}, clip) / (norm + 1e-6));
+  factor = factor + sound_;
 
   if (spec_.kind != "adamw") {
     for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate);
@@ -95,16 +100,20 @@ Tensor Optimizer::step(int64_t step, double rate, double clip) {
   return norm;
 }
 
+int64_t Optimizer::steps_missed() const { return missed_ ? static_cast<int64_t>(rgm::item(missed_)) : 0; }
+
 // v = momentum v + g; p -= rate (v + decay p)
 void Optimizer::sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const {
+  const Tensor is_taken = ops::binary(RGM_EQUAL, factor, factor);
+  const auto take = [&](const Tensor& to, const Tensor& value) { assign(to, ops::select(is_taken, value, to)); };
   Tensor change = gradient * factor;
   if (item.m) {
     change = spec_.momentum * item.m + change;
-    assign(item.m, change);
+    take(item.m, change);
   }
   const Tensor& p = item.parameter->value;
   const double keep = item.decays ? 1 - rate * spec_.weight_decay : 1;
-  assign(p, keep * ops::detach(p) - rate * change);
+  take(p, keep * ops::detach(p) - rate * change);
   item.parameter->refresh_half();
 }
 

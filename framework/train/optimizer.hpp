@@ -16,8 +16,10 @@ class Optimizer {
   Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores);
 
   // One update from the gradients, which it takes; `step` counts from 1. Gradients are scaled to the norm `clip` (0:
-  // not at all). Answers the norm before that, () on the device.
-  Tensor step(int64_t step, double learning_rate, double clip);
+  // not at all). Answers the norm before that, () on the device. From the first step on whose norm or `loss` is not
+  // finite, everything stays as it was before it.
+  Tensor step(int64_t step, double learning_rate, double clip, const Tensor& loss);
+  int64_t steps_missed() const;  // how many that were; waits
   // Every state tensor by name ("m0.embedding.weight", by the number of its store), in a fixed order.
   void visit(const std::function<void(const std::string& name, const Tensor& value)>& see) const;
   int64_t parameters() const;  // elements that are trained
@@ -33,6 +35,8 @@ class Optimizer {
 
   OptimizerSpec spec_;
   std::vector<Item> items_;
+  Tensor sound_;  // (): 0, and NaN from the first step on that was not finite
+  Tensor missed_;
 };
 
 }  // namespace rgm

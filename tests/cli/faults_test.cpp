@@ -118,6 +118,15 @@ TEST_F(Faults, ASecondCtrlCEndsAtOnce) {
   EXPECT_FALSE(fs::exists(folder_ / "out/base/checkpoint/step-1"));
 }
 
+// The first update sends every weight to 1e36, the second step's products overflow, and steps 3 to 9 change nothing.
+TEST_F(Faults, TheStepThatWasNotFiniteIsNamedThoughTheLossIsReadLater) {
+  write("p.yaml", tiny(9, "    log: {every: 9}\n    optimizer: {adamw: {learning_rate: 1e36}}\n    clip: 0\n"));
+  const Said said = regimen("run p.yaml --out out");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("base: at step 2 the loss or its gradient is not finite, first seen in "));
+  EXPECT_THAT(said.err, HasSubstr(" of layers.0.attention."));
+}
+
 TEST_F(Faults, ALossThatIsNotFiniteStopsAndTheCheckpointBeforeIsKept) {
   write("p.yaml",
         tiny(9, "    checkpoint: {every: 1}\n    log: {every: 1}\n    optimizer: {adamw: {learning_rate: 1e30}}\n"));
@@ -147,7 +156,7 @@ TEST_F(Faults, AStageThatCannotFitIsToldBeforeItsFirstStepWithWhatMakesItFit) {
 }
 
 TEST_F(Faults, WithTooLittleMemoryForOneRowItSaysWhatElseHelps) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef REGIMEN_SANITIZED
   GTEST_SKIP() << "the sanitizer reserves more addresses than the limit leaves";
 #endif
   write("p.yaml", tiny(3));

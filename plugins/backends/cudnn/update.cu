@@ -33,6 +33,7 @@ __global__ void adamw_kernel(const float* hyper, int64_t stride, const Item* ite
   const float rate = hyper[0], beta1 = hyper[stride], beta2 = hyper[2 * stride], epsilon = hyper[3 * stride],
               decay = hyper[4 * stride], correction1 = hyper[5 * stride], correction2 = hyper[6 * stride],
               factor = hyper[7 * stride];
+  if (isnan(factor)) return;
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{gridDim.x} * blockDim.x) {
     const float g = factor * item.g[i];
     const float m = beta1 * item.m[i] + (1 - beta1) * g, v = beta2 * item.v[i] + (1 - beta2) * g * g;

@@ -1,5 +1,6 @@
 // update.cpp - AdamW and the sum of squares over many tensors in one go: all are cut into blocks of one size, and the
 // blocks, not the tensors, are shared out, so that neither small nor large ones leave a thread idle.
+#include <cmath>
 #include <vector>
 
 #include "kernels.hpp"
@@ -41,6 +42,7 @@ rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adam
     require(hyper->dtype == RGM_F32 && hyper->rank == 1 && hyper->shape[0] == 8, "adamw: hyper has eight F32");
     float h[8];
     for (int64_t i = 0; i < 8; ++i) h[i] = data<float>(*hyper)[i * hyper->stride[0]];
+    if (std::isnan(h[7])) return;
     const AdamW values{h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]};
     cut(n, [&](uint32_t i) { return count(*items[i]->p); });
     const std::vector<Block>& all = blocks;

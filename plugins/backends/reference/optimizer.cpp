@@ -33,6 +33,7 @@ rgm_status adamw(rgm_queue*, const rgm_view* hyper, uint32_t n, const rgm_adamw*
   return guard([&] {
     const Hyper h = read(*hyper);
     for (uint32_t k = 0; k < n; ++k) accept_features(items[k]->features, 0, "adamw");
+    if (std::isnan(h.factor)) return;
     double g[chunk], p[chunk], m[chunk], v[chunk];
     for (uint32_t k = 0; k < n; ++k) {
       const rgm_adamw& a = *items[k];

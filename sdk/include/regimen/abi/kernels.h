@@ -142,7 +142,8 @@ typedef struct rgm_kernels {
                      rgm_packed** out);
   void (*unpack)(rgm_packed* packed); /* frees it */
   rgm_status (*head_loss)(rgm_queue* q, const rgm_head_loss* args);
-  /* hyper (8) F32 on the device: rate, beta1, beta2, epsilon, decay, 1 - beta1^t, 1 - beta2^t, factor of g */
+  /* hyper (8) F32 on the device: rate, beta1, beta2, epsilon, decay, 1 - beta1^t, 1 - beta2^t, factor of g. A factor
+   * that is NaN says that this step must not be taken: nothing is written */
   rgm_status (*adamw)(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
   /* y () F32 = the sum of the squares of all elements of n F32 tensors, accumulated in F64 */
   rgm_status (*sum_of_squares)(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
