@@ -28,8 +28,12 @@ std::string short_number(double x) {
 void add_linear_ticks(Axis& axis, int wanted, double least_step) {
   const double step = std::max(least_step, nice_step((axis.high - axis.low) / wanted));
   const double slack = (axis.high - axis.low) * 1e-9;
-  for (double k = std::ceil((axis.low - slack) / step); k * step <= axis.high + slack; ++k)
+  const double first = std::ceil((axis.low - slack) / step);
+  for (int i = 0; i <= 4 * wanted; ++i) {  // counted, as a number beyond 2^53 does not grow by adding 1
+    const double k = first + i;
+    if (k * step > axis.high + slack) break;
     axis.ticks.push_back(k == 0 ? 0 : k * step);
+  }
 }
 
 void add_logarithmic_ticks(Axis& axis, int wanted) {
@@ -86,7 +90,7 @@ Axis make_axis(double low, double high, int wanted, double log_ratio) {
 Axis step_axis(double low, double high, int wanted) {
   Axis axis;
   axis.low = low;
-  axis.high = high > low ? high : low + 1;
+  axis.high = high > low ? high : low + std::max(1.0, std::abs(low) * 1e-9);
   add_linear_ticks(axis, wanted, 1);
   return axis;
 }

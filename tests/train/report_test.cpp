@@ -203,6 +203,15 @@ TEST(ReportAxis, AConstantHasAnAxisToo) {
   EXPECT_FALSE(report::make_axis(0, 0, 4, 20).ticks.empty());
 }
 
+// Beyond 2^53 a double does not grow by adding 1, which once made ticks without end.
+TEST(ReportAxis, StepsBeyondWhatADoubleCountsHaveFewTicks) {
+  for (const double step : {0x1p53, 1e65, 1e300}) {
+    const report::Axis axis = report::step_axis(step, step, 5);
+    EXPECT_GT(axis.high, axis.low) << step;
+    EXPECT_LE(axis.ticks.size(), 21U) << step;
+  }
+}
+
 TEST(ReportChart, ThinningKeepsSpikesAndOrder) {
   report::Line line;
   for (int i = 0; i < 10000; ++i) line.add(i, i == 5000 ? 100 : i == 7777 ? -100 : 0);
