@@ -38,6 +38,7 @@ class Loop {
   bool evaluation_is_due() const;
   void evaluate();
   Tensor held_out_loss();
+  void keep_shown();
   void judge(const Numbers& numbers);
   void take_samples();
   void finish();

@@ -48,6 +48,7 @@ void Loop::evaluate() {
     ~KeptMetrics() { train.metrics = std::move(kept); }
   } const metrics{train_};
   train_.begin_pass([this](const auto& see) { feed_.each_held_out([&](Batch& batch) { see(batch); }); });
+  train_.shown = nlohmann::json::array();
   Numbers numbers;
   if (const Tensor sum = held_out_loss()) numbers.emplace_back("validation_loss", item(sum));
   for (const auto& [name, value] : train_.read_metrics())
@@ -57,8 +58,28 @@ void Loop::evaluate() {
     evaluated_[name] = value;
   }
   evaluated_at_ = step_;
+  keep_shown();
   progress_->evaluation(step_, tokens_, numbers);
   judge(numbers);
+}
+
+// The answers of this evaluation. Of many evaluations every second one goes, so that a record stays small.
+void Loop::keep_shown() {
+  constexpr size_t most = 96;
+  nlohmann::json& all = result_.samples;
+  nlohmann::json shown = *std::exchange(train_.shown, std::nullopt);
+  for (nlohmann::json& one : shown) {
+    one["step"] = step_;
+    all.push_back(std::move(one));
+  }
+  if (all.size() <= most) return;
+  nlohmann::json kept = nlohmann::json::array();
+  bool keeps = false;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i == 0 || all[i]["step"] != all[i - 1]["step"]) keeps = !keeps || all[i]["step"] == step_;
+    if (keeps) kept.push_back(all[i]);
+  }
+  all = std::move(kept);
 }
 
 // With keep: best, the weights of the lowest validation loss; of a strategy that reports none, of the highest accuracy.

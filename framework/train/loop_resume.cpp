@@ -30,7 +30,8 @@ void Loop::checkpoint() {
                             {"best", finite_or_null(best_)},
                             {"best_step", best_step_},
                             {"best_evaluated", best_evaluated_},
-                            {"report", train_.report}};
+                            {"report", train_.report},
+                            {"samples", result_.samples}};
   save_state(checkpoints_, step_, more, setup_, optimizer_, feed_);
   last_checkpoint_ = Clock::now();
 }
@@ -63,6 +64,7 @@ void Loop::resume() {
   best_step_ = state.at("best_step");
   best_evaluated_ = state.at("best_evaluated").get<std::map<std::string, double>>();
   train_.report = state.at("report");
+  result_.samples = state.value("samples", nlohmann::json::array());
   log::info("{}: resumed at step {}", train_.stage, step_);
 }
 

@@ -75,8 +75,10 @@ std::string sample(const Json& one) {
   const std::string prompt = text(one, {"prompt"}), all = text(one, {"text"});
   const bool repeats = !prompt.empty() && all.starts_with(prompt);
   const std::string rest = repeats ? all.substr(prompt.size()) : all;
+  const double reward = real(one, {"reward"});
   return fmt::format("<pre>{}{}</pre>\n", prompt.empty() ? "" : "<span class=\"prompt\">" + escape(prompt) + "</span>",
-                     escape(rest));
+                     escape(rest)) +
+         (std::isfinite(reward) ? "<p class=\"note\">reward " + number(reward) + "</p>\n" : "");
 }
 
 // The last step's samples stand open; earlier ones, which show the way there, unfold.
@@ -85,12 +87,15 @@ std::string samples(const Json& record) {
   if (!all.is_array() || all.empty()) return "";
   const double last = real(all.back(), {"step"});
   std::string open, earlier;
-  for (const Json& one : all) {
-    const double step = real(one, {"step"});
+  for (size_t i = 0; i < all.size();) {
+    const double step = real(all[i], {"step"});
+    std::string of_step;
+    do of_step += sample(all[i++]);
+    while (i < all.size() && real(all[i], {"step"}) == step);
     if (step == last || !std::isfinite(last))
-      open += sample(one);
+      open += of_step;
     else
-      earlier += fmt::format("<details><summary>after step {}</summary>{}</details>\n", whole(step), sample(one));
+      earlier += fmt::format("<details><summary>after step {}</summary>{}</details>\n", whole(step), of_step);
   }
   const std::string when = std::isfinite(last) ? fmt::format("<p class=\"note\">after step {}</p>", whole(last)) : "";
   return when + "<div class=\"samples\">" + open + "</div>" + earlier;

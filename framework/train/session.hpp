@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,8 @@ struct rgm_train {
     rgm::Tensor sum, count;
   };
   std::map<std::string, Metric> metrics;  // since they were last read
+  // In an evaluation: the answers that it shows, each {prompt, text, reward}, as the strategy has them scored.
+  std::optional<nlohmann::json> shown;
   nlohmann::json report = nlohmann::json::object();
   std::list<std::unique_ptr<rgm::Batch>> batches;  // made by the plug-in in this call
   std::map<std::string, std::unique_ptr<rgm_scope>> scopes;

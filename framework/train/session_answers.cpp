@@ -201,6 +201,19 @@ std::vector<float> scores_of(const Reward& reward, const rgm_train& train, Batch
                              : to_host(learned_scores(reward, *reward.model, completions));
 }
 
+// The first answers to different prompts, which are the same prompts in every evaluation.
+void show(nlohmann::json& shown, const Batch& completions, const std::vector<float>& scores) {
+  constexpr size_t most = 3;
+  const auto prompts = completions.columns.find("prompt"), texts = completions.columns.find("text");
+  if (prompts == completions.columns.end() || texts == completions.columns.end()) return;
+  const std::vector<std::string>&p = prompts->second.texts, &t = texts->second.texts;
+  for (size_t e = 0; e < scores.size() && e < p.size() && e < t.size() && shown.size() < most; ++e) {
+    if (!shown.empty() && shown.back()["prompt"] == p[e]) continue;
+    shown.push_back({{"prompt", p[e]}, {"text", t[e]}, {"reward", nullptr}});
+    if (std::isfinite(scores[e])) shown.back()["reward"] = scores[e];
+  }
+}
+
 }  // namespace
 
 Tensor score(rgm_train& train, Batch& completions) {
@@ -214,6 +227,7 @@ Tensor score(rgm_train& train, Batch& completions) {
     for (size_t e = 0; e < part.size(); ++e) sum[e] += float(reward.weight) * part[e];
   }
   require(!sum.empty(), "a score was asked for, but all rewards of the stage have the weight 0");
+  if (train.shown) show(*train.shown, completions, sum);
   return from_host(sum, {int64_t(sum.size())});
 }
 

@@ -131,6 +131,30 @@ TEST_F(RlhfTest, APolicyLearnsWhatARuleRewards) {
   EXPECT_GT(mean(25), mean(0) + 0.4) << mean(0) << " " << mean(25);
 }
 
+// Prompts are those of the held-out half in order, so one sees what becomes of the answer to each.
+TEST_F(RlhfTest, EachEvaluationShowsAnswersToTheSamePromptsWithTheirRewards) {
+  write("p.yaml",
+        with("  - name: ppo\n    strategy: {ppo: {max_tokens: 5}}\n    model: {from: base}\n    reward: {rule: {regex: "
+             "a}}\n"
+             "    data: {prompts: {jsonl: prompts.jsonl, end: 0.5}, validation: {jsonl: prompts.jsonl, begin: 0.5}}\n"
+             "    batch: 6\n    steps: 12\n    evaluate: {every: 4}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto samples = json("runs/tiny/ppo/stage.json")["samples"];
+  ASSERT_EQ(samples.size(), 9U) << samples.dump(1);
+  for (size_t i = 0; i < 9; ++i) {
+    EXPECT_EQ(samples[i]["step"], 4 * (i / 3 + 1));
+    EXPECT_EQ(samples[i]["prompt"],
+              i % 3 == 1 ? "the cat " + std::to_string(6 + i % 3) : "the dog " + std::to_string(6 + i % 3));
+    const bool holds = samples[i]["text"].get<std::string>().find('a') != std::string::npos;
+    EXPECT_EQ(samples[i]["reward"], holds ? 1 : 0) << samples[i].dump();
+  }
+  const std::string report = read_file(folder_ / "runs/tiny/report.html");
+  EXPECT_THAT(report, HasSubstr("<summary>after step 4</summary>"));
+  EXPECT_THAT(report, HasSubstr("<p class=\"note\">after step 12</p>"));
+  EXPECT_THAT(report, HasSubstr("<p class=\"note\">reward "));
+}
+
 TEST_F(RlhfTest, PastTheLimitTheLastCheckpointStays) {
   write("p.yaml", with(ppo(", kl: 0, epochs: 1, kl_limit: 0.5",
                            "    reward: {rule: {regex: a}}\n    optimizer: {adamw: {learning_rate: 2e-2}}\n"
