@@ -90,6 +90,7 @@ fetch_cudnn_frontend() {
   rm -f $at/*.whl
 }
 
+# build TARGET...: nothing is the program and its plug-ins
 build() {
   fetch_cudnn_frontend
   if [[ ! -f build/build.ninja ]]; then
@@ -103,9 +104,9 @@ build() {
   fi
   # Ninja's own line is rewritten in place on a terminal; elsewhere only what was done is worth a line.
   if [[ -t 2 ]]; then
-    (cd build && ninja) >&2
+    (cd build && ninja "$@") >&2
   else
-    (cd build && ninja) 2>&1 | sed '/Re-checking globbed directories/d; /^ninja: no work to do/d' >&2
+    (cd build && ninja "$@") 2>&1 | sed '/Re-checking globbed directories/d; /^ninja: no work to do/d' >&2
   fi
 }
 
@@ -123,7 +124,7 @@ case ${1:-} in
     ;;
   test)
     prepare test
-    build
+    build all tests/all
     exec ctest --test-dir build --output-on-failure -j2 "${@:2}"
     ;;
   *)
