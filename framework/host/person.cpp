@@ -40,7 +40,10 @@ rank::Samples samples_of(const rgm_train& train) {
 }
 
 std::shared_ptr<People> asked(rgm_train& train) {
-  rank::Session session({samples_of(train), train.folder / "ranked-by-people.jsonl", /*blind=*/true, train.seed});
+  // A file for each set of answers: when an earlier stage writes others, what people said of these is kept.
+  rank::Samples samples = samples_of(train);
+  const fs::path file = train.folder / fmt::format("ranked-by-people-{}.jsonl", samples.sha256.substr(0, 8));
+  rank::Session session({std::move(samples), file, /*blind=*/true, train.seed});
   if (!session.finished())
     rank::serve(
         session, {},
