@@ -55,8 +55,13 @@ std::string lead(const Run& run) {
   if (known(o.tokens_per_second)) say("at " + bold(whole(o.tokens_per_second)) + " tokens a second");
   if (known(o.validation_loss))
     say("to a validation loss of " + bold(loss(o.validation_loss)));
+  else if (known(o.reward))  // the loss of such a stage says nothing by itself
+    say("to a reward of " + bold(number(o.reward)));
   else if (known(o.loss))
     say("to a training loss of " + bold(loss(o.loss)));
+  if (known(o.judged))
+    say(bold(percent(o.judged)) + " judged good" +
+        (known(o.judged_before) ? ", " + bold(percent(o.judged_before)) + " before" : ""));
   if (known(o.accuracy)) say(bold(percent(o.accuracy)) + " right");
   if (said.empty()) said = state.empty() ? "nothing measured" : escape(state);
   out += said;
@@ -90,7 +95,11 @@ std::string cards(const Run& run) {
     card("validation loss", loss(o.validation_loss),
          o.validation_loss < 50 ? "perplexity " + number(std::exp(o.validation_loss)) : "", " first");
   if (known(o.accuracy)) card("accuracy", percent(o.accuracy), "on held-out data");
-  if (known(o.loss)) card("training loss", loss(o.loss), "mean of the last steps");
+  if (known(o.judged))
+    card("judged good", percent(o.judged), known(o.judged_before) ? percent(o.judged_before) + " before" : "",
+         " first");
+  if (known(o.reward)) card("reward", number(o.reward), "of answers to held-out prompts");
+  if (known(o.loss) && !known(o.reward)) card("training loss", loss(o.loss), "mean of the last steps");
   if (known(o.steps)) card("steps", whole(o.steps), known(o.tokens) ? whole(o.tokens) + " tokens" : "");
   if (known(o.tokens_per_second)) card("tokens a second", whole(o.tokens_per_second), "while training");
   if (known(o.seconds)) card("time", time_for_people(o.seconds), "");

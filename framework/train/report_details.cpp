@@ -48,8 +48,40 @@ void settings(const std::string& above, const std::string& name, const Json& val
 std::string result(const Json& record) {
   std::string out;
   for (const auto& [key, value] : get(record, {"result"}).items())
-    out += fmt::format("<div><span>{}</span><b>{}</b></div>\n", escape(words(key)), cell(key, value));
+    if (key != "report_card")
+      out += fmt::format("<div><span>{}</span><b>{}</b></div>\n", escape(words(key)), cell(key, value));
   return out.empty() ? "" : "<div class=\"columns pairs\">" + out + "</div>\n";
+}
+
+// How far it can be trusted, beside what a coin and a ruler know; how sure it is beside how often it is right.
+std::string report_card(const Json& record) {
+  const Json& card = get(record, {"result", "report_card"});
+  if (!card.is_object() || card.empty()) return "";
+  const auto share = [](const Json& x) { return x.is_number() ? percent(x.get<double>()) : std::string("unknown"); };
+  std::string right, sure, raters;
+  const Json& interval = get(card, {"interval_95"});
+  const bool has_interval = interval.is_array() && interval.size() == 2;
+  const auto line = [](const std::string& name, const std::string& value) {
+    return fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), value);
+  };
+  right += line("pairs ordered right", share(get(card, {"accuracy"})));
+  if (has_interval) right += line("95 % interval", share(interval[0]) + " to " + share(interval[1]));
+  right += line("the longer answer is better", share(get(card, {"longer_is_better"})));
+  right += line("a coin", share(get(card, {"random"})));
+  right += line("held-out pairs", cell("pairs", get(card, {"pairs"})));
+  right += line("mean margin", cell("margin", get(card, {"margin"})));
+  right += line("correlation with length", cell("length_correlation", get(card, {"length_correlation"})));
+  for (const Json& bin : get(card, {"calibration"}))
+    sure += fmt::format("<tr><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+                        share(get(bin, {"sure"})), share(get(bin, {"right"})), cell("pairs", get(bin, {"pairs"})));
+  for (const auto& [name, value] : get(card, {"raters"}).items()) raters += line(name, share(value));
+  std::string out = group("", "accuracy", right);
+  if (!sure.empty())
+    out +=
+        "<table><caption>Calibration</caption><thead><tr><th class=\"num\">sure</th><th class=\"num\">right</th>"
+        "<th class=\"num\">pairs</th></tr></thead>" +
+        sure + "</table>\n";
+  return "<div class=\"columns\">" + out + group("", "agrees with", raters) + "</div>\n";
 }
 
 std::string configuration(const Json& record) {

@@ -7,6 +7,7 @@
 namespace rgm::report {
 
 std::string result(const Json& record);
+std::string report_card(const Json& record);  // of a reward that was learned
 std::string timings(const Json& record);
 std::string configuration(const Json& record);
 std::string data(const Json& record);

@@ -55,6 +55,8 @@ const std::vector<Column>& columns() {
       {"training loss", true, [](const StageRecord& s) { return if_known(outcome(s).loss, loss); }},
       {"validation loss", true, [](const StageRecord& s) { return if_known(outcome(s).validation_loss, loss); }},
       {"accuracy", true, accuracy},
+      {"reward", true, [](const StageRecord& s) { return if_known(outcome(s).reward, number); }},
+      {"judged good", true, [](const StageRecord& s) { return if_known(outcome(s).judged, percent); }},
       {"trained", true,
        [](const StageRecord& s) {
          return if_known(real(s.record, {"result", "trained_parameters"}), whole);

@@ -122,6 +122,9 @@ Outcome outcome(const StageRecord& stage) {
   o.steps = either(real(result, {"steps"}), loss && !loss->empty() ? loss->x.back() : NAN);
   o.tokens = either(real(result, {"tokens"}), last_finite(stage.find("tokens")));
   o.seconds = real(result, {"seconds"});
+  o.reward = either(real(result, {"reward"}), last_finite(stage.find("reward")));
+  o.judged = real(result, {"judge_positive"});
+  o.judged_before = real(result, {"judge_positive_before"});
   const double training = either(real(stage.record, {"timings", "train"}), o.seconds);
   o.tokens_per_second = training > 0 ? o.tokens / training : last_finite(stage.find("tokens_per_second"));
   return o;
@@ -139,6 +142,7 @@ std::string stage_section(const StageRecord& stage) {
   out += drawn;
   if (drawn.empty()) out += "<p class=\"note\">No metrics were written.</p>\n";
   out += block("What it writes", samples(record));
+  out += block("Report card", report_card(record));
   out += block("Result", result(record));
   out += block("Time", timings(record));
   out += block("Configuration", configuration(record));

@@ -8,6 +8,7 @@ namespace rgm::report {
 
 struct Outcome {  // NaN: not known
   double loss, validation_loss, accuracy, steps, tokens, seconds, tokens_per_second;
+  double reward, judged, judged_before;  // of answers to held-out prompts; the share that a judge likes
 };
 Outcome outcome(const StageRecord& stage);
 std::string status(const StageRecord& stage);  // done, interrupted, running; empty when nothing was written

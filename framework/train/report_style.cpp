@@ -90,7 +90,8 @@ th, td { padding: .3rem 0; border-top: 1px solid var(--hair); text-align: left; 
 th { color: var(--soft); font-weight: 400; padding-right: 1rem; }
 td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-.wide td, .wide th { white-space: nowrap; padding-right: .95rem; }
+.wide td, .wide th { white-space: nowrap; padding-right: .7rem; }
+th.num { text-align: right; padding-right: 0; }
 .wide table { font-size: .82rem; }
 .wide td:last-child, .wide th:last-child { padding-right: 0; }
 .wide thead th { font-size: .76rem; border: 0; white-space: normal; vertical-align: bottom; }
