@@ -91,7 +91,8 @@ th { color: var(--soft); font-weight: 400; padding-right: 1rem; }
 td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 .wide td, .wide th { white-space: nowrap; padding-right: .7rem; }
-th.num { text-align: right; padding-right: 0; }
+.columns th.num { text-align: right; padding-right: 0; }
+.samples .note { margin: .3rem .2rem .9rem; }
 .wide table { font-size: .82rem; }
 .wide td:last-child, .wide th:last-child { padding-right: 0; }
 .wide thead th { font-size: .76rem; border: 0; white-space: normal; vertical-align: bottom; }
