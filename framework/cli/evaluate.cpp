@@ -208,9 +208,9 @@ int evaluate(const std::vector<std::string>& arguments) {
        .line = "--model DIR [--adapter [NAME=]DIR]… --data FILE",
        .text =
            "Says how well a trained model predicts every token of a file given those before it: mean loss in nats,\n"
-           "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token before\n"
-           "it; a row longer than the context is read in windows. A model with a head of its own is held against\n"
-           "the column label or value.",
+           "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token, or\n"
+           "a learned prompt, before it; a row longer than the context is read in windows. A model with a head of\n"
+           "its own is held against the column label or value.",
        .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
       shown, arguments);
   if (!given) return 0;

@@ -36,6 +36,7 @@ class ColumnSource final : public Source {
         tokenizer_(std::move(tokenizer)),
         labels_(options.labels),
         context_(options.context),
+        predicts_first_(options.predicts_first),
         end_of_text_(options.end_of_text) {
     std::string mapping;
     for (const ColumnMap& map : spec.columns)
@@ -251,7 +252,7 @@ class ColumnSource final : public Source {
     Batch out;
     out.examples = static_cast<int64_t>(examples.size());
     for (const StoredColumn& column : columns_)
-      if (column.is_present) out.columns.emplace(column.wish.name, column.gather(examples, context_));
+      if (column.is_present) out.columns.emplace(column.wish.name, column.gather(examples, context_, predicts_first_));
     return out;
   }
 
@@ -259,7 +260,7 @@ class ColumnSource final : public Source {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<std::string> labels_;
   int64_t context_;
-  bool end_of_text_;
+  bool predicts_first_, end_of_text_;
   std::vector<StoredColumn> columns_;
   std::vector<int32_t> rows_;  // of every example: the row it came from
   int64_t examples_ = 0, tokens_ = 0, counted_ = 0;

@@ -94,7 +94,7 @@ void select_tokens(const Batch& batch, const std::string& name, std::span<const 
 
 }  // namespace
 
-BatchColumn pack(std::span<const TokenExample> examples, int64_t length) {
+BatchColumn pack(std::span<const TokenExample> examples, int64_t length, bool predicts_first) {
   std::vector<int64_t> lengths;
   for (const TokenExample& e : examples) {
     require(e.weights.size() == e.ids.size(), "an example has {} tokens and {} weights", e.ids.size(),
@@ -107,7 +107,7 @@ BatchColumn pack(std::span<const TokenExample> examples, int64_t length) {
     const int64_t begin = layout.row[e] * out.length + layout.at[e];
     std::copy_n(examples[e].ids.begin(), layout.length[e], out.integers.begin() + begin);
     std::copy_n(examples[e].weights.begin(), layout.length[e], out.reals.begin() + begin);
-    out.reals[static_cast<size_t>(begin)] = 0;  // nothing precedes it, so nothing predicts it
+    if (!predicts_first) out.reals[static_cast<size_t>(begin)] = 0;  // nothing precedes it, so nothing predicts it
   }
   return out;
 }

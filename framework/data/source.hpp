@@ -70,6 +70,9 @@ struct SourceOptions {
   fs::path cache;       // folder for tokenised text; empty: ids are kept in memory
   std::vector<std::string> labels = {};  // of the model's head, as LABEL columns name them
   int64_t outputs = 0;                   // of that head; 0: there are no LABEL columns
+  // A learned prompt stands in front of every example, so that the first token of one is predicted too. Windows of a
+  // running text overlap by a token: there it is predicted in the window before.
+  bool predicts_first = false;
   bool end_of_text = true;  // ends every example of a TOKENS column; false for prompts that are to be continued
 };
 

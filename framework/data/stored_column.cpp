@@ -108,7 +108,7 @@ std::string StoredColumn::key(int64_t example) const {
           static_cast<size_t>(length(example)) * sizeof(int32_t)};
 }
 
-BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t row_length) const {
+BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t row_length, bool predicts_first) const {
   if (is_tokens()) {
     std::vector<TokenExample> out(examples.size());
     for (size_t i = 0; i < examples.size(); ++i) {
@@ -117,7 +117,7 @@ BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t r
       out[i].weights.assign(out[i].ids.size(), 1.0F);
       std::fill_n(out[i].weights.begin(), uncounted[static_cast<size_t>(examples[i])], 0.0F);
     }
-    return pack(out, row_length);
+    return pack(out, row_length, predicts_first);
   }
   BatchColumn out;
   const auto pick = [&](const auto& from, auto& to) {

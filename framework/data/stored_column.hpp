@@ -43,7 +43,7 @@ struct StoredColumn {
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
   // The chosen examples; token columns packed to rows of `length`.
-  BatchColumn gather(const std::vector<int64_t>& examples, int64_t length) const;
+  BatchColumn gather(const std::vector<int64_t>& examples, int64_t length, bool predicts_first) const;
 };
 
 }  // namespace rgm

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t tokens_at_once = 4096, examples_at_once = 64;
 
 struct Window {
-  int64_t row, begin;  // of its first token, which is scored in the window before it
+  int64_t row, begin;  // of its first token, which the window before it scores, or else a prompt or nobody
   std::vector<int32_t> ids;
   int32_t adapter;
   std::vector<ScoredToken> scored = {};
@@ -33,7 +33,10 @@ class TextScorer {
     fronts_[adapter] = front;
     return longest_[adapter] = model_.config().context - front.count() + 1;
   }
+  // The first token of a row is predicted where a prompt stands in front of it.
+  int64_t first_scored(const Window& w) const { return w.begin == 0 && fronts_.at(w.adapter).prompt > 0 ? 0 : 1; }
   void add(Window window) {
+    if (std::ssize(window.ids) <= first_scored(window)) return;
     tokens_ += static_cast<int64_t>(window.ids.size());
     windows_.push_back(std::move(window));
     if (tokens_ >= tokens_at_once) run();
@@ -89,7 +92,7 @@ class TextScorer {
         Window& w = *windows[i];
         const auto n = static_cast<int64_t>(w.ids.size());
         const int64_t end = (row + packed.ends[i] / packed.length) * length + packed.ends[i] % packed.length;
-        for (int64_t t = 1; t < n; ++t) {
+        for (int64_t t = first_scored(w); t < n; ++t) {
           const auto at = static_cast<size_t>(end + 1 - n + t);
           const int32_t token = w.ids[static_cast<size_t>(t)];
           w.scored.push_back({w.row, w.begin + t, token, p[at], best[at] == token});
@@ -140,7 +143,7 @@ Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& r
     require(longest > 1, "{} virtual tokens leave no room in the model's context of {}",
             model.config().context - longest + 1, model.config().context);
     windowed += n > longest;
-    for (int64_t begin = 0; begin + 1 < n; begin += longest - 1)
+    for (int64_t begin = 0; begin == 0 || begin + 1 < n; begin += longest - 1)
       scorer.add({.row = static_cast<int64_t>(row),
                   .begin = begin,
                   .ids = {ids.begin() + begin, ids.begin() + std::min(n, begin + longest)},

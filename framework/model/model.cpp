@@ -177,7 +177,8 @@ void Model::add_head(int64_t outputs, std::vector<std::string> labels, uint64_t 
   parameters_.add("score.weight", ops::affine(ops::random({outputs, config_.channels}, RGM_NORMAL), 0.02, 0), true);
 }
 
-Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache); }
+Tensor Model::hidden(const Pass& pass, KeyValueCache* cache) const { return read(*this, pass, cache, false); }
+Tensor Model::hidden_with_front(const Pass& pass) const { return read(*this, pass, nullptr, true); }
 
 VirtualTokens Model::front(std::span<const int32_t> rows) const {
   if (!hooks_) return {};

@@ -137,11 +137,13 @@ class Model {
   // (B, T, C) after the last norm, virtual tokens taken off. Records the tape where something is trained. `dropout` of
   // the config acts where the tape records and `training` is set.
   Tensor hidden(const Pass& pass, KeyValueCache* cache = nullptr) const;
+  // The same with the state of the prompt's last vector in front, (B, T + 1, C), where there is a prompt.
+  Tensor hidden_with_front(const Pass& pass) const;
   // Outputs in the order of the bits of `want` (RGM_LOGPROBS ... as in the ABI). Where only log-probabilities and
   // entropy are wanted, the last token of a row is not read by the transformer: context + 1 tokens fit.
   std::vector<Tensor> forward(const Pass& pass, uint32_t want) const;
   // Of each token, given those before it: its log-probability, and the likeliest token there, I32. (B, T) both; 0 and
-  // -1 where nothing precedes it.
+  // -1 where nothing precedes it, not even a prompt.
   std::pair<Tensor, Tensor> predictions(const Pass& pass) const;
   // sum(-weights * logprobs), (); weights (B, T)
   Tensor cross_entropy(const Pass& pass, const Tensor& weights) const;

@@ -1,5 +1,6 @@
 // outputs.cpp - what a pass is asked for: log-probabilities, entropy, hidden states, logits, and the fused losses.
-// Token t is predicted from the hidden state of t - 1, if that is in its segment.
+// Token t is predicted from the hidden state of t - 1, if that is in its segment; the first one of a segment from the
+// last vector of the prompt, if there is one (as PEFT counts it), and else not at all.
 #include "model/model.hpp"
 #include "tensor/ops.hpp"
 
@@ -27,18 +28,13 @@ Tensor goes_on(const Pass& pass) {
                      ops::cast(ops::binary(RGM_LESS, ops::full({}, 0, RGM_I32), here), RGM_I32));
 }
 
-// The tokens to predict, (B (T - 1)); -1 where there is nothing.
-Tensor targets_of(const Pass& pass) {
-  Tensor targets = part(pass.tokens, 1, pass.tokens.size(1));
-  if (const Tensor on = goes_on(pass)) targets = ops::select(on, targets, ops::full({}, -1, RGM_I32));
-  return ops::reshape(ops::contiguous(targets), {-1});
-}
-
 Tensor rows(const Tensor& x) { return ops::reshape(x, {-1, x.size(-1)}); }
 
-// (B (T - 1)) -> (B, T), nothing in front
-Tensor behind_nothing(const Tensor& x, int64_t B) {
-  return ops::concat(std::array{ops::full({B, 1}, 0), ops::reshape(x, {B, -1})}, 1);
+// (B P) -> (B, T), nothing in front where the first token is not predicted
+Tensor by_token(const Tensor& x, const Pass& pass, double nothing = 0) {
+  const int64_t B = pass.tokens.size(0), T = pass.tokens.size(1);
+  if (x.count() == B * T) return ops::reshape(x, {B, T});
+  return ops::concat(std::array{ops::full({B, 1}, nothing, x.dtype()), ops::reshape(x, {B, T - 1})}, 1);
 }
 
 void require_tokens(const Pass& pass) {
@@ -53,13 +49,54 @@ ops::HeadOptions head_options(const Model& model, const Pass& pass) {
   return {.scale = 1 / pass.temperature, .softcap = model.config().logits_softcap};
 }
 
-Tensor shifted_weights(const Pass& pass, const Tensor& weights) {
-  require(weights && weights.shape() == pass.tokens.shape(), "weights of shape {} for tokens of shape {}",
-          weights ? weights.shape().text() : "()", pass.tokens.shape().text());
-  return part(weights, 1, weights.size(1));
+Tensor flat(const Tensor& x) { return ops::reshape(ops::contiguous(x), {-1}); }
+
+// P tokens of each row that are predicted, the last ones: T behind a prompt, or T - 1; their states (B P, C), and
+// themselves (B P), -1 where there is nothing to predict.
+struct Predicted {
+  Tensor states, targets;
+  int64_t per_row = 0;
+  // (B, T) -> (B P)
+  Tensor own(const Tensor& x) const { return flat(part(x, x.size(1) - per_row, x.size(1))); }
+};
+
+// Behind a prompt: the state before each token, which is the prompt's at the first one of every segment.
+Tensor before_each(const Tensor& states, const Tensor& on) {
+  const int64_t B = states.size(0), T = states.size(1);
+  const NoGradient no_gradient;
+  const Tensor goes_on = ops::concat(std::array{ops::full({B, 1}, 0, on.dtype()), on}, 1);
+  const Tensor at = ops::select(goes_on, ops::broadcast(ops::iota(T), {B, T}), ops::full({}, 0, RGM_I32));
+  const Tensor row = ops::affine(ops::reshape(ops::iota(B), {B, 1}), static_cast<double>(T), 0);
+  return flat(at + row);
 }
 
-Tensor flat(const Tensor& x) { return ops::reshape(ops::contiguous(x), {-1}); }
+// `states` (B, P, C) stand before the last P tokens of each row.
+Predicted predicted(const Tensor& states, const Pass& pass) {
+  const int64_t T = pass.tokens.size(1);
+  Predicted out{.states = rows(states), .targets = {}, .per_row = states.size(1)};
+  Tensor is_one = T > 1 ? goes_on(pass) : Tensor();
+  if (out.per_row == T && pass.segments) {  // behind a prompt
+    if (is_one) out.states = ops::gather(out.states, 0, before_each(states, is_one));
+    is_one = ops::binary(RGM_LESS, ops::full({}, 0, RGM_I32), pass.segments);
+  }
+  const Tensor targets = part(pass.tokens, T - out.per_row, T);
+  out.targets = flat(is_one ? ops::select(is_one, targets, ops::full({}, -1, RGM_I32)) : targets);
+  return out;
+}
+
+// Without the logits of each row's last token. No states where nothing is predicted.
+Predicted predicted(const Model& model, const Pass& pass) {
+  if (pass.tokens.size(1) > 1) return predicted(model.hidden_with_front(all_but_last(pass)), pass);
+  if (!model.hooks()) return {};
+  const Tensor states = model.hidden_with_front(pass);
+  return states.size(1) == 2 ? predicted(part(states, 0, 1), pass) : Predicted();
+}
+
+const Tensor& checked(const Pass& pass, const Tensor& weights) {
+  require(weights && weights.shape() == pass.tokens.shape(), "weights of shape {} for tokens of shape {}",
+          weights ? weights.shape().text() : "()", pass.tokens.shape().text());
+  return weights;
+}
 
 }  // namespace
 
@@ -70,15 +107,21 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   if ((want & RGM_HEAD) && config_.outputs == 0) throw Error(RGM_UNSUPPORTED, "this model has no head of its own");
   require((want & ~known) == 0 && want != 0, "a pass cannot compute {:#x}", want);
   const int64_t B = pass.tokens.size(0), T = pass.tokens.size(1);
-  const bool whole = want & ~distribution;
   Tensor states, logprobs, entropy;
-  if (whole || T > 1) states = hidden(whole ? pass : all_but_last(pass));
-  if ((want & distribution) && T > 1) {
-    const Tensor predicting = whole ? part(states, 0, T - 1) : states;
-    std::tie(logprobs, entropy) = ops::head_logprobs(rows(predicting), head_weight(), targets_of(pass),
-                                                     want & RGM_ENTROPY, head_options(*this, pass));
-    logprobs = behind_nothing(logprobs, B);
-    if (entropy) entropy = behind_nothing(entropy, B);
+  Predicted p;
+  if (want & ~distribution) {
+    states = hidden_with_front(pass);
+    const int64_t front = states.size(1) - T;
+    if (T + front > 1) p = predicted(part(states, 0, T - 1 + front), pass);
+    states = part(states, front, T + front);
+  } else {
+    p = predicted(*this, pass);
+  }
+  if ((want & distribution) && p.states) {
+    std::tie(logprobs, entropy) =
+        ops::head_logprobs(p.states, head_weight(), p.targets, want & RGM_ENTROPY, head_options(*this, pass));
+    logprobs = by_token(logprobs, pass);
+    if (entropy) entropy = by_token(entropy, pass);
   } else if (want & distribution) {
     logprobs = ops::full({B, T}, 0), entropy = ops::full({B, T}, 0);
   }
@@ -94,40 +137,34 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
 std::pair<Tensor, Tensor> Model::predictions(const Pass& pass) const {
   constexpr int64_t most_logits = int64_t{1} << 23;  // at once
   require_tokens(pass);
-  const int64_t B = pass.tokens.size(0), T = pass.tokens.size(1);
-  const auto nothing = [&](int64_t columns, double value, rgm_dtype dtype) {
-    return ops::full({B, columns}, value, dtype);
-  };
-  if (T == 1) return {nothing(1, 0, RGM_F32), nothing(1, -1, RGM_I32)};
-  const Tensor states = rows(hidden(all_but_last(pass))), targets = targets_of(pass);
-  const int64_t n = states.size(0), step = std::max<int64_t>(1, most_logits / config_.vocabulary);
+  const Predicted p = predicted(*this, pass);
+  const Shape shape = pass.tokens.shape();
+  if (!p.states) return {ops::full(shape, 0), ops::full(shape, -1, RGM_I32)};
+  const int64_t n = p.states.size(0), step = std::max<int64_t>(1, most_logits / config_.vocabulary);
   std::vector<Tensor> logprobs, likeliest;
   for (int64_t i = 0; i < n; i += step) {
     const int64_t end = std::min(n, i + step);
-    const Tensor all = ops::log_softmax(logits(ops::slice(states, 0, i, end), pass.temperature), 1);
-    const Tensor target = ops::slice(targets, 0, i, end), zero = ops::full({}, 0, RGM_I32);
+    const Tensor all = ops::log_softmax(logits(ops::slice(p.states, 0, i, end), pass.temperature), 1);
+    const Tensor target = ops::slice(p.targets, 0, i, end), zero = ops::full({}, 0, RGM_I32);
     const Tensor is_one = ops::binary(RGM_LESS, ops::full({}, -1, RGM_I32), target);
     logprobs.push_back(ops::select(is_one, ops::pick(all, ops::binary(RGM_MAX, target, zero)), ops::full({}, 0)));
     const Tensor best = ops::reshape(ops::top_k(all, 1).second, {-1});
     likeliest.push_back(ops::select(is_one, best, ops::full({}, -1, RGM_I32)));
   }
-  const auto whole = [&](const std::vector<Tensor>& parts, double first, rgm_dtype dtype) {
-    return ops::concat(std::array{nothing(1, first, dtype), ops::reshape(ops::concat(parts, 0), {B, T - 1})}, 1);
-  };
-  return {whole(logprobs, 0, RGM_F32), whole(likeliest, -1, RGM_I32)};
+  return {by_token(ops::concat(logprobs, 0), pass), by_token(ops::concat(likeliest, 0), pass, -1)};
 }
 
 Tensor Model::cross_entropy(const Pass& pass, const Tensor& weights) const {
   require_tokens(pass);
-  const Tensor w = shifted_weights(pass, weights);
-  if (pass.tokens.size(1) == 1) return ops::full({}, 0);
-  return ops::head_cross_entropy(rows(hidden(all_but_last(pass))), head_weight(), targets_of(pass), flat(w),
-                                 head_options(*this, pass));
+  checked(pass, weights);
+  const Predicted p = predicted(*this, pass);
+  if (!p.states) return ops::full({}, 0);
+  return ops::head_cross_entropy(p.states, head_weight(), p.targets, p.own(weights), head_options(*this, pass));
 }
 
 Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const {
   require_tokens(pass);
-  Tensor w = shifted_weights(pass, weights);
+  Tensor w = part(checked(pass, weights), 1, pass.tokens.size(1));
   if (pass.tokens.size(1) == 1) return ops::full({}, 0);
   if (const Tensor on = goes_on(pass)) w = ops::select(on, w, ops::full({}, 0));
   const Pass shorter = all_but_last(pass);

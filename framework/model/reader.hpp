@@ -15,7 +15,7 @@ inline constexpr int32_t prompt_segment = 1 << 30;
 class PassReader {
  public:
   PassReader(const Model& model, const Pass& pass, KeyValueCache* cache);
-  Tensor operator()();
+  Tensor operator()(bool with_front);
 
  private:
   void check_length() const;

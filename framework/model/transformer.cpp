@@ -8,11 +8,11 @@
 
 namespace rgm {
 
-Tensor PassReader::operator()() {
+Tensor PassReader::operator()(bool with_front) {
   Tensor x = embed();
   for (size_t i = 0; i < model_.layers().size(); ++i) x = block(i, std::move(x));
   if (cache_) cache_->finish();
-  if (prompts_ > 0) x = ops::slice(x, 1, prompts_, T_);
+  if (prompts_ > 0) x = ops::slice(x, 1, prompts_ - (with_front ? 1 : 0), T_);
   return norm(x, model_.last_norm());
 }
 
@@ -38,10 +38,10 @@ Tensor positions_in_segments(const Tensor& segments, int64_t context) {
   return ops::binary(RGM_MAX, number(0), ops::binary(RGM_MIN, t - start, number(context - 1)));
 }
 
-Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache) {
+Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache, bool with_front) {
   std::optional<NoGradient> no_gradient;
   if (cache) no_gradient.emplace();
-  return PassReader(model, pass, cache)();
+  return PassReader(model, pass, cache)(with_front);
 }
 
 }  // namespace rgm

@@ -4,8 +4,8 @@
 
 namespace rgm {
 
-// Model::hidden
-Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache);
+// Model::hidden and hidden_with_front
+Tensor read(const Model& model, const Pass& pass, KeyValueCache* cache, bool with_front);
 // Position of each token in its segment, (B, T) I32, without a wait. Segments are contiguous, numbered up to T.
 Tensor positions_in_segments(const Tensor& segments, int64_t context);
 

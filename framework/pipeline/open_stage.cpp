@@ -97,7 +97,12 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
 void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& out) {
   const auto wishes = wishes_of(stage);
   const std::string main = main_source_of(stage);
-  const bool rolls_out = stage.strategy.component->table<rgm_strategy>().rollout;
+  const auto& strategy = stage.strategy.component->table<rgm_strategy>();
+  const bool rolls_out = strategy.rollout;
+  // A model to compare with has no prompt, so it predicts no first token.
+  bool compares = false;
+  for (const rgm_role* const* r = strategy.roles; *r; ++r) compares |= std::string_view((*r)->name) != "policy";
+  const bool predicts_first = out.model->front().prompt > 0 && out.model->config().outputs == 0 && !compares;
   for (const auto& [name, ignored] : stage.data) {
     const auto found = wishes.find(name == "validation" ? main : name);
     if (found == wishes.end()) continue;
@@ -113,6 +118,7 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
                                            .cache = around.cache,
                                            .labels = model.labels,
                                            .outputs = model.outputs,
+                                           .predicts_first = predicts_first,
                                            .end_of_text = !is_continued && model.outputs == 0});
   }
 }

@@ -158,7 +158,8 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
   const Said scored = regimen("evaluate --json --data rows.jsonl " + model + all);
   ASSERT_EQ(scored.status, 0) << scored.err;
   const auto shares = nlohmann::json::parse(scored.out)["adapters"];
-  EXPECT_EQ(shares["cats"]["tokens"], 20);
+  EXPECT_EQ(shares["cats"]["tokens"], 22);  // behind a prompt the first token counts
+  EXPECT_EQ(shares[""]["tokens"], 10);
   for (const char* name : {"cats", "dogs", ""}) {
     const std::string mine = *name ? std::string(" --adapter runs/tiny/") + name : "";
     write("own.jsonl", std::string(*name == 'c' ? "{\"text\": \"the dog ran\"}\n" : "") +
@@ -167,6 +168,13 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
     EXPECT_NEAR(nlohmann::json::parse(alone.out)["loss"], shares[name]["loss"], 1e-4) << name;
   }
   EXPECT_GT(std::abs(shares["cats"]["loss"].get<double>() - shares[""]["loss"].get<double>()), 0.1);
+  // It was trained on that too: every text began with "t".
+  write("own.jsonl", "{\"text\": \"the cat sat\"}\n");
+  const Said each = regimen("evaluate --json --per-token --data own.jsonl " + model + "--adapter runs/tiny/cats");
+  const auto first = nlohmann::json::parse(each.out.substr(0, each.out.find('\n')));
+  EXPECT_EQ(first["position"], 0);
+  EXPECT_EQ(first["likeliest"], true) << each.out;
+  EXPECT_GT(first["logprob"], std::log(0.2)) << "a guess among 26 characters has log(0.04)";
   write("rows.jsonl", "{\"text\": \"the cat sat\", \"adapter\": \"cat\"}\n");
   const Said near = regimen("evaluate --json --data rows.jsonl " + model + all);
   EXPECT_EQ(near.status, 2);

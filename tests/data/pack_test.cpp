@@ -29,6 +29,10 @@ TEST(Pack, ThreeFourTwoFillTwoRowsOfSix) {
   EXPECT_THAT(c.ends, ElementsAre(2, 8, 4));
 }
 
+TEST(Pack, BehindAPromptFirstTokensCountToo) {
+  EXPECT_THAT(pack(three, 6, /*predicts_first=*/true).reals, ElementsAre(1, 1, 1, 1, 1, 1, 1, 1, 1, 0));
+}
+
 TEST(Pack, ARowMayBeFull) {
   const BatchColumn c = pack(three, 7);
   EXPECT_EQ(c.rows, 2);

@@ -1,5 +1,8 @@
 // adapters_test.cpp - adapters in a small model: they start as the base, train alone, are found by patterns, and come
 // back from their folder as they were.
+#include <cmath>
+#include <numeric>
+
 #include "artefact/safetensors.hpp"
 #include "host/plugged.hpp"
 
@@ -37,6 +40,56 @@ TEST_F(AdaptersTest, VirtualTokensAppearInNoOutput) {
     EXPECT_NE(to_host(y), to_host(base())) << id;
     EXPECT_EQ(adapted.model->virtual_tokens(), 3) << id;
   }
+}
+
+// Of all tokens that may stand first one does, so their probabilities sum to 1; without a prompt none is predicted.
+TEST_F(AdaptersTest, BehindAPromptTheFirstTokenIsPredictedToo) {
+  for (const char* family : {"gpt2", "llama"}) {
+    const Adapted adapted("soft_prompt", "{length: 3}", {}, family);
+    adapted.disturb();
+    std::vector<std::vector<int32_t>> each(257);
+    for (int32_t i = 0; i < 257; ++i) each[static_cast<size_t>(i)] = {i};
+    const auto logprobs = to_host(adapted.model->forward(pass_over(tokens_of(each)), RGM_LOGPROBS)[0]);
+    EXPECT_NEAR(std::accumulate(logprobs.begin(), logprobs.end(), 0.0,
+                                [](double sum, float p) { return sum + std::exp(double(p)); }),
+                1, 1e-5);
+    // Whatever is read behind it, and with which outputs.
+    const auto first = to_host(adapted.model->forward(pass_over(tokens_of({{7, 1, 2}})), RGM_LOGPROBS)[0]);
+    EXPECT_NEAR(first[0], logprobs[7], 1e-5);
+    const auto whole = adapted.model->forward(pass_over(tokens_of({{7, 1, 2}})), RGM_LOGPROBS | RGM_LOGITS);
+    EXPECT_EQ(whole[1].shape(), (Shape{1, 3, 257}));
+    expect_near(whole[0], adapted.model->forward(pass_over(tokens_of({{7, 1, 2}})), RGM_LOGPROBS)[0], 1e-5);
+    EXPECT_EQ(to_host(small_model(family)->forward(pass_over(tokens_of({{7}})), RGM_LOGPROBS)[0])[0], 0);
+  }
+}
+
+// Two examples of 4 and 5 tokens in one row, and padding: each is predicted as it is alone, and a loss is their sum.
+TEST_F(AdaptersTest, APromptPredictsTheFirstTokenOfEveryExampleOfARow) {
+  const Adapted adapted("soft_prompt", "{length: 3}");
+  adapted.disturb();
+  const std::vector<int32_t> a = some_tokens(4, 1), b = some_tokens(5, 2);
+  std::vector<int32_t> row = a;
+  row.insert(row.end(), b.begin(), b.end());
+  row.push_back(0);
+  const Pass packed{.tokens = tokens_of({row}), .segments = tokens_of({{1, 1, 1, 1, 2, 2, 2, 2, 2, 0}})};
+  const auto together = to_host(adapted.model->forward(packed, RGM_LOGPROBS)[0]);
+  double sum = 0;
+  size_t at = 0;
+  for (const auto& example : {a, b})
+    for (const float p : to_host(adapted.model->forward(pass_over(tokens_of({example})), RGM_LOGPROBS)[0])) {
+      EXPECT_NEAR(together[at++], p, 1e-4);
+      sum -= p;
+    }
+  EXPECT_EQ(together[9], 0);
+  const Tensor loss = adapted.model->cross_entropy(packed, ops::full({1, 10}, 1));
+  EXPECT_NEAR(item(loss), sum, 1e-4);
+  backward(loss);
+  const Tensor packed_gradient = adapted.adapters->parameters().all()[0].value.gradient();
+  const Adapted alone("soft_prompt", "{length: 3}");
+  alone.disturb();
+  for (const auto& example : {a, b})
+    backward(alone.model->cross_entropy(pass_over(tokens_of({example})), ops::full({1, std::ssize(example)}, 1)));
+  expect_near(packed_gradient, alone.adapters->parameters().all()[0].value.gradient(), 1e-4);
 }
 
 TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {

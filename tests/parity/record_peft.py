@@ -9,8 +9,7 @@ In tests/parity/peft: a folder for each adapter as PEFT's save_pretrained writes
 the loss moves by over 1 % without them; and logits.safetensors with
 
     NAME          (3, T, 50)   logits of recorded.safetensors' tokens[:, :T], T = 16 less the virtual tokens
-    NAME.loss     ()           PEFT's mean loss of all tokens but each row's first, which has nothing but virtual tokens
-                               before it
+    NAME.loss     ()           PEFT's mean loss: of all tokens but each row's first; behind a prompt of that one too
     NAME.gradient.KEY          of that mean, by the keys of adapter_model.safetensors
 
 With --read: FOLDER has adapter_config.json, adapter_model.safetensors, and logits.safetensors with `logits` (3, T, 50)
@@ -52,9 +51,7 @@ def base_model():
 
 
 def compute(model, tokens, virtual):
-    labels = tokens.clone()
-    labels[:, 0] = -100
-    out = model(input_ids=tokens, labels=labels)
+    out = model(input_ids=tokens, labels=tokens)
     return out.logits[:, -tokens.shape[1]:] if virtual else out.logits, out.loss
 
 
