@@ -101,6 +101,25 @@ std::string time_for_people(double seconds) {
   return fmt::format("{} h {} min", s / 3600, s % 3600 / 60);
 }
 
+std::string table_for_people(const std::vector<std::vector<std::string>>& rows, std::string_view indent) {
+  std::vector<size_t> width;
+  for (const auto& row : rows) {
+    width.resize(std::max(width.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], code_points(row[i]).size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    out += indent;
+    for (size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      out.append(width[i] - code_points(row[i]).size() + 2, ' ');
+    }
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  }
+  return out;
+}
+
 bool matches(std::string_view pattern, std::string_view text) {
   size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
   while (t < text.size()) {

@@ -25,6 +25,8 @@ std::string join(std::span<const std::string> words, std::string_view between = 
 std::string bytes_for_people(uint64_t bytes);  // 1.5 MB
 std::string count_for_people(uint64_t n);      // 12,345
 std::string time_for_people(double seconds);   // 42 s, 3 min 10 s, 2 h 5 min
+// Lines of left-aligned columns, two spaces between, each behind `indent`; the last column is not padded.
+std::string table_for_people(const std::vector<std::vector<std::string>>& rows, std::string_view indent = "");
 // True where the whole of `text` matches `pattern`; * stands for any run of characters, ? for one.
 bool matches(std::string_view pattern, std::string_view text);
 

@@ -22,6 +22,10 @@ std::optional<po::variables_map> parse(const Usage& usage, const po::options_des
     all.add_options()(name.c_str(), po::value<std::string>());
     order.add(name.c_str(), 1);
   }
+  if (!usage.rest.empty()) {
+    all.add_options()(usage.rest.c_str(), po::value<std::vector<std::string>>());
+    order.add(usage.rest.c_str(), -1);
+  }
   po::variables_map given;
   try {
     namespace style = po::command_line_style;

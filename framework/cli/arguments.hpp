@@ -13,6 +13,7 @@ struct Usage {
   std::string text;                   // what it does
   std::string example;                // a whole command line
   std::vector<std::string> places{};  // names of the arguments without dashes, in their order
+  std::string rest{};                 // name of those behind them, as std::vector<std::string>; empty: there are none
 };
 
 // The arguments by name; nothing when --help was given, which is then printed. Throws RGM_INVALID with a near name.

@@ -11,6 +11,7 @@ namespace rgm {
 int bench(const std::vector<std::string>& arguments);
 int check(const std::vector<std::string>& arguments);
 int check_plugin_file(const std::vector<std::string>& arguments);
+int compare_runs(const std::vector<std::string>& arguments);
 int evaluate(const std::vector<std::string>& arguments);
 int generate_text(const std::vector<std::string>& arguments);
 int merge(const std::vector<std::string>& arguments);

@@ -8,6 +8,7 @@ std::span<const Command> commands() {
       {"run", "FILE", "runs a pipeline; goes on with one that was interrupted", run_pipeline},
       {"check", "FILE", "every problem of a pipeline; nothing is run", check},
       {"plan", "FILE", "what a run would do, need and take; nothing is trained", plan_pipeline},
+      {"compare", "RUN…", "methods of one run or several side by side, with standard errors", compare_runs},
       {"generate", "--model DIR", "text from a trained model", generate_text},
       {"evaluate", "--model DIR --data FILE", "loss, perplexity and accuracy of a trained model", evaluate},
       {"merge", "--model DIR --out DIR", "folds adapters into a model's weights", merge},

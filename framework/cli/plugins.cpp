@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include "base/text.hpp"
@@ -43,26 +42,12 @@ Json to_json(const Entry& e, bool with_options) {
   return out;
 }
 
-// Left-aligned columns, two spaces between; the last is not padded.
-template <size_t N>
-void print_table(const std::vector<std::array<std::string, N>>& rows, std::string_view indent = "") {
-  std::array<size_t, N> width{};
-  for (const auto& row : rows)
-    for (size_t i = 0; i < N; ++i) width[i] = std::max(width[i], row[i].size());
-  for (const auto& row : rows) {
-    std::string line(indent);
-    for (size_t i = 0; i < N; ++i) line += fmt::format("{:{}}  ", row[i], i + 1 < N ? width[i] : 0);
-    line.erase(line.find_last_not_of(' ') + 1);
-    fmt::print("{}\n", line);
-  }
-}
-
 void print_list(const std::vector<Entry>& list) {
-  std::vector<std::array<std::string, 7>> rows{{"KIND", "ID", "VERSION", "USABLE", "SHA-256", "PATH", "REASON"}};
+  std::vector<std::vector<std::string>> rows{{"KIND", "ID", "VERSION", "USABLE", "SHA-256", "PATH", "REASON"}};
   for (const Entry& e : list)
     rows.push_back({e.kind ? std::string(kind_name(e.kind)) : "-", id_of(e), e.version.empty() ? "-" : e.version,
                     e.usable ? "yes" : "no", e.sha256.empty() ? "-" : e.sha256, e.path.string(), e.reason});
-  print_table(rows);
+  fmt::print("{}", table_for_people(rows));
 }
 
 void print_one(const Entry& e) {
@@ -74,7 +59,7 @@ void print_one(const Entry& e) {
   const std::vector<rgm_option> options = options_of(*e.data);
   fmt::print("\n{}\n", options.empty() ? "It has no options." : "Options");
   const Json defaults = defaults_of(e);
-  std::vector<std::array<std::string, 5>> rows;
+  std::vector<std::vector<std::string>> rows;
   for (const rgm_option& o : options) {
     std::vector<std::string> words;
     for (const char* const* c = o.choices; c && *c; ++c) words.emplace_back(*c);
@@ -85,7 +70,7 @@ void print_one(const Entry& e) {
     rows.push_back({o.key, std::string(type_name(o.type)), initial, words.empty() ? range_text(o) : join(words, " | "),
                     o.help + std::string(o.flags & RGM_DEPRECATED ? " (deprecated)" : "")});
   }
-  print_table(rows, "  ");
+  fmt::print("{}", table_for_people(rows, "  "));
 }
 
 }  // namespace

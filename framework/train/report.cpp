@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
+#include "train/report_methods.hpp"
 #include "train/report_overview.hpp"
 #include "train/report_stage.hpp"
 #include "train/report_style.hpp"
@@ -128,16 +130,20 @@ std::string plugins(const Json& record) {
                             rows + "</tbody></table></section>\n";
 }
 
+std::string head(const std::string& title) {
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+         "<title>" +
+         title + " - Regimen</title>\n<style>" + style + "</style>\n</head>\n<body>\n";
+}
+
 std::string page(const Run& run) {
   const std::string name = escape(text(run.record, {"pipeline"})), title = name.empty() ? "Run" : name;
-  std::string out =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-      "<title>" +
-      title + " - Regimen</title>\n<style>" + style + "</style>\n</head>\n<body>\n";
+  std::string out = head(title);
   out += "<header>\n<p class=\"over\">Regimen run</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" + lead(run) +
-         "</p>\n" + facts(run.record) + "</header>\n" + cards(run) + overview(run);
+         "</p>\n" + facts(run.record) + "</header>\n" + cards(run) + overview(run) + methods_section({&run, 1}) +
+         rewards_section(run);
   for (const StageRecord& stage : run.stages) out += stage_section(stage);
   if (const std::string used = plugins(run.record); !used.empty()) out += "<article>\n" + used + "</article>\n";
   const std::string version = escape(text(run.record, {"version"}));
@@ -145,8 +151,32 @@ std::string page(const Run& run) {
          " from what lies beside this file; it is made anew with every run.</footer>\n</body>\n</html>\n";
 }
 
+std::string page(const std::vector<Run>& runs, const std::vector<fs::path>& folders) {
+  const std::string name = escape(text(runs[0].record, {"pipeline"})), title = name.empty() ? "Runs" : name;
+  std::string out = head(title);
+  out += "<header>\n<p class=\"over\">Regimen compares</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" +
+         bold(fmt::format("{} runs", runs.size())) + " side by side: means, and their standard errors.</p>\n";
+  for (size_t i = 0; i < runs.size(); ++i)
+    out += fmt::format("<p class=\"facts\"><span>{}</span><span>seed {}</span></p>\n", escape(folders[i].string()),
+                       escape(text(runs[i].record, {"seed"})));
+  return out + "</header>\n" + methods_section(runs) + "</body>\n</html>\n";
+}
+
 }  // namespace
 }  // namespace report
+
+std::string write_comparison(const std::vector<fs::path>& folders, const fs::path& file) {
+  std::vector<report::Run> runs;
+  for (const fs::path& folder : folders) {
+    require(fs::exists(folder / "run.json"), "{}: is no folder of a run, it has no run.json", folder.string());
+    runs.push_back(report::read_run(folder));
+  }
+  const std::vector<report::Method> methods = report::methods_of(runs);
+  require(!methods.empty(), "{}: fewer than three of its stages have an accuracy, so there is nothing to compare",
+          folders[0].string());
+  write_file(file, report::page(runs, folders));
+  return report::methods_text(methods);
+}
 
 void write_report(const fs::path& folder) {
   write_file(folder / "report.html", report::page(report::read_run(folder)));

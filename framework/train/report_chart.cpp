@@ -8,7 +8,6 @@
 #include <cmath>
 #include <limits>
 
-#include "train/report_axis.hpp"
 #include "train/report_text.hpp"
 
 namespace rgm::report {
@@ -69,23 +68,6 @@ std::string dots(const Line& line, const Axis& x, const Axis& y) {
   return out;
 }
 
-std::string frame(const Axis& x, const Axis& y, const std::string& shapes, const std::string& name) {
-  std::string grid, labels;
-  for (const double tick : y.ticks) {
-    grid += fmt::format("M0 {0:.1f}H{1}", span * (1 - y.place(tick)), span);
-    labels += fmt::format("<i class=\"y\" style=\"bottom:{:.2f}%\">{}</i>", 100 * y.place(tick), y.label(tick));
-  }
-  for (const double tick : x.ticks) {
-    const double place = x.place(tick);
-    labels += fmt::format("<i class=\"x{}\" style=\"left:{:.2f}%\">{}</i>", place > 0.97 ? " last" : "", 100 * place,
-                          x.label(tick));
-  }
-  return fmt::format(
-      "<div class=\"plot\"><svg viewBox=\"0 0 {0} {0}\" preserveAspectRatio=\"none\" role=\"img\" "
-      "aria-label=\"{1}\"><path class=\"grid\" d=\"{2}\"/>{3}</svg>{4}</div>",
-      span, escape(name), grid, shapes, labels);
-}
-
 double last_of(const Line& line) {
   for (size_t i = line.y.size(); i-- > 0;)
     if (std::isfinite(line.y[i])) return line.y[i];
@@ -110,6 +92,24 @@ std::string legend(const Chart& chart, const Line& smoothed) {
 }
 
 }  // namespace
+
+std::string frame(const Axis& x, const Axis& y, const std::string& shapes, const std::string& name,
+                  const std::string& names) {
+  std::string grid, labels;
+  for (const double tick : y.ticks) {
+    grid += fmt::format("M0 {0:.1f}H{1}", span * (1 - y.place(tick)), span);
+    labels += fmt::format("<i class=\"y\" style=\"bottom:{:.2f}%\">{}</i>", 100 * y.place(tick), y.label(tick));
+  }
+  for (const double tick : x.ticks) {
+    const double place = x.place(tick);
+    labels += fmt::format("<i class=\"x{}\" style=\"left:{:.2f}%\">{}</i>", place > 0.97 ? " last" : "", 100 * place,
+                          x.label(tick));
+  }
+  return fmt::format(
+      "<div class=\"plot\"><svg viewBox=\"0 0 {0} {0}\" preserveAspectRatio=\"none\" role=\"img\" "
+      "aria-label=\"{1}\"><path class=\"grid\" d=\"{2}\"/>{3}</svg>{4}{5}</div>",
+      span, escape(name), grid, shapes, labels, names);
+}
 
 std::vector<double> smooth(const std::vector<double>& y, size_t radius) {
   std::vector<double> out(y.size(), NAN);

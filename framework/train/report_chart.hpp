@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "train/report_axis.hpp"
+
 namespace rgm::report {
 
 struct Line {
@@ -23,6 +25,11 @@ struct Chart {
 
 // Empty where there is nothing to draw. Any number of points becomes at most some hundreds.
 std::string draw(const Chart& chart);
+
+// Axes with their grid and labels around `shapes`, an SVG's content in 0 to 1000 both ways, y downwards; `names` lies
+// on top as HTML.
+std::string frame(const Axis& x, const Axis& y, const std::string& shapes, const std::string& name,
+                  const std::string& names = "");
 
 // The mean over a window around each value that shrinks at both ends; gaps are left out of it.
 std::vector<double> smooth(const std::vector<double>& y, size_t radius);

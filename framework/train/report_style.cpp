@@ -71,6 +71,9 @@ figcaption b { font-variant-numeric: tabular-nums; font-weight: 600; }
   font-variant-numeric: tabular-nums; }
 .plot i.y { right: 100%; padding-right: .6rem; transform: translateY(50%); }
 .plot i.x { top: 100%; padding-top: .6rem; transform: translateX(-50%); }
+.plot .interval { stroke: var(--held); stroke-width: 1.4; opacity: .6; }
+.plot i.name { color: var(--ink); padding: 0 .8em; transform: translateY(50%); font-size: .78rem; }
+.spots .plot { margin-bottom: 2.4rem; }
 .plot i.x.last { transform: translateX(-75%); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 16.5rem), 1fr)); gap: 1.6rem 2.2rem; }
 pre { margin: 0; padding: 1.15rem 1.3rem; background: var(--card); border: 1px solid var(--hair); border-radius: 10px;

@@ -62,5 +62,12 @@ TEST(ForPeople, NumbersReadWell) {
   EXPECT_EQ(time_for_people(7500), "2 h 5 min");
 }
 
+TEST(ForPeople, ColumnsOfATableStandBelowEachOther) {
+  EXPECT_EQ(table_for_people({{"a", "b", "c"}, {"7 ± 1", "", "x"}, {"5", "", ""}}, "  "),
+            "  a      b  c\n"
+            "  7 ± 1     x\n"
+            "  5\n");
+}
+
 }  // namespace
 }  // namespace rgm
