@@ -32,6 +32,8 @@ int bench(const std::vector<std::string>& arguments) {
       "of steps, at least five of them")("profile", po::bool_switch(&stage.profile),
                                          "also every kernel's share of a step")(
       "decode", po::value<int64_t>()->value_name("N"), "instead of training, N sequences side by side")(
+      "prompt", po::value(&stage.prompt)->value_name("TOKENS"),
+      "with --decode: behind prompts of so many tokens; prompts and answers are timed together")(
       "kernels", "instead, compare kernels with the reference")("only", po::value(&kernels.only)->value_name("TEXT"),
                                                                 "with --kernels: those with this in their name")(
       "cases", po::value(&kernels.cases)->value_name("N")->default_value(kernels.cases),
@@ -40,7 +42,8 @@ int bench(const std::vector<std::string>& arguments) {
                                                "with --kernels: of shapes and values");
   const auto given = cli::parse(
       {.command = "bench",
-       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--stage NAME | --all [--plot FILE]] [--profile] [--decode N]\n"
+       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--stage NAME | --all [--plot FILE]] [--profile]\n"
+               "       regimen bench FILE --decode N [--prompt TOKENS]\n"
                "       regimen bench --kernels --backend ID [--only TEXT] [--cases N] [--seed N]",
        .text =
            "Trains a stage for a few seconds and prints one JSON object: its speed, and that of the plain products\n"
@@ -62,6 +65,8 @@ int bench(const std::vector<std::string>& arguments) {
   if (given->count("decode")) stage.decode = (*given)["decode"].as<int64_t>();
   require(!stage.decode || (*stage.decode > 0 && *stage.decode <= 64), "bench: --decode is {}, expected 1 to 64",
           stage.decode.value_or(0));
+  require(stage.prompt >= 0 && (stage.prompt == 0 || stage.decode),
+          "bench: --prompt is {}, expected at least 1, and beside --decode", stage.prompt);
   require(!all || stage.stage.empty(), "bench: --all and --stage contradict each other: leave out one of them");
   require(plot.empty() || (all && !stage.decode), "bench: --plot shows what --all measures of training");
   if (given->count("backend")) read.backend = kernels.backend;

@@ -13,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "base/memory.hpp"
+#include "base/philox.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
@@ -221,6 +222,49 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   return out;
 }
 
+// Prompts of random tokens and answers that are drawn, from the first product to the last token. Plain products: of all
+// prompts at once, and of one token a sequence as often as there are new ones.
+Json rollout_bench(const Model& model, const BenchOptions& options) {
+  const int64_t sequences = *options.decode, context = model.config().context;
+  Sampling sampling;
+  sampling.end_at_end_of_text = false;
+  sampling.max_tokens = std::min<int64_t>(context - options.prompt, 128);
+  require(sampling.max_tokens > 0, "bench: prompts of {} tokens leave no room in a context of {}", options.prompt,
+          context);
+  std::vector<std::vector<int32_t>> prompts(static_cast<size_t>(sequences));
+  for (size_t p = 0; p < prompts.size(); ++p)
+    for (int64_t i = 0; i < options.prompt; ++i)
+      prompts[p].push_back(
+          static_cast<int32_t>(mix(p, static_cast<uint64_t>(i)) % static_cast<uint64_t>(model.config().vocabulary)));
+  std::vector<double> seconds;
+  const auto begin = Clock::now();
+  while (seconds.size() < 2 || std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds) {
+    const auto start = Clock::now();
+    generate(model, prompts, sampling);
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    sampling.seed++;
+  }
+  seconds.erase(seconds.begin());  // it warmed up
+  const uint64_t memory = peak_memory();
+  const auto products = [&](int64_t rows) {
+    return product_time(model.products(), rows, /*backward=*/false, options.seconds / 50, model.dtype());
+  };
+  const ProductTime prompt = products(sequences * options.prompt), token = products(sequences);
+  const auto steps = static_cast<double>(sampling.max_tokens);
+  const double operations = prompt.operations + steps * token.operations, all = median(seconds);
+  const double new_tokens = steps * static_cast<double>(sequences);
+  return {{"sequences", sequences},
+          {"prompt_tokens", options.prompt},
+          {"new_tokens", sampling.max_tokens},
+          {"tokens_per_second", rounded(new_tokens / all)},
+          {"step_ms", rounded(all * 1e3)},
+          {"model_gflops", rounded(operations / all * 1e-9)},
+          {"matmul_gflops", rounded(operations / (prompt.seconds + steps * token.seconds) * 1e-9)},
+          {"efficiency", rounded((prompt.seconds + steps * token.seconds) / all)},
+          {"peak_memory_bytes", memory},
+          {"rounds", seconds.size()}};
+}
+
 Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& options, Registry& registry) {
   const TemporaryFolder folder("bench");
   const DeviceScope scope;
@@ -232,7 +276,10 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   OpenedStage opened = open_stage(stage, index, around);
   fs::create_directories(opened.setup.folder);
   Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened.parameters()}};
-  out.update(options.decode ? decode_bench(*opened.model, options, *device) : train_bench(opened, options, *device));
+  if (options.decode && options.prompt > 0)
+    out.update(rollout_bench(*opened.model, options));
+  else
+    out.update(options.decode ? decode_bench(*opened.model, options, *device) : train_bench(opened, options, *device));
   return out;
 }
 
