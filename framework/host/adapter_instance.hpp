@@ -42,6 +42,8 @@ struct Adapters::Instance {
 // RGM_INVALID with near names when a pattern names none.
 std::vector<size_t> matched_sites(const Model& model, uint32_t kinds, std::span<const std::string> patterns,
                                   const std::string& id);
+// Begins a pattern that is a regular expression, which a whole name of Hugging Face's must fit.
+inline constexpr std::string_view expression_mark = "expression:";
 std::string last_part(const std::string& name);  // "c_attn" of "transformer.h.0.attn.c_attn"
 
 // The keys of a format, for one model.

@@ -44,6 +44,9 @@ nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format
     const auto found = config.find(key);
     if (options.contains("sites") || found == config.end() || found->is_null()) continue;
     options["sites"] = *found;
+    // A list has names; PEFT takes a text for a regular expression, or for a word.
+    if (key == std::string_view("target_modules") && found->is_string())
+      options["sites"] = *found == "all-linear" ? "*" : std::string(expression_mark) + found->get<std::string>();
   }
   return options;
 }

@@ -1,19 +1,34 @@
 // adapter_sites.cpp - which sites an adapter acts on: patterns over our names, and over Hugging Face's, which people
 // copy from elsewhere.
+#include <optional>
 #include <set>
 
 #include "base/text.hpp"
 #include "host/adapter_instance.hpp"
+#include "text/regular_expression.hpp"
 
 namespace rgm {
 namespace {
 
-// Their names by the last part, as "q_proj", or by several, as "mlp.c_proj".
-bool names(const std::string& pattern, const SiteInfo& site) {
-  return matches(pattern, site.name) ||
-         (!site.theirs.empty() && (matches(pattern, site.theirs) || matches(pattern, last_part(site.theirs)) ||
-                                   site.theirs.ends_with("." + pattern)));
-}
+// Whether a pattern names a site: by our name, or theirs. Theirs may be the last part, as "q_proj", or several, as
+// "mlp.c_proj". Behind `expression_mark` stands a regular expression over their whole names.
+class Pattern {
+ public:
+  Pattern(const std::string& text, const std::string& id) : text_(text) {
+    if (text.starts_with(expression_mark))
+      expression_.emplace(text.substr(expression_mark.size()), fmt::format("adapter \"{}\"", id));
+  }
+  bool names(const SiteInfo& site) const {
+    if (expression_) return !site.theirs.empty() && expression_->fits(site.theirs);
+    return matches(text_, site.name) ||
+           (!site.theirs.empty() && (matches(text_, site.theirs) || matches(text_, last_part(site.theirs)) ||
+                                     site.theirs.ends_with("." + text_)));
+  }
+
+ private:
+  std::string text_;
+  std::optional<RegularExpression> expression_;
+};
 
 // "*.attention.query" for "layers.3.attention.query": what one would write in a pipeline.
 std::string for_all_layers(const SiteInfo& site) {
@@ -32,13 +47,14 @@ std::vector<size_t> matched_sites(const Model& model, uint32_t kinds, std::span<
   const std::vector<SiteInfo>& sites = model.sites();
   std::set<size_t> matched;
   for (const std::string& pattern : patterns) {
+    const Pattern asked(pattern, id);
     bool any = false;
     std::set<std::string> near;
     for (size_t i = 0; i < sites.size(); ++i) {
       if (!(static_cast<uint32_t>(sites[i].kind) & kinds)) continue;
       near.insert(for_all_layers(sites[i]));
       near.insert(last_part(sites[i].theirs));
-      if (!names(pattern, sites[i])) continue;
+      if (!asked.names(sites[i])) continue;
       matched.insert(i);
       any = true;
     }

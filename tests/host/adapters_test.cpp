@@ -173,6 +173,40 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAFusedModule) {
             std::vector<float>(b.begin() + 32, b.begin() + 64));
 }
 
+// A list has names; a text is a regular expression that a module's whole name fits, or "all-linear".
+TEST_F(AdaptersTest, TakesWhatPeftTakesForARegularExpression) {
+  const auto opened = [](const std::string& modules, const std::vector<std::string>& names) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json",
+               R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ")" + modules + "\"}");
+    const std::vector<float> a = numbers(2 * 64, 1), b = numbers(64 * 2, 2);
+    std::vector<SavedTensor> list;
+    for (const std::string& name : names) {
+      const std::string module = "base_model.model.transformer.h." + name;
+      const int64_t in = name.ends_with("mlp.c_proj") ? 32 : 16;
+      const int64_t out = name.ends_with("c_attn") ? 48 : name.ends_with("c_fc") ? 32 : 16;
+      list.push_back({module + ".lora_A.weight", RGM_F32, {2, in}, std::as_bytes(std::span(a).first(size_t(2 * in)))});
+      list.push_back(
+          {module + ".lora_B.weight", RGM_F32, {out, 2}, std::as_bytes(std::span(b).first(size_t(2 * out)))});
+    }
+    write_safetensors(folder.path() / "adapter_model.safetensors", list);
+    const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model());
+    const Adapted adapted("lora", saved.options.dump(), saved.tensors);
+    return adapted.adapters->parameters().all().size();
+  };
+  EXPECT_EQ(opened(R"(.*\\.1\\.(attn\\.c_proj|mlp\\.c_fc))", {"1.attn.c_proj", "1.mlp.c_fc"}), 4U);
+  std::vector<std::string> all;
+  for (const char* layer : {"0", "1"})
+    for (const char* part : {".attn.c_attn", ".attn.c_proj", ".mlp.c_fc", ".mlp.c_proj"})
+      all.push_back(std::string(layer) + part);
+  EXPECT_EQ(opened("all-linear", all), 2U * 2 * 6);
+  EXPECT_THAT(failure_of([&] { opened("c_attn", {}); }), HasSubstr("no site that it can act on matches"))
+      << "a text must fit the whole name";
+  EXPECT_THAT(failure_of([&] { opened(".*(", {}); }),
+              HasSubstr("the regular expression \".*(\" is wrong at character 4"));
+  EXPECT_THAT(failure_of([&] { opened(R"((.|\\w)*n[^n])", {}); }), HasSubstr("does not end on"));
+}
+
 // GPT-NeoX's query_key_value has the rows of one head after the other: 4 of its query, 4 of its key, 4 of its value.
 TEST_F(AdaptersTest, OpensWhatPeftMadeOfAnInterleavedModule) {
   const ScratchFolder folder;
