@@ -1,6 +1,7 @@
 // memory.cpp - reads /proc and the files of control groups.
 #include "base/memory.hpp"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ uint64_t left_by_groups() {
 
 uint64_t peak_memory() { return kilobytes("/proc/self/status", "VmHWM:"); }
 uint64_t memory_in_use() { return kilobytes("/proc/self/status", "VmRSS:"); }
+void give_back_memory() { ::malloc_trim(0); }
 // Where the system does not allow it, the peak is that of the whole process.
 void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5\n"; }
 

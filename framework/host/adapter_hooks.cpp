@@ -35,7 +35,7 @@ void append(Tensor& all, Tensor more) {
 
 }  // namespace
 
-void Adapters::begin(std::span<const int32_t>) {
+void Adapters::begin(std::span<const int32_t>, int64_t) {
   for (const auto& a : instances_) {
     a->shared = {};
     if (!RGM_HAS(a->table, begin)) continue;

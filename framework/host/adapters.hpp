@@ -35,7 +35,7 @@ class Adapters : public Hooks {
   // are several. Answers the SHA-256 of the (first) tensors file.
   std::string save(const fs::path& folder, const std::string& base_model) const;
 
-  void begin(std::span<const int32_t> rows) override;
+  void begin(std::span<const int32_t> rows, int64_t count) override;
   bool has_input(size_t site) const override;
   bool has_output(size_t site) const override;
   Tensor input(size_t site, const Tensor& x) override;

@@ -44,20 +44,33 @@ int32_t RowAdapters::number(const std::string& name, const std::string& where) c
           join(names_));
 }
 
-void RowAdapters::begin(std::span<const int32_t> rows) {
+void RowAdapters::begin(std::span<const int32_t> rows, int64_t count) {
   runs_.clear();
-  std::set<Adapters*> began;
-  for (const int32_t row : rows) {
-    require(row >= no_adapter && row < static_cast<int32_t>(sets_.size()), "a row is served by adapter {} of {}", row,
-            sets_.size());
-    Adapters* const set = row == no_adapter ? nullptr : sets_[static_cast<size_t>(row)].get();
-    const int64_t at = runs_.empty() ? 0 : runs_.back().end;
-    if (runs_.empty() || runs_.back().set != set)
-      runs_.push_back({set, at, at + 1});
-    else
-      ++runs_.back().end;
-    if (set && began.insert(set).second) set->begin({});
+  if (rows.empty() && deals_) {
+    deal(count);
+  } else {
+    for (const int32_t row : rows) {
+      require(row >= no_adapter && row < static_cast<int32_t>(sets_.size()), "a row is served by adapter {} of {}", row,
+              sets_.size());
+      Adapters* const set = row == no_adapter ? nullptr : sets_[static_cast<size_t>(row)].get();
+      const int64_t at = runs_.empty() ? 0 : runs_.back().end;
+      if (runs_.empty() || runs_.back().set != set)
+        runs_.push_back({set, at, at + 1});
+      else
+        ++runs_.back().end;
+    }
   }
+  std::set<Adapters*> began;
+  for (const Run& run : runs_)
+    if (run.set && began.insert(run.set).second) run.set->begin({}, run.rows());
+}
+
+void RowAdapters::deal(int64_t count) {
+  const auto members = static_cast<int64_t>(sets_.size());
+  if (count == 0) count = members;  // nobody reads, somebody asks what stands in front
+  require(count % members == 0, "a pass of {} rows cannot be dealt to the {} adapters of an ensemble", count, members);
+  for (int64_t m = 0; m < members; ++m)
+    runs_.push_back({sets_[static_cast<size_t>(m)].get(), m * count / members, (m + 1) * count / members});
 }
 
 bool RowAdapters::has_input(size_t site) const {

@@ -42,8 +42,8 @@ class Use {
 class OneSided : public Hooks {
  public:
   OneSided(Hooks& inner, bool recorded) : inner_(inner), recorded_(recorded) {}
-  void begin(std::span<const int32_t> rows) override {
-    if (on()) inner_.begin(rows);
+  void begin(std::span<const int32_t> rows, int64_t count) override {
+    if (on()) inner_.begin(rows, count);
   }
   bool has_input(size_t site) const override { return on() && inner_.has_input(site); }
   bool has_output(size_t site) const override { return on() && inner_.has_output(site); }

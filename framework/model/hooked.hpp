@@ -12,8 +12,8 @@ class Hooked {
         dtype_(model.dtype()),
         dropout_(model.training && recording() ? model.config().dropout : 0) {}
 
-  void begin(std::span<const int32_t> rows) const {
-    if (hooks_) hooks_->begin(rows);
+  void begin(std::span<const int32_t> rows, int64_t count) const {
+    if (hooks_) hooks_->begin(rows, count);
   }
   bool acts_before(size_t site) const { return hooks_ && hooks_->has_input(site); }
   bool acts_after(size_t site) const { return hooks_ && hooks_->has_output(site); }

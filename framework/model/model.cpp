@@ -185,7 +185,7 @@ VirtualTokens Model::front(std::span<const int32_t> rows) const {
   const NoGradient no_gradient;
   const RandomScope scope(RandomKey{});  // what is drawn here is not missed elsewhere
   const Hooked hooked(*this);
-  hooked.begin(rows);
+  hooked.begin(rows, std::ssize(rows));
   const Tensor prompt = hooked.prompt(embedding_site());
   VirtualTokens out{.prompt = prompt ? prompt.size(-2) : 0};
   for (const LayerPart& layer : layers_)

@@ -20,7 +20,7 @@ PassReader::PassReader(const Model& model, const Pass& pass, KeyValueCache* cach
             tensor ? tensor.shape().text() : "");
   B_ = pass.tokens.size(0), text_ = T_ = pass.tokens.size(1);
   require(B_ > 0 && text_ > 0, "a pass over no tokens: {}", pass.tokens.shape().text());
-  hooked_.begin(pass.adapters);
+  hooked_.begin(pass.adapters, B_);
   const bool first = !cache || std::ranges::all_of(cache->lengths, [](int64_t n) { return n == 0; });
   if (first) {  // later these lie in the cache
     prompt_ = hooked_.prompt(model.embedding_site());

@@ -30,8 +30,8 @@ inline constexpr int32_t no_adapter = -1;  // in Pass::adapters: the base alone
 class Hooks {
  public:
   virtual ~Hooks() = default;
-  // Before every pass; `rows` says which of several sets of adapters serves each row, where there are several.
-  virtual void begin(std::span<const int32_t> rows) = 0;
+  // Before every pass of `count` rows; `rows` says which of several sets of adapters serves each, where that is named.
+  virtual void begin(std::span<const int32_t> rows, int64_t count) = 0;
   virtual bool has_input(size_t site) const = 0;
   virtual bool has_output(size_t site) const = 0;
   virtual Tensor input(size_t site, const Tensor& x) = 0;

@@ -5,15 +5,15 @@
 
 namespace rgm {
 
-std::map<std::string, std::string> hashes_of(Adapters* adapters) {
+std::map<std::string, std::string> hashes_of(std::span<Adapters* const> sets) {
   std::map<std::string, std::string> out;
-  if (!adapters) return out;
-  for (const Parameter& p : adapters->parameters().all()) {
-    if (!p.trained) continue;
-    const auto values = to_host<float>(p.value);
-    std::string& hash = out[p.name.substr(0, p.name.find('.'))];
-    hash = sha256(hash + sha256({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}));
-  }
+  for (size_t m = 0; m < sets.size(); ++m)
+    for (const Parameter& p : sets[m]->parameters().all()) {
+      if (!p.trained) continue;
+      const auto values = to_host<float>(p.value);
+      std::string& hash = out[p.name.substr(0, p.name.find('.')) + (sets.size() > 1 ? fmt::format(" {}", m + 1) : "")];
+      hash = sha256(hash + sha256({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}));
+    }
   return out;
 }
 

@@ -9,8 +9,8 @@
 
 namespace rgm {
 
-// Of each adapter, by its id, the hash of its trained parameters. NULL: there are none.
-std::map<std::string, std::string> hashes_of(Adapters* adapters);
+// Of each adapter, by its id, the hash of its trained parameters; in an ensemble with the member's number behind it.
+std::map<std::string, std::string> hashes_of(std::span<Adapters* const> sets);
 // The ids whose hashes are the same in both.
 std::vector<std::string> unchanged(const std::map<std::string, std::string>& before,
                                    const std::map<std::string, std::string>& after);

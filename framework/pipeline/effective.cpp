@@ -93,6 +93,7 @@ nlohmann::json effective(const Stage& s) {
   }
   for (const auto& [role, model] : s.roles) out[role] = of(model);
   for (const Choice& adapter : s.adapters) out["adapter"].push_back(to_json(adapter));
+  if (s.ensemble > 1) out["ensemble"] = s.ensemble;
   for (const Choice& reward : s.rewards) {
     out["reward"].push_back(to_json(reward));
     out["reward"].back()["weight"] = reward.weight;

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 
+#include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
+
+constexpr const char* ensemble_file = "ensemble.json";
 
 bool is_adapter(const fs::path& folder) { return fs::exists(folder / "adapter_config.json"); }
 
@@ -26,9 +29,12 @@ const Component& find_adapter(const SavedAdapter& saved, const fs::path& folder,
 
 }  // namespace
 
-std::vector<fs::path> adapter_folders(const fs::path& given) {
+std::vector<fs::path> adapter_folders(const fs::path& given, bool members_too) {
   for (const fs::path& folder : {given, given / "adapter"}) {
     if (is_adapter(folder)) return {folder};
+    require(members_too || !fs::exists(folder / ensemble_file),
+            "{}: is an ensemble of adapters, each of which answers for itself; name one of its folders, as {}",
+            folder.string(), (folder / "1").string());
     std::vector<fs::path> inside;
     if (folder.filename() == "adapter" && fs::is_directory(folder))
       for (const auto& entry : fs::directory_iterator(folder))
@@ -37,6 +43,18 @@ std::vector<fs::path> adapter_folders(const fs::path& given) {
     if (!inside.empty()) return inside;
   }
   invalid("{}: no adapter is there: expected adapter_config.json in it, or in an adapter/ within it", given.string());
+}
+
+std::string save_ensemble(std::span<Adapters* const> members, const fs::path& folder, const std::string& base) {
+  std::string hashes;
+  for (size_t m = 0; m < members.size(); ++m) {
+    const fs::path own = folder / std::to_string(m + 1);
+    fs::create_directory(own);
+    const bool is_beside = base.starts_with("../");
+    hashes += members[m]->save(own, is_beside ? "../" + base : base);
+  }
+  write_file(folder / ensemble_file, fmt::format("{{\"members\": {}}}\n", members.size()));
+  return sha256(hashes);
 }
 
 const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry) {

@@ -6,8 +6,11 @@
 namespace rgm {
 
 // The folder with adapter_config.json that `given` means: itself, or the adapter/ in a stage's folder. Several adapters
-// lie in folders of their own within it. RGM_INVALID when there is none.
-std::vector<fs::path> adapter_folders(const fs::path& given);
+// lie in folders of their own within it. RGM_INVALID when there is none, and where they are the members of an ensemble,
+// which do not act together, unless these are wanted.
+std::vector<fs::path> adapter_folders(const fs::path& given, bool members_too = false);
+// Each member into a folder of its own, 1 and so on. Answers a hash of all of them.
+std::string save_ensemble(std::span<Adapters* const> members, const fs::path& folder, const std::string& base);
 
 // The plug-in that understands what is saved in `folder`, by id or by PEFT's name of the type.
 const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry);

@@ -56,11 +56,26 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
   // A head that the pipeline asks for is a new one.
   if (!stage.model.head_outputs)
     for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
+  const auto add_own = [&](Adapters& to) {
+    for (const Choice& choice : stage.adapters)
+      to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config, {}, choice.component->path);
+  };
+  if (stage.ensemble > 1) {
+    require(earlier.empty(), "stage \"{}\": an ensemble acts on a model without adapters, and {} comes with some",
+            stage.name, earlier.empty() ? "" : earlier[0].string());
+    out.ensemble = std::make_unique<RowAdapters>(out.model);
+    out.ensemble->deal();
+    for (int64_t m = 1; m <= stage.ensemble; ++m) {
+      auto member = std::make_unique<Adapters>(out.model, mix(seed, static_cast<uint64_t>(m)));
+      add_own(*member);
+      out.ensemble->add(std::to_string(m), std::move(member));
+    }
+    return;
+  }
   out.adapters = std::make_unique<Adapters>(out.model, seed);
   for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
   if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
-  for (const Choice& choice : stage.adapters)
-    out.adapters->add(choice.id, choice.component->table<rgm_adapter>(), *choice.config, {}, choice.component->path);
+  add_own(*out.adapters);
 }
 
 // Models beside the policy. The reference makes itself when it is not given.
@@ -155,9 +170,17 @@ DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& 
   return spec;
 }
 
+std::vector<Adapters*> OpenedStage::adapter_sets() const {
+  std::vector<Adapters*> out;
+  if (adapters) out.push_back(adapters.get());
+  if (ensemble)
+    for (const auto& member : ensemble->sets()) out.push_back(member.get());
+  return out;
+}
 int64_t OpenedStage::parameters() const {
   int64_t n = model->parameters().count() + model->extra().count();
-  return adapters ? n + adapters->parameters().count() : n;
+  for (Adapters* set : adapter_sets()) n += set->parameters().count();
+  return n;
 }
 int64_t OpenedStage::trained_parameters() const {
   int64_t n = 0;
@@ -185,7 +208,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.train->seed = seed;
   out.train->stage = stage.name;
   out.train->policy = out.model;
-  out.train->adapters = out.adapters != nullptr;
+  out.train->adapters = !out.adapter_sets().empty();
   out.train->context = out.model->config().context - out.model->virtual_tokens();
   out.train->tokenizer = {out.model->tokenizer()};
   for (const auto& [source, wishes] : wishes_of(stage))
@@ -200,7 +223,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
 
   add_store(out, out.model->parameters());
   add_store(out, out.model->extra());
-  if (out.adapters) add_store(out, out.adapters->parameters());
+  for (Adapters* set : out.adapter_sets()) add_store(out, set->parameters());
   for (const auto& [name, model] : out.trained) {
     add_store(out, model->parameters());
     add_store(out, model->extra());

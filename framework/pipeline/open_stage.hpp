@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "host/row_adapters.hpp"
 #include "pipeline/open_model.hpp"
 #include "train/trainer.hpp"
 
@@ -13,13 +14,15 @@ namespace rgm {
 struct OpenedStage {
   std::shared_ptr<Model> model;                           // the policy
   std::map<std::string, std::shared_ptr<Model>> trained;  // further roles that the strategy trains, such as a critic
-  std::unique_ptr<Adapters> adapters;
+  std::unique_ptr<Adapters> adapters;                     // or
+  std::unique_ptr<RowAdapters> ensemble;                  // several members with the same adapters
   std::unique_ptr<rgm_train> train;
   TrainSetup setup;
 
-  int64_t parameters() const;          // of the policy, its adapters and what plug-ins filed in it
-  int64_t trained_parameters() const;  // of all that the stage trains
-  bool base_is_frozen() const;         // no parameter of the policy's own is trained
+  std::vector<Adapters*> adapter_sets() const;  // none, one, or an ensemble's members
+  int64_t parameters() const;                   // of the policy, its adapters and what plug-ins filed in it
+  int64_t trained_parameters() const;           // of all that the stage trains
+  bool base_is_frozen() const;                  // no parameter of the policy's own is trained
 };
 
 // `index` is the stage's place in the pipeline: its random numbers differ from those of other stages.

@@ -12,7 +12,8 @@ namespace {
 const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_types = {"float32"};
 
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
-constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000;
+constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000,
+                  most_members = 64;
 constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
 
 void read_optimizer(const Yaml& given, OptimizerSpec& out) {
@@ -163,6 +164,7 @@ void read_settings(YamlMap& stage, Stage& out) {
   read_length(stage, out);
   stage.read("batch", out.batch, 1, most_rows);
   stage.read("micro_batch", out.micro_batch, 1, most_rows);
+  stage.read("ensemble", out.ensemble, 1, most_members);
   stage.read("clip", out.clip, not_negative);
   read_every(stage, "evaluate", out.evaluate_every);
   read_every(stage, "log", out.log_every);

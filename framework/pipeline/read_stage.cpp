@@ -70,6 +70,21 @@ void check_training(YamlMap& map, const Stage& out) {
     map.key("trainable").problem("\"trainable: adapter\" needs an adapter: add adapter: ID");
 }
 
+// Members read the examples of data side by side: what the model writes has no such copies.
+void check_ensemble(YamlMap& map, const Stage& out) {
+  if (out.ensemble == 1) return;
+  const Yaml& place = map.key("ensemble");
+  if (out.adapters.empty())
+    place.problem("\"ensemble\" is of an adapter, of which each member has its own: add adapter: ID");
+  if (out.strategy.component && (out.strategy.component->table<rgm_strategy>().rollout || !trains(out)))
+    place.problem(
+        fmt::format("strategy \"{}\" has a model write, and an ensemble is of adapters that learn from examples: "
+                    "leave \"ensemble\" out",
+                    out.strategy.id));
+  if (!out.sample_prompt.empty())
+    map.key("sample").problem("an ensemble has no one text to go on with: leave \"sample\" out");
+}
+
 }  // namespace
 
 Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
@@ -94,6 +109,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
     (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
         .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
   check_sample(map, out);
+  check_ensemble(map, out);
   if (out.strategy.component) {
     if (trains(out))
       check_training(map, out);

@@ -48,15 +48,17 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
   // A base that nothing changed is kept once, where it came from.
-  const bool keeps_base =
-      !opened.adapters || base_changed || base_of(stage, around).empty() || opened.model->extra().count() > 0;
+  const bool keeps_base = opened.adapter_sets().empty() || base_changed || base_of(stage, around).empty() ||
+                          opened.model->extra().count() > 0;
   if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
-  if (opened.adapters) {
+  if (const auto sets = opened.adapter_sets(); !sets.empty()) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
-    write_folder(folder, "adapter", [&](const fs::path& to) { return opened.adapters->save(to, base); });
+    write_folder(folder, "adapter", [&](const fs::path& to) {
+      return opened.ensemble ? save_ensemble(sets, to, base) : sets[0]->save(to, base);
+    });
   }
   if (!keeps_base) remove_folder(folder / "model");
-  if (!opened.adapters) remove_folder(folder / "adapter");
+  if (opened.adapter_sets().empty()) remove_folder(folder / "adapter");
   fs::remove(folder / "rows.jsonl");
   fs::remove(folder / "rows.json");
 }
@@ -97,7 +99,8 @@ namespace {
 std::vector<fs::path> weights_in(const fs::path& folder) {
   std::vector<fs::path> files;
   if (fs::is_directory(folder / "adapter"))
-    for (const fs::path& adapter : adapter_folders(folder)) files.push_back(adapter / "adapter_model.safetensors");
+    for (const fs::path& adapter : adapter_folders(folder, true))
+      files.push_back(adapter / "adapter_model.safetensors");
   files.push_back(folder / "model" / "model.safetensors");
   std::erase_if(files, [](const fs::path& file) { return !fs::exists(file); });
   return files;
@@ -139,6 +142,9 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   set_crash_note(fmt::format("It was in stage {}. What {} holds is whole: the same command goes on from there.",
                              stage.name, folder.string()));
   check_memory(stage, index, around);
+  // What the stage before left idle is none of this one's memory.
+  current_device().trim();
+  give_back_memory();
   reset_peak_memory();
   OpenedStage opened = open_stage(stage, index, around);
   opened.setup.inputs_sha256 = hashes.at("inputs");
@@ -150,7 +156,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   // A head of its own is no part of the base.
   const auto base = [&] { return opened.model->parameters().sha256("score.weight"); };
   const std::string base_before = base();
-  Adapters* const adapters = opened.setup.strategy->loss ? opened.adapters.get() : nullptr;
+  const auto adapters = opened.setup.strategy->loss ? opened.adapter_sets() : std::vector<Adapters*>();
   const auto adapters_before = hashes_of(adapters);
   TrainResult trained;
   try {

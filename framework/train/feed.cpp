@@ -61,6 +61,7 @@ void Feed::from_source() {
       annotations_->merge(*batch, units);
     }
     add_extra(*batch, extra_position_ + done, count);
+    if (setup_.settings.ensemble > 1) *batch = repeated(*batch, setup_.settings.ensemble);
     step_.push_back(std::move(batch));
   }
   position_ += setup_.settings.batch;
@@ -152,6 +153,7 @@ void Feed::each_held_out(const std::function<void(Batch&)>& see) const {
       std::iota(units.begin(), units.end(), begin);
       held_out_annotations_->merge(batch, units);
     }
+    if (setup_.settings.ensemble > 1) batch = repeated(batch, setup_.settings.ensemble);
     see(batch);
   }
 }

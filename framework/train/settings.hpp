@@ -29,6 +29,7 @@ struct TrainSettings {
   int64_t checkpoint_every = 0;        // steps
   double checkpoint_minutes = 0;
   std::string keep = "last";  // last, best
+  int64_t ensemble = 1;       // members of the adapter, each of which reads every example
   int64_t log_every = 10;
   std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, count}
   int64_t sample_tokens = 200, sample_count = 1, sample_top_k = 0;

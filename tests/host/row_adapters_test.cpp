@@ -122,6 +122,52 @@ TEST_F(RowAdaptersTest, ScoresAreThoseOfEachRowAlone) {
   EXPECT_EQ(all.count, 4 + 9 + 14 + 19 + 24 + 29 - 4) << "the first token counts behind the two prompts";
 }
 
+// Two members read the same two rows; the mean over members has half of the gradient that each has alone.
+TEST_F(RowAdaptersTest, MembersOfAnEnsembleLearnAsEachAlone) {
+  const std::vector<std::vector<int32_t>> texts{some_tokens(6, 1), some_tokens(6, 2)};
+  const auto loss = [&](const Model& model, int64_t members) {
+    std::vector<std::vector<int32_t>> rows;
+    for (int64_t m = 0; m < members; ++m) rows.insert(rows.end(), texts.begin(), texts.end());
+    const Tensor weights = ops::full({2 * members, 6}, 1 / (12.0 * static_cast<double>(members)));
+    return model.cross_entropy(pass_over(tokens_of(rows)), weights);
+  };
+  for (const auto& [id, yaml] : {std::pair("soft_prompt", "{length: 3}"), std::pair("lora", "{rank: 2}")}) {
+    const auto model = small_model();
+    for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
+    RowAdapters together(model);
+    together.deal();
+    const auto member = [&, id = id, yaml = yaml](uint64_t seed, const std::shared_ptr<Model>& of) {
+      auto set = std::make_unique<Adapters>(of, seed);
+      set->add(id, fixture(id).table<rgm_adapter>(), *options(id, yaml));
+      uint32_t draw = static_cast<uint32_t>(10 * seed);
+      const NoGradient no_gradient;
+      for (Parameter& p : set->parameters().all())
+        assign(p.value, p.value + sample(p.value.shape(), ++draw, -0.5, 0.5));
+      return set;
+    };
+    for (const uint64_t seed : {1, 2}) together.add(std::to_string(seed), member(seed, model));
+    EXPECT_EQ(model->virtual_tokens(), id == std::string("lora") ? 0 : 3);
+    const Tensor mean = loss(*model, 2);
+    backward(mean);
+    double sum = 0;
+    for (const uint64_t seed : {1, 2}) {
+      const auto own = small_model();
+      for (Parameter& p : own->parameters().all()) own->parameters().set_trained(p, false);
+      const auto alone = member(seed, own);
+      own->set_hooks(alone.get());
+      const Tensor one = loss(*own, 1);
+      sum += item(one);
+      backward(one);
+      const auto& theirs = together.sets()[seed - 1]->parameters().all();
+      for (size_t i = 0; i < theirs.size(); ++i)
+        expect_near(theirs[i].value.gradient(), 0.5 * alone->parameters().all()[i].value.gradient(), 1e-5);
+    }
+    EXPECT_NEAR(item(mean), sum / 2, 1e-5) << id;
+    EXPECT_THAT(failure_of([&] { model->forward(pass_over(tokens_of({texts[0]})), RGM_LOGPROBS); }),
+                HasSubstr("a pass of 1 rows cannot be dealt to the 2 adapters"));
+  }
+}
+
 TEST_F(RowAdaptersTest, NamesAreKnownOrAnsweredWithANearOne) {
   Served served;
   EXPECT_EQ(served.rows.number("scaled", "rows.jsonl:1"), scaled);

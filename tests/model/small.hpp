@@ -64,7 +64,7 @@ class TestHooks : public Hooks {
   Tensor front;
   int passes = 0;
 
-  void begin(std::span<const int32_t>) override { ++passes; }
+  void begin(std::span<const int32_t>, int64_t) override { ++passes; }
   bool has_input(size_t site) const override { return inputs.contains(name(site)); }
   bool has_output(size_t site) const override { return outputs.contains(name(site)); }
   Tensor input(size_t site, const Tensor& x) override { return inputs.at(name(site))(x); }
