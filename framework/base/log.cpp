@@ -20,7 +20,7 @@ void put(const std::string& text) {
 }
 }  // namespace
 
-void set_level(Level level) { lowest = level; }
+Level set_level(Level level) { return lowest.exchange(level); }
 
 bool is_terminal() {
   static const bool terminal = isatty(STDERR_FILENO) == 1;

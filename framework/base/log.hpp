@@ -9,8 +9,8 @@ namespace rgm::log {
 
 enum class Level { debug = 1, info, warning, nothing };  // as RGM_LOG_* in the ABI; nothing is written at the last
 
-// Messages below `level` are dropped. The default is info.
-void set_level(Level level);
+// Messages below `level` are dropped. The default is info. Answers the level until now.
+Level set_level(Level level);
 // [any] Writes one line; a progress line that is on the terminal is cleared first.
 void write(Level level, std::string_view text);
 

@@ -86,6 +86,8 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     rgm_model_info info{};
     info.struct_size = sizeof info;
     fill_info(*model_, tokenizer_handle(model_->tokenizer()), info);
+    rgm_model base{model_, true, true};
+    info.model = &base;
     call_plugin(a.name, "open", [&] { return table.open(a.self, &info, &a.scope); });
   }
 

@@ -107,6 +107,26 @@ rgm_status detokenize(rgm_tokenizer* tokenizer, rgm_tensor* tokens, void* user,
   });
 }
 
+// What a cache holds once these tokens were read.
+rgm_status key_values(rgm_model* model, rgm_tensor* tokens, rgm_tensor** out) {
+  return give(out, [&] {
+    rgm_model base{given(model, "model").model, true, true};
+    const Tensor ids = share(tokens, "tokens");
+    require(ids.rank() == 1 && ids.size(0) > 0, "key_values: tokens have the shape {}, (T) was expected",
+            ids.shape().text());
+    const Use use(&base);
+    const ModelConfig& c = use->config();
+    const int64_t T = ids.size(0);
+    KeyValueCache cache(c, 1, T, use->dtype());
+    use->hidden({.tokens = ops::reshape(ids, {1, T})}, &cache);
+    std::vector<Tensor> parts;
+    for (const KeyValueCache::Layer& layer : cache.layers)
+      for (const Tensor& x : {layer.k, layer.v})
+        parts.push_back(ops::reshape(ops::cast(x, RGM_F32), {T, 1, c.kv_heads * c.head_dim}));
+    return ops::reshape(ops::concat(parts, 1), {T, c.layers, 2, c.kv_heads, c.head_dim});
+  });
+}
+
 }  // namespace
 
 rgm_tokenizer* tokenizer_handle(const TokenizerPtr& tokenizer) {
@@ -119,7 +139,8 @@ rgm_tokenizer* tokenizer_handle(const TokenizerPtr& tokenizer) {
 
 const rgm_model_api* model_table() {
   static const rgm_model_api table{
-      sizeof(rgm_model_api), 0, info, forward, cross_entropy, divergence, param, assign_values, tokenize, detokenize};
+      sizeof(rgm_model_api), 0,        info,       forward,   cross_entropy, divergence, param,
+      assign_values,         tokenize, detokenize, key_values};
   return &table;
 }
 

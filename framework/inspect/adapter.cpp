@@ -108,6 +108,8 @@ struct Instance {
       rgm_model_info info{};
       info.struct_size = sizeof info;
       fill_info(*model, tokenizer_handle(model->tokenizer()), info);
+      rgm_model base{model, true, true};
+      info.model = &base;
       opened.at("open");
       check_status(table.open(self, &info, &shared));
     }

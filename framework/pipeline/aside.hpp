@@ -25,10 +25,11 @@ struct TemporaryFolder {
 };
 
 struct Quiet {
-  explicit Quiet(log::Level level = log::Level::warning) { log::set_level(level); }
-  ~Quiet() { log::set_level(log::Level::info); }
+  explicit Quiet(log::Level level = log::Level::warning) : before(log::set_level(level)) {}
+  ~Quiet() { log::set_level(before); }
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
+  const log::Level before;
 };
 
 }  // namespace rgm

@@ -91,7 +91,14 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
     plugin(stage.rewards[i]);
   }
   plugin(stage.strategy);
-  for (const Choice& adapter : stage.adapters) plugin(adapter);
+  for (const Choice& adapter : stage.adapters) {
+    plugin(adapter);
+    if (!starts_as_another(adapter)) continue;
+    std::string start;
+    for (const fs::path& folder : adapter_folders(start_of(adapter, around.run)))
+      start += hash_folder(folder, around.cache);
+    out[fmt::format("start.{}", adapter.id)] = sha256(start);
+  }
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
   // The bits depend on all of these.

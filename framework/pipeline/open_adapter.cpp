@@ -61,6 +61,19 @@ const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry
   return find_adapter(peek_adapter(folder), folder, registry);
 }
 
+std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const Model& model,
+                                           Registry& registry) {
+  std::vector<fs::path> found;
+  std::vector<std::string> ids;
+  for (const fs::path& one : adapter_folders(folder)) {
+    ids.emplace_back(saved_adapter_plugin(one, registry).data->id);
+    if (ids.back() == id) found.push_back(one);
+  }
+  require(found.size() == 1, "{}: one adapter of the kind \"{}\" is wanted to start from; there are: {}",
+          folder.string(), id, join(ids));
+  return open_adapter(found[0], registry.find(RGM_KIND_ADAPTER, id).table<rgm_adapter>(), model).tensors;
+}
+
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry) {
   const Component& component = saved_adapter_plugin(folder, registry);
   const auto& table = component.table<rgm_adapter>();

@@ -15,6 +15,10 @@ std::string save_ensemble(std::span<Adapters* const> members, const fs::path& fo
 // The plug-in that understands what is saved in `folder`, by id or by PEFT's name of the type.
 const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry);
 
+// The values of the one adapter in `folder`, which is of the plug-in `id`, for another to start with; by the names of
+// Adapters::add.
+std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const Model& model,
+                                           Registry& registry);
 // Opens what is saved in `folder`, finds its plug-in, and adds it.
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry);
 

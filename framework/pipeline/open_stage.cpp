@@ -58,7 +58,11 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
     for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
   const auto add_own = [&](Adapters& to) {
     for (const Choice& choice : stage.adapters)
-      to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config, {}, choice.component->path);
+      to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config,
+             starts_as_another(choice) && !around.planned
+                 ? start_values(start_of(choice, around.run), choice.id, *out.model, around.registry)
+                 : std::map<std::string, Tensor>(),
+             choice.component->path);
   };
   if (stage.ensemble > 1) {
     require(earlier.empty(), "stage \"{}\": an ensemble acts on a model without adapters, and {} comes with some",
@@ -157,6 +161,11 @@ std::map<std::string, std::vector<ColumnWish>> wishes_of(const Stage& stage) {
     sources.wishes.insert(std::move(main));
   }
   return sources.wishes;
+}
+
+bool starts_as_another(const Choice& adapter) { return !adapter.from_stage.empty() || !adapter.from_folder.empty(); }
+fs::path start_of(const Choice& adapter, const fs::path& run) {
+  return adapter.from_stage.empty() ? adapter.from_folder : run / adapter.from_stage;
 }
 
 DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& run) {

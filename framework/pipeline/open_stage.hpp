@@ -32,6 +32,9 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
 std::string main_source_of(const Stage& stage);
 // The wishes of the stage's components by the pipeline's name of the source.
 std::map<std::string, std::vector<ColumnWish>> wishes_of(const Stage& stage);
+// An adapter that takes its first values from another one, and the folder that this one lies in.
+bool starts_as_another(const Choice& adapter);
+fs::path start_of(const Choice& adapter, const fs::path& run);
 // A stage's data with the rows of the earlier stage it comes from filled in.
 DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& run);
 

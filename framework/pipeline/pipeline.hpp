@@ -24,8 +24,8 @@ struct Choice {
   const Component* component = nullptr;
   std::shared_ptr<rgm_config> config;
   double weight = 1;       // of one reward among several
-  std::string from_stage;  // a reward that an earlier stage learned, or
-  fs::path from_folder;    //   that lies in a folder
+  std::string from_stage;  // a reward that an earlier stage learned, or the adapter that this one starts as;
+  fs::path from_folder;    //   or the folder that it lies in
 };
 
 // `family: ...` with sizes, or `from:` an earlier stage or a folder.

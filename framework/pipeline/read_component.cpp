@@ -102,10 +102,28 @@ Choice read_choice(Reader& reader, const Yaml& yaml, int kind) {
   return named ? choose(reader, *named, kind) : Choice();
 }
 
+// An adapter may start with the values of another one of its kind.
+Choice read_adapter(Reader& reader, const Yaml& yaml) {
+  if (!yaml.is_map() || !yaml.node()["from"]) return read_choice(reader, yaml, RGM_KIND_ADAPTER);
+  YamlMap map(yaml, "an adapter");
+  const From from = read_from(reader, *map.find("from"), Wanted::model);
+  Choice adapter;
+  std::vector<Named> named;
+  for (const YamlMap::Item& item : map.items())
+    if (item.name != "from") named.push_back({item.name, item.key, item.value});
+  if (named.size() == 1)
+    adapter = choose(reader, named[0], RGM_KIND_ADAPTER);
+  else
+    yaml.wrong("one adapter and what it starts as, as in {soft_prompt: {length: 8}, from: STAGE}");
+  adapter.from_stage = from.stage;
+  adapter.from_folder = from.folder;
+  return adapter;
+}
+
 std::vector<Choice> read_adapters(Reader& reader, YamlMap& stage) {
   std::vector<Choice> all;
   if (const auto given = stage.find("adapter"))
-    for (const Yaml& one : given->one_or_list()) all.push_back(read_choice(reader, one, RGM_KIND_ADAPTER));
+    for (const Yaml& one : given->one_or_list()) all.push_back(read_adapter(reader, one));
   return all;
 }
 
@@ -122,7 +140,7 @@ nlohmann::json to_json(const Choice& choice) {
     out["from"] = choice.from_stage;
   else if (!choice.from_folder.empty())
     out["from"] = choice.from_folder.string();
-  else
+  if (out.empty() || (choice.component && choice.component->data->kind == RGM_KIND_ADAPTER))
     out[choice.id] = choice.config ? nlohmann::json(to_json(*choice.config)) : nlohmann::json::object();
   return out;
 }

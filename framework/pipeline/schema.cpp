@@ -172,7 +172,13 @@ class Schema {
       map["maxProperties"] = 2;
       return {{"anyOf", {{{"enum", alone}}, map}}};
     }
-    return named(alone, behind);
+    Json out = named(alone, behind);
+    if (kind == RGM_KIND_ADAPTER) {  // with what it starts as beside it
+      Json& map = alone.empty() ? out : out["anyOf"][1];
+      map["properties"]["from"] = text();
+      map["maxProperties"] = 2;
+    }
+    return out;
   }
 
   // One of the ids of a part that is no plug-in, with the map that is read behind it.

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "artefact/safetensors.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -115,6 +116,36 @@ TEST_F(AdapterTest, EachTrainsInAPipeline) {
       ++seen;
     }
   EXPECT_EQ(seen, 6);
+}
+
+// What another prompt has learned is where this one begins: at a rate of almost nothing it is as good.
+TEST_F(AdapterTest, StartsAsAnotherOne) {
+  const auto with = [&](const std::string& name, const std::string& adapter, const std::string& rate) {
+    std::string out = stage(name, "base", "    steps: 40\n    adapter: " + adapter + "\n    trainable: adapter\n");
+    return out.replace(out.find("1e-2"), 4, rate);
+  };
+  write("p.yaml", tiny(20, with("first", "{soft_prompt: {length: 2, init: random}}", "1e-1") +
+                               with("second", "{soft_prompt: {length: 2}, from: first}", "1e-12")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const SafeTensors first(folder_ / "runs/tiny/first/adapter/adapter_model.safetensors");
+  const SafeTensors second(folder_ / "runs/tiny/second/adapter/adapter_model.safetensors");
+  const auto values = [](const SafeTensors& file) {
+    const auto data = file.find("prompt_embeddings")->data;
+    return std::vector<float>(reinterpret_cast<const float*>(data.data()),
+                              reinterpret_cast<const float*>(data.data()) + 64);
+  };
+  EXPECT_THAT(values(second), testing::Pointwise(testing::FloatNear(1e-6F), values(first)));
+  EXPECT_EQ(json("runs/tiny/second/stage.json")["configuration"]["adapter"][0]["from"], "first");
+  // A longer one has no values for all of its vectors.
+  write("p.yaml", tiny(20, with("first", "{soft_prompt: {length: 2, init: random}}", "1e-1") +
+                               with("second", "{soft_prompt: {length: 3}, from: first}", "1e-12")));
+  const Said longer = regimen("run p.yaml");
+  EXPECT_EQ(longer.status, 2);
+  EXPECT_THAT(longer.err, HasSubstr("saved with the shape (2, 32), but (3, 32) is wanted"));
+  write("p.yaml", tiny(20, with("first", "{soft_prompt: {length: 2}}", "1e-1") +
+                               with("second", "{prefix: {length: 2}, from: first}", "1e-3")));
+  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("one adapter of the kind \"prefix\" is wanted to start from"));
 }
 
 // Three prompts learn in one stage and vote. Each is an ordinary adapter afterwards, and the base is as it was.

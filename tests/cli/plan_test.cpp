@@ -42,6 +42,7 @@ TEST_F(TinyRun, APlanSaysSizesValuesMemoryAndTime) {
   write("p.yaml", tiny(20));
   const Said said = regimen("plan p.yaml");
   EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, testing::Not(HasSubstr("warning"))) << "of steps that were only tried";
   // 2 layers of 12 C^2 + 13 C, (vocabulary + context) C, last norm 2 C; the text has 25 characters
   EXPECT_THAT(said.out, HasSubstr("26,784, 26,784 trained"));
   for (const char* part : {"memory ", "about ", "optimizer.adamw.learning_rate         0.001", "20 of 4 rows"})

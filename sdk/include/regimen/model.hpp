@@ -92,6 +92,9 @@ class Model {
     return make(host->models->divergence, model_, teacher.model_, &p, weights.get(), kind);
   }
 
+  // (T, layers, 2, Hkv, D) of tokens (T) that stand at the beginning
+  Tensor key_values(const Tensor& tokens) const { return make(host->models->key_values, model_, tokens.get()); }
+
  private:
   static rgm_pass pass(uint32_t want, const Tokens& t, double temperature) {
     return {sizeof(rgm_pass), want, t.ids.get(), t.segments.get(), nullptr, temperature};
