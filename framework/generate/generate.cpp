@@ -1,5 +1,6 @@
-// generate.cpp - decoding of many rows side by side: rows that end leave, and the others' keys and values move
-// together. What a row computes does not depend on its neighbours but for the rounding of products of other sizes.
+// generate.cpp - decoding of many rows side by side: rows that end leave, the others' keys and values move together,
+// and rows that wait take the places. What a row computes does not depend on its neighbours but for the rounding of
+// products of other sizes.
 #include "generate/generate.hpp"
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 namespace rgm {
 namespace {
 
-constexpr int64_t rows_at_once = 64;
+constexpr size_t rows_at_once = 64;
+// So many places are free before waiting rows take them, as their keys and values then move together with all others'.
+constexpr size_t rows_together = 8;
 
 struct Row {
   int64_t index = 0, answer = 0;  // of all answers; of those to its prompt
@@ -35,17 +38,18 @@ class Decoder {
     require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.config().context - room_,
             model.config().context);
     if (sampling.end_at_end_of_text && model.tokenizer()) end_ = model.tokenizer()->end_of_text();
-    if (model.tokenizer()) words_ = static_cast<size_t>(model.tokenizer()->vocabulary());
+    if (model.tokenizer()) words_ = model.tokenizer()->vocabulary();
   }
 
   std::vector<int32_t> fitted(const std::vector<int32_t>& prompt, size_t index) const;
   void run(std::vector<Row>& rows);
 
  private:
-  Tensor states(std::span<Row* const> rows, KeyValueCache& cache) const;  // after the whole text, (B, C)
+  std::pair<Tensor, KeyValueCache> read(std::span<Row* const> rows, int64_t slots) const;
   Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
-  bool choose(Row& row, std::span<const float> logits) const;
+  Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
+  bool choose(Row& row, std::span<const float> logprobs) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
   std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
@@ -57,7 +61,7 @@ class Decoder {
   bool slide_;
   bool by_row_;  // rows name their adapters
   std::optional<int32_t> end_;
-  size_t words_ = SIZE_MAX;  // what the model has more of, to make its products round, is never chosen
+  int64_t words_ = INT64_MAX;  // what the model has more of, to make its products round, is never chosen
 };
 
 std::vector<int32_t> Decoder::fitted(const std::vector<int32_t>& prompt, size_t index) const {
@@ -82,19 +86,31 @@ std::vector<int32_t> Decoder::adapters_of(std::span<Row* const> rows) const {
   return out;
 }
 
-Tensor Decoder::states(std::span<Row* const> rows, KeyValueCache& cache) const {
-  const auto B = static_cast<int64_t>(rows.size());
-  Pass pass{.tokens = {}, .adapters = adapters_of(rows)};
-  for (const Row* row : rows) pass.counts.push_back(static_cast<int64_t>(row->text.size()));
+// Reads new rows into a cache of their own and answers their last states (B, C). A text that several rows have in
+// common, as answers to one prompt do, is read once.
+std::pair<Tensor, KeyValueCache> Decoder::read(std::span<Row* const> rows, int64_t slots) const {
+  std::vector<Row*> different;
+  std::vector<int64_t> of;  // which of these each row begins with
+  for (Row* row : rows) {
+    const bool again =
+        !different.empty() && row->adapter == different.back()->adapter && row->text == different.back()->text;
+    if (!again) different.push_back(row);
+    of.push_back(std::ssize(different) - 1);
+  }
+  const auto B = std::ssize(different);
+  KeyValueCache cache(model_.config(), B, slots, model_.dtype());
+  Pass pass{.tokens = {}, .adapters = adapters_of(different)};
+  for (const Row* row : different) pass.counts.push_back(std::ssize(row->text));
   const int64_t T = *std::ranges::max_element(pass.counts);
   std::vector<int32_t> tokens(static_cast<size_t>(B * T)), last;
-  for (int64_t b = 0; b < B; ++b) {
-    std::ranges::copy(rows[static_cast<size_t>(b)]->text, tokens.begin() + b * T);
-    last.push_back(static_cast<int32_t>(b * T + pass.counts[static_cast<size_t>(b)] - 1));
-  }
+  for (int64_t b = 0; b < B; ++b) std::ranges::copy(different[static_cast<size_t>(b)]->text, tokens.begin() + b * T);
+  for (const int64_t b : of) last.push_back(static_cast<int32_t>(b * T + pass.counts[static_cast<size_t>(b)] - 1));
   pass.tokens = from_host(std::span<const int32_t>(tokens), {B, T});
   const Tensor hidden = model_.hidden(pass, &cache);
-  return ops::gather(ops::reshape(hidden, {B * T, -1}), 0, from_host(std::span<const int32_t>(last), {B}));
+  if (different.size() < rows.size()) cache.keep(of);
+  return {
+      ops::gather(ops::reshape(hidden, {B * T, -1}), 0, from_host(std::span<const int32_t>(last), {std::ssize(rows)})),
+      std::move(cache)};
 }
 
 Tensor Decoder::next_states(std::span<Row* const> rows, KeyValueCache& cache) const {
@@ -114,15 +130,20 @@ bool Decoder::ends(const Row& row) const {
   });
 }
 
+Tensor Decoder::logprobs(const Tensor& hidden) const {
+  Tensor logits = model_.logits(hidden, sampling_.temperature > 0 ? sampling_.temperature : 1);
+  if (words_ < logits.size(1)) logits = ops::contiguous(ops::slice(logits, 1, 0, words_));
+  return ops::log_softmax(logits, 1);
+}
+
 // Adds a token; answers whether the row goes on.
-bool Decoder::choose(Row& row, std::span<const float> logits) const {
+bool Decoder::choose(Row& row, std::span<const float> logprobs) const {
   const auto position = static_cast<uint32_t>(row.out.tokens.size());
   const double uniform =
       unit(mix(sampling_.seed, static_cast<uint64_t>(row.out.origin), static_cast<uint32_t>(row.answer), position));
-  float logprob = 0;
-  const int32_t token = sample(logits, sampling_, uniform, &logprob);
+  const int32_t token = sample(logprobs, sampling_, uniform);
   row.out.tokens.push_back(token);
-  row.out.logprobs.push_back(logprob);
+  row.out.logprobs.push_back(logprobs[static_cast<size_t>(token)]);
   row.text.push_back(token);
   if (tap_) tap_(row.index, token);
   row.out.finished = ends(row);
@@ -131,32 +152,44 @@ bool Decoder::choose(Row& row, std::span<const float> logits) const {
 
 void Decoder::run(std::vector<Row>& all) {
   const NoGradient no_gradient;
-  const auto full = [&](const Row* row) { return static_cast<int64_t>(row->text.size()) >= room_; };
-  std::vector<Row*> rows;
+  const auto full = [&](const Row* row) { return std::ssize(row->text) >= room_; };
+  std::vector<Row*> waiting, rows;
   for (Row& row : all)
-    if (slide_ || !full(&row)) rows.push_back(&row);
-  if (rows.empty() || sampling_.max_tokens == 0) return;
-  const int64_t slots = slide_ ? model_.config().context : capacity(rows);
-  KeyValueCache cache(model_.config(), static_cast<int64_t>(rows.size()), slots, model_.dtype());
-  Tensor hidden = states(rows, cache);
+    if (slide_ || !full(&row)) waiting.push_back(&row);
+  if (waiting.empty() || sampling_.max_tokens == 0) return;
+  const int64_t slots = slide_ ? model_.config().context : capacity(waiting);
+  size_t next = 0;
+  std::optional<KeyValueCache> cache;
+  Tensor hidden;
   for (;;) {
-    const auto logits = to_host<float>(model_.logits(hidden));
-    const size_t V = logits.size() / rows.size();
+    const size_t room = rows_at_once - rows.size(), fresh = std::min(room, waiting.size() - next);
+    if (fresh > 0 && (rows.empty() || room >= rows_together)) {
+      const std::span<Row* const> more = std::span(waiting).subspan(next, fresh);
+      auto [states, own] = read(more, slots);
+      if (rows.empty())
+        hidden = states, cache.emplace(std::move(own));
+      else
+        hidden = ops::concat(std::array{hidden, states}, 0), cache->append(own);
+      rows.insert(rows.end(), more.begin(), more.end());
+      next += fresh;
+    }
+    if (rows.empty()) return;
+    const auto values = to_host<float>(logprobs(hidden));
+    const size_t V = values.size() / rows.size();
     std::vector<int64_t> going;
     std::vector<Row*> kept;
     for (size_t b = 0; b < rows.size(); ++b) {
-      if (!choose(*rows[b], std::span(logits).subspan(b * V, std::min(V, words_))) || (!slide_ && full(rows[b])))
-        continue;
+      if (!choose(*rows[b], std::span(values).subspan(b * V, V)) || (!slide_ && full(rows[b]))) continue;
       going.push_back(static_cast<int64_t>(b));
       kept.push_back(rows[b]);
     }
-    if (kept.empty()) return;
-    if (kept.size() < rows.size()) cache.keep(going);
+    if (!kept.empty() && kept.size() < rows.size()) cache->keep(going);
     rows = std::move(kept);
+    if (rows.empty()) continue;
 
     for (size_t b = 0; b < rows.size(); ++b)
-      if (static_cast<int64_t>(rows[b]->text.size()) > room_) forget_half(*rows[b], static_cast<int64_t>(b), cache);
-    hidden = next_states(rows, cache);
+      if (std::ssize(rows[b]->text) > room_) forget_half(*rows[b], static_cast<int64_t>(b), *cache);
+    hidden = next_states(rows, *cache);
   }
 }
 
@@ -216,23 +249,20 @@ std::vector<Generated> generate(const Model& model, const std::vector<std::vecto
     const auto prompt_of = [&](int64_t answer) { return static_cast<size_t>(answer / sampling.answers); };
     const int32_t first = adapters.empty() ? no_adapter : adapters[prompt_of(numbers[0])];
     Decoder decoder(model, sampling, slide, tap, adapters.empty() ? adapters : std::span(&first, 1));
-    const auto n = static_cast<int64_t>(numbers.size());
     std::map<size_t, std::vector<int32_t>> texts;
     for (const int64_t i : numbers)
       if (const size_t p = prompt_of(i); !texts.contains(p)) texts[p] = decoder.fitted(prompts[p], p);
-    for (int64_t begin = 0; begin < n; begin += rows_at_once) {
-      std::vector<Row> rows;
-      for (int64_t i = begin; i < std::min(n, begin + rows_at_once); ++i) {
-        Row& row = rows.emplace_back();
-        row.index = numbers[static_cast<size_t>(i)];
-        row.answer = row.index % sampling.answers;
-        row.out.origin = row.index / sampling.answers;
-        row.text = texts[prompt_of(row.index)];
-        if (!adapters.empty()) row.adapter = adapters[prompt_of(row.index)];
-      }
-      decoder.run(rows);
-      for (Row& row : rows) out[static_cast<size_t>(row.index)] = std::move(row.out);
+    std::vector<Row> rows;
+    for (const int64_t index : numbers) {
+      Row& row = rows.emplace_back();
+      row.index = index;
+      row.answer = index % sampling.answers;
+      row.out.origin = index / sampling.answers;
+      row.text = texts[prompt_of(index)];
+      if (!adapters.empty()) row.adapter = adapters[prompt_of(index)];
     }
+    decoder.run(rows);
+    for (Row& row : rows) out[static_cast<size_t>(row.index)] = std::move(row.out);
   }
   return out;
 }

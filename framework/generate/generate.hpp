@@ -28,9 +28,9 @@ struct Generated {
   bool finished = false;          // ended by itself
 };
 
-// One token from logits: temperature, top_k, top_p, then by inverse transform of `uniform` in [0, 1) over the tokens in
-// falling order of probability (equal ones by id), so a draw does not depend on threads or devices' sums.
-int32_t sample(std::span<const float> logits, const Sampling& sampling, double uniform, float* logprob = nullptr);
+// One token from log-probabilities, under the temperature already: top_k, top_p, then by inverse transform of `uniform`
+// in [0, 1) over the tokens in falling order of probability (equal ones by id), so a draw does not depend on threads.
+int32_t sample(std::span<const float> logprobs, const Sampling& sampling, double uniform);
 
 // Answers of all prompts, `answers` each, in the order prompt-major. The random numbers of an answer are keyed by seed,
 // prompt, answer and position: what is decoded side by side changes nothing but the rounding of a backend whose

@@ -1,4 +1,4 @@
-// sample.cpp - one token from logits. Tokens are sorted only as far as the draw needs them.
+// sample.cpp - one token from log-probabilities. Tokens are sorted only as far as the draw needs them.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -8,73 +8,102 @@
 namespace rgm {
 namespace {
 
-// Tokens in falling order of their logits, equal ones by id; sorted in pieces that grow.
+constexpr size_t most_sorted = 512;  // beyond that a draw parts the tokens instead of sorting them
+
+// The likelier one first; of equal ones the one with the smaller id.
+struct Likelier {
+  std::span<const float> logprobs;
+  bool operator()(int32_t a, int32_t b) const {
+    const float x = logprobs[static_cast<size_t>(a)], y = logprobs[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
+  }
+};
+
+// Tokens in falling order of their probability, equal ones by id; sorted in pieces that grow.
 class Falling {
  public:
-  explicit Falling(std::span<const float> logits) : logits_(logits), ids_(logits.size()) {
+  explicit Falling(std::span<const float> logprobs) : logprobs_(logprobs), ids_(logprobs.size()) {
     std::iota(ids_.begin(), ids_.end(), 0);
   }
+  size_t size() const { return ids_.size(); }
+  float weight(int32_t id) const { return std::exp(logprobs_[static_cast<size_t>(id)]); }
   int32_t operator[](size_t i) {
     while (i >= sorted_) {
       const size_t end = std::min(ids_.size(), std::max<size_t>(64, 8 * sorted_));
-      const auto at = [&](size_t n) { return ids_.begin() + static_cast<std::ptrdiff_t>(n); };
-      std::partial_sort(at(sorted_), at(end), ids_.end(), [&](int32_t a, int32_t b) {
-        const float x = logits_[static_cast<size_t>(a)], y = logits_[static_cast<size_t>(b)];
-        return x != y ? x > y : a < b;
-      });
+      std::partial_sort(at(sorted_), at(end), ids_.end(), Likelier{logprobs_});
       sorted_ = end;
     }
     return ids_[i];
   }
 
+  // The token at which the sum of probabilities, in that order, passes `wanted`.
+  int32_t reach(double wanted) {
+    double reached = 0;
+    size_t i = 0;
+    for (; i < std::min(most_sorted, size()); ++i) {
+      reached += weight((*this)[i]);
+      if (wanted < reached) return ids_[i];
+    }
+    // Which part of the rest has it, until few are left. Those that are sorted stand in front.
+    size_t end = size();
+    while (end - i > 64) {
+      const size_t middle = i + (end - i) / 2;
+      std::nth_element(at(i), at(middle), at(end), Likelier{logprobs_});
+      double part = 0;
+      for (size_t n = i; n < middle; ++n) part += weight(ids_[n]);
+      if (wanted < reached + part)
+        end = middle;
+      else
+        reached += part, i = middle;
+    }
+    std::sort(at(i), at(end), Likelier{logprobs_});
+    for (; i + 1 < end; ++i) {
+      reached += weight(ids_[i]);
+      if (wanted < reached) break;
+    }
+    return ids_[std::min(i, size() - 1)];
+  }
+
  private:
-  std::span<const float> logits_;
+  std::vector<int32_t>::iterator at(size_t n) { return ids_.begin() + static_cast<std::ptrdiff_t>(n); }
+  std::span<const float> logprobs_;
   std::vector<int32_t> ids_;
   size_t sorted_ = 0;
 };
 
+// How many of the first tokens may be drawn, and their probability together.
+std::pair<size_t, double> allowed(Falling& falling, const Sampling& s) {
+  size_t count = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), falling.size()) : falling.size();
+  double mass = 1;
+  if (count < falling.size()) {
+    mass = 0;
+    for (size_t i = 0; i < count; ++i) mass += falling.weight(falling[i]);
+  }
+  if (s.top_p >= 1) return {count, mass};
+  const double wanted = s.top_p * mass;  // the fewest tokens that together have this part of what top_k left
+  mass = 0;
+  size_t n = 0;
+  while (n < count && (n == 0 || mass < wanted)) mass += falling.weight(falling[n++]);
+  return {n, mass};
+}
+
 }  // namespace
 
-int32_t sample(std::span<const float> logits, const Sampling& s, double uniform, float* logprob) {
-  require(!logits.empty(), "a token cannot be drawn from no logits");
-  const auto largest = std::max_element(logits.begin(), logits.end());  // the first of equal ones
-  for (const float x : logits)
-    if (std::isnan(x) || std::isinf(*largest)) failure("the model's logits are not finite: it cannot choose a token");
-  const double scale = s.temperature > 0 ? 1 / s.temperature : 1;
-  const auto weight = [&](int32_t id) {  // of the largest: 1
-    return std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - *largest) * scale);
-  };
-  double total = 0;
-  const auto V = static_cast<int32_t>(logits.size());
-  for (int32_t id = 0; id < V; ++id) total += weight(id);
-  const auto chosen = [&](int32_t id) {
-    if (logprob)
-      *logprob = static_cast<float>((static_cast<double>(logits[static_cast<size_t>(id)]) - *largest) * scale -
-                                    std::log(total));
-    return id;
-  };
-  if (s.temperature <= 0 || s.top_k == 1) return chosen(static_cast<int32_t>(largest - logits.begin()));
-
-  Falling falling(logits);
-  size_t allowed = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), logits.size()) : logits.size();
-  double mass = total;
-  if (allowed < logits.size()) {
-    mass = 0;
-    for (size_t i = 0; i < allowed; ++i) mass += weight(falling[i]);
-  }
-  if (s.top_p < 1) {  // the fewest tokens that together have this part of what top_k left
-    const double wanted = s.top_p * mass;
-    mass = 0;
-    size_t n = 0;
-    while (n < allowed && (n == 0 || mass < wanted)) mass += weight(falling[n++]);
-    allowed = n;
-  }
+int32_t sample(std::span<const float> logprobs, const Sampling& s, double uniform) {
+  require(!logprobs.empty(), "a token cannot be drawn from no logits");
+  const auto largest = std::max_element(logprobs.begin(), logprobs.end());  // the first of equal ones
+  if (std::isnan(logprobs[0]) || !std::isfinite(*largest))
+    failure("the model's logits are not finite: it cannot choose a token");
+  if (s.temperature <= 0 || s.top_k == 1) return static_cast<int32_t>(largest - logprobs.begin());
+  Falling falling(logprobs);
+  const auto [count, mass] = allowed(falling, s);
+  if (count == falling.size()) return falling.reach(uniform * mass);
   double reached = 0;
-  for (size_t i = 0; i + 1 < allowed; ++i) {
-    reached += weight(falling[i]);
-    if (uniform * mass < reached) return chosen(falling[i]);
+  for (size_t i = 0; i + 1 < count; ++i) {
+    reached += falling.weight(falling[i]);
+    if (uniform * mass < reached) return falling[i];
   }
-  return chosen(falling[allowed - 1]);
+  return falling[count - 1];
 }
 
 }  // namespace rgm

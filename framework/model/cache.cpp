@@ -46,6 +46,16 @@ void KeyValueCache::keep(std::span<const int64_t> rows) {
   rows_ = static_cast<int64_t>(rows.size());
 }
 
+void KeyValueCache::append(const KeyValueCache& other) {
+  const NoGradient no_gradient;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers[i].k = ops::concat(std::array{layers[i].k, other.layers[i].k}, 0);
+    layers[i].v = ops::concat(std::array{layers[i].v, other.layers[i].v}, 0);
+  }
+  lengths.insert(lengths.end(), other.lengths.begin(), other.lengths.end());
+  rows_ += other.rows_;
+}
+
 void KeyValueCache::replace(int64_t row, const KeyValueCache& other) {
   const NoGradient no_gradient;
   for (size_t i = 0; i < layers.size(); ++i) {

@@ -38,6 +38,8 @@ class KeyValueCache {
   void clear();
   // The rows named, in that order; the others are forgotten.
   void keep(std::span<const int64_t> rows);
+  // The rows of `other`, which has the same capacity, behind those that are there.
+  void append(const KeyValueCache& other);
   // Row `row` becomes row 0 of `other`, which has the same capacity.
   void replace(int64_t row, const KeyValueCache& other);
 

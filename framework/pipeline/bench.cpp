@@ -224,8 +224,10 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
 
 // Prompts of random tokens and answers that are drawn, from the first product to the last token. Plain products: of all
 // prompts at once, and of one token a sequence as often as there are new ones.
-Json rollout_bench(const Model& model, const BenchOptions& options) {
-  const int64_t sequences = *options.decode, context = model.config().context;
+Json rollout_bench(const ModelConfig& config, const BenchOptions& options) {
+  const auto own = Model::create(config, nullptr, 1);  // without a tokenizer any token may be drawn
+  const Model& model = *own;
+  const int64_t sequences = *options.decode, context = config.context;
   Sampling sampling;
   sampling.end_at_end_of_text = false;
   sampling.max_tokens = std::min<int64_t>(context - options.prompt, 128);
@@ -273,13 +275,19 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   const Stage& stage = pipeline.stages[index];
   const auto device = open_device(pipeline.backend, registry);
   const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", nullptr};
-  OpenedStage opened = open_stage(stage, index, around);
-  fs::create_directories(opened.setup.folder);
-  Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened.parameters()}};
-  if (options.decode && options.prompt > 0)
-    out.update(rollout_bench(*opened.model, options));
-  else
-    out.update(options.decode ? decode_bench(*opened.model, options, *device) : train_bench(opened, options, *device));
+  std::optional<OpenedStage> opened(open_stage(stage, index, around));
+  fs::create_directories(opened->setup.folder);
+  Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};
+  if (options.decode && options.prompt > 0) {
+    const ModelConfig config = opened->model->config();
+    opened.reset();
+    device->trim();
+    reset_peak_memory();
+    out.update(rollout_bench(config, options));
+  } else {
+    out.update(options.decode ? decode_bench(*opened->model, options, *device)
+                              : train_bench(*opened, options, *device));
+  }
   return out;
 }
 

@@ -2,6 +2,7 @@
 #include "generate/generate.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/small.hpp"
 
@@ -14,9 +15,7 @@ using testing::HasSubstr;
 TEST(Sample, TakesTokensInFallingOrderOfProbability) {
   const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.25F), std::log(0.15F)};
   Sampling s;
-  float logprob = 0;
-  EXPECT_EQ(sample(logits, s, 0.49, &logprob), 1);
-  EXPECT_NEAR(logprob, std::log(0.5), 1e-6);
+  EXPECT_EQ(sample(logits, s, 0.49), 1);
   EXPECT_EQ(sample(logits, s, 0.51), 2);
   EXPECT_EQ(sample(logits, s, 0.76), 3);
   EXPECT_EQ(sample(logits, s, 0.9999), 0);
@@ -32,16 +31,34 @@ TEST(Sample, TopKAndTopPLeaveTheMostLikely) {
   EXPECT_EQ(sample(logits, s, 0.68), 2);
   s.top_k = 0;
   s.top_p = 0.6;  // 0.5 is not enough, 0.75 is
-  float logprob = 0;
-  EXPECT_EQ(sample(logits, s, 0.999, &logprob), 2);
-  EXPECT_NEAR(logprob, std::log(0.25), 1e-6);  // of the whole distribution
+  EXPECT_EQ(sample(logits, s, 0.999), 2);
   s.top_p = 0.4;
   EXPECT_EQ(sample(logits, s, 0.999), 1);
 }
 
 TEST(Sample, AFlatDistributionIsDrawnFlat) {
-  const std::vector<float> logits(1000, 0.5F);
+  const std::vector<float> logits(1000, std::log(0.001F));
   for (int32_t i = 0; i < 1000; i += 37) EXPECT_EQ(sample(logits, Sampling{}, (i + 0.5) / 1000), i);
+}
+
+// 5,000 tokens, shuffled, whose probabilities fall slowly: the same as by sorting all of them.
+TEST(Sample, ADeepDrawIsThatOfASortedList) {
+  std::vector<double> p(5000);
+  for (size_t i = 0; i < p.size(); ++i) p[i] = 1 / (1000.0 + double(i * 2221 % 5000));
+  const double all = std::accumulate(p.begin(), p.end(), 0.0);
+  std::vector<float> logprobs;
+  for (const double x : p) logprobs.push_back(static_cast<float>(std::log(x / all)));
+  std::vector<int32_t> order(p.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, [&](int32_t a, int32_t b) { return p[size_t(a)] > p[size_t(b)]; });
+  double reached = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const double middle = (reached + p[size_t(order[i])] / 2) / all;
+    if (i % 97 == 0) {
+      EXPECT_EQ(sample(logprobs, Sampling{}, middle), order[i]) << i;
+    }
+    reached += p[size_t(order[i])];
+  }
 }
 
 class Generation : public TensorTest {
@@ -89,6 +106,44 @@ TEST_F(Generation, NeighboursChangeNothing) {
   EXPECT_EQ(together[30].origin, 1);
   s.seed = 4;
   EXPECT_NE(generate(*model, {prompts[0]}, s)[0].tokens, alone[0].tokens);
+}
+
+// 80 prompts: 64 of them go first, 16 wait. Each answer is what it is alone, and places that come free are taken: were
+// they not, the second lot would take another 12 passes behind the first one's.
+TEST_F(Generation, WhoWaitsTakesAPlaceThatComesFree) {
+  std::vector<std::vector<int32_t>> many;
+  for (uint32_t i = 0; i < 80; ++i) many.push_back(some_tokens(2 + i % 7, i + 1));
+  Sampling s;
+  s.seed = 5, s.max_tokens = 12, s.end_at_end_of_text = false;
+  for (int32_t token = 0; token < 50; ++token) s.stop.push_back({token});  // about a fifth of them, so most end early
+  TestHooks hooks(*model);
+  model->set_hooks(&hooks);
+  const auto together = generate(*model, many, s);
+  const int passes = hooks.passes;
+  model->set_hooks(nullptr);
+  EXPECT_LT(passes, 2 * 12);
+  EXPECT_GT(std::ranges::count_if(together, [](const Generated& g) { return g.finished; }), 40);
+  for (const size_t i : {0, 30, 64, 79}) {  // with other neighbours, in another order of ends
+    std::vector<std::vector<int32_t>> others(80, {1});
+    others[i] = many[i];
+    EXPECT_EQ(generate(*model, others, s)[i].tokens, together[i].tokens) << i;
+  }
+}
+
+// Five answers to a prompt read it once: of 2 prompts two rows are read, and the ten go on from there.
+TEST_F(Generation, AnswersToOnePromptShareItsReading) {
+  Sampling s;
+  s.seed = 6, s.max_tokens = 4, s.answers = 5, s.end_at_end_of_text = false;
+  TestHooks hooks(*model);
+  std::vector<int64_t> rows;
+  hooks.outputs["embedding"] = [&](const Tensor&, const Tensor& y) {
+    rows.push_back(y.size(0));
+    return y;
+  };
+  model->set_hooks(&hooks);
+  generate(*model, {prompts[0], prompts[1]}, s);
+  model->set_hooks(nullptr);
+  EXPECT_THAT(rows, ElementsAre(2, 10, 10, 10));
 }
 
 TEST_F(Generation, LogProbabilitiesAreThoseOfAPass) {
