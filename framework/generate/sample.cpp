@@ -1,5 +1,6 @@
 // sample.cpp - one token from log-probabilities. Tokens are sorted only as far as the draw needs them.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -8,7 +9,9 @@
 namespace rgm {
 namespace {
 
-constexpr size_t most_sorted = 512;  // beyond that a draw parts the tokens instead of sorting them
+constexpr size_t most_sorted = 64;  // beyond that a draw looks for the band that has it, instead of sorting on
+constexpr size_t bands = 512;
+constexpr float bands_per_nat = 16;
 
 // The likelier one first; of equal ones the one with the smaller id.
 struct Likelier {
@@ -39,29 +42,31 @@ class Falling {
   // The token at which the sum of probabilities, in that order, passes `wanted`.
   int32_t reach(double wanted) {
     double reached = 0;
-    size_t i = 0;
-    for (; i < std::min(most_sorted, size()); ++i) {
+    for (size_t i = 0; i < std::min(most_sorted, size()); ++i) {
       reached += weight((*this)[i]);
       if (wanted < reached) return ids_[i];
     }
-    // Which part of the rest has it, until few are left. Those that are sorted stand in front.
-    size_t end = size();
-    while (end - i > 64) {
-      const size_t middle = i + (end - i) / 2;
-      std::nth_element(at(i), at(middle), at(end), Likelier{logprobs_});
-      double part = 0;
-      for (size_t n = i; n < middle; ++n) part += weight(ids_[n]);
-      if (wanted < reached + part)
-        end = middle;
-      else
-        reached += part, i = middle;
-    }
-    std::sort(at(i), at(end), Likelier{logprobs_});
-    for (; i + 1 < end; ++i) {
-      reached += weight(ids_[i]);
+    // A flat distribution: which band of probabilities has it, and which token of that band.
+    const float top = logprobs_[static_cast<size_t>((*this)[0])];
+    const auto band_of = [&](size_t id) {
+      return static_cast<size_t>(std::min((top - logprobs_[id]) * bands_per_nat, static_cast<float>(bands - 1)));
+    };
+    std::array<double, bands> mass{};
+    for (size_t id = 0; id < size(); ++id) mass[band_of(id)] += weight(static_cast<int32_t>(id));
+    reached = 0;
+    size_t band = 0;
+    while (band + 1 < bands && wanted >= reached + mass[band]) reached += mass[band++];
+    while (band > 0 && mass[band] == 0) --band;  // behind the last one, by rounding
+    std::vector<int32_t> own;
+    for (size_t id = 0; id < size(); ++id)
+      if (band_of(id) == band) own.push_back(static_cast<int32_t>(id));
+    std::sort(own.begin(), own.end(), Likelier{logprobs_});
+    size_t i = 0;
+    for (; i + 1 < own.size(); ++i) {
+      reached += weight(own[i]);
       if (wanted < reached) break;
     }
-    return ids_[std::min(i, size() - 1)];
+    return own[i];
   }
 
  private:
