@@ -60,7 +60,8 @@ TEST_F(PipelineProblems, UnknownKeysListWhatThereIs) {
                      "    wibble: 3\n"),
             "2:1: unknown key \"foo\" in a pipeline; it has: regimen, name, seed, plugins, backend, stages\n"
             "9:5: unknown key \"wibble\" in a stage; it has: name, strategy, adapter, reward, optimizer, schedule, "
-            "steps, epochs, batch, micro_batch, clip, evaluate, log, checkpoint, keep, trainable, precision, weights, "
+            "steps, epochs, batch, micro_batch, ensemble, clip, evaluate, log, checkpoint, keep, trainable, precision, "
+            "weights, "
             "recompute, sample, demand, model, tokenizer, data");
 }
 

@@ -28,7 +28,8 @@ TEST_F(YamlProblems, SetOfAnUnknownKey) {
   EXPECT_EQ(problems(right, set({"stages.base.stepz=3", "stages.base.foo.bar=3"})),
             "--set stages.base.stepz=3: unknown key \"stepz\" in a stage; did you mean \"steps\"?\n"
             "--set stages.base.foo.bar=3: unknown key \"foo\" in a stage; it has: name, strategy, adapter, reward, "
-            "optimizer, schedule, steps, epochs, batch, micro_batch, clip, evaluate, log, checkpoint, keep, trainable, "
+            "optimizer, schedule, steps, epochs, batch, micro_batch, ensemble, clip, evaluate, log, checkpoint, keep, "
+            "trainable, "
             "precision, weights, recompute, sample, demand, model, tokenizer, data");
 }
 
