@@ -155,7 +155,8 @@ std::string page(const std::vector<Run>& runs, const std::vector<fs::path>& fold
   const std::string name = escape(text(runs[0].record, {"pipeline"})), title = name.empty() ? "Runs" : name;
   std::string out = head(title);
   out += "<header>\n<p class=\"over\">Regimen compares</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" +
-         bold(fmt::format("{} runs", runs.size())) + " side by side: means, and their standard errors.</p>\n";
+         bold(runs.size() == 1 ? "One run" : fmt::format("{} runs", runs.size())) +
+         ", methods side by side: means, and their standard errors.</p>\n";
   for (size_t i = 0; i < runs.size(); ++i)
     out += fmt::format("<p class=\"facts\"><span>{}</span><span>seed {}</span></p>\n", escape(folders[i].string()),
                        escape(text(runs[i].record, {"seed"})));
