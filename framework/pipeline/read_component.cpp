@@ -114,7 +114,7 @@ Choice read_adapter(Reader& reader, const Yaml& yaml) {
   if (named.size() == 1)
     adapter = choose(reader, named[0], RGM_KIND_ADAPTER);
   else
-    yaml.wrong("one adapter and what it starts as, as in {soft_prompt: {length: 8}, from: STAGE}");
+    yaml.wrong("one adapter and what it starts as, as {id: {options}, from: STAGE}");
   adapter.from_stage = from.stage;
   adapter.from_folder = from.folder;
   return adapter;
