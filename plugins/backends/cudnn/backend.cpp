@@ -37,7 +37,7 @@ const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                head_loss,
                                adamw,
                                sum_of_squares,
-                               nullptr};
+                               linear_grad};
 
 cudaDeviceProp properties_of(int index) {
   cudaDeviceProp found{};

@@ -34,6 +34,7 @@ class Scratch {
     kTable,
     kDelta,
     kAttention,
+    kRounded,
     kRest,
     kSlots
   };

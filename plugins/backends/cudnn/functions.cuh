@@ -62,10 +62,6 @@ __device__ inline float derivative(int op, float x) {
   }
 }
 
-inline void require_unary(int32_t op, const char* kernel) {
-  if (op < RGM_NEG || op > RGM_GELU_ERF) unsupported(std::string(kernel) + ": operation " + std::to_string(op));
-}
-
 __device__ inline float combine(int op, float a, float b) {
   switch (op) {
     case RGM_ADD: return a + b;

@@ -25,9 +25,17 @@ rgm_status rope(rgm_queue* q, const rgm_rope* args);
 rgm_status attention(rgm_queue* q, const rgm_attention* args);
 rgm_status attention_grad(rgm_queue* q, const rgm_attention* args);
 rgm_status linear(rgm_queue* q, const rgm_linear* args);
+rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* args);
 rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args);
 rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
 rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
+
+inline void require_unary(int32_t op, const char* kernel) {
+  if (op < RGM_NEG || op > RGM_GELU_ERF) unsupported(std::string(kernel) + ": operation " + std::to_string(op));
+}
+
+// y (C) = [y +] the sum of x (M, C)'s rows; `copied` (M, C), without gaps, or NULL: receives x in its own dtype.
+void sum_of_rows(rgm_queue* q, const rgm_view& x, const rgm_view* copied, const rgm_view& y, bool adds);
 
 // By cuDNN's graphs, where they serve what is asked: bfloat16, causal or whole. False: nothing was done.
 bool cudnn_attention(rgm_queue* q, const rgm_attention& args);

@@ -58,7 +58,8 @@ __global__ void norm_grad_kernel(NormGrad<X, DY> a) {
     const float mean_g = a.centred ? over_block(sum_g, Sum{}) / n : 0, mean_gn = over_block(sum_gn, Sum{}) / n;
     for (int64_t c = threadIdx.x; c < a.C; c += blockDim.x) {
       const float normed = (to_float(a.x.at(row, c)) - mean) * rstd, g = to_float(a.dy.at(row, c)) * a.w.at(c, 0);
-      a.dx.at(row, c) = from_float<X>(rstd * (g - mean_g - normed * mean_gn));
+      const float so_far = a.adds ? to_float(a.dx.at(row, c)) : 0;
+      a.dx.at(row, c) = from_float<X>(so_far + rstd * (g - mean_g - normed * mean_gn));
     }
   }
   for (int64_t c = threadIdx.x; c < a.C; c += blockDim.x) {
@@ -128,7 +129,7 @@ rgm_status norm(rgm_queue* q, const rgm_norm* args) {
 rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
   return kernel(q, "norm_grad", [&] {
     const rgm_norm& a = *args;
-    accept_features(a.features, known, "norm_grad");
+    accept_features(a.features, known | RGM_NORM_ADD, "norm_grad");
     require(a.x->rank == 2 && same_shape(*a.x, *a.dy) && same_shape(*a.x, *a.dx), "norm_grad: x, dy, dx are (M, C)");
     const int64_t M = a.x->shape[0], C = a.x->shape[1], memory = 2 * C * static_cast<int64_t>(sizeof(float));
     require_vector(a.w, C, "norm_grad: w is (C)");
@@ -154,6 +155,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
                                 centred,
                                 a.dw != nullptr,
                                 db != nullptr,
+                                (a.features & RGM_NORM_ADD) != 0,
                                 partials};
         if (norm_grad_rows(q, n, blocks)) return;
         const auto run = norm_grad_kernel<X, DY>;

@@ -34,7 +34,7 @@ struct NormGrad {
   Rows2<const DY> dy;
   Rows2<X> dx;
   int64_t M, C;
-  bool centred, wants_dw, wants_db;
+  bool centred, wants_dw, wants_db, adds;
   float* partials;  // (blocks, 2, C)
 };
 

@@ -107,6 +107,12 @@ __global__ void __launch_bounds__(block_size) norm_grad_kernel(NormGrad<X, DY> a
       if (c >= a.C) continue;
 #pragma unroll
       for (int k = 0; k < 4; ++k) g[i][k] = rstd * (g[i][k] - mean_g - normed[i][k] * mean_gn);
+      if (a.adds) {
+        float so_far[4];
+        read(a.dx, row, c, so_far);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) g[i][k] += so_far[k];
+      }
       write(a.dx, row, c, g[i]);
     }
   }

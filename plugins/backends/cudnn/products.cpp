@@ -87,7 +87,7 @@ class Products {
     const Key key{{p.M, p.N, p.K, p.batches, tb ? p.b.column : p.b.row, ta ? p.a.column : p.a.row, p.c.row, p.y.row,
                    p.b.batch, p.a.batch, p.c.batch, p.y.batch,
                    int64_t{ta} | int64_t{tb} << 1 | int64_t{p.bias != nullptr} << 2 | int64_t{p.beta != 0} << 3 |
-                       int64_t{p.gelu} << 4 | int64_t{p.aux != nullptr} << 5,
+                       int64_t{p.gelu} << 4 | int64_t{p.aux != nullptr} << 5 | int64_t{p.gelu_grad} << 6,
                    p.a.dtype * 64 + p.b.dtype * 8 + p.y.dtype,
                    alignment_of(p.a.data) * int64_t{1024} + alignment_of(p.b.data),
                    alignment_of(p.c.data) * int64_t{1024} + alignment_of(p.y.data)}};
@@ -113,12 +113,13 @@ class Products {
       set(CUBLASLT_MATMUL_DESC_EPILOGUE, !p.gelu ? CUBLASLT_EPILOGUE_BIAS
                                          : p.aux ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
                                                  : CUBLASLT_EPILOGUE_GELU_BIAS);
-      if (p.aux) {
-        set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
-        set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, std::max(p.y.row, p.N));
-      }
       set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<int32_t>(type_of(p.y.dtype)));
       set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+    }
+    if (p.gelu_grad) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DGELU);
+    if (p.aux) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, p.aux);
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, std::max(p.y.row, p.N));
     }
     out.a = factor(p.b, p.K, p.N, p);
     out.b = factor(p.a, p.M, p.K, p);

@@ -20,6 +20,7 @@ struct Product {
   const void* bias = nullptr;  // of y's dtype, aligned to 16
   bool gelu = false;           // y = gelu_tanh(all of the above), which `aux` gets unless it is NULL; needs a bias
   void* aux = nullptr;         // as y
+  bool gelu_grad = false;      // y = all of the above times gelu_tanh'(aux)
 };
 void multiply(rgm_queue* q, const Product& product);
 // False where cuBLASLt has nothing for it: nothing was done.
