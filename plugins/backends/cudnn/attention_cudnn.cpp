@@ -1,5 +1,6 @@
-// attention_cudnn.cpp - attention by cuDNN's graphs: bfloat16, whole or causal rows. A graph is built once for a shape
-// and its strides; what cuDNN refuses is remembered, and our own kernels serve it.
+// attention_cudnn.cpp - attention by cuDNN's graphs in bfloat16: whole or causal rows, and, through a bias, segments,
+// windows and prefixes. A graph is built once for a shape and its strides; what cuDNN refuses is remembered, and our
+// own kernels serve it.
 #include "kernels.hpp"
 
 #ifdef REGIMEN_CUDNN_FRONTEND
@@ -17,7 +18,7 @@ namespace {
 namespace fe = cudnn_frontend;
 using Graph = fe::graph::Graph;
 using Attributes = std::shared_ptr<fe::graph::Tensor_attributes>;
-enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv };
+enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv, kBias };
 
 struct Key {
   int64_t numbers[48];
@@ -31,11 +32,20 @@ bool served(const rgm_view* v) {
          (v->shape[2] == 1 || whole(v->stride[2])) && (v->shape[0] == 1 || whole(v->stride[0]));
 }
 bool served(const rgm_attention& a) {
-  const int64_t T = a.q->shape[1];
-  const bool causal = a.features & RGM_ATTENTION_CAUSAL;
-  return (a.features & ~uint32_t{RGM_ATTENTION_CAUSAL}) == 0 && a.lse && is_contiguous(*a.lse) && T > 1 &&
-         a.k->shape[1] > 1 && (!causal || T == a.k->shape[1]) && served(a.q) && served(a.k) && served(a.v) &&
-         served(a.y);
+  constexpr uint32_t known =
+      RGM_ATTENTION_CAUSAL | RGM_ATTENTION_WINDOW | RGM_ATTENTION_PREFIX | RGM_ATTENTION_SEGMENTS;
+  const int64_t Tq = a.q->shape[1], Tk = a.k->shape[1];
+  return (a.features & ~known) == 0 && a.lse && is_contiguous(*a.lse) && Tq > 1 && Tk >= Tq && served(a.q) &&
+         served(a.k) && served(a.v) && served(a.y);
+}
+
+// cuDNN's own causal mask counts from the first key: it is right where there are as many keys as queries.
+bool causal_by_itself(const rgm_attention& a) {
+  return a.features & RGM_ATTENTION_CAUSAL && a.q->shape[1] == a.k->shape[1];
+}
+bool needs_mask(const rgm_attention& a) {
+  return a.features & (RGM_ATTENTION_WINDOW | RGM_ATTENTION_SEGMENTS) ||
+         (a.features & RGM_ATTENTION_CAUSAL && !causal_by_itself(a));
 }
 
 }  // namespace
@@ -54,15 +64,20 @@ class Attentions {
     if (fresh) found->second = built(a, gradient);
     if (!found->second) return false;
     Graph& graph = *found->second;
+    const bool masked = needs_mask(a);
+    const Mask mask = masked ? attention_mask(q, a) : Mask{};
+    void* const stats = masked && gradient ? lse_for_gradient(q, a) : a.lse->data;
     std::unordered_map<int64_t, void*> memory{
-        {kQ, a.q->data}, {kK, a.k->data}, {kV, a.v->data}, {kY, a.y->data}, {kStats, a.lse->data}};
+        {kQ, a.q->data}, {kK, a.k->data}, {kV, a.v->data}, {kY, a.y->data}, {kStats, stats}};
     if (gradient) memory.insert({{kDy, a.dy->data}, {kDq, a.dq->data}, {kDk, a.dk->data}, {kDv, a.dv->data}});
+    if (masked) memory.insert({kBias, mask.bias});
     int64_t size = 0;
     if (graph.get_workspace_size(size).is_bad()) return false;
     void* const workspace =
         q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(std::max<int64_t>(size, 16)), q->stream);
     auto status = graph.execute(handle_, memory, workspace);
     if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
+    if (masked && !gradient) clear_unseeing(q, a, mask);
     return true;
   }
 
@@ -117,6 +132,16 @@ class Attentions {
         .set_dim({B, H, T, 1})
         .set_stride({H * T, T, 1, 1});
   }
+  static fe::graph::Tensor_attributes bias_of(const rgm_attention& a) {
+    const int64_t B = a.features & RGM_ATTENTION_SEGMENTS ? a.q->shape[0] : 1, Tq = a.q->shape[1], Tk = a.k->shape[1],
+                  line = (Tk + 7) / 8 * 8;
+    return fe::graph::Tensor_attributes()
+        .set_name("bias")
+        .set_uid(kBias)
+        .set_data_type(fe::DataType_t::BFLOAT16)
+        .set_dim({B, 1, Tq, Tk})
+        .set_stride({Tq * line, Tq * line, line, 1});
+  }
   static void becomes(const Attributes& out, const char* name, const rgm_view* v, Uid uid) {
     *out = described(name, v, uid).set_output(true).set_data_type(fe::DataType_t::BFLOAT16);
   }
@@ -128,11 +153,15 @@ class Attentions {
         .set_compute_data_type(fe::DataType_t::FLOAT);
     const Attributes Q = graph->tensor(described("q", a.q, kQ)), K = graph->tensor(described("k", a.k, kK)),
                      V = graph->tensor(described("v", a.v, kV));
-    const bool causal = a.features & RGM_ATTENTION_CAUSAL;
+    const Attributes bias = needs_mask(a) ? graph->tensor(bias_of(a)) : nullptr;
+    const auto with_mask = [&](auto& options) {
+      if (causal_by_itself(a)) options.set_causal_mask(true);
+      if (bias) options.set_bias(bias);
+    };
     const auto scale = static_cast<float>(a.scale);
     if (!gradient) {
       auto options = fe::graph::SDPA_attributes().set_name("attention").set_generate_stats(true).set_attn_scale(scale);
-      if (causal) options.set_causal_mask(true);
+      with_mask(options);
       const auto [y, stats] = graph->sdpa(Q, K, V, options);
       becomes(y, "y", a.y, kY);
       *stats = stats_of(a).set_output(true);
@@ -143,7 +172,7 @@ class Attentions {
                          .set_name("attention_grad")
                          .set_attn_scale(scale)
                          .set_deterministic_algorithm(true);
-      if (causal) options.set_causal_mask(true);
+      with_mask(options);
       const auto [dq, dk, dv] = graph->sdpa_backward(Q, K, V, y, dy, stats, options);
       becomes(dq, "dq", a.dq, kDq);
       becomes(dk, "dk", a.dk, kDk);

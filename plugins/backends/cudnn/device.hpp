@@ -35,6 +35,9 @@ class Scratch {
     kDelta,
     kAttention,
     kRounded,
+    kMask,
+    kSeesNone,
+    kStats,
     kRest,
     kSlots
   };

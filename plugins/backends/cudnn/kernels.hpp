@@ -37,7 +37,17 @@ inline void require_unary(int32_t op, const char* kernel) {
 // y (C) = [y +] the sum of x (M, C)'s rows; `copied` (M, C), without gaps, or NULL: receives x in its own dtype.
 void sum_of_rows(rgm_queue* q, const rgm_view& x, const rgm_view* copied, const rgm_view& y, bool adds);
 
-// By cuDNN's graphs, where they serve what is asked: bfloat16, causal or whole. False: nothing was done.
+// Which keys a query sees, as cuDNN is told of it. In scratch memory.
+struct Mask {
+  void* bias = nullptr;           // (batches, 1, Tq, line) BF16, added to the scores
+  uint8_t* sees_none = nullptr;   // (batches, Tq) 1 where a query sees no key
+  int64_t batches = 1, line = 0;  // 1: the same for all rows; line: Tk, rounded up
+};
+Mask attention_mask(rgm_queue* q, const rgm_attention& args);
+void clear_unseeing(rgm_queue* q, const rgm_attention& args, const Mask& mask);  // behind the forward pass
+float* lse_for_gradient(rgm_queue* q, const rgm_attention& args);                // infinity for queries that see no key
+
+// By cuDNN's graphs, where they serve what is asked: bfloat16, no dropout, no soft-cap. False: nothing was done.
 bool cudnn_attention(rgm_queue* q, const rgm_attention& args);
 bool cudnn_attention_grad(rgm_queue* q, const rgm_attention& args);
 }  // namespace regimen::cudnn
