@@ -53,10 +53,11 @@ inline const rgm_host& least_host() {
   return host;
 }
 
-// Where the plug-ins were built, or where this program and they have travelled to.
+// Where the plug-ins were built, or, installed, in the folder above this program's.
 inline std::string library(const std::string& name) {
-  const char* const elsewhere = std::getenv("REGIMEN_CONFORMANCE_PLUGINS");
-  return (elsewhere ? std::string(elsewhere) : std::string(REGIMEN_PLUGIN_DIRECTORY)) + "/" + name + ".so";
+  const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  const std::filesystem::path above = here.parent_path() / (name + ".so");
+  return exists(above) ? above.string() : std::string(REGIMEN_PLUGIN_DIRECTORY) + "/" + name + ".so";
 }
 
 // The first device of the plug-in's backend; closed at the end, while the library stays loaded.

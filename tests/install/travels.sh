@@ -1,0 +1,37 @@
+#!/bin/bash
+# An installed tree is moved elsewhere and run there without anything of this machine but the C and C++ runtimes: the
+# archive's size, which libraries are found where, a pipeline, and the tests that are in it.
+#   travels.sh BUILD
+set -euo pipefail
+build=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { echo "$*"; exit 1; }
+
+cmake --install "$build" --prefix "$work/first" --strip >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
+mv "$work/first" "$work/elsewhere"
+here=$work/elsewhere
+
+size=$(du -sm --apparent-size "$here" | cut -f1)
+(( size <= 60 )) || fail "the tree has $size MiB, 60 are allowed"
+
+for file in "$here"/bin/regimen "$here"/lib/regimen/*.so; do
+  # Each library comes from the tree, or is of the C and C++ runtimes.
+  while read -r name _ found _; do
+    case $name in linux-vdso* | /lib*/ld-linux* | libc.so* | libm.so* | libstdc++.so* | libgcc_s.so*) continue ;; esac
+    [[ $found == "$here"/* ]] || fail "${file##*/} finds $name at \"$found\", not in the tree"
+  done < <(env -u LD_LIBRARY_PATH ldd "$file")
+done
+
+run() { env -i HOME="$work" PATH=/usr/bin:/bin "$here/bin/regimen" "$@"; }
+cd "$work"
+run plugins >"$work/plugins"
+grep -q 'onednn .* yes ' "$work/plugins" || { cat "$work/plugins"; fail "the plug-ins of the tree are not listed"; }
+run run "$here/share/regimen/configs/quickstart.yaml" --out "$work/run" --set stages.base.steps=2 \
+  --set stages.base.sample.tokens=2 >"$work/log" 2>&1 || { cat "$work/log"; fail "quickstart does not run there"; }
+[[ -s $work/run/report.html ]] || fail "there is no report"
+if [[ -x $here/lib/regimen/tests/conformance_tests ]]; then
+  env -i "$here/lib/regimen/tests/conformance_tests" --gtest_filter=Conformance.TheReference* >"$work/log" 2>&1 ||
+    { cat "$work/log"; fail "the tests of the tree do not run there"; }
+fi
+echo "travelled: $size MiB"
