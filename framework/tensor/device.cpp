@@ -118,11 +118,12 @@ void* Device::allocate(size_t bytes) {
       give_back_idle();
       status = backend_.alloc(device_, size, &block);
     }
-    if (status == RGM_NO_MEMORY)
-      throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use; a smaller "
-                                             "micro_batch or context needs less",
-                                             id_, bytes_for_people(bytes), bytes_for_people(in_use_)));
-    check_status(status);
+    if (status == RGM_NO_MEMORY) {
+      refused_ = in_use_;
+      throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use", id_,
+                                             bytes_for_people(bytes), bytes_for_people(in_use_)));
+    }
+    check(status);
     held_ += size;
     ++allocations_;
   }
@@ -138,12 +139,22 @@ void Device::release(void* block, size_t bytes) {
   in_use_ -= size;
 }
 
+void Device::check(rgm_status status) const {
+  if (status != RGM_INTERNAL) [[likely]]
+    return check_status(status);
+  try {
+    check_status(status);
+  } catch (const Error& e) {
+    throw Error(status, fmt::format("backend \"{}\" failed: {}", id_, e.what()));
+  }
+}
+
 void Device::upload(void* to, const void* from, size_t bytes) {
-  if (bytes) check_status(backend_.upload(queue_, to, from, bytes));
+  if (bytes) check(backend_.upload(queue_, to, from, bytes));
 }
 void Device::download(void* to, const void* from, size_t bytes) {
-  if (bytes) check_status(backend_.download(queue_, to, from, bytes));
+  if (bytes) check(backend_.download(queue_, to, from, bytes));
 }
-void Device::wait() { check_status(backend_.wait(queue_)); }
+void Device::wait() { check(backend_.wait(queue_)); }
 
 }  // namespace rgm

@@ -35,9 +35,11 @@ class Device {
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
   void wait();
+  void check(rgm_status status) const;  // as check_status, of the backend, whose own failures name it
 
   size_t bytes_in_use() const { return in_use_; }
   size_t peak_bytes() const { return peak_; }
+  size_t bytes_when_refused() const { return refused_; }  // in use when memory ran out last
   uint64_t allocations() const { return allocations_; }  // blocks that the backend was asked for, since the start
   void reset_peak() { peak_ = in_use_; }
 
@@ -55,7 +57,7 @@ class Device {
 
   std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;  // by size
-  size_t in_use_ = 0, peak_ = 0, held_ = 0;
+  size_t in_use_ = 0, peak_ = 0, held_ = 0, refused_ = 0;
   uint64_t allocations_ = 0;
 };
 

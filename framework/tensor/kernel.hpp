@@ -13,10 +13,12 @@ namespace rgm::kernel {
 inline const rgm_kernels& table() { return current_device().kernels(); }
 inline rgm_queue* queue() { return current_device().queue(); }
 
+inline void check(rgm_status status) { current_device().check(status); }
+
 // False: the backend leaves it to the host to compose.
 [[nodiscard]] inline bool ran(rgm_status status) {
   if (status == RGM_UNSUPPORTED) return false;
-  check_status(status);
+  check(status);
   return true;
 }
 
@@ -49,19 +51,17 @@ template <class Args>
 
 template <size_t N, class Call>
 void run_on(const std::array<const rgm_view*, N>& views, Call&& call, bool adds = false) {
-  if (!ran_on(views, call, adds)) check_status(RGM_UNSUPPORTED);
+  if (!ran_on(views, call, adds)) check(RGM_UNSUPPORTED);
 }
 
-inline void fill(double value, const rgm_view& y) { check_status(table().fill(queue(), value, &y)); }
-inline void copy(const rgm_view& x, const rgm_view& y) { check_status(table().copy(queue(), &x, &y)); }
-inline void unary(int32_t op, const rgm_view& x, const rgm_view& y) {
-  check_status(table().unary(queue(), op, &x, &y));
-}
+inline void fill(double value, const rgm_view& y) { check(table().fill(queue(), value, &y)); }
+inline void copy(const rgm_view& x, const rgm_view& y) { check(table().copy(queue(), &x, &y)); }
+inline void unary(int32_t op, const rgm_view& x, const rgm_view& y) { check(table().unary(queue(), op, &x, &y)); }
 inline void binary(int32_t op, const rgm_view& a, const rgm_view& b, const rgm_view& y) {
   run_on(std::array{&a, &b, &y}, [op](const auto& v) { return table().binary(queue(), op, v[0], v[1], v[2]); });
 }
 inline void select(const rgm_view& c, const rgm_view& a, const rgm_view& b, const rgm_view& y) {
-  check_status(table().select(queue(), &c, &a, &b, &y));
+  check(table().select(queue(), &c, &a, &b, &y));
 }
 inline void reduce(int32_t op, uint32_t axes, const rgm_view& x, const rgm_view& y) {
   run_on(std::array{&x, &y}, [=](const auto& v) { return table().reduce(queue(), op, axes, v[0], v[1]); });
@@ -71,14 +71,14 @@ inline void matmul(double alpha, const rgm_view& a, const rgm_view& b, double be
   run_on(std::array{&a, &b, &y}, call, beta != 0);
 }
 inline void gather(int32_t axis, const rgm_view& x, const rgm_view& index, const rgm_view& y) {
-  check_status(table().gather(queue(), axis, &x, &index, &y));
+  check(table().gather(queue(), axis, &x, &index, &y));
 }
 inline void scatter_add(int32_t axis, const rgm_view& index, const rgm_view& x, const rgm_view& y) {
   const auto call = [&, axis](const auto& v) { return table().scatter_add(queue(), axis, &index, v[0], v[1]); };
   run_on(std::array{&x, &y}, call, /*adds=*/true);
 }
 inline void random(const rgm_view& key, int32_t distribution, const rgm_view& y) {
-  check_status(table().random(queue(), &key, distribution, &y));
+  check(table().random(queue(), &key, distribution, &y));
 }
 
 }  // namespace rgm::kernel

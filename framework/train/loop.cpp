@@ -35,6 +35,9 @@ TrainResult Loop::run() {
     finish();
   } catch (const Stopped&) {
     stop_with_checkpoint();
+  } catch (const Error& e) {
+    if (e.status() != RGM_NO_MEMORY) throw;
+    out_of_memory(e.what());
   }
   return std::move(result_);
 }

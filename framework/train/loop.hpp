@@ -32,6 +32,7 @@ class Loop {
   void require_finite();
   [[noreturn]] void not_finite(int64_t step, const std::string& what);
   std::string first_broken_of_last_batches();
+  [[noreturn]] void out_of_memory(const char* what);
   Tensor loss_of(size_t micro_batch, Batch* batch);
   void stop_with_checkpoint();
 

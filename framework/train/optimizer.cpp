@@ -50,6 +50,12 @@ int64_t Optimizer::parameters() const {
   return n;
 }
 
+uint64_t Optimizer::state_bytes() const {
+  uint64_t bytes = 0;
+  visit([&](const std::string&, const Tensor& state) { bytes += static_cast<uint64_t>(state.count()) * sizeof(float); });
+  return bytes;
+}
+
 void Optimizer::visit(const std::function<void(const std::string&, const Tensor&)>& see) const {
   for (const Item& item : items_) {
     if (item.m) see(fmt::format("m{}.{}", item.store, item.parameter->name), item.m);

@@ -23,6 +23,7 @@ class Optimizer {
   // Every state tensor by name ("m0.embedding.weight", by the number of its store), in a fixed order.
   void visit(const std::function<void(const std::string& name, const Tensor& value)>& see) const;
   int64_t parameters() const;  // elements that are trained
+  uint64_t state_bytes() const;
 
  private:
   struct Item {

@@ -15,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::Not;
 
 class Faults : public TinyRun {
  protected:
@@ -41,6 +42,11 @@ class Faults : public TinyRun {
     const pid_t child = start(out);
     signal_when(child, SIGKILL, holds);
     return end_of(child) == 128 + SIGKILL;
+  }
+  // On the test's device, whose memory and life are told by `limits`.
+  Said scarce(const std::string& arguments, const std::string& limits) const {
+    return rgm::regimen(arguments, "cd " + folder_.string() + " && " + limits +
+                                       " REGIMEN_PLUGIN_PATH=" + REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures");
   }
   bool was_said(const std::string& text) const {
     return fs::exists(folder_ / "err.log") && read_file(folder_ / "err.log").find(text) != std::string::npos;
@@ -165,6 +171,31 @@ TEST_F(Faults, WithTooLittleMemoryForOneRowItSaysWhatElseHelps) {
   EXPECT_EQ(said.status, 2);
   EXPECT_THAT(said.err, HasSubstr("One row at once is too much"));
   EXPECT_THAT(said.err, HasSubstr("trainable: {last: 2}"));
+}
+
+// On a device that says it has a terabyte and then does not give it. 4 bytes of 28,160 weights are 113 kB; AdamW has
+// twice that as moments.
+TEST_F(Faults, MemoryThatRunsOutInAStepIsToldByWhoHoldsItAndWhatMakesItFit) {
+  write("p.yaml", tiny(3));
+  const Said whole = scarce("run p.yaml --backend scarce --out out", "SCARCE_BYTES=600000");
+  EXPECT_EQ(whole.status, 1);
+  EXPECT_THAT(whole.err, HasSubstr("base: at step 1: "));
+  EXPECT_THAT(whole.err, testing::ContainsRegex("out of memory on scarce: [0-9.]+ kB were asked for, [0-9.]+ kB are in "
+                                                "use: weights 107 kB, gradients [0-9.]+ k?B, moments 214 kB, "
+                                                "[0-9.]+ kB for activations and the rest"));
+  EXPECT_THAT(whole.err, HasSubstr("--set stages.base.micro_batch=2"));
+  EXPECT_EQ(json("out/base/stage.json")["status"], "failed");
+}
+
+TEST_F(Faults, ADeviceThatFallsAwayLeavesTheLastCheckpointFromWhichTheRunGoesOn) {
+  write("p.yaml", tiny(6, "    checkpoint: {every: 1}\n"));
+  const Said first = scarce("run p.yaml --backend scarce --out out", "SCARCE_LIFE=300");
+  EXPECT_EQ(first.status, 1);
+  EXPECT_THAT(first.err, HasSubstr("backend \"scarce\" failed: the device is no longer there"));
+  EXPECT_THAT(first.err, Not(HasSubstr("mistake in the plug-in")));
+  const Said again = scarce("run p.yaml --backend scarce --out out", "SCARCE_LIFE=1000000");
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("base: resumed at step "));
 }
 
 TEST_F(Faults, AFolderThatCannotBeMadeIsNamed) {

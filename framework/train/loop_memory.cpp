@@ -1,0 +1,53 @@
+// loop_memory.cpp - memory that ran out in the middle of a stage: who holds what, and what to set so that it fits.
+#include <set>
+
+#include "base/text.hpp"
+#include "train/loop.hpp"
+
+namespace rgm {
+namespace {
+
+uint64_t memory_of(const Tensor& t) { return t ? static_cast<uint64_t>(t.count()) * rgm::bytes_of(t.dtype()) : 0; }
+
+// All stores of the stage: the policy's, what plug-ins filed, and those of the models beside it.
+std::set<const Parameters*> stores_of(const TrainSetup& setup) {
+  std::set<const Parameters*> all(setup.parameters.begin(), setup.parameters.end());
+  const auto add = [&](const Model& model) { all.insert({&model.parameters(), &model.extra()}); };
+  if (setup.train->policy) add(*setup.train->policy);
+  for (const auto& [role, used] : setup.train->roles)
+    if (used.model) add(*used.model);
+  return all;
+}
+
+// What fewer rows at once, or less of the model to train, would make fit.
+std::string advice(const std::string& stage, const TrainSettings& s) {
+  const int64_t rows = s.micro_batch > 0 ? s.micro_batch : s.batch;
+  if (rows > 1)
+    return fmt::format(
+        "Half as many rows at once take less, and the steps stay the same: --set stages.{}.micro_batch={}", stage,
+        rows / 2);
+  return "One row at once is too much, too: take a smaller model or context, or train less of it, as with `trainable: "
+         "{last: 2}` or an adapter";
+}
+
+}  // namespace
+
+// The last checkpoint stays as it is.
+void Loop::out_of_memory(const char* what) {
+  uint64_t weights = 0, gradients = 0;
+  for (const Parameters* store : stores_of(setup_))
+    for (const Parameter& p : store->all()) {
+      weights += memory_of(p.value) + memory_of(p.half);
+      gradients += memory_of(p.value.gradient());
+    }
+  const uint64_t moments = optimizer_.state_bytes(), in_use = current_device().bytes_when_refused();
+  const uint64_t held = weights + gradients + moments;
+  throw Error(
+      RGM_NO_MEMORY,
+      fmt::format("{}: at step {}: {}: weights {}, gradients {}, moments {}, {} for activations and the rest. {}",
+                  train_.stage, step_, what, bytes_for_people(weights), bytes_for_people(gradients),
+                  bytes_for_people(moments), bytes_for_people(in_use - std::min(in_use, held)),
+                  advice(train_.stage, setup_.settings)));
+}
+
+}  // namespace rgm
