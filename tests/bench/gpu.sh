@@ -1,0 +1,51 @@
+#!/bin/bash
+# What docs/gpu.md reports, in about four minutes on a machine with a GPU: an archive of `cpack` is unpacked, every
+# kernel is compared with the reference, and the benches are run, with PyTorch beside them where python3 has it.
+#   gpu.sh ARCHIVE [OUT]        ARCHIVE: regimen-0.1.0-linux-x86_64.tar.gz; OUT receives the benches' JSON
+# CUDA's libraries are looked for in $LD_LIBRARY_PATH, and else anywhere below /usr and /opt.
+set -uo pipefail
+archive=$1 out=${2:-$(mktemp -d)}
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$out"
+tar xzf "$archive" -C "$tree" --strip-components=1 || exit 2
+regimen=$tree/bin/regimen configs=$tree/share/regimen/configs
+if [[ -z ${LD_LIBRARY_PATH:-} ]]; then
+  LD_LIBRARY_PATH=$(find /usr /opt \( -name 'libcudnn.so.9' -o -name 'libcublasLt.so.1[23]' -o -name 'libcudart.so.1[23]' \) \
+                    2>/dev/null | xargs -r -n1 dirname | sort -u | tr '\n' ':')
+  export LD_LIBRARY_PATH
+fi
+said() { echo "== $* (${SECONDS} s)"; }
+
+said plugin
+nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
+"$regimen" plugins cudnn | head -12
+
+said kernels
+for kernel in linear_grad norm_grad attention; do
+  timeout 60 "$regimen" bench --kernels --backend cudnn --only "$kernel" --cases 60
+done
+timeout 90 "$regimen" bench --kernels --backend cudnn
+
+bench() {  # NAME ARGUMENTS: the result in OUT/NAME.json, its main numbers here
+  local name=$1
+  shift
+  timeout 90 "$regimen" bench "$@" --backend cudnn >"$out/$name.json" || return
+  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|allocations)"' "$out/$name.json" | tr -d '\n'
+  echo
+}
+gpt2=("$configs/bench/gpt2-124m.yaml" --set stages.base.model.context=1024 --set stages.base.precision=bfloat16)
+said GPT-2 124M, T 1024, B 32 and 64, where the time goes
+bench gpt2-32 "${gpt2[@]}" --set stages.base.batch=32 --seconds 4
+bench gpt2-64 "${gpt2[@]}" --set stages.base.batch=64 --seconds 4
+bench gpt2-profile "${gpt2[@]}" --set stages.base.batch=32 --seconds 2 --profile
+if python3 -c 'import torch' 2>/dev/null; then
+  said PyTorch
+  timeout 150 python3 "$(dirname "${BASH_SOURCE[0]}")/gpu_peers.py" --batch 32
+fi
+said decoding, 64 rows
+bench decode "${gpt2[@]}" --decode 64 --seconds 2
+bench decode-profile "${gpt2[@]}" --decode 64 --seconds 2 --profile
+said LoRA of a Llama 3 8B shape
+bench lora-8b "$configs/bench/lora-8b.yaml" --set stages.base.batch=4 --seconds 4
+said end
