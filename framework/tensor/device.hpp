@@ -40,7 +40,7 @@ class Device {
   size_t bytes_in_use() const { return in_use_; }
   size_t peak_bytes() const { return peak_; }
   size_t bytes_when_refused() const { return refused_; }  // in use when memory ran out last
-  uint64_t allocations() const { return allocations_; }  // blocks that the backend was asked for, since the start
+  uint64_t allocations() const { return allocations_; }   // blocks that the backend was asked for, since the start
   void reset_peak() { peak_ = in_use_; }
 
  private:
