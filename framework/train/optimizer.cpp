@@ -52,7 +52,8 @@ int64_t Optimizer::parameters() const {
 
 uint64_t Optimizer::state_bytes() const {
   uint64_t bytes = 0;
-  visit([&](const std::string&, const Tensor& state) { bytes += static_cast<uint64_t>(state.count()) * sizeof(float); });
+  visit(
+      [&](const std::string&, const Tensor& state) { bytes += static_cast<uint64_t>(state.count()) * sizeof(float); });
   return bytes;
 }
 
