@@ -15,10 +15,12 @@ constexpr uint32_t all_outputs = RGM_LOGPROBS | RGM_ENTROPY | RGM_HIDDEN | RGM_L
 Pass pass_of(const rgm_pass& p) {
   require(p.temperature > 0, "temperature is {}; 1 changes nothing", p.temperature);
   Pass pass{share(p.tokens, "tokens"), Tensor::share(p.segments), Tensor::share(p.positions), p.temperature};
+  pass.weights = Tensor::share(p.weights);
   require(pass.tokens.rank() == 2, "tokens have shape {}, expected (B, T)", pass.tokens.shape().text());
-  for (const Tensor& x : {pass.segments, pass.positions})
-    require(!x || x.shape() == pass.tokens.shape(), "segments and positions have the shape of the tokens, {}, not {}",
-            pass.tokens.shape().text(), x ? x.shape().text() : "");
+  for (const Tensor& x : {pass.segments, pass.positions, pass.weights})
+    require(!x || x.shape() == pass.tokens.shape(),
+            "segments, positions and weights have the shape of the tokens, {}, not {}", pass.tokens.shape().text(),
+            x ? x.shape().text() : "");
   // What parts nothing costs nothing: no masks, no places within segments.
   if (pass.segments && pass.segments.get()->one_segment) pass.segments = {};
   return pass;

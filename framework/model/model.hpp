@@ -60,6 +60,7 @@ struct Pass {
   double temperature = 1;
   std::vector<int64_t> counts = {};
   std::vector<int32_t> adapters = {};  // of each row, where several sets of them serve the model
+  Tensor weights = {};                 // (B, T); where 0, no log-probability is asked for
 };
 
 // In front of a row: vectors before its text, and keys and values that were never read.

@@ -92,6 +92,13 @@ Predicted predicted(const Model& model, const Pass& pass) {
   return states.size(1) == 2 ? predicted(part(states, 0, 1), pass) : Predicted();
 }
 
+// Without the targets that count for nothing: their rows are left out of the head's products.
+Tensor that_count(const Tensor& targets, const Tensor& weights) {
+  const NoGradient no_gradient;
+  const Tensor nothing = ops::binary(RGM_EQUAL, weights, ops::full({}, 0, weights.dtype()));
+  return ops::select(nothing, ops::full({}, -1, RGM_I32), targets);
+}
+
 const Tensor& checked(const Pass& pass, const Tensor& weights) {
   require(weights && weights.shape() == pass.tokens.shape(), "weights of shape {} for tokens of shape {}",
           weights ? weights.shape().text() : "()", pass.tokens.shape().text());
@@ -118,6 +125,7 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
     p = predicted(*this, pass);
   }
   if ((want & distribution) && p.states) {
+    if (pass.weights) p.targets = that_count(p.targets, p.own(checked(pass, pass.weights)));
     std::tie(logprobs, entropy) =
         ops::head_logprobs(p.states, head_weight(), p.targets, want & RGM_ENTROPY, head_options(*this, pass));
     logprobs = by_token(logprobs, pass);
@@ -159,7 +167,10 @@ Tensor Model::cross_entropy(const Pass& pass, const Tensor& weights) const {
   checked(pass, weights);
   const Predicted p = predicted(*this, pass);
   if (!p.states) return ops::full({}, 0);
-  return ops::head_cross_entropy(p.states, head_weight(), p.targets, p.own(weights), head_options(*this, pass));
+  const Tensor own = p.own(weights);
+  // A gradient for the weights is the log-probabilities, all of them.
+  const Tensor targets = weights.needs_gradient() ? p.targets : that_count(p.targets, own);
+  return ops::head_cross_entropy(p.states, head_weight(), targets, own, head_options(*this, pass));
 }
 
 Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const {

@@ -279,7 +279,7 @@ TEST_F(AdaptersTest, ReferencesHaveNone) {
   adapted.disturb();
   rgm_model policy{adapted.model}, reference{adapted.model, true, true};
   const Tensor tokens = tokens_of({some_tokens(9, 1), some_tokens(9, 2)}), weights = ops::full({2, 9}, 1);
-  const rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS, tokens.get(), nullptr, nullptr, 1};
+  const rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS, tokens.get(), nullptr, nullptr, 1, nullptr};
   rgm_tensor* out = nullptr;
   ASSERT_EQ(host_table()->models->forward(&reference, &pass, &out), RGM_OK);
   EXPECT_EQ(to_host(Tensor::adopt(out)), to_host(base()));

@@ -82,7 +82,7 @@ TEST_F(Host, TokensAndText) {
 TEST_F(Host, PassesRecordUnlessTheModelIsFrozen) {
   rgm_model model{small_model()}, frozen{model.model, false, true};
   const Tensor tokens = tokens_of({some_tokens(6, 1)});
-  rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS | RGM_ENTROPY, tokens.get(), nullptr, nullptr, 1};
+  rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS | RGM_ENTROPY, tokens.get(), nullptr, nullptr, 1, nullptr};
   rgm_tensor* out[2] = {};
   for (rgm_model* m : {&model, &frozen}) {
     ASSERT_EQ(host().models->forward(m, &pass, out), RGM_OK);
@@ -92,6 +92,24 @@ TEST_F(Host, PassesRecordUnlessTheModelIsFrozen) {
   }
   pass.want = 1U << 20U;
   EXPECT_EQ(host().models->forward(&model, &pass, out), RGM_UNSUPPORTED);
+}
+
+TEST_F(Host, APassOfAnOlderContractHasNoWeights) {
+  rgm_model model{small_model(), false, true};
+  const Tensor tokens = tokens_of({some_tokens(4, 1)}), weights = values({0, 0, 0, 1}, {1, 4});
+  rgm_pass pass{sizeof(rgm_pass), RGM_LOGPROBS, tokens.get(), nullptr, nullptr, 1, weights.get()};
+  const auto logprobs = [&] {
+    rgm_tensor* out = nullptr;
+    EXPECT_EQ(host().models->forward(&model, &pass, &out), RGM_OK);
+    return to_host(Tensor::adopt(out));
+  };
+  EXPECT_THAT(logprobs(), testing::ElementsAre(0, 0, 0, testing::Lt(0)));
+  pass.struct_size = offsetof(rgm_pass, weights);
+  EXPECT_THAT(logprobs(), testing::ElementsAre(0, testing::Lt(0), testing::Lt(0), testing::Lt(0)));
+  const Tensor narrow = values({0, 1}, {1, 2});
+  pass.struct_size = sizeof(rgm_pass), pass.weights = narrow.get();
+  rgm_tensor* out = nullptr;
+  EXPECT_EQ(host().models->forward(&model, &pass, &out), RGM_INVALID);
 }
 
 TEST_F(Host, ColumnsHandOverAReference) {

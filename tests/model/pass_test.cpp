@@ -44,6 +44,36 @@ TEST_P(Families, LogProbabilitiesAreThoseOfTheLogits) {
   EXPECT_NEAR(item(model->divergence(*model, pass, weights, RGM_FORWARD_KL)), 0, 1e-4);
 }
 
+TEST_P(Families, TokensOfWeightZeroHaveNoLogProbability) {
+  Pass pass = pass_over(tokens_of({some_tokens(6, 1), some_tokens(6, 2)}));
+  const Tensor weights = values({0, 0, 0.5, 0, 1, -2, 0, 1, 0, 0, 0, 0}, {2, 6});
+  const auto all = model->forward(pass, RGM_LOGPROBS | RGM_ENTROPY);
+  pass.weights = weights;
+  const auto some = model->forward(pass, RGM_LOGPROBS | RGM_ENTROPY);
+  const Tensor mask = values({0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 0, 0}, {2, 6});
+  for (size_t i = 0; i < 2; ++i) {
+    expect_near(some[i], mask * all[i], 1e-5);
+    EXPECT_THAT(to_host(ops::slice(some[i], 1, 0, 2)), ElementsAre(0, 0, 0, testing::Not(0)));
+  }
+  expect_near(model->forward(pass, RGM_LOGPROBS | RGM_HIDDEN)[0], some[0], 1e-5);
+  EXPECT_NEAR(item(model->cross_entropy(pass, weights)), item(ops::sum(-(weights * all[0]))), 1e-3);
+}
+
+TEST(Passes, TokensOfWeightZeroChangeNoGradient) {
+  const OnDevice device;
+  const std::shared_ptr<Model> model = small_model("gpt2");
+  const Tensor weights = values({0, 0, 0.5, 0, 1, -2}, {1, 6}),
+               embedding = model->parameters().find("embedding.weight")->value;
+  Pass pass = pass_over(tokens_of({some_tokens(6, 1)}));
+  const auto gradient = [&] {
+    backward(ops::sum(weights * model->forward(pass, RGM_LOGPROBS)[0]));
+    return to_host(embedding.take_gradient());
+  };
+  const std::vector<float> all = gradient();
+  pass.weights = weights;
+  EXPECT_THAT(gradient(), testing::Pointwise(testing::FloatNear(1e-5F), all));
+}
+
 TEST_P(Families, PackedRowsEqualTheRowsAlone) {
   const auto a = some_tokens(5, 1), b = some_tokens(7, 2);
   auto both = a;

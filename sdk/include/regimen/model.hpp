@@ -66,6 +66,7 @@ class Model {
   }
 
   // What `want` names, in the order of its bits: auto [logprobs, hidden] = m.forward<RGM_LOGPROBS | RGM_HIDDEN>(t);
+  // Log-probabilities and entropy are 0 for tokens of weight 0; without `tokens.weights` they are there for all.
   template <uint32_t want>
   std::array<Tensor, std::popcount(want)> forward(const Tokens& tokens, double temperature = 1) const {
     std::array<rgm_tensor*, std::popcount(want)> raw{};
@@ -97,7 +98,7 @@ class Model {
 
  private:
   static rgm_pass pass(uint32_t want, const Tokens& t, double temperature) {
-    return {sizeof(rgm_pass), want, t.ids.get(), t.segments.get(), nullptr, temperature};
+    return {sizeof(rgm_pass), want, t.ids.get(), t.segments.get(), nullptr, temperature, t.weights.get()};
   }
   rgm_model* model_;
 };
