@@ -57,6 +57,7 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
   uint64_t index = 0;
   for (const ParameterSlot& slot : parameter_slots(out->config_))
     out->parameters_.add(slot.ours, initial(slot, out->config_, seed, index++), true);
+  current_device().trim();  // what weights were drawn into would lie idle, as large as the largest
   out->make_layers();
   return out;
 }

@@ -29,6 +29,7 @@ Json of(const ModelSpec& model) {
   out["kv_heads"] = config.kv_heads;
   out["hidden"] = config.hidden;
   out["dropout"] = config.dropout;
+  out["tied"] = config.is_tied();
   return out;
 }
 

@@ -66,6 +66,7 @@ ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
   config.context = size_or(spec, "context", config.context);
   config.vocabulary = size_or(spec, "vocabulary", vocabulary);
   if (const auto found = spec.reals.find("dropout"); found != spec.reals.end()) config.dropout = found->second;
+  config.tied = spec.tied;
   begin_new(config);
   return config;
 }

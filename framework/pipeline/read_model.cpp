@@ -33,6 +33,8 @@ void read_sizes(YamlMap& map, ModelSpec& out) {
   if (!missing.empty()) map.yaml().problem(fmt::format("a new model needs {} too", join(missing)));
   double dropout = 0;
   if (map.read("dropout", dropout, share)) out.reals["dropout"] = dropout;
+  bool tied = false;
+  if (map.read("tied", tied)) out.tied = tied;
 
   const auto size = [&](const char* key) { return out.sizes.count(key) ? out.sizes.at(key) : 0; };
   if (size("channels") && size("heads") && size("channels") % size("heads"))

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "fake_components.hpp"
+#include "pipeline/open_model.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm::fake {
@@ -149,6 +150,19 @@ TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   EXPECT_EQ(e["model"]["kv_heads"], 2);
   EXPECT_EQ(e["model"]["hidden"], 32);
   EXPECT_EQ(e["model"]["dropout"], 0);
+  EXPECT_EQ(e["model"]["tied"], true);
+}
+
+TEST_F(ReadPipeline, ANewModelSharesItsEmbeddingWithItsHeadWhereAskedTo) {
+  const auto of = [&](const std::string& more) {
+    std::string text = one_stage("    steps: 7\n");
+    text.replace(text.find("family: gpt2"), 12, "family: qwen2" + more);
+    return read(text).stages[0];
+  };
+  EXPECT_EQ(of("").effective["model"]["tied"], false);
+  EXPECT_EQ(of(", tied: true").effective["model"]["tied"], true);
+  EXPECT_EQ(config_of(of(", tied: true").model, 10).is_tied(), true);
+  EXPECT_EQ(config_of(of("").model, 10).is_tied(), false);
 }
 
 TEST_F(ReadPipeline, EffectiveSaysWhatIsHeldOut) {
