@@ -9,6 +9,7 @@ namespace rgm {
 
 // Each takes what stands after its name and returns the exit status; bad input is thrown as RGM_INVALID, which is 2.
 int bench(const std::vector<std::string>& arguments);
+int chat(const std::vector<std::string>& arguments);
 int check(const std::vector<std::string>& arguments);
 int check_plugin_file(const std::vector<std::string>& arguments);
 int compare_runs(const std::vector<std::string>& arguments);

@@ -10,6 +10,7 @@ std::span<const Command> commands() {
       {"plan", "FILE", "what a run would do, need and take; nothing is trained", plan_pipeline},
       {"compare", "RUN…", "methods of one run or several side by side, with standard errors", compare_runs},
       {"generate", "--model DIR", "text from a trained model", generate_text},
+      {"chat", "--model DIR", "talks with a trained model, by its chat template", chat},
       {"evaluate", "--model DIR --data FILE", "loss, perplexity and accuracy of a trained model", evaluate},
       {"merge", "--model DIR --out DIR", "folds adapters into a model's weights", merge},
       {"rank", "SAMPLES --out FILE", "people order answers, on a page or in the terminal", rank_samples},

@@ -45,7 +45,7 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   open_device(choice, registry_);
   model_ = Model::open(place.model);
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
-  for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_);
+  for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);
   for (const fs::path& adapter : place.adapters) add_saved_adapter(*adapters_, adapter, *model_, registry_);
   if (!of_rows.empty()) rows_ = std::make_unique<RowAdapters>(model_);

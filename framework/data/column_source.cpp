@@ -8,6 +8,7 @@
 #include "base/philox.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "data/chat_rows.hpp"
 #include "data/content_hash.hpp"
 #include "data/rows.hpp"
 #include "data/source.hpp"
@@ -62,6 +63,8 @@ class ColumnSource final : public Source {
       }
       if (wish.kind == RGM_LABEL_COLUMN) mapping += fmt::format(" {}", fmt::join(labels_, " "));
       mapping += fmt::format(" {} {} {}", wish.name, column.map.from, column.map.prompt.value_or(""));
+      if (column.map.chat)
+        mapping += fmt::format(" {} {}", fmt::join(column.map.chat->roles, " "), open_chat(column).source());
       require(wish.kind != RGM_TOKENS_COLUMN || (tokenizer_ && context_ > 0),
               "data: column \"{}\" holds tokens, which need a tokenizer and a context", wish.name);
     }
@@ -78,6 +81,10 @@ class ColumnSource final : public Source {
   int64_t tokens() const override { return tokens_; }
   int64_t counted() const override { return counted_; }
   const std::string& sha256() const override { return sha256_; }
+  std::string chat_template() const override {
+    const auto own = chat_ ? chat_template_of(*tokenizer_) : std::nullopt;
+    return chat_ && (!own || own->source() != chat_->source()) ? chat_->source() : "";
+  }
 
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {
     require(position >= 0, "the data has no position {}", position);
@@ -102,6 +109,25 @@ class ColumnSource final : public Source {
     for (const fs::path& file : spec_.files)
       each_row(file, spec_.format, numbered, [&](json& row, const std::string& where) { add_row(row, where); });
     require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
+  }
+
+  const ChatTemplate& open_chat(const StoredColumn& column) {
+    if (!chat_) chat_ = chat_template_for(column.map, *tokenizer_);
+    return *chat_;
+  }
+
+  // The first row says what the file is where nobody has: conversations, instructions, prompts with their answers.
+  void recognise(const json& row) {
+    for (StoredColumn& column : columns_) {
+      const bool is_given =
+          std::ranges::find(spec_.columns, column.wish.name, &ColumnMap::column) != spec_.columns.end();
+      if (!column.is_tokens() || is_given || row.contains(column.wish.name) || column.wish.name != "text") continue;
+      const auto found = recognised(row, column.wish.name);
+      if (!found) continue;
+      column.map = *found;
+      log::info("{}: read as {}", spec_.files.front().string(), description(*found));
+      if (found->chat) open_chat(column);
+    }
   }
 
   // The row's value, or nullptr where the first row shows that the column is left out.
@@ -133,6 +159,7 @@ class ColumnSource final : public Source {
 
   void add_row(const json& row, const std::string& where) {
     if (takes_all_ && examples_ == 0) take_all(row);
+    if (examples_ == 0) recognise(row);
     std::vector<std::pair<const json*, const json*>> values;  // of every column: itself, its prompt
     size_t count = 1;
     bool has_lists = false;
@@ -146,6 +173,10 @@ class ColumnSource final : public Source {
     };
     for (StoredColumn& column : columns_) {
       const json *value = nullptr, *prompt = nullptr;
+      if (column.map.chat) {
+        values.emplace_back(nullptr, nullptr);
+        continue;
+      }
       const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
       if (column.is_present) value = field(column, column.map.from, row, where, may_miss);
       if (value && column.map.prompt) prompt = field(column, *column.map.prompt, row, where, false);
@@ -157,7 +188,9 @@ class ColumnSource final : public Source {
     for (size_t i = 0; i < count; ++i) {
       for (size_t c = 0; c < columns_.size(); ++c) {
         const auto& [value, prompt] = values[c];
-        if (value && columns_[c].is_tokens())
+        if (columns_[c].map.chat)
+          columns_[c].add_chat(messages_of(row, columns_[c].map, where), *chat_, !end_of_text_, *tokenizer_, where);
+        else if (value && columns_[c].is_tokens())
           columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_, end_of_text_, where);
         else if (value)
           columns_[c].add(at(value, i), where);
@@ -227,14 +260,14 @@ class ColumnSource final : public Source {
   // Where a prompt fills the row, or nothing follows it, no token of the example counts.
   void warn_of_nothing_to_learn() const {
     for (const StoredColumn& column : columns_) {
-      if (!column.is_tokens() || !column.is_present || !column.map.prompt) continue;
+      if (!column.is_tokens() || !column.is_present || !(column.map.prompt || column.map.chat)) continue;
       const auto empty = std::ranges::count_if(order_, [&](int64_t e) { return column.counted(e, context_) == 0; });
       const std::string file = spec_.files.front().string();
       const auto all = static_cast<int64_t>(order_.size());
       require(
           empty < all,
           "{}: in none of the {} examples of \"{}\" is there a token to learn: their prompts alone fill the context "
-          "of {} tokens, or nothing follows them; give the model a longer context",
+          "of {} tokens, or nothing follows them; give the model a longer context, or let the roles be others",
           file, all, column.wish.name, context_);
       if (empty > 0)
         log::warning(
@@ -268,6 +301,7 @@ class ColumnSource final : public Source {
   bool lists_ = false, takes_all_ = false;
   std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
   std::string sha256_;
+  std::optional<ChatTemplate> chat_;
 };
 
 }  // namespace

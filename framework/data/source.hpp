@@ -15,11 +15,20 @@
 
 namespace rgm {
 
+// A column that is a conversation: which template makes it a text, and whose words are learned.
+struct ChatMap {
+  std::vector<std::string> roles = {"assistant"};
+  std::string template_name = {};  // chatml ...; empty: that of the tokenizer
+  fs::path template_file = {};     // or the Jinja in this file
+  bool alpaca = false;             // instruction, input and output instead of messages
+};
+
 // How one column of the component is found in the files.
 struct ColumnMap {
   std::string column;                 // the component's name for it, such as `text`
   std::string from;                   // the file's name for it, or its number for files without names
   std::optional<std::string> prompt;  // a further column that comes before it and does not count (weights 0)
+  std::optional<ChatMap> chat = std::nullopt;
 };
 
 // A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`.
@@ -59,6 +68,8 @@ class Source {
   virtual Batch in_order(int64_t begin, int64_t end) const = 0;
   // Unit i of batch() is unit i of in_order(), in every epoch.
   virtual bool has_fixed_units() const { return true; }
+  // The Jinja of the chat template that made its conversations texts, where that is not the tokenizer's own.
+  virtual std::string chat_template() const { return {}; }
   // Of the content: changes when the data does.
   virtual const std::string& sha256() const = 0;
   // Which example of the files unit `position` of the sequence is: where annotations are filed.

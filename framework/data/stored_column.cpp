@@ -99,6 +99,33 @@ void StoredColumn::add_tokens(const json& value, const json* prompt, const Token
   require(ends.back() > before, "{}: \"{}\" is empty", where, map.from);
 }
 
+// `for_answer`: a prompt, up to where the assistant is to speak; what ends a text is the template's.
+void StoredColumn::add_chat(const Messages& messages, const ChatTemplate& chat, bool for_answer,
+                            const Tokenizer& tokenizer, const std::string& where) {
+  const size_t before = ids.size();
+  try {
+    const auto pieces = for_answer ? std::vector<ChatPiece>{{chat.render(messages, true), true}}
+                                   : chat.pieces(messages, map.chat->roles);
+    for (const ChatPiece& piece : pieces) {
+      const auto more = tokenizer.encode(piece.text);
+      ids.insert(ids.end(), more.begin(), more.end());
+      counts.resize(ids.size(), piece.counts);
+    }
+  } catch (const Error& e) {
+    invalid("{}: {}", where, e.what());
+  }
+  uncounted.push_back(0);
+  ends.push_back(static_cast<int64_t>(ids.size()));
+  require(ids.size() > before, "{}: the conversation is an empty text", where);
+}
+
+int64_t StoredColumn::counted(int64_t example, int64_t context) const {
+  const int64_t n = std::min(length(example), context);
+  if (counts.empty()) return std::max<int64_t>(0, n - uncounted[static_cast<size_t>(example)]);
+  const auto first = counts.begin() + begin(example);
+  return std::count(first, first + n, 1);
+}
+
 std::string StoredColumn::key(int64_t example) const {
   const auto e = static_cast<size_t>(example);
   if (is_integer()) return std::to_string(integers[e]);
@@ -116,6 +143,9 @@ BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t r
       out[i].ids.assign(first, first + length(examples[i]));
       out[i].weights.assign(out[i].ids.size(), 1.0F);
       std::fill_n(out[i].weights.begin(), uncounted[static_cast<size_t>(examples[i])], 0.0F);
+      if (!counts.empty())
+        std::transform(counts.begin() + begin(examples[i]), counts.begin() + begin(examples[i]) + length(examples[i]),
+                       out[i].weights.begin(), [](uint8_t c) { return static_cast<float>(c); });
     }
     return pack(out, row_length, predicts_first);
   }

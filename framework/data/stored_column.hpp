@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/source.hpp"
+#include "text/chat.hpp"
 
 namespace rgm {
 
@@ -17,6 +18,7 @@ struct StoredColumn {
   bool is_present = true, may_be_empty = false;
   std::vector<int32_t> ids{};
   std::vector<int64_t> ends{}, uncounted{};  // of every example: where its ids end, how many of them are prompt
+  std::vector<uint8_t> counts{};             // of every id of a conversation, whether it counts
   std::vector<int32_t> integers{};
   std::vector<float> reals{};
   std::vector<std::string> texts{};
@@ -25,9 +27,7 @@ struct StoredColumn {
   int64_t begin(int64_t example) const { return example == 0 ? 0 : ends[static_cast<size_t>(example - 1)]; }
   int64_t length(int64_t example) const { return ends[static_cast<size_t>(example)] - begin(example); }
   // Its tokens within the context that are not of a prompt.
-  int64_t counted(int64_t example, int64_t context) const {
-    return std::max<int64_t>(0, std::min(length(example), context) - uncounted[static_cast<size_t>(example)]);
-  }
+  int64_t counted(int64_t example, int64_t context) const;
 
   // Of a LABEL column: what the labels are called, and how many there are.
   const std::vector<std::string>* labels = nullptr;
@@ -39,6 +39,8 @@ struct StoredColumn {
   void add(const nlohmann::json& value, const std::string& where);
   void add_tokens(const nlohmann::json& value, const nlohmann::json* prompt, const Tokenizer& tokenizer,
                   bool end_of_text, const std::string& where);
+  void add_chat(const Messages& messages, const ChatTemplate& chat, bool for_answer, const Tokenizer& tokenizer,
+                const std::string& where);
   int32_t as_label(const nlohmann::json& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;

@@ -13,6 +13,7 @@
 #include "model/family.hpp"
 #include "model/parameters.hpp"
 #include "model/sites.hpp"
+#include "text/chat.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -116,7 +117,13 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const TokenizerPtr& tokenizer() const { return tokenizer_; }
-  Parameters& parameters() { return parameters_; }  // the transformer's own
+  // Is saved with the model; its adapters carry it too.
+  void set_chat_template(std::string source) {
+    chat_template_ = source;
+    tokenizer_ = with_chat_template(tokenizer_, std::move(source));
+  }
+  const std::string& new_chat_template() const { return chat_template_; }  // empty: none was set since it was opened
+  Parameters& parameters() { return parameters_; }                         // the transformer's own
   const Parameters& parameters() const { return parameters_; }
   Parameters& extra() { return extra_; }  // filed by plug-ins through scopes
   const Parameters& extra() const { return extra_; }
@@ -181,6 +188,7 @@ class Model {
 
   ModelConfig config_;
   TokenizerPtr tokenizer_;
+  std::string chat_template_;
   Parameters parameters_, extra_;
   std::map<std::string, Tensor> saved_extra_;
   std::map<std::string, std::string> notes_;

@@ -39,6 +39,13 @@ Json of(const TokenizerSpec& tokenizer) {
   return tokenizer.kind;
 }
 
+Json of_chat(const ColumnMap& c) {
+  Json out = {{"messages", c.from}, {"roles", c.chat->roles}};
+  if (!c.chat->template_name.empty()) out["template"] = c.chat->template_name;
+  if (!c.chat->template_file.empty()) out["template"] = c.chat->template_file.string();
+  return out;
+}
+
 Json of(const DataSpec& data, const std::string& from_stage) {
   Json out = Json::object();
   if (!from_stage.empty()) {
@@ -48,7 +55,9 @@ Json of(const DataSpec& data, const std::string& from_stage) {
     for (const fs::path& file : data.files) files.push_back(file.string());
   }
   for (const ColumnMap& c : data.columns)
-    out["columns"][c.column] = c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}} : Json(c.from);
+    out["columns"][c.column] = c.chat     ? of_chat(c)
+                               : c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}}
+                                          : Json(c.from);
   if (data.split_begin > 0 || data.split_end < 1) out["share"] = {data.split_begin, data.split_end};
   if (data.split > 0) out["split"] = data.split;
   return out;

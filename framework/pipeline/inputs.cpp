@@ -15,8 +15,9 @@ namespace {
 std::string hash_folder(const fs::path& folder, const fs::path& cache) {
   std::vector<fs::path> files;
   if (fs::is_regular_file(folder)) files.push_back(folder);  // a tokenizer.json by its own name
-  for (const char* name : {"config.json", "model.safetensors", "heads.safetensors", "tokenizer.json",
-                           "adapter_config.json", "adapter_model.safetensors"})
+  for (const char* name :
+       {"config.json", "model.safetensors", "heads.safetensors", "tokenizer.json", "tokenizer_config.json",
+        chat_template_file, "adapter_config.json", "adapter_model.safetensors"})
     if (fs::exists(folder / name)) files.push_back(folder / name);
   return content_hash(files, cache);
 }

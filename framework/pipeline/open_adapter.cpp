@@ -84,4 +84,9 @@ void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& 
   adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
 }
 
+void take_saved_chat(const fs::path& folder, Model& model) {
+  const fs::path file = folder / chat_template_file;
+  if (fs::exists(file)) model.set_chat_template(read_file(file));
+}
+
 }  // namespace rgm

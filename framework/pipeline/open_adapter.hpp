@@ -19,6 +19,8 @@ const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry
 // Adapters::add.
 std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const Model& model,
                                            Registry& registry);
+// The chat template that an adapter was taught with, where it lies beside it.
+void take_saved_chat(const fs::path& folder, Model& model);
 // Opens what is saved in `folder`, finds its plug-in, and adds it.
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry);
 

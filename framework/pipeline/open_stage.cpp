@@ -53,6 +53,7 @@ std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, cons
 void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
   const std::vector<fs::path> earlier = adapters_of(stage.model, around);
   if (earlier.empty() && stage.adapters.empty()) return;
+  for (const fs::path& folder : earlier) take_saved_chat(folder, *out.model);
   // A head that the pipeline asks for is a new one.
   if (!stage.model.head_outputs)
     for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
@@ -139,6 +140,9 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
                                            .outputs = model.outputs,
                                            .predicts_first = predicts_first,
                                            .end_of_text = !is_continued && model.outputs == 0});
+    // The model goes on to be spoken to as it was taught.
+    if (std::string chat = out.setup.sources[name]->chat_template(); !chat.empty() && name == main)
+      out.model->set_chat_template(std::move(chat));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "pipeline/data_sources.hpp"
 #include "pipeline/foreign_names.hpp"
 #include "pipeline/reader.hpp"
+#include "text/chat.hpp"
 
 namespace rgm {
 namespace {
@@ -57,7 +58,37 @@ void add_files(Reader& reader, const Yaml& given, DataSpec& out) {
   if (given.is_list() && given.node().size() == 0) given.problem("an empty list, expected at least one file");
 }
 
-void read_columns(const Yaml& given, const Wishes* wishes, DataSpec& out) {
+// {messages: name in the file, roles: [assistant], template: chatml}
+ChatMap read_chat(const Reader& reader, YamlMap& map, ColumnMap& column) {
+  ChatMap out;
+  map.read("messages", column.from);
+  if (const auto roles = map.find("roles")) {
+    out.roles.clear();
+    for (const Yaml& one : roles->one_or_list())
+      if (const auto role = one.text()) out.roles.push_back(*role);
+    if (out.roles.empty()) roles->problem("an empty list, expected whose words are learned, as in [assistant]");
+  }
+  const auto given = map.find("template");
+  const auto name = given ? given->text() : std::nullopt;
+  if (!name) return out;
+  const std::vector<std::string> known = chat_template_names();
+  if (std::ranges::find(known, *name) != known.end()) {
+    out.template_name = *name;
+  } else if (!name->ends_with(".jinja")) {
+    given->problem(not_known("chat template", *name, known) + ", or a file.jinja beside the pipeline");
+  } else {
+    try {
+      out.template_file = find_file(reader.file, *name);
+      const TokenizerPtr any = byte_tokenizer();
+      (void)ChatTemplate(read_file(out.template_file), out.template_file.string(), *any);
+    } catch (const Error& e) {
+      given->problem(e.what());
+    }
+  }
+  return out;
+}
+
+void read_columns(const Reader& reader, const Yaml& given, const Wishes* wishes, DataSpec& out) {
   YamlMap map(given, "columns");
   std::vector<std::string> known;
   if (wishes)
@@ -73,13 +104,18 @@ void read_columns(const Yaml& given, const Wishes* wishes, DataSpec& out) {
       continue;
     }
     ColumnMap column{item.name, "", std::nullopt};
-    if (item.value.is_map()) {
+    if (item.value.is_map() && YamlMap(item.value, "a column").has("messages")) {
+      YamlMap chat(item.value, "a column");
+      column.chat = read_chat(reader, chat, column);
+      chat.finish();
+    } else if (item.value.is_map()) {
       YamlMap pair(item.value, "a column");
       std::string prompt;
       if (pair.read("prompt", prompt)) column.prompt = prompt;
       if (!pair.has("prompt") || !pair.has("answer"))
         item.value.problem(fmt::format(
-            "\"{}\" should have both: {{prompt: name in the file, answer: name in the file}}", item.value.path()));
+            "\"{}\" should have both: {{prompt: name in the file, answer: name in the file}}; or {{messages: name}}",
+            item.value.path()));
       pair.read("answer", column.from);
       pair.finish();
     } else if (const auto from = item.value.text()) {
@@ -146,7 +182,7 @@ void read_source(Reader& reader, YamlMap& map, const std::string& source, const 
     if (spec.format == "text")
       map.key("columns").problem("plain text has no columns: leave this out, or use jsonl, json, csv or tsv");
     else
-      read_columns(*columns, wishes, spec);
+      read_columns(reader, *columns, wishes, spec);
   }
   if (spec.format == "text" && wishes && !wishes->empty()) check_text_fits(map, *wishes, out.strategy.id);
 }

@@ -74,9 +74,11 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
       named->options.problem(
           fmt::format("there is no {}: expected a folder with tokenizer.json, relative to the pipeline",
                       out.tokenizer.from.string()));
-    else if (fs::is_directory(out.tokenizer.from, error) && !fs::exists(out.tokenizer.from / "tokenizer.json", error))
+    else if (fs::is_directory(out.tokenizer.from, error) && !fs::exists(out.tokenizer.from / "tokenizer.json", error) &&
+             !fs::exists(out.tokenizer.from / "tokenizer.model", error))
       named->options.problem(
-          fmt::format("{} has no tokenizer.json in it, where a tokenizer is kept", out.tokenizer.from.string()));
+          fmt::format("{} has no tokenizer.json in it, nor a tokenizer.model, where a tokenizer is kept",
+                      out.tokenizer.from.string()));
   } else if (named->id == "bpe") {
     out.tokenizer.vocabulary = 1024;
     if (named->options.node().IsNull()) return;

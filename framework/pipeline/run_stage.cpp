@@ -54,6 +54,8 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   if (const auto sets = opened.adapter_sets(); !sets.empty()) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
     write_folder(folder, "adapter", [&](const fs::path& to) {
+      if (const std::string& chat = opened.model->new_chat_template(); !chat.empty() && !keeps_base)
+        write_file(to / chat_template_file, chat);
       return opened.ensemble ? save_ensemble(sets, to, base) : sets[0]->save(to, base);
     });
   }

@@ -10,7 +10,9 @@
 #include "base/text.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/chat.hpp"
 #include "text/pieces.hpp"
+#include "text/sentence_piece.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -255,17 +257,29 @@ TokenizerPtr tokenizer_from_json(const json& file, const std::string& where, con
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
   const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
   const fs::path older = path.parent_path() / "tokenizer.model";
-  require(fs::exists(path) || !fs::exists(older),
-          "{}: is not read, tokenizer.json was expected beside it: open the tokenizer with transformers' AutoTokenizer "
-          "and call save_pretrained",
-          older.string());
-  const json file = json::parse(read_file(path), nullptr, false);
-  if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
   const fs::path beside = path.parent_path() / "tokenizer_config.json";
   const bool has_config = fs::is_directory(file_or_folder) && fs::exists(beside);
   const json config = has_config ? json::parse(read_file(beside), nullptr, false) : json();
   if (config.is_discarded()) invalid("{}: this is not JSON", beside.string());
-  return tokenizer_from_json(file, path.string(), config);
+  const bool is_older = path.extension() == ".model" || (!fs::exists(path) && fs::exists(older));
+  const fs::path found = is_older && path.extension() != ".model" ? older : path;
+  const std::string content = read_file(found);
+  const json file =
+      is_older ? json_of_sentence_piece(content, found.string(), config) : json::parse(content, nullptr, false);
+  if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
+  const TokenizerPtr out = tokenizer_from_json(file, found.string(), config);
+  // As newer versions of transformers write it; older ones have it in the file of settings, or several with names.
+  std::string chat;
+  const fs::path jinja = path.parent_path() / chat_template_file;
+  if (config.is_object() && config.contains("chat_template")) {
+    const json& given = config["chat_template"];
+    if (given.is_string()) chat = given;
+    if (given.is_array())
+      for (const json& one : given)
+        if (one.is_object() && one.value("name", "") == "default") chat = one.value("template", "");
+  }
+  if (fs::is_directory(file_or_folder) && fs::exists(jinja)) chat = read_file(jinja);
+  return chat.empty() ? out : with_chat_template(out, chat);
 }
 
 void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {

@@ -336,7 +336,7 @@ TEST_F(PipelineProblems, TokenizerFolders) {
 
 TEST_F(PipelineProblems, TokenizerFoldersWithoutOne) {
   EXPECT_EQ(problems(right + "    tokenizer: {from: data}\n"),
-            "8:23: data has no tokenizer.json in it, where a tokenizer is kept");
+            "8:23: data has no tokenizer.json in it, nor a tokenizer.model, where a tokenizer is kept");
 }
 
 TEST_F(PipelineProblems, RolesThatAStrategyHasNot) {
@@ -392,7 +392,8 @@ TEST_F(PipelineProblems, SourcesWithTwoFormats) {
 TEST_F(PipelineProblems, ColumnsThatNobodyReads) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {tsv: t.tsv, columns: {txt: 0, text: {prompt: 1}}}}")),
             "6:42: column \"txt\" is not read here; did you mean \"text\"?\n"
-            "6:56: \"data.train.columns.text\" should have both: {prompt: name in the file, answer: name in the file}");
+            "6:56: \"data.train.columns.text\" should have both: {prompt: name in the file, answer: name in the file}; "
+            "or {messages: name}");
 }
 
 TEST_F(PipelineProblems, ColumnsOfText) {

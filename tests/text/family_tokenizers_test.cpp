@@ -94,7 +94,32 @@ TEST_P(PieceTokenizers, AStreamKeepsTheSpacesBetweenWords) {
 
 TEST_P(PieceTokenizers, WhatIsSavedIsTheFileThatWasOpened) { EXPECT_EQ(tokenizer->to_json(), family.at("tokenizer")); }
 
-TEST(SentencePiece, ItsOwnFileIsRefusedWithTheWayOut) {
+// Models that were learned by tests/parity/record_sentence_piece.py, and the ids that transformers finds with them.
+TEST(SentencePiece, IdsAreThoseOfTransformers) {
+  const fs::path recorded = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
+  for (const char* const name : {"llama", "mistral", "gemma"}) {
+    const auto want = nlohmann::json::parse(read_file(recorded / (std::string(name) + ".json")));
+    const fs::path folder = fs::temp_directory_path() / ("regimen-sentencepiece-" + std::to_string(getpid()));
+    fs::create_directories(folder);
+    write_file(folder / "tokenizer.model", read_file(recorded / (std::string(name) + ".model")));
+    write_file(folder / "tokenizer_config.json", want["config"].dump());
+    const TokenizerPtr tokenizer = load_tokenizer(folder);
+    EXPECT_EQ(tokenizer->end_of_text(), tokenizer->specials().at("</s>"));
+    fs::remove(folder / "tokenizer.model");
+    save_tokenizer(*tokenizer, folder);
+    const TokenizerPtr again = load_tokenizer(folder);
+    for (size_t i = 0; i < want["texts"].size(); ++i) {
+      const auto text = want["texts"][i].get<std::string>();
+      const auto ids = want["ids"][i].get<std::vector<int32_t>>();
+      EXPECT_EQ(tokenizer->encode(text), ids) << name << ": " << text;
+      EXPECT_EQ(again->encode(text), ids) << name << ", saved: " << text;
+      EXPECT_EQ(tokenizer->decode(ids), want["decoded"][i].get<std::string>()) << name << ": " << text;
+    }
+    fs::remove_all(folder);
+  }
+}
+
+TEST(SentencePiece, WhatIsNoSuchFileIsRefused) {
   const fs::path folder = fs::temp_directory_path() / ("regimen-sentencepiece-" + std::to_string(getpid()));
   fs::create_directories(folder);
   write_file(folder / "tokenizer.model", "x");
@@ -102,7 +127,8 @@ TEST(SentencePiece, ItsOwnFileIsRefusedWithTheWayOut) {
     load_tokenizer(folder);
     FAIL();
   } catch (const Error& e) {
-    EXPECT_THAT(e.what(), testing::HasSubstr("save_pretrained"));
+    EXPECT_THAT(e.what(),
+                testing::HasSubstr("tokenizer.model: this is no tokenizer.model of SentencePiece, or it is damaged"));
   }
   fs::remove_all(folder);
 }

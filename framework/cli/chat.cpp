@@ -1,0 +1,184 @@
+// chat.cpp - `regimen chat`: a conversation with a trained model. Lines are read from the terminal or a pipe; answers
+// are shown as they come.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/trained_model.hpp"
+#include "generate/generate.hpp"
+#include "tensor/tape.hpp"
+#include "text/chat.hpp"
+
+namespace rgm {
+namespace {
+
+struct Request {
+  std::string model, system, chat_template, backend;
+  std::vector<std::string> adapters;
+  Sampling sampling;
+  int64_t seed = 0;
+};
+
+void show(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    failure("chat: the text could not be written: {}", std::strerror(errno));
+}
+
+ChatTemplate template_for(const Request& request, const Tokenizer& tokenizer) {
+  const std::string& given = request.chat_template;
+  if (given.ends_with(".jinja")) return {read_file(given), given, tokenizer};
+  if (!given.empty()) return {named_chat_template(given), "chat template " + given, tokenizer};
+  if (auto own = chat_template_of(tokenizer)) return *own;
+  invalid(
+      "{}: the tokenizer has no chat template: give the one that the model was taught with, as in --template "
+      "chatml; there are {}, or a file.jinja",
+      request.model, join(chat_template_names()));
+}
+
+class Conversation {
+ public:
+  Conversation(const Request& request, const cli::TrainedModel& model)
+      : model_(model), chat_(template_for(request, *model->tokenizer())), sampling_(request.sampling) {
+    if (!request.system.empty()) messages_.push_back({{"role", "system"}, {"content", request.system}});
+    kept_ = messages_.size();
+    sampling_.seed = static_cast<uint64_t>(request.seed);
+    // An answer is over at the end of a text, or where the template ends one.
+    end_ = std::string(trimmed(chat_.end_of_answer()));
+    if (!end_.empty()) sampling_.stop.push_back(model->tokenizer()->encode(end_));
+  }
+
+  void answer(const std::string& said) {
+    messages_.push_back({{"role", "user"}, {"content", said}});
+    const std::vector<int32_t> ids = prompt();
+    TextStream stream(model_->tokenizer());
+    const auto end = model_->tokenizer()->end_of_text();
+    const NoGradient still;
+    std::string text;
+    size_t shown = 0;
+    // What may be the beginning of the end is held back.
+    const auto show_to = [&](size_t to) {
+      if (to > shown) show(text.substr(shown, to - shown)), shown = to;
+    };
+    generate(*model_, {ids}, sampling_, false, [&](int64_t, int32_t token) {
+      if (token != end) text += stream.push(token);
+      const size_t at = end_.empty() ? std::string::npos : text.find(end_);
+      if (at != std::string::npos) text.resize(at);
+      show_to(text.size() - std::min(text.size(), at == std::string::npos ? held_back(text) : 0));
+    });
+    text += stream.finish();
+    if (!end_.empty() && text.find(end_) != std::string::npos) text.resize(text.find(end_));
+    show_to(text.size());
+    show("\n");
+    messages_.push_back({{"role", "assistant"}, {"content", std::string(trimmed(text))}});
+    ++sampling_.seed;
+  }
+
+ private:
+  static std::string_view trimmed(std::string_view text) {
+    const size_t begin = text.find_first_not_of(" \t\r\n");
+    if (begin == std::string_view::npos) return {};
+    return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+  }
+
+  // How many of the last bytes begin what ends an answer.
+  size_t held_back(std::string_view text) const {
+    for (size_t n = std::min(end_.size(), text.size()); n > 0; --n)
+      if (text.ends_with(std::string_view(end_).substr(0, n))) return n;
+    return 0;
+  }
+
+  // Where the conversation leaves no room for an answer, its oldest part is forgotten, and that is said.
+  std::vector<int32_t> prompt() {
+    const int64_t context = model_->config().context - model_->virtual_tokens();
+    const int64_t room = std::max<int64_t>(1, context - std::min(sampling_.max_tokens, context / 2));
+    for (size_t forgotten = 0;; forgotten += 2) {
+      std::vector<int32_t> ids = model_->tokenizer()->encode(chat_.render(messages_, true));
+      if (static_cast<int64_t>(ids.size()) <= room) {
+        if (forgotten > 0)
+          log::warning("the context of {} tokens is full: the oldest {} messages are forgotten", context, forgotten);
+        return ids;
+      }
+      require(messages_.size() >= kept_ + 3, "chat: a message of {} tokens, and the context has room for {}",
+              ids.size(), room);
+      messages_.erase(kept_), messages_.erase(kept_);
+    }
+  }
+
+  const cli::TrainedModel& model_;
+  const ChatTemplate chat_;
+  Sampling sampling_;
+  Messages messages_ = Messages::array();
+  size_t kept_ = 0;  // of the messages: the system's, which is never forgotten
+  std::string end_;
+};
+
+void check(const Request& request) {
+  const Sampling& s = request.sampling;
+  require(!request.model.empty(), "chat: which model? As in --model runs/chat/taught");
+  require(request.seed >= 0, "chat: --seed is {}, expected at least 0", request.seed);
+  require(s.max_tokens > 0, "chat: --max-tokens is {}, expected at least 1", s.max_tokens);
+  require(std::isfinite(s.temperature) && s.temperature >= 0,
+          "chat: --temperature is {}, expected a number, at least 0", s.temperature);
+  require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
+  require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
+}
+
+int talk(const Request& request) {
+  const cli::TrainedModel model(request.model, request.adapters, request.backend);
+  require(!model.by_row(), "chat: which of the named adapters speaks? Leave the name out");
+  require(model->config().outputs == 0, "{}: this model classifies and writes no text", request.model);
+  Conversation conversation(request, model);
+  const bool by_hand = ::isatty(STDIN_FILENO) != 0;
+  if (by_hand) show("An empty line or Ctrl-D ends the conversation.\n");
+  for (std::string line;;) {
+    if (by_hand) show("> ");
+    if (!std::getline(std::cin, line)) break;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty() && by_hand) break;
+    if (!line.empty()) conversation.answer(line);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int chat(const std::vector<std::string>& arguments) {
+  namespace po = boost::program_options;
+  Request request;
+  Sampling& s = request.sampling;
+  po::options_description shown("Options");
+  const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
+  shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
+      "adapter", po::value(&request.adapters)->composing()->value_name("DIR"), "a stage's folder, or its adapter/")(
+      "system", text(request.system, "TEXT"), "what the model is told before the conversation")(
+      "template", text(request.chat_template, "NAME"),
+      "chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
+      "max-tokens", po::value(&s.max_tokens)->default_value(400)->value_name("N"), "how long an answer may be")(
+      "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
+      "below 1: more likely tokens; 0: the likeliest")("top-k", po::value(&s.top_k)->default_value(0)->value_name("N"),
+                                                       "only the N likeliest tokens; 0: all")(
+      "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
+      "only the likeliest tokens that share this probability")(
+      "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same answers")(
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  const auto given = cli::parse({.command = "chat",
+                                 .line = "--model DIR [--adapter DIR]… [--system TEXT]",
+                                 .text = "Talks with a trained model: a line is a message.",
+                                 .example = "regimen chat --model runs/chat/taught --system \"Answer briefly.\""},
+                                shown, arguments);
+  if (!given) return 0;
+  check(request);
+  return talk(request);
+}
+
+}  // namespace rgm

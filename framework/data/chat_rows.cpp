@@ -1,0 +1,103 @@
+// chat_rows.cpp - Alpaca's, ShareGPT's and OpenAI's rows as messages.
+#include "data/chat_rows.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+using nlohmann::json;
+
+std::string text_of(const json& row, const char* key, const std::string& where) {
+  const auto found = row.find(key);
+  if (found == row.end() || found->is_null()) return "";
+  require(found->is_string(), "{}: \"{}\" is no text", where, key);
+  return found->get<std::string>();
+}
+
+// ShareGPT's names, as transformers' templates call them.
+std::string role_of(const std::string& from) {
+  if (from == "human") return "user";
+  if (from == "gpt" || from == "bing" || from == "chatgpt") return "assistant";
+  return from;
+}
+
+Messages::object_t::mapped_type message(const json& one, size_t i, const std::string& where) {
+  require(one.is_object(), "{}: message {} is a JSON {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", where,
+          i + 1, one.type_name());
+  const bool share_gpt = one.contains("from") && one.contains("value");
+  const auto role = one.find(share_gpt ? "from" : "role"), content = one.find(share_gpt ? "value" : "content");
+  require(role != one.end() && role->is_string(),
+          "{}: message {} has no \"role\"; expected {{\"role\": \"user\", "
+          "\"content\": \"...\"}}",
+          where, i + 1);
+  require(content != one.end() && (content->is_string() || content->is_array() || content->is_null()),
+          "{}: message {} of \"{}\" has no \"content\"", where, i + 1, role->get<std::string>());
+  Messages out = {{"role", share_gpt ? role_of(*role) : role->get<std::string>()}, {"content", *content}};
+  if (content->is_null()) out["content"] = "";
+  for (const auto& [key, value] : one.items())
+    if (!share_gpt && key != "role" && key != "content") out[key] = value;  // tool_calls, name: the template knows them
+  return out;
+}
+
+Messages alpaca(const json& row, const std::string& where) {
+  const std::string input = text_of(row, "input", where);
+  std::string asked = text_of(row, "instruction", where);
+  if (!input.empty()) asked += "\n\n" + input;
+  Messages out = Messages::array();
+  if (const std::string system = text_of(row, "system", where); !system.empty())
+    out.push_back({{"role", "system"}, {"content", system}});
+  out.push_back({{"role", "user"}, {"content", asked}});
+  out.push_back({{"role", "assistant"}, {"content", text_of(row, "output", where)}});
+  return out;
+}
+
+}  // namespace
+
+Messages messages_of(const json& row, const ColumnMap& map, const std::string& where) {
+  if (map.chat->alpaca) return alpaca(row, where);
+  const auto found = row.find(map.from);
+  require(found != row.end() && found->is_array() && !found->empty(),
+          "{}: \"{}\" is no list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, map.from);
+  Messages out = Messages::array();
+  for (size_t i = 0; i < found->size(); ++i) out.push_back(message((*found)[i], i, where));
+  return out;
+}
+
+std::optional<ColumnMap> recognised(const json& row, const std::string& column) {
+  const auto is = [&](const char* key, bool list) {
+    const auto found = row.find(key);
+    return found != row.end() && (list ? found->is_array() : found->is_string());
+  };
+  for (const char* key : {"messages", "conversations"})
+    if (is(key, true)) return ColumnMap{column, key, std::nullopt, ChatMap{}};
+  if (is("instruction", false) && is("output", false))
+    return ColumnMap{column, "output", std::nullopt, ChatMap{.alpaca = true}};
+  for (const char* key : {"completion", "response"})
+    if (is("prompt", false) && is(key, false)) return ColumnMap{column, key, "prompt"};
+  return std::nullopt;
+}
+
+std::string description(const ColumnMap& map) {
+  if (map.prompt) return fmt::format("\"{}\", of which the loss counts, behind \"{}\"", map.from, *map.prompt);
+  if (map.chat->alpaca) return "\"instruction\", \"input\" and \"output\", of which the loss of the last counts";
+  return fmt::format("conversations in \"{}\", of which the loss of {} counts", map.from, join(map.chat->roles));
+}
+
+ChatTemplate chat_template_for(const ColumnMap& map, const Tokenizer& tokenizer) {
+  const ChatMap& chat = *map.chat;
+  if (!chat.template_file.empty()) return {read_file(chat.template_file), chat.template_file.string(), tokenizer};
+  if (!chat.template_name.empty())
+    return {named_chat_template(chat.template_name), "chat template " + chat.template_name, tokenizer};
+  if (auto own = chat_template_of(tokenizer)) return *own;
+  require(chat.alpaca,
+          "data: the model's tokenizer has no chat template: name one for the column \"{}\", as in columns: {{{}: "
+          "{{messages: {}, template: chatml}}}}; there are {}, or a file.jinja",
+          map.column, map.column, map.from, join(chat_template_names()));
+  return {named_chat_template("alpaca"), "chat template alpaca", tokenizer};
+}
+
+}  // namespace rgm

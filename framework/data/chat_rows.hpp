@@ -1,0 +1,26 @@
+// chat_rows.hpp - rows that hold a conversation or an instruction, under the names that data sets of this kind have.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "data/source.hpp"
+#include "text/chat.hpp"
+
+namespace rgm {
+
+// The conversation in a row: of `map.from`, as {role, content} or ShareGPT's {from, value}; or an instruction with its
+// output, as Alpaca has them. RGM_INVALID beginning with `where`.
+Messages messages_of(const nlohmann::json& row, const ColumnMap& map, const std::string& where);
+
+// How the first row of a file without `column` has it all the same: "messages" or "conversations"; "instruction" and
+// "output"; "prompt" with "completion" or "response". Nothing where it has none of these.
+std::optional<ColumnMap> recognised(const nlohmann::json& row, const std::string& column);
+
+// For a log line: `conversations in "messages", of which "assistant" counts`
+std::string description(const ColumnMap& map);
+
+// The template that the map names, or the tokenizer's. RGM_INVALID where there is none.
+ChatTemplate chat_template_for(const ColumnMap& map, const Tokenizer& tokenizer);
+
+}  // namespace rgm

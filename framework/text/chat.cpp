@@ -1,0 +1,179 @@
+// chat.cpp - rendering conversations, and cutting them into what is read and what is learned.
+#include "text/chat.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A role of special tokens in tokenizer_config.json: a name, or an object with one.
+Json special(const nlohmann::json& config, const char* role) {
+  const auto found = config.find(role);
+  if (found == config.end()) return nullptr;
+  if (found->is_object()) return found->value("content", "");
+  return found->is_string() ? Json(found->get<std::string>()) : Json();
+}
+
+class ChatTokenizer final : public Tokenizer {
+ public:
+  ChatTokenizer(TokenizerPtr inner, std::string source, std::string end)
+      : Tokenizer(inner->specials(), std::move(end)), inner_(std::move(inner)), source_(std::move(source)) {}
+  std::string kind() const override { return inner_->kind(); }
+  int64_t vocabulary() const override { return inner_->vocabulary(); }
+  std::vector<int32_t> encode(std::string_view text) const override { return inner_->encode(text); }
+  std::string decode(std::span<const int32_t> ids) const override { return inner_->decode(ids); }
+  std::string decode_on(std::span<const int32_t> ids) const override { return inner_->decode_on(ids); }
+  size_t stable_prefix(std::string_view text) const override { return inner_->stable_prefix(text); }
+  std::vector<std::string> pieces() const override { return inner_->pieces(); }
+  nlohmann::json to_json() const override { return inner_->to_json(); }
+  nlohmann::json config_json() const override {
+    nlohmann::json config = inner_->config_json();
+    config["chat_template"] = source_;
+    return config;
+  }
+
+ private:
+  const TokenizerPtr inner_;
+  const std::string source_;
+};
+
+struct Named {
+  std::string_view name, source;
+};
+// chatml: OpenAI's; llama3: Meta's model card; alpaca: Taori et al. 2023, without its first sentence.
+constexpr Named named[] = {
+    {"alpaca",
+     "{%- for message in messages %}\n"
+     "{%- if message.role == 'system' %}{{ message.content | trim }}\n\n"
+     "{% elif message.role == 'user' %}{{ '### Instruction:\n' + message.content | trim + '\n\n' }}\n"
+     "{%- elif message.role == 'assistant' %}"
+     "{{ '### Response:\n' + message.content | trim + eos_token | default('\n\n', true) }}\n"
+     "{%- else %}{{ raise_exception('alpaca has no role ' + message.role) }}{% endif %}\n"
+     "{%- endfor %}\n"
+     "{%- if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}\n"},
+    {"chatml",
+     "{%- for message in messages %}\n"
+     "{{- '<|im_start|>' + message.role + '\n' + message.content | trim + '<|im_end|>\n' }}\n"
+     "{%- endfor %}\n"
+     "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}\n"},
+    {"llama3",
+     "{{- bos_token }}\n"
+     "{%- for message in messages %}\n"
+     "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + '<|eot_id|>' }}\n"
+     "{%- endfor %}\n"
+     "{%- if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}\n"},
+};
+
+bool starts(const std::string& text, const std::string& front) { return text.starts_with(front); }
+
+}  // namespace
+
+ChatTemplate::ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer)
+    : source_(std::move(source)), template_(source_, where), specials_(Json::object()) {
+  const nlohmann::json config = tokenizer.config_json();
+  for (const char* role : {"bos_token", "eos_token", "pad_token", "unk_token"})
+    if (Json name = special(config, role); name.is_string()) specials_[role] = std::move(name);
+}
+
+Json ChatTemplate::values(const Messages& messages, bool for_answer) const {
+  Json out = specials_;
+  out["messages"] = messages;
+  out["add_generation_prompt"] = for_answer;
+  out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
+  return out;
+}
+
+std::string ChatTemplate::render(const Messages& messages, bool for_answer) const {
+  return template_.render(values(messages, for_answer));
+}
+
+std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std::vector<std::string>& roles) const {
+  std::vector<ChatPiece> out;
+  const auto add = [&](std::string text, bool counts) {
+    if (text.empty()) return;
+    if (!out.empty() && out.back().counts == counts)
+      out.back().text += text;
+    else
+      out.push_back({std::move(text), counts});
+  };
+  const bool only_assistant = roles == std::vector<std::string>{"assistant"};
+  if (only_assistant && template_.marks_answers()) {
+    std::vector<std::pair<size_t, size_t>> spans;
+    const std::string all = template_.render(values(messages, false), &spans);
+    size_t at = 0;
+    for (const auto& [begin, end] : spans) {
+      add(all.substr(at, begin - at), false);
+      add(all.substr(begin, end - begin), true);
+      at = end;
+    }
+    add(all.substr(at), false);
+    return out;
+  }
+  std::string done;
+  const auto go_on = [&](const Messages& some, bool for_answer, bool counts, size_t message) {
+    const std::string text = render(some, for_answer);
+    if (!starts(text, done))
+      invalid(
+          "the chat template writes what came before message {} anew once that is there, so that it cannot be told "
+          "what the {} said: put {{% generation %}} and {{% endgeneration %}} around that in the template",
+          message + 1, messages[message].value("role", ""));
+    add(text.substr(done.size()), counts);
+    done = text;
+  };
+  Messages some = Messages::array();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const std::string role = messages[i].value("role", "");
+    const bool counts = std::ranges::find(roles, role) != roles.end();
+    // Only where something begins or ends to count: a template may refuse half of a conversation.
+    if (counts && (i > 0 || role == "assistant")) go_on(some, role == "assistant", false, i);
+    some.push_back(messages[i]);
+    if (counts) go_on(some, false, true, i);
+  }
+  if (done.empty() ||
+      !std::ranges::any_of(roles, [&](const auto& r) { return r == messages.back().value("role", ""); }))
+    go_on(messages, false, false, messages.size() - 1);
+  return out;
+}
+
+std::string ChatTemplate::end_of_answer() const {
+  const std::string said = "\x01";  // in no template
+  const Messages messages = {{{"role", "user"}, {"content", "?"}}, {{"role", "assistant"}, {"content", said}}};
+  const std::string text = render(messages, false);
+  const size_t at = text.rfind(said);
+  return at == std::string::npos ? "" : text.substr(at + said.size());
+}
+
+std::vector<std::string> chat_template_names() {
+  std::vector<std::string> out;
+  for (const Named& one : named) out.emplace_back(one.name);
+  return out;
+}
+
+std::string named_chat_template(std::string_view name) {
+  const auto* const found = std::ranges::find(named, name, &Named::name);
+  require(found != std::end(named), "chat template \"{}\" is not known; there are {}", name,
+          join(chat_template_names()));
+  return std::string(found->source);
+}
+
+std::optional<ChatTemplate> chat_template_of(const Tokenizer& tokenizer) {
+  const nlohmann::json config = tokenizer.config_json();
+  const auto found = config.find("chat_template");
+  if (found == config.end() || !found->is_string()) return std::nullopt;
+  return ChatTemplate(found->get<std::string>(), "chat template", tokenizer);
+}
+
+TokenizerPtr with_chat_template(TokenizerPtr tokenizer, std::string source) {
+  const auto end = tokenizer->end_of_text();
+  std::string name;
+  for (const auto& [special, id] : tokenizer->specials())
+    if (end && id == *end) name = special;
+  return std::make_shared<ChatTokenizer>(std::move(tokenizer), std::move(source), std::move(name));
+}
+
+}  // namespace rgm

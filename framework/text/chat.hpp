@@ -1,0 +1,56 @@
+// chat.hpp - conversations as the text that a model reads: the template of its tokenizer, or one that is known by name.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "jinja/template.hpp"
+#include "text/tokenizer.hpp"
+
+namespace rgm {
+
+// [{"role": "user", "content": "..."}, ...]
+using Messages = nlohmann::ordered_json;
+
+inline constexpr const char* chat_template_file = "chat_template.jinja";
+
+struct ChatPiece {
+  std::string text;
+  bool counts;  // it was said by one of the roles that are learned from
+};
+
+class ChatTemplate {
+ public:
+  // `tokenizer` says what begins and ends a text. RGM_INVALID beginning with `where`:line.
+  ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer);
+
+  const std::string& source() const { return source_; }
+  // The text of all messages; with `for_answer`, up to where the assistant begins to speak.
+  std::string render(const Messages& messages, bool for_answer) const;
+  // The same text in pieces. What an answer ends with counts too, so that a model learns to end. RGM_INVALID where the
+  // template writes earlier messages anew once later ones are there, and does not mark what the assistant says with
+  // {% generation %}.
+  std::vector<ChatPiece> pieces(const Messages& messages, const std::vector<std::string>& roles) const;
+  // What stands behind an answer: the sign that it is over.
+  std::string end_of_answer() const;
+
+ private:
+  nlohmann::ordered_json values(const Messages& messages, bool for_answer) const;
+
+  std::string source_;
+  jinja::Template template_;
+  nlohmann::ordered_json specials_;  // bos_token, eos_token ...
+};
+
+// "alpaca", "chatml", "llama3"
+std::vector<std::string> chat_template_names();
+// The Jinja of a named one; RGM_INVALID for a name that is not known.
+std::string named_chat_template(std::string_view name);
+// That of tokenizer_config.json or chat_template.jinja.
+std::optional<ChatTemplate> chat_template_of(const Tokenizer& tokenizer);
+// The same tokenizer, saved with this template.
+TokenizerPtr with_chat_template(TokenizerPtr tokenizer, std::string source);
+
+}  // namespace rgm

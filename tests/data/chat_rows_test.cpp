@@ -1,0 +1,129 @@
+// chat_rows_test.cpp - conversations and instructions in files, told by their columns, and what of them counts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "artefact/folder.hpp"
+#include "base/error.hpp"
+#include "data/source.hpp"
+#include "text/chat.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+const ColumnWish text{"text", RGM_TOKENS_COLUMN, 0}, prompt{"prompt", RGM_TOKENS_COLUMN, 0};
+const char* const chat =
+    "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}"
+    "{% if add_generation_prompt %}a:{% endif %}";
+
+class ChatRows : public testing::Test {
+ protected:
+  std::unique_ptr<Source> open(const std::string& content, const std::vector<ColumnMap>& columns = {},
+                               const std::vector<ColumnWish>& wishes = {text}, TokenizerPtr tokenizer = nullptr) {
+    const fs::path path = folder / "data.jsonl";
+    write_file(path, content);
+    const DataSpec spec{.format = "jsonl", .files = {path}, .columns = columns};
+    return open_source(spec, wishes, tokenizer ? tokenizer : with_chat_template(byte_tokenizer(), chat), options);
+  }
+  // The first example: what counts in brackets, the end of text as $.
+  std::string shown(const Source& source, const char* column = "text") {
+    const Batch batch = source.in_order(0, 1);
+    const BatchColumn& c = batch.columns.at(column);
+    std::string out;
+    for (size_t i = 0; i < c.integers.size(); ++i) {
+      const bool counts = c.reals[i] != 0, before = i > 0 && c.reals[i - 1] != 0;
+      if (counts != before) out += counts ? '(' : ')';
+      out += c.integers[i] == 256 ? '$' : static_cast<char>(c.integers[i]);
+    }
+    return !c.reals.empty() && c.reals.back() != 0 ? out + ')' : out;
+  }
+  std::string refusal(const std::string& content, const std::vector<ColumnMap>& columns = {},
+                      TokenizerPtr tokenizer = nullptr) {
+    try {
+      open(content, columns, {text}, std::move(tokenizer));
+    } catch (const Error& e) {
+      EXPECT_EQ(e.status(), RGM_INVALID);
+      return e.what();
+    }
+    return "opened";
+  }
+  test::Folder folder;
+  SourceOptions options{.context = 200, .cache = folder / "cache"};
+};
+
+TEST_F(ChatRows, MessagesAreToldByTheirColumn) {
+  const char* const row = R"({"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"},
+                                           {"role": "user", "content": "R"}, {"role": "assistant", "content": "B"}]})";
+  std::string line(row);
+  std::erase(line, '\n');
+  const auto source = open(line + "\n");
+  EXPECT_EQ(shown(*source), "u:Q;a:(A;)u:R;a:(B;)");
+  EXPECT_EQ(source->tokens(), 16);
+  EXPECT_EQ(source->counted(), 4);
+  EXPECT_EQ(source->chat_template(), "");  // the tokenizer's own
+}
+
+TEST_F(ChatRows, ShareGptsNamesAreKnown) {
+  const char* const row = R"({"conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "Q"},
+                                                {"from": "gpt", "value": "A"}]})";
+  std::string line(row);
+  std::erase(line, '\n');
+  EXPECT_EQ(shown(*open(line + "\n")), "s:S;u:Q;a:(A;)");
+}
+
+TEST_F(ChatRows, AlpacasInstructions) {
+  const std::string rows = R"({"instruction": "Add", "input": "1 2", "output": "3"})"
+                           "\n";
+  EXPECT_EQ(shown(*open(rows)), "u:Add\n\n1 2;a:(3;)");
+  const auto plain = open(rows, {}, {text}, byte_tokenizer());
+  EXPECT_EQ(shown(*plain), "### Instruction:\nAdd\n\n1 2\n\n### Response:\n(3$)");
+  EXPECT_EQ(plain->chat_template(), named_chat_template("alpaca"));  // so that it can be saved with the model
+}
+
+TEST_F(ChatRows, APromptWithItsCompletion) {
+  EXPECT_EQ(shown(*open("{\"prompt\": \"Q\", \"completion\": \"A\"}\n")), "Q(A$)");
+  EXPECT_EQ(shown(*open("{\"prompt\": \"Q\", \"response\": \"A\"}\n")), "Q(A$)");
+  // What has the column that is asked for is taken for that.
+  EXPECT_EQ(shown(*open("{\"text\": \"T\", \"prompt\": \"Q\", \"completion\": \"A\"}\n")),
+            "T($)" /* nothing stands before the first token */);
+}
+
+TEST_F(ChatRows, RolesAndTemplatesCanBeChosen) {
+  const std::string row = R"({"turns": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]})"
+                          "\n";
+  EXPECT_EQ(shown(*open(row, {{"text", "turns", {}, ChatMap{.roles = {"user"}}}})), "u(:Q;)a:A;");
+  EXPECT_EQ(shown(*open(row, {{"text", "turns", {}, ChatMap{.roles = {"user", "assistant"}}}})), "u(:Q;)a:(A;)");
+  EXPECT_EQ(shown(*open(row, {{"text", "turns", {}, ChatMap{.template_name = "chatml"}}}, {text}, byte_tokenizer())),
+            "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n(A<|im_end|>\n)");
+}
+
+TEST_F(ChatRows, APromptEndsWhereTheAssistantBegins) {
+  options.end_of_text = false;
+  const auto source = open(R"({"turns": [{"role": "user", "content": "Q"}]})"
+                           "\n",
+                           {{"prompt", "turns", {}, ChatMap{}}}, {prompt});
+  EXPECT_EQ(shown(*source, "prompt"), "u(:Q;a:)");
+}
+
+TEST_F(ChatRows, WhatIsWrongIsSaidWithItsLine) {
+  const std::string good = R"({"messages": [{"role": "assistant", "content": "A"}]})"
+                           "\n";
+  EXPECT_THAT(refusal(good, {}, byte_tokenizer()),
+              HasSubstr("the model's tokenizer has no chat template: name one for the column \"text\", as in columns: "
+                        "{text: {messages: messages, template: chatml}}; there are alpaca, chatml, llama3"));
+  EXPECT_THAT(refusal(good + "{\"messages\": \"A\"}\n"),
+              HasSubstr("data.jsonl:2: \"messages\" is no list of messages"));
+  EXPECT_THAT(refusal(good + "{\"messages\": [{\"content\": \"A\"}]}\n"),
+              HasSubstr("data.jsonl:2: message 1 has no \"role\""));
+  EXPECT_THAT(refusal(good + "{\"messages\": [{\"role\": \"user\"}]}\n"),
+              HasSubstr("data.jsonl:2: message 1 of \"user\" has no \"content\""));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": "Q"}]})"
+                      "\n"),
+              HasSubstr("in none of the 1 examples of \"text\" is there a token to learn"));
+  EXPECT_THAT(refusal(good, {}, with_chat_template(byte_tokenizer(), "{{ raise_exception('no') }}")),
+              HasSubstr("data.jsonl:1: chat template:1: the template refuses these messages: no"));
+}
+
+}  // namespace
+}  // namespace rgm
