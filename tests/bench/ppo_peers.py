@@ -1,5 +1,5 @@
 """PPO of `regimen run` beside TRL's PPOTrainer on the CPU: GPT-2 124M as policy, reference, critic and reward, four
-models of new weights; 16 prompts of 32 tokens, 32 new ones, two batches of answers, each learned from twice.
+models of new weights; 16 prompts of 32 tokens, 32 new ones, four batches of answers, each learned from twice.
 
     python3 tests/bench/ppo_peers.py [--rounds 2] [--python PYTHON-WITH-TRL] [--program build/bin/regimen]
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-PROMPTS, PROMPT, ANSWER, BATCHES, EPOCHS, VOCABULARY = 16, 32, 32, 2, 2, 50257
+PROMPTS, PROMPT, ANSWER, BATCHES, EPOCHS, VOCABULARY = 16, 32, 32, 4, 2, 50257
 
 PIPELINE = f"""regimen: 1
 name: ppo-bench
