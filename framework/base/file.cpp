@@ -193,6 +193,12 @@ MappedFile::MappedFile(const fs::path& path) {
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<void*>(data_), size_);
 }
+void forget(std::span<const std::byte> mapped) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(mapped.data()) / page * page,
+                  end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size());
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {

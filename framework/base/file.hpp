@@ -76,4 +76,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Bytes of a mapped file that were read and will not be soon: they no longer count as this program's memory.
+void forget(std::span<const std::byte> mapped);
+
 }  // namespace rgm

@@ -28,6 +28,21 @@ Tensor PassReader::block(size_t i, Tensor x) {
   return before ? hooked_.output(layer.block, before, std::move(x)) : x;
 }
 
+Tensor PassReader::light_block(size_t i, const Tensor& x, std::shared_ptr<PassReader>& kept) {
+  const RandomState drawn = random_state();
+  const Tensor y = block(i, x);
+  if (!y.needs_gradient()) return y;
+  if (!kept) kept = std::make_shared<PassReader>(*this);
+  return recomputed(y, [kept, i, x, drawn] {
+    {  // what acts at the sites may have seen other passes since
+      const RepeatedDraws same(kept->before_);
+      kept->hooked_.begin(kept->pass_.adapters, kept->B_);
+    }
+    const RepeatedDraws same(drawn);
+    return kept->block(i, x);
+  });
+}
+
 std::array<Tensor, 3> PassReader::query_key_value(const LayerPart& layer, const Tensor& x) const {
   const LinearPart* parts[] = {&layer.query, &layer.key, &layer.value};
   std::array<Tensor, 3> out;

@@ -174,6 +174,8 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   bool training = false;
+  // What a layer computes on the way is computed again for its gradient, and not kept.
+  bool recompute = false;
 
  private:
   Model(ModelConfig config, TokenizerPtr tokenizer);

@@ -18,6 +18,7 @@ PassReader::PassReader(const Model& model, const Pass& pass, KeyValueCache* cach
     require(!tensor || (tensor.shape() == pass.tokens.shape() && tensor.dtype() == RGM_I32),
             "a pass with tokens {} and {} {}, int32 of one shape expected", pass.tokens.shape().text(), name,
             tensor ? tensor.shape().text() : "");
+  if (model.recompute) before_ = random_state();
   B_ = pass.tokens.size(0), text_ = T_ = pass.tokens.size(1);
   require(B_ > 0 && text_ > 0, "a pass over no tokens: {}", pass.tokens.shape().text());
   hooked_.begin(pass.adapters, B_);

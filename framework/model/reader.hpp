@@ -1,10 +1,12 @@
 // reader.hpp - one pass while it runs: what its layers share. reader.cpp places the slots, layers.cpp walks the layers.
 #pragma once
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "model/cache.hpp"
 #include "model/hooked.hpp"
+#include "tensor/tape.hpp"
 
 namespace rgm {
 
@@ -25,6 +27,8 @@ class PassReader {
   Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // x itself where there is none
   Tensor in_heads(const Tensor& x, int64_t heads, const NormPart& part) const;
   Tensor block(size_t i, Tensor x);
+  // The same, but of what it computes on the way nothing is kept for the gradient.
+  Tensor light_block(size_t i, const Tensor& x, std::shared_ptr<PassReader>& kept);
   Tensor attention(size_t i, const Tensor& x, Tensor residual);
   Tensor mlp(const LayerPart& layer, const Tensor& x, Tensor residual) const;
   Tensor end(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner, const NormPart& end_norm,
@@ -34,15 +38,16 @@ class PassReader {
 
   const Model& model_;
   const ModelConfig& config_;
-  const Pass& pass_;
+  const Pass pass_;
   const Hooked hooked_;
   std::vector<std::pair<Tensor, Tensor>> key_values_;  // by layer, in front of the sequence
   Tensor prompt_;                                      // (N, C), or (B, N, C)
   int64_t B_, text_, prompts_ = 0, prefix_ = 0, T_;    // T_: prompt and text
   std::optional<CacheReading> cache_;
-  int64_t start_ = 0;  // position of the first slot, where all rows go on in one line
-  Tensor positions_;   // (B, T) otherwise; always there for rotary positions
-  Tensor segments_;    // (B, T) where attention must respect some
+  int64_t start_ = 0;   // position of the first slot, where all rows go on in one line
+  Tensor positions_;    // (B, T) otherwise; always there for rotary positions
+  Tensor segments_;     // (B, T) where attention must respect some
+  RandomState before_;  // anything of this pass was drawn
 };
 
 }  // namespace rgm

@@ -10,7 +10,9 @@ namespace rgm {
 
 Tensor PassReader::operator()(bool with_front) {
   Tensor x = embed();
-  for (size_t i = 0; i < model_.layers().size(); ++i) x = block(i, std::move(x));
+  const bool light = model_.recompute && recording() && !cache_;
+  std::shared_ptr<PassReader> kept;
+  for (size_t i = 0; i < model_.layers().size(); ++i) x = light ? light_block(i, x, kept) : block(i, std::move(x));
   if (cache_) cache_->finish();
   if (prompts_ > 0) x = ops::slice(x, 1, prompts_ - (with_front ? 1 : 0), T_);
   return norm(x, model_.last_norm());

@@ -104,6 +104,7 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
             file, slot.theirs, name_of(saved.dtype));
     used.insert(saved.name);
     out.push_back(from_file_order(slot, c, ops::cast(from_host(saved.data.data(), have, saved.dtype), RGM_F32)));
+    forget(saved.data);
   }
   for (const auto& [name, found] : tensors_)
     require(used.contains(name) || is_ignored(name, c),

@@ -232,6 +232,8 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   open_roles(stage, around, out);
   open_rewards(stage, around, *out.train);
   set_precision(stage, out);
+  out.model->recompute = stage.recompute;
+  for (const auto& trained : out.trained) trained.second->recompute = stage.recompute;
   open_sources(stage, around, out);
 
   add_store(out, out.model->parameters());

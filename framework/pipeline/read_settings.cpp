@@ -172,9 +172,7 @@ void read_settings(YamlMap& stage, Stage& out) {
   if (const auto given = stage.find("trainable")) read_trainable(*given, out);
   stage.choose("precision", out.precision, precisions);
   stage.choose("weights", out.weights, weight_types);
-  if (const auto given = stage.find("recompute"))
-    if (given->boolean().value_or(false))
-      given->problem("\"recompute\" should be false, the one value that this version has, came \"true\"");
+  stage.read("recompute", out.recompute);
   if (const auto given = stage.find("sample")) read_sample(*given, out);
   if (const auto given = stage.find("demand")) read_demands(*given, out);
 }

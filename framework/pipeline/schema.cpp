@@ -235,7 +235,6 @@ class Schema {
       }
       if (key == "name") return {{"type", {"string", "integer"}}, {"pattern", "^[a-z0-9_-]{1,64}$"}};
       if (key == "demand") return {{"type", "object"}, {"additionalProperties", {{"type", "number"}}}};
-      if (key == "recompute") return {{"enum", {false, "no", "off"}}};
       if (heard_.maps.contains(key)) return map_of(key);  // evaluate, log, checkpoint, sample
     }
     if (what == "a model" && key == "head") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "tensor/gradients.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm {
@@ -72,6 +73,8 @@ bool older(const std::shared_ptr<Step>& a, const std::shared_ptr<Step>& b) { ret
 
 class Walk {
  public:
+  // Steps up to `floor` are passed by an outer walk: they are only handed their gradients, and told to `outer`.
+  explicit Walk(uint64_t floor = 0, Backward* outer = nullptr) : floor_(floor), outer_(outer) {}
   void visit(const std::shared_ptr<Step>& step) {
     if (step->walk == number_) return;
     require(step->walk == 0, "backward: the tape behind this tensor (at {}) was walked before; a tape serves once",
@@ -97,13 +100,19 @@ class Walk {
       step->arguments.more.reset();
       const std::vector<Edge> inputs = std::move(step->inputs);
       step->inputs.clear();
-      for (const Edge& edge : inputs)
-        if (edge.step) visit(edge.step);
+      for (const Edge& edge : inputs) {
+        if (!edge.step) continue;
+        if (edge.step->order > floor_)
+          visit(edge.step);
+        else
+          outer_->go_on_to(edge.step);
+      }
     }
   }
 
  private:
-  const uint64_t number_ = ++walks;
+  const uint64_t number_ = ++walks, floor_;
+  Backward* const outer_;
   std::vector<std::shared_ptr<Step>> heap_;
 };
 
@@ -115,6 +124,26 @@ void Backward::add(size_t i, Tensor gradient) {
 }
 Tensor Backward::take(size_t i) { return take_from(step_.inputs[i]); }
 void Backward::put(size_t i, Tensor gradient) { put_to(step_.inputs[i], std::move(gradient)); }
+
+void Backward::go_on_to(std::shared_ptr<Step> step) {
+  Edge edge;
+  edge.step = std::move(step);
+  step_.inputs.push_back(std::move(edge));
+}
+
+void gradients::recomputed(Backward& b) {
+  const uint64_t floor = steps_filed();
+  Tensor y;
+  {
+    const WithGradient scope;
+    y = (*static_cast<const std::function<Tensor()>*>(b.arguments().more.get()))();
+  }
+  if (!y.get()->step) return;
+  Walk walk(floor, &b);
+  walk.visit(y.get()->step);
+  y.get()->step->gradients[y.get()->output] = b.take_dy();
+  walk.run();
+}
 
 void backward_from(const Tensor& y, Tensor dy) {
   const NoGradient no_gradient;

@@ -83,7 +83,30 @@ Tensor binary(int32_t op, const Tensor& left, const Tensor& right) {
   return y;
 }
 
+namespace {
+// What the activation of the linear layer that made `a` was given; that layer keeps it anyway.
+Tensor before_activation(const Tensor& a) {
+  const Step* const maker = a.get()->step.get();
+  if (!maker || maker->rule != gradients::linear || maker->arguments.i[0] == 0 || !maker->saved[2]) return {};
+  const Tensor& given = maker->saved[2];
+  const bool fits = given.dtype() == RGM_F32 && given.count() == a.count() && is_contiguous(a.view());
+  return fits ? alias(given, dense_view(a.shape(), RGM_F32, given.view().data)) : Tensor();
+}
+
+// activation(g) u of a gated mlp: what the activation answered is not kept but computed again.
+Tensor gated(const Tensor& a, const Tensor& given, const Tensor& u) {
+  Tensor y = empty(a.shape());
+  kernel::binary(RGM_MUL, a.view(), u.view(), y.view());
+  record("gated", gradients::gated, {&a, &u}, {&y}, {given, a.needs_gradient() ? u : Tensor()},
+         {.i = {a.get()->step->arguments.i[0]}});
+  return y;
+}
+}  // namespace
+
 Tensor multiply(const Tensor& a, const Tensor& b) {
+  const bool plain = a.dtype() == RGM_F32 && b.dtype() == RGM_F32 && a.shape() == b.shape();
+  if (plain && would_record({&b}))
+    if (const Tensor given = before_activation(a)) return gated(a, given, b);
   if (a.dtype() != RGM_BF16 || b.dtype() != RGM_BF16) return binary(RGM_MUL, a, b);
   require(a.shape() == b.shape(), "multiply: shapes {} and {} differ", a.shape().text(), b.shape().text());
   Tensor y = empty(a.shape(), RGM_BF16);

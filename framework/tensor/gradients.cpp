@@ -50,6 +50,10 @@ void multiply(Backward& b) {
   if (b.needs(0)) b.add(0, ops::multiply(b.dy(), b.saved(1)));
   if (b.needs(1)) b.add(1, ops::multiply(b.dy(), b.saved(0)));
 }
+void gated(Backward& b) {
+  if (b.needs(0)) b.add(0, b.dy() * b.saved(1));
+  if (b.needs(1)) b.add(1, b.dy() * ops::unary(static_cast<int32_t>(b.arguments().i[0]), b.saved(0)));
+}
 // d(a / b) = da / b - db (a / b) / b
 void divide(Backward& b) {
   const Tensor da = b.dy() / b.saved(1);

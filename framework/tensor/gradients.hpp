@@ -37,8 +37,10 @@ void linear(Backward& b);         // inputs: x, w, b, residual; saved: x, w, aux
 void rope(Backward& b);           // saved: positions, cos, sin
 void attention(Backward& b);      // inputs, saved: q, k, v, then y, lse, key; more: AttentionOptions
 void head_logprobs(Backward& b);  // inputs: x, w; saved: x, w, targets; f: scale, softcap
-void head_sum(Backward& b);  // inputs: x, w, weights; saved: dx, dw, and what a row costs; cross entropy, divergence
-void custom(Backward& b);    // saved: inputs, outputs; i: their numbers; more: Custom
+void head_sum(Backward& b);    // inputs: x, w, weights; saved: dx, dw, and what a row costs; cross entropy, divergence
+void gated(Backward& b);       // saved: what the activation was given, u; i: the activation
+void recomputed(Backward& b);  // more: std::function<Tensor()>
+void custom(Backward& b);      // saved: inputs, outputs; i: their numbers; more: Custom
 
 // The gradient of a fused operation whose own the backend lacks: `composed` is run again on `inputs`, and its tape is
 // walked. Input i of the step is inputs[i].

@@ -26,6 +26,14 @@ RandomScope::~RandomScope() {
   calls_now = std::move(before_->calls);
 }
 
+RandomState random_state() { return {key_now, calls_now}; }
+RepeatedDraws::RepeatedDraws(RandomState state)
+    : before_{std::exchange(key_now, state.key), std::exchange(calls_now, std::move(state.calls))} {}
+RepeatedDraws::~RepeatedDraws() {
+  key_now = before_.key;
+  calls_now = std::move(before_.calls);
+}
+
 SiteScope::SiteScope(uint32_t site) : site_before_(std::exchange(key_now.site, site)) {}
 SiteScope::~SiteScope() { key_now.site = site_before_; }
 

@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "tensor/gradients.hpp"
+
 namespace rgm {
 namespace {
 
@@ -46,6 +48,7 @@ Step::~Step() {
   remains = nullptr;
 }
 
+uint64_t steps_filed() { return steps_made; }
 bool recording() { return recording_now; }
 NoGradient::NoGradient() : before_(std::exchange(recording_now, false)) {}
 NoGradient::~NoGradient() { recording_now = before_; }
@@ -81,6 +84,15 @@ void attach(const std::shared_ptr<Step>& step, Tensor& output) {
 }
 
 }  // namespace
+
+Tensor recomputed(const Tensor& y, std::function<Tensor()> again) {
+  Tensor out = alias(y, y.view());
+  const auto step = std::make_shared<Step>();
+  file(*step, "recomputed", gradients::recomputed, {},
+       {.more = std::make_shared<const std::function<Tensor()>>(std::move(again))});
+  attach(step, out);
+  return out;
+}
 
 bool record(const char* name, GradientRule rule, std::initializer_list<const Tensor*> inputs,
             std::initializer_list<Tensor*> outputs, std::vector<Tensor> saved, Arguments arguments) {

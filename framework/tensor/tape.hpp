@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "tensor/tensor.hpp"
@@ -76,10 +77,15 @@ class Backward {
   // The step of a linear layer with an activation that made input i, which nobody else uses: NULL where there is none.
   Step* activated_for_us(size_t i) const;
   bool before_activation() const { return step_.before_activation; }
+  // The walk has to pass there too: a gradient for it was found while this step's rule ran.
+  void go_on_to(std::shared_ptr<Step> step);
 
  private:
   Step& step_;
 };
+
+// How many steps were filed so far; a step's order is its number.
+uint64_t steps_filed();
 
 // False inside a NoGradient scope: nothing is recorded there. Per thread.
 bool recording();
@@ -124,6 +130,11 @@ void backward(const Tensor& loss, const std::function<void(const Step& step, boo
 // The same from any tensor, whose gradient is given.
 void backward_from(const Tensor& y, Tensor dy);
 
+// `y` without the tape behind it, which is dropped. backward() makes it anew with `again`, which answers the same
+// values from tensors made before this call, and walks through that: memory for a second forward pass (Chen et al.
+// 2016).
+Tensor recomputed(const Tensor& y, std::function<Tensor()> again);
+
 // Which random numbers a scope draws: each draw takes the next call number. Per thread.
 struct RandomKey {
   uint64_t seed = 0, step = 0;
@@ -139,6 +150,22 @@ class RandomScope {
  private:
   struct State;
   std::unique_ptr<State> before_;
+};
+// What was drawn so far, to be drawn again within a RepeatedDraws.
+struct RandomState {
+  RandomKey key;
+  std::unordered_map<uint32_t, uint32_t> calls;  // by site
+};
+RandomState random_state();
+class RepeatedDraws {
+ public:
+  explicit RepeatedDraws(RandomState state);
+  ~RepeatedDraws();
+  RepeatedDraws(const RepeatedDraws&) = delete;
+  RepeatedDraws& operator=(const RepeatedDraws&) = delete;
+
+ private:
+  RandomState before_;
 };
 // The six words of the next draw in this scope, as the kernel `random` wants them.
 std::array<int32_t, 6> next_random_key();

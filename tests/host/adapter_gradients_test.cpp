@@ -54,6 +54,21 @@ double slope(const Adapted& adapted, const Tensor& parameter, size_t element) {
   return out;
 }
 
+// Two passes before the first gradient, as of a pair of answers.
+TEST_P(AdapterGradients, AreTheSameBitsWhereLayersAreComputedAgain) {
+  const auto gradients = [&](bool again) {
+    const Adapted adapted(GetParam().id, GetParam().options);
+    adapted.disturb();
+    adapted.model->recompute = again;
+    const Tensor first = adapted.logprobs(), second = adapted.logprobs();
+    backward(ops::sum(first * first) + ops::sum(second));
+    std::vector<std::vector<float>> out{to_host(first)};
+    for (const Parameter& p : adapted.adapters->parameters().all()) out.push_back(to_host(p.value.gradient()));
+    return out;
+  };
+  EXPECT_EQ(gradients(true), gradients(false));
+}
+
 TEST_P(AdapterGradients, MatchFiniteDifferences) {
   const Variant& v = GetParam();
   const Adapted adapted(v.id, v.options);

@@ -449,11 +449,9 @@ TEST_F(PipelineProblems, MicroBatchAboveBatch) {
 
 TEST_F(PipelineProblems, WhatThisVersionHasNot) {
   EXPECT_EQ(problems(right + "    precision: float16\n"
-                             "    weights: int8\n"
-                             "    recompute: true\n"),
+                             "    weights: int8\n"),
             "8:16: \"precision\" should be one of float32, bfloat16, came \"float16\"; did you mean \"bfloat16\"?\n"
-            "9:14: \"weights\" should be float32, came \"int8\"\n"
-            "10:16: \"recompute\" should be false, the one value that this version has, came \"true\"");
+            "9:14: \"weights\" should be float32, came \"int8\"");
 }
 
 TEST_F(PipelineProblems, OptimizersAndSchedules) {
