@@ -142,7 +142,8 @@ void print(const Score& score, const std::map<std::string, Score>& by_adapter, b
   // The standard error of a share.
   if (!is_of_numbers)
     fmt::print("accuracy    {:.4f}, standard error {:.4f}\n", accuracy, std::sqrt(accuracy * (1 - accuracy) / n));
-  for (const auto& [name, share] : shares(by_adapter).items())
+  const Json rows = shares(by_adapter);
+  for (const auto& [name, share] : rows.items())
     fmt::print("  {:20}  loss {:.6g}, accuracy {:.4f}, {} tokens\n", name.empty() ? "no adapter" : name,
                share["loss"].get<double>(), share["accuracy"].get<double>(),
                count_for_people(share["tokens"].get<uint64_t>()));

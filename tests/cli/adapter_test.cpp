@@ -222,6 +222,10 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
   const Said scored = regimen("evaluate --json --data rows.jsonl " + model + all);
   ASSERT_EQ(scored.status, 0) << scored.err;
   const auto shares = nlohmann::json::parse(scored.out)["adapters"];
+  const Said shown = regimen("evaluate --data rows.jsonl " + model + all);
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("  cats                  loss "));
+  EXPECT_THAT(shown.out, HasSubstr("  no adapter            loss "));
   EXPECT_EQ(shares["cats"]["tokens"], 22);  // behind a prompt the first token counts
   EXPECT_EQ(shares[""]["tokens"], 10);
   for (const char* name : {"cats", "dogs", ""}) {
