@@ -65,17 +65,19 @@ class Conversation {
     const NoGradient still;
     std::string text;
     size_t shown = 0;
+    bool over = false;
     // What may be the beginning of the end is held back.
     const auto show_to = [&](size_t to) {
       if (to > shown) show(text.substr(shown, to - shown)), shown = to;
     };
     generate(*model_, {ids}, sampling_, false, [&](int64_t, int32_t token) {
+      if (over) return;
       if (token != end) text += stream.push(token);
       const size_t at = end_.empty() ? std::string::npos : text.find(end_);
-      if (at != std::string::npos) text.resize(at);
+      if (at != std::string::npos) text.resize(at), over = true;
       show_to(text.size() - std::min(text.size(), at == std::string::npos ? held_back(text) : 0));
     });
-    text += stream.finish();
+    if (!over) text += stream.finish();
     if (!end_.empty() && text.find(end_) != std::string::npos) text.resize(text.find(end_));
     show_to(text.size());
     show("\n");

@@ -25,7 +25,13 @@ std::string role_of(const std::string& from) {
   return from;
 }
 
+bool is_deep(const json& value, int left) {
+  if (!value.is_structured()) return false;
+  return left == 0 || std::ranges::any_of(value, [&](const json& part) { return is_deep(part, left - 1); });
+}
+
 Messages::object_t::mapped_type message(const json& one, size_t i, const std::string& where) {
+  require(!is_deep(one, 50), "{}: message {} is nested more than 50 deep", where, i + 1);
   require(one.is_object(), "{}: message {} is a JSON {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", where,
           i + 1, one.type_name());
   const bool share_gpt = one.contains("from") && one.contains("value");
@@ -39,7 +45,8 @@ Messages::object_t::mapped_type message(const json& one, size_t i, const std::st
   Messages out = {{"role", share_gpt ? role_of(*role) : role->get<std::string>()}, {"content", *content}};
   if (content->is_null()) out["content"] = "";
   for (const auto& [key, value] : one.items())
-    if (!share_gpt && key != "role" && key != "content") out[key] = value;  // tool_calls, name: the template knows them
+    if (!share_gpt && key != "role" && key != "content" && !value.is_null())
+      out[key] = value;  // tool_calls, name: the template knows them
   return out;
 }
 

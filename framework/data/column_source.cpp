@@ -42,6 +42,7 @@ class ColumnSource final : public Source {
     std::string mapping;
     for (const ColumnMap& map : spec.columns)
       if (wishes_all(wishes) && std::ranges::find(wishes, map.column, &ColumnWish::name) == wishes.end()) {
+        require(!map.chat, "data: the column \"{}\" is read as it stands, and not as a conversation", map.column);
         columns_.push_back({.wish = {map.column, RGM_TEXT_COLUMN, 0}, .map = map});
         mapping += fmt::format(" {} {}", map.column, map.from);
       }
@@ -63,10 +64,12 @@ class ColumnSource final : public Source {
       }
       if (wish.kind == RGM_LABEL_COLUMN) mapping += fmt::format(" {}", fmt::join(labels_, " "));
       mapping += fmt::format(" {} {} {}", wish.name, column.map.from, column.map.prompt.value_or(""));
-      if (column.map.chat)
-        mapping += fmt::format(" {} {}", fmt::join(column.map.chat->roles, " "), open_chat(column).source());
       require(wish.kind != RGM_TOKENS_COLUMN || (tokenizer_ && context_ > 0),
               "data: column \"{}\" holds tokens, which need a tokenizer and a context", wish.name);
+      require(!column.map.chat || column.is_tokens(), "data: column \"{}\" holds no text that could be a conversation",
+              wish.name);
+      if (column.map.chat)
+        mapping += fmt::format(" {} {}", fmt::join(column.map.chat->roles, " "), open_chat(column).source());
     }
     const std::string content = content_hash(spec.files, options.cache);
     sha256_ =
@@ -82,8 +85,12 @@ class ColumnSource final : public Source {
   int64_t counted() const override { return counted_; }
   const std::string& sha256() const override { return sha256_; }
   std::string chat_template() const override {
-    const auto own = chat_ ? chat_template_of(*tokenizer_) : std::nullopt;
-    return chat_ && (!own || own->source() != chat_->source()) ? chat_->source() : "";
+    for (const StoredColumn& column : columns_) {
+      if (!column.chat) continue;
+      const auto own = chat_template_of(*tokenizer_);
+      return !own || own->source() != column.chat->source() ? column.chat->source() : "";
+    }
+    return "";
   }
 
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {
@@ -111,9 +118,9 @@ class ColumnSource final : public Source {
     require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
   }
 
-  const ChatTemplate& open_chat(const StoredColumn& column) {
-    if (!chat_) chat_ = chat_template_for(column.map, *tokenizer_);
-    return *chat_;
+  const ChatTemplate& open_chat(StoredColumn& column) {
+    column.chat = std::make_shared<const ChatTemplate>(chat_template_for(column.map, *tokenizer_));
+    return *column.chat;
   }
 
   // The first row says what the file is where nobody has: conversations, instructions, prompts with their answers.
@@ -189,7 +196,7 @@ class ColumnSource final : public Source {
       for (size_t c = 0; c < columns_.size(); ++c) {
         const auto& [value, prompt] = values[c];
         if (columns_[c].map.chat)
-          columns_[c].add_chat(messages_of(row, columns_[c].map, where), *chat_, !end_of_text_, *tokenizer_, where);
+          columns_[c].add_chat(messages_of(row, columns_[c].map, where), !end_of_text_, *tokenizer_, where);
         else if (value && columns_[c].is_tokens())
           columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_, end_of_text_, where);
         else if (value)
@@ -301,7 +308,6 @@ class ColumnSource final : public Source {
   bool lists_ = false, takes_all_ = false;
   std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
   std::string sha256_;
-  std::optional<ChatTemplate> chat_;
 };
 
 }  // namespace

@@ -99,18 +99,26 @@ void StoredColumn::add_tokens(const json& value, const json* prompt, const Token
   require(ends.back() > before, "{}: \"{}\" is empty", where, map.from);
 }
 
-// `for_answer`: a prompt, up to where the assistant is to speak; what ends a text is the template's.
-void StoredColumn::add_chat(const Messages& messages, const ChatTemplate& chat, bool for_answer,
-                            const Tokenizer& tokenizer, const std::string& where) {
+// `for_answer`: a prompt, up to where the assistant is to speak; what ends a text is the template's. Ids are those of
+// the whole text, as it is read when the model speaks: a piece has those that come when it is added.
+void StoredColumn::add_chat(Messages messages, bool for_answer, const Tokenizer& tokenizer, const std::string& where) {
   const size_t before = ids.size();
   try {
-    const auto pieces = for_answer ? std::vector<ChatPiece>{{chat.render(messages, true), true}}
-                                   : chat.pieces(messages, map.chat->roles);
+    while (for_answer && messages.size() > 1 && messages.back().value("role", "") == "assistant")
+      messages.erase(messages.size() - 1);
+    const auto pieces = for_answer ? std::vector<ChatPiece>{{chat->render(messages, true), true}}
+                                   : chat->pieces(messages, map.chat->roles);
+    std::string text;
+    std::vector<int32_t> own;
     for (const ChatPiece& piece : pieces) {
-      const auto more = tokenizer.encode(piece.text);
-      ids.insert(ids.end(), more.begin(), more.end());
-      counts.resize(ids.size(), piece.counts);
+      text += piece.text;
+      const std::vector<int32_t> now = tokenizer.encode(text);
+      const auto same = static_cast<size_t>(std::ranges::mismatch(own, now).in1 - own.begin());
+      counts.resize(before + same);
+      counts.resize(before + now.size(), piece.counts);
+      own = now;
     }
+    ids.insert(ids.end(), own.begin(), own.end());
   } catch (const Error& e) {
     invalid("{}: {}", where, e.what());
   }

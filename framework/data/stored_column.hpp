@@ -31,6 +31,7 @@ struct StoredColumn {
 
   // Of a LABEL column: what the labels are called, and how many there are.
   const std::vector<std::string>* labels = nullptr;
+  std::shared_ptr<const ChatTemplate> chat = nullptr;  // of a column of conversations
   int64_t outputs = 0;
 
   bool is_integer() const { return wish.kind == RGM_INTEGER_COLUMN || wish.kind == RGM_LABEL_COLUMN; }
@@ -39,8 +40,7 @@ struct StoredColumn {
   void add(const nlohmann::json& value, const std::string& where);
   void add_tokens(const nlohmann::json& value, const nlohmann::json* prompt, const Tokenizer& tokenizer,
                   bool end_of_text, const std::string& where);
-  void add_chat(const Messages& messages, const ChatTemplate& chat, bool for_answer, const Tokenizer& tokenizer,
-                const std::string& where);
+  void add_chat(Messages messages, bool for_answer, const Tokenizer& tokenizer, const std::string& where);
   int32_t as_label(const nlohmann::json& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;

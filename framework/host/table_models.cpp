@@ -62,6 +62,15 @@ Tensor divergence_from_itself(const rgm_model& student, const Pass& pass, const 
   Model& model = *student.model;
   OneSided hooks(*model.hooks(), !student.adapters_off);
   const WithHooks scope(model, &hooks);
+  // What acts here is gone when gradients are made, so layers cannot be computed again then.
+  struct Kept {
+    Model& model;
+    const bool before;
+    explicit Kept(Model& m) : model(m), before(std::exchange(m.recompute, false)) {}
+    ~Kept() { model.recompute = before; }
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+  } const kept(model);
   const bool wanted = recording() && !student.frozen;
   const WithGradient with_gradient;
   const Tensor out = model.divergence(model, pass, weights, kind);

@@ -42,9 +42,15 @@ std::string ExpressionParser::want_any_name(const char* what) {
   return take().value;
 }
 
+// Chains, such as a + b + c, are as deep as they are long.
+void ExpressionParser::one_more_term() {
+  if (++terms_ > 1000) wrong("an expression of more than 1,000 parts");
+}
+
 Expression ExpressionParser::placed(Expression inner) const {
   return [inner = std::move(inner), line = now().line, where = where_](Scope& scope) {
     try {
+      scope.budget.check_stack();
       return inner(scope);
     } catch (const Error& e) {
       const std::string text = e.what();
@@ -143,6 +149,7 @@ Expression ExpressionParser::comparison() {
     Value left = first(s);
     for (const auto& [op, expression] : rest) {
       Value right = expression(s);
+      s.budget.step((left.weight() + right.weight()) / 16);
       if (!holds(op, left, right)) return Value(false);
       left = std::move(right);
     }
@@ -190,6 +197,7 @@ Expression ExpressionParser::sign(bool with_filters) {
 
 Expression ExpressionParser::primary() {
   const Token token = now();
+  one_more_term();
   if (token.kind == Kind::sign) return bracket();
   take();
   if (token.kind == Kind::integer) return constant(static_cast<int64_t>(std::stoll(token.value)));
@@ -245,6 +253,7 @@ Expression ExpressionParser::bracket() {
 
 Expression ExpressionParser::postfix(Expression of) {
   for (;;) {
+    if (is_sign(".") || is_sign("[") || is_sign("(")) one_more_term();
     if (skip_sign(".")) {
       const std::string name = now().kind == Kind::integer ? take().value : want_any_name("a name");
       of = placed([of, name](Scope& s) { return attribute(of(s), name); });
@@ -261,6 +270,7 @@ Expression ExpressionParser::postfix(Expression of) {
             given.positional.push_back(e(s));
           else
             set(given.named, name, e(s));
+        for (const Value& one : given.positional) s.budget.step(one.weight() / 16);
         return function.function()(given);
       });
     } else {
@@ -297,6 +307,7 @@ ExpressionParser::Arguments_ ExpressionParser::arguments() {
 
 Expression ExpressionParser::filters(Expression of) {
   for (;;) {
+    if (is_sign("|") || is_name("is")) one_more_term();
     if (skip_sign("|")) {
       std::string name = want_any_name("a filter");
       Arguments_ more;
@@ -309,7 +320,9 @@ Expression ExpressionParser::filters(Expression of) {
             given.positional.push_back(e(s));
           else
             set(given.named, key, e(s));
-        return filter(name, of(s), given);
+        const Value from = of(s);
+        s.budget.step(from.weight() / 16);
+        return filter(name, from, given);
       });
     } else if (skip_name("is")) {
       of = tested(std::move(of));

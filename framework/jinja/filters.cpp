@@ -31,6 +31,7 @@ void dump(const Json& json, int64_t indent, int64_t depth, std::string& out) {
   for (const auto& [key, value] : json.items()) {
     if (!first) out += indent >= 0 ? "," : ", ";
     first = false;
+    if (out.size() > size_t{16} << 20) invalid("a text grows beyond 16 megabytes where it is made JSON");
     line(depth + 1);
     if (json.is_object()) out += Json(key).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
     dump(value, indent, depth + 1, out);
@@ -80,6 +81,8 @@ Value mapped(const Value& value, const Arguments& a) {
   for (const Value& one : items_of(value, "what is mapped")) {
     if (a.positional.empty() && name.is_text())
       out.push_back(by_path(one, name.text()));
+    else if (argument(a, 0, "filter").shown() == "map")
+      invalid("map by map");
     else
       out.push_back(filter(argument(a, 0, "filter").shown(), one, rest));
   }
@@ -120,7 +123,10 @@ Value indented(const std::string& text, const Arguments& a) {
 Value sorted(const Value& value, const Arguments& a) {
   List all = items_of(value, "what is sorted");
   const Value name = argument(a, 2, "attribute");
-  const auto key = [&](const Value& v) { return name.is_text() ? by_path(v, name.text()) : v; };
+  const auto key = [&](const Value& v) {
+    const Value own = name.is_text() ? by_path(v, name.text()) : v;
+    return own.is_text() ? method(own, "lower").function()({}) : own;
+  };
   std::ranges::stable_sort(all, [&](const Value& x, const Value& y) { return compare(key(x), key(y)) < 0; });
   if (argument(a, 0, "reverse", false).truth()) std::ranges::reverse(all);
   return all;
@@ -141,6 +147,8 @@ Value by_key(List all) {
 }
 
 int64_t length(const Value& value) {
+  if (value.is_text())
+    return std::ranges::count_if(value.text(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
   return static_cast<int64_t>(value.is_list() ? value.list().size() : items_of(value, "what has a length").size());
 }
 
@@ -198,6 +206,7 @@ Value filter(const std::string& name, const Value& value, const Arguments& a) {
   if (name == "sort") return sorted(value, a);
   if (name == "unique") {
     List out;
+    if (length(value) > 2000) invalid("unique of more than 2,000 values");
     for (const Value& one : items_of(value, "what is made unique"))
       if (std::ranges::find(out, one) == out.end()) out.push_back(one);
     return out;
@@ -206,7 +215,9 @@ Value filter(const std::string& name, const Value& value, const Arguments& a) {
   if (name == "last") return element(items_of(value, "what has a last"), int64_t{-1});
   if (name == "reverse") return slice(value.is_map() ? Value(items_of(value, "")) : value, {}, {}, int64_t{-1});
   if (name == "abs")
-    return value.is_integer() ? Value(std::abs(value.integer(""))) : Value(std::abs(value.number("abs")));
+    return value.is_integer() && value.integer("") < 0 ? arithmetic("-", int64_t{0}, value)
+           : value.is_integer()                        ? value
+                                                       : Value(std::abs(value.number("abs")));
   if (name == "sum") {
     Value out = int64_t{0};
     for (const Value& one : items_of(value, "what is summed")) out = arithmetic("+", out, one);

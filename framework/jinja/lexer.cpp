@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace rgm::jinja {
 namespace {
@@ -100,7 +102,8 @@ class Lexer {
       if (depth == 0 && rest.substr(marked).starts_with(close)) {
         pass(at_ + marked + 2);
         add(is_tag ? Token::Kind::tag_end : Token::Kind::expression_end, "");
-        after(is_tag, marked ? rest[0] : char{0});
+        const bool is_raw = is_tag && out_.size() == began + 2 && out_[began].value == "raw";
+        after(is_tag && !is_raw, marked ? rest[0] : char{0});
         break;
       }
       one(rest);
@@ -175,6 +178,16 @@ class Lexer {
         continue;
       }
       const char c = rest[++i];
+      const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : 0;  // of "\x41", "\u2581"
+      if (uint32_t point = 0; digits > 0 && i + digits < rest.size()) {
+        const char *const first = rest.data() + i + 1, *const last = first + digits;
+        if (const auto [end, error] = std::from_chars(first, last, point, 16); error == std::errc() && end == last) {
+          if (point >= 0xD800 && point < 0xE000) wrong("half of a surrogate pair in a text");
+          append_utf8(value, static_cast<char32_t>(point));
+          i += digits;
+          continue;
+        }
+      }
       const size_t known = std::string_view("ntr\\'\"0").find(c);
       if (known == std::string_view::npos) value += '\\';  // as in Python, it stands for itself
       value += known == std::string_view::npos ? c : "\n\t\r\\'\"\0"[known];

@@ -10,6 +10,27 @@ namespace {
 
 constexpr std::string_view blank = " \t\n\r\f\v";
 
+// What Python's strip() takes off beside ASCII's blanks.
+bool is_blank(std::string_view c) {
+  if (c.size() == 1) return blank.find(c[0]) != std::string_view::npos || (c[0] >= '\x1c' && c[0] <= '\x1f');
+  for (const std::string_view known :
+       {"\xC2\x85", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"})
+    if (c == known) return true;
+  return c >= "\u2000" && c <= "\u200a" && c.size() == 3;
+}
+
+// One character of UTF-8 at either end.
+std::string_view last_of(std::string_view text) {
+  size_t n = 1;
+  while (n < text.size() && n < 4 && (static_cast<unsigned char>(text[text.size() - n]) & 0xC0) == 0x80) ++n;
+  return text.substr(text.size() - n);
+}
+std::string_view first_of(std::string_view text) {
+  size_t n = 1;
+  while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
+  return text.substr(0, n);
+}
+
 const Value& argument(const Arguments& all, size_t i, const char* name) {
   static const Value none;
   if (i < all.positional.size()) return all.positional[i];
@@ -25,9 +46,12 @@ std::string text_of(const Arguments& all, size_t i, const char* name) {
 
 std::string stripped(std::string_view text, const Arguments& a, bool left, bool right) {
   const Value& given = argument(a, 0, "characters");
-  const std::string which = given.is_text() ? given.text() : std::string(blank);
-  while (left && !text.empty() && which.find(text.front()) != std::string::npos) text.remove_prefix(1);
-  while (right && !text.empty() && which.find(text.back()) != std::string::npos) text.remove_suffix(1);
+  const std::vector<std::string> which = given.is_text() ? characters(given.text()) : std::vector<std::string>();
+  const auto goes = [&](std::string_view c) {
+    return given.is_text() ? std::ranges::find(which, c) != which.end() : is_blank(c);
+  };
+  while (left && !text.empty() && goes(first_of(text))) text.remove_prefix(first_of(text).size());
+  while (right && !text.empty() && goes(last_of(text))) text.remove_suffix(last_of(text).size());
   return std::string(text);
 }
 
@@ -45,7 +69,7 @@ std::string cased(std::string text, std::string_view how) {
 // At most `most` cuts, from the right with `last`; without a separator at runs of blanks.
 List split(std::string_view text, const Arguments& a, bool last) {
   const Value &by = argument(a, 0, "sep"), &limit = argument(a, 1, "maxsplit");
-  int64_t most = limit.is_undefined() ? -1 : limit.integer("maxsplit");
+  int64_t most = limit.is_undefined() ? -1 : std::max<int64_t>(-1, limit.integer("maxsplit"));
   List out;
   if (!by.is_text()) {
     for (size_t at = text.find_first_not_of(blank); at != std::string_view::npos;) {
@@ -72,7 +96,7 @@ List split(std::string_view text, const Arguments& a, bool last) {
 std::string replaced(std::string_view text, const Arguments& a) {
   const std::string from = text_of(a, 0, "old"), to = text_of(a, 1, "new");
   const Value& limit = argument(a, 2, "count");
-  int64_t most = limit.is_undefined() ? -1 : limit.integer("count");
+  int64_t most = limit.is_undefined() ? -1 : std::max<int64_t>(-1, limit.integer("count"));
   std::string out;
   if (from.empty()) invalid("an empty text cannot be replaced");
   while (most-- != 0) {

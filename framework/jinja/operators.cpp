@@ -23,6 +23,8 @@ List items_of(const Value& value, std::string_view what) {
 
 Value attribute(const Value& value, const std::string& name) {
   if (value.is_undefined()) invalid("\"{}\" of {}", name, value.kind());
+  // As Python has it, methods come before keys.
+  if (const Value own = value.is_map() ? method(value, name) : Value(); !own.is_undefined()) return own;
   if (value.is_map() || value.is_namespace())
     if (const Value* const found = find(value.is_map() ? value.map() : value.names(), name)) return *found;
   const Value own = method(value, name);
@@ -127,7 +129,9 @@ Value of_integers(std::string_view op, int64_t a, int64_t b) {
   if (op == "//" || op == "%") {
     if (b == 0) invalid("a division by 0");
     if (b == -1) return of_integers("*", op == "%" ? 0 : a, -1);
-    out = op == "%" ? (a % b + b) % b : a / b - (a % b != 0 && (a < 0) != (b < 0));  // towards minus infinity
+    const int64_t rest = a % b;
+    out = op == "%" ? (rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest)
+                    : a / b - (a % b != 0 && (a < 0) != (b < 0));  // towards minus infinity
   }
   if (too_large) invalid("{} {} {} is too large a number", a, op, b);
   return out;

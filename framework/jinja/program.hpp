@@ -13,10 +13,11 @@ namespace rgm::jinja {
 struct Budget {
   int64_t steps = 2'000'000;
   size_t bytes = size_t{16} << 20;
-  int depth = 200;
+  const char* stack = nullptr;                              // where the frames of the template begin
   const std::string* text = nullptr;                        // of the whole template, while it grows
   std::vector<std::pair<size_t, size_t>>* spans = nullptr;  // in it, of what was marked as generated
-  void step();
+  void step(int64_t n = 1);
+  void check_stack() const;  // a template that calls itself, or is nested without end, must not end the program
 };
 
 // Names within a loop or a macro; those outside are seen and not changed.
@@ -60,6 +61,7 @@ class ExpressionParser {
   [[noreturn]] void wrong(const std::string& what) const;
   // Errors of `inner` begin with this place.
   Expression placed(Expression inner) const;
+  void begin_tag() { terms_ = 0; }
 
   struct Deeper {
     explicit Deeper(ExpressionParser& parser);
@@ -90,8 +92,9 @@ class ExpressionParser {
 
   std::vector<Token> tokens_;
   std::string where_;
+  void one_more_term();
   size_t at_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, terms_ = 0;  // of the tag at hand
 };
 
 }  // namespace rgm::jinja

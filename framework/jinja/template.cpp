@@ -47,7 +47,7 @@ Value loop_of(const List& all, size_t i) {
 class Parser : ExpressionParser {
  public:
   using ExpressionParser::ExpressionParser;
-  bool marks_answers = false;
+  bool marks_answers = false, marking_ = false;
 
   Block all() { return block({}); }
 
@@ -67,6 +67,7 @@ class Parser : ExpressionParser {
           return Flow::on;
         });
       } else if (now().kind == Kind::expression_begin) {
+        begin_tag();
         take();
         out.push_back([e = placed(tuple())](Scope& scope, std::string& to) {
           append(scope, to, e(scope).shown());
@@ -76,6 +77,7 @@ class Parser : ExpressionParser {
         take();
       } else {
         if (std::ranges::find(until, peek().value) != until.end()) return out;
+        begin_tag();
         take();
         out.push_back(statement());
       }
@@ -105,8 +107,10 @@ class Parser : ExpressionParser {
     }
     if (name == "generation") {  // transformers' mark around what the assistant says
       end_tag();
+      if (std::exchange(marking_, true)) wrong("generation within generation");
       Block body = block({"endgeneration"});
       closing("endgeneration");
+      marking_ = false;
       marks_answers = true;
       return [body](Scope& scope, std::string& out) {
         const size_t begin = out.size();
@@ -190,6 +194,7 @@ class Parser : ExpressionParser {
         all = std::move(kept);
       }
       for (size_t i = 0; i < all.size(); ++i) {
+        scope.budget.step();
         Scope inner{scope.budget, &scope};
         assign(inner, names, all[i]);
         set(inner.names, "loop", loop_of(all, i));
@@ -251,7 +256,7 @@ class Parser : ExpressionParser {
     return [=](Scope& scope, std::string&) {
       const Scope& outermost = scope.outermost();
       const auto call = [=, &budget = scope.budget, &outermost](const Arguments& given) {
-        if (--budget.depth < 0) invalid("the macro \"{}\" calls itself without end", name);
+        budget.check_stack();
         Scope inner{budget, &outermost};
         for (size_t i = 0; i < parameters.size(); ++i) {
           const auto& [parameter, otherwise] = parameters[i];
@@ -265,7 +270,6 @@ class Parser : ExpressionParser {
         }
         std::string out;
         run(*body, inner, out);
-        ++budget.depth;
         return Value(std::move(out));
       };
       set(scope.names, name, Function(call));
@@ -314,8 +318,14 @@ Map built_in() {
 
 }  // namespace
 
-void Budget::step() {
-  if (--steps < 0) invalid("the template does not come to an end: it was stopped after two million steps");
+void Budget::step(int64_t n) {
+  if ((steps -= n) < 0) invalid("the template does not come to an end: it was stopped after two million steps");
+}
+
+void Budget::check_stack() const {
+  constexpr int64_t most = int64_t{1} << 20;
+  if (std::abs(static_cast<const char*>(__builtin_frame_address(0)) - stack) > most)
+    invalid("the template is nested too deeply, or a macro calls itself without end");
 }
 
 Value Scope::get(const std::string& name) const {
@@ -324,6 +334,7 @@ Value Scope::get(const std::string& name) const {
 }
 
 Flow run(const Block& block, Scope& scope, std::string& out) {
+  scope.budget.check_stack();
   for (const Statement& statement : block) {
     scope.budget.step();
     if (const Flow flow = statement(scope, out); flow != Flow::on) return flow;
@@ -348,6 +359,7 @@ bool Template::marks_answers() const { return program_->marks_answers; }
 std::string Template::render(const nlohmann::ordered_json& values, Spans* spans) const {
   Budget budget;
   budget.spans = spans;
+  budget.stack = static_cast<const char*>(__builtin_frame_address(0));
   Scope scope{budget, nullptr, built_in()};
   for (const auto& [name, value] : values.items()) set(scope.names, name, Value(value));
   std::string out;

@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 constexpr int32_t deepest = 100;
-constexpr int64_t heaviest = 1 << 20;
+constexpr int64_t heaviest = 1 << 18;
 
 void check(int32_t depth, int64_t weight) {
   if (depth > deepest) invalid("a value of lists within lists, more than {} deep", deepest);
@@ -29,7 +29,9 @@ void Value::hold(const Value& part) {
   check(depth_, weight_);
 }
 
-Value::Value(std::string text) : v_(std::move(text)), weight_(1 + static_cast<int64_t>(this->text().size()) / 16) {
+Value::Value(std::string text)
+    : v_(std::make_shared<const std::string>(std::move(text))),
+      weight_(1 + static_cast<int64_t>(this->text().size()) / 16) {
   check(depth_, weight_);
 }
 Value::Value(List list) {

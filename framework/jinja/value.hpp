@@ -54,14 +54,14 @@ class Value {
   bool is_boolean() const { return std::holds_alternative<bool>(v_); }
   bool is_integer() const { return std::holds_alternative<int64_t>(v_); }
   bool is_number() const { return is_integer() || std::holds_alternative<double>(v_); }
-  bool is_text() const { return std::holds_alternative<std::string>(v_); }
+  bool is_text() const { return std::holds_alternative<Text>(v_); }
   bool is_list() const { return std::holds_alternative<std::shared_ptr<const List>>(v_); }
   bool is_map() const { return std::holds_alternative<std::shared_ptr<const Map>>(v_); }
   bool is_namespace() const { return std::holds_alternative<std::shared_ptr<Namespace>>(v_); }
   bool is_function() const { return std::holds_alternative<std::shared_ptr<const Function>>(v_); }
 
   // Of the kind that was asked about before.
-  const std::string& text() const { return std::get<std::string>(v_); }
+  const std::string& text() const { return *std::get<Text>(v_); }
   const List& list() const { return *std::get<std::shared_ptr<const List>>(v_); }
   const Map& map() const { return *std::get<std::shared_ptr<const Map>>(v_); }
   Map& names() const { return std::get<std::shared_ptr<Namespace>>(v_)->names; }
@@ -72,14 +72,16 @@ class Value {
   double number(std::string_view what) const;
 
   bool truth() const;
-  std::string kind() const;    // for messages: "a list"
-  std::string shown() const;   // as str() does
-  std::string quoted() const;  // as repr() does
+  int64_t weight() const { return weight_; }  // what reading all of it costs
+  std::string kind() const;                   // for messages: "a list"
+  std::string shown() const;                  // as str() does
+  std::string quoted() const;                 // as repr() does
   bool operator==(const Value& other) const;
 
  private:
-  std::variant<Undefined, None, bool, int64_t, double, std::string, std::shared_ptr<const List>,
-               std::shared_ptr<const Map>, std::shared_ptr<Namespace>, std::shared_ptr<const Function>>
+  using Text = std::shared_ptr<const std::string>;
+  std::variant<Undefined, None, bool, int64_t, double, Text, std::shared_ptr<const List>, std::shared_ptr<const Map>,
+               std::shared_ptr<Namespace>, std::shared_ptr<const Function>>
       v_;
   void hold(const Value& part);
   int32_t depth_ = 0;

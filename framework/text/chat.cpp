@@ -15,7 +15,10 @@ using Json = nlohmann::ordered_json;
 Json special(const nlohmann::json& config, const char* role) {
   const auto found = config.find(role);
   if (found == config.end()) return nullptr;
-  if (found->is_object()) return found->value("content", "");
+  if (found->is_object()) {
+    const auto content = found->find("content");
+    return content != found->end() && content->is_string() ? Json(content->get<std::string>()) : Json();
+  }
   return found->is_string() ? Json(found->get<std::string>()) : Json();
 }
 
@@ -130,7 +133,7 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
     const std::string role = messages[i].value("role", "");
     const bool counts = std::ranges::find(roles, role) != roles.end();
     // Only where something begins or ends to count: a template may refuse half of a conversation.
-    if (counts && (i > 0 || role == "assistant")) go_on(some, role == "assistant", false, i);
+    if (counts && i > 0) go_on(some, role == "assistant", false, i);
     some.push_back(messages[i]);
     if (counts) go_on(some, false, true, i);
   }

@@ -126,7 +126,7 @@ json merges_of(const std::vector<Piece>& pieces) {
   };
   std::vector<Merge> all;
   for (const Piece& piece : pieces) {
-    if (piece.kind != normal) continue;
+    if (piece.kind != normal && piece.kind != user_defined) continue;  // Gemma's runs of spaces are the latter
     const size_t first = all.size(), characters = code_points(piece.text).size();
     size_t left_size = 0;
     for (size_t at = 1; at < piece.text.size(); ++at) {
@@ -176,7 +176,8 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
     require(!vocabulary.contains(piece.text), "{}: the piece \"{}\" is there twice", where, piece.text);
     vocabulary[piece.text] = i;
     if (piece.kind == unknown) unknown_piece = piece.text;
-    if (piece.kind == unknown || piece.kind == control || piece.kind == user_defined)
+    const bool of_spaces = piece.text.find(space) != std::string::npos;  // text has none: merges make it
+    if (piece.kind == unknown || piece.kind == control || (piece.kind == user_defined && !of_spaces))
       added.push_back({{"id", i},
                        {"content", piece.text},
                        {"single_word", false},
@@ -188,16 +189,17 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
   // Tokens that the settings add behind the pieces.
   if (config.is_object() && config.contains("added_tokens_decoder") && config["added_tokens_decoder"].is_object())
     for (const auto& [id, token] : config["added_tokens_decoder"].items()) {
-      const std::string name = token.is_object() ? token.value("content", "") : "";
+      const bool has_name = token.is_object() && token.contains("content") && token["content"].is_string();
+      const std::string name = has_name ? token["content"].get<std::string>() : "";
       if (name.empty() || vocabulary.contains(name) || id.find_first_not_of("0123456789") != id.npos || id.size() > 9)
         continue;
       json one = {{"id", std::stoi(id)}, {"content", name}};
       for (const char* key : {"single_word", "lstrip", "rstrip", "normalized", "special"})
-        one[key] = token.value(key, false);
+        one[key] = token.contains(key) && token[key] == true;
       added.push_back(std::move(one));
     }
 
-  const bool legacy = !config.is_object() || config.value("legacy", true);
+  const bool legacy = !config.is_object() || !config.contains("legacy") || config["legacy"] != false;
   json normalizers = json::array(),
        decoders = json::array({replace(space, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
   if (p.dummy_prefix == 0) normalizers.push_back(replace(" ", space));

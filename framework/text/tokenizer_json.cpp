@@ -276,7 +276,9 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
     if (given.is_string()) chat = given;
     if (given.is_array())
       for (const json& one : given)
-        if (one.is_object() && one.value("name", "") == "default") chat = one.value("template", "");
+        if (one.is_object() && one.contains("name") && one["name"] == "default" && one.contains("template") &&
+            one["template"].is_string())
+          chat = one["template"];
   }
   if (fs::is_directory(file_or_folder) && fs::exists(jinja)) chat = read_file(jinja);
   return chat.empty() ? out : with_chat_template(out, chat);

@@ -30,7 +30,7 @@ def main():
             sentencepiece.SentencePieceTrainer.train(
                 input=str(text), model_prefix=f"{folder}/tokenizer", model_type="bpe", vocab_size=500, byte_fallback=True,
                 normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=prefix,
-                user_defined_symbols=["<tool>"], character_coverage=0.98, minloglevel=2)
+                user_defined_symbols=["<tool>", "▁▁", "▁▁▁▁"], character_coverage=0.98, minloglevel=2)
             model = (pathlib.Path(folder) / "tokenizer.model").read_bytes()
             config = {"tokenizer_class": kind, "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
                       "add_bos_token": False}

@@ -126,16 +126,28 @@ TEST(Jinja, MistakesHaveTheirLine) {
   EXPECT_EQ(refusal("{% endif %}"), "t:1: \"endif\" without its beginning");
 }
 
+TEST(Jinja, TextsAreUnicodes) {
+  const auto is = [](const char* text, const Json& values = Json::object()) {
+    return jinja::Template(text, "t").render(values);
+  };
+  EXPECT_EQ(is("{{ x | trim }}", {{"x", "\u3000a\u00a0 "}}), "a");
+  EXPECT_EQ(is("{{ '\u00e8a\u00e9'.strip('\u00e9') }}"), "\u00e8a");
+  EXPECT_EQ(is("{{ '\\u2581\\x41' }}"), "\u2581A");
+  EXPECT_EQ(is("{{ x.items() | length }}", {{"x", {{"items", 1}, {"b", 2}}}}), "2");
+  EXPECT_EQ(is("{{ -7 % -3 }} {{ 7 % -3 }} {{ 'caf\u00e9' | length }}"), "-1 -2 4");
+}
+
 TEST(Jinja, ATemplateWithoutEndIsStopped) {
   const char* const ten_loops =
       "{% for a in r %}{% for b in r %}{% for c in r %}{{ a }}{% endfor %}{% endfor %}{% endfor %}";
   Json r = Json::array();
   for (int i = 0; i < 1000; ++i) r.push_back(i);
   EXPECT_THAT(refusal(ten_loops, {{"r", r}}), HasSubstr("stopped after two million steps"));
-  EXPECT_THAT(refusal("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"), HasSubstr("calls itself without end"));
+  EXPECT_THAT(refusal("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"),
+              HasSubstr("a macro calls itself without end"));
   EXPECT_THAT(
       refusal("{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}"),
-      HasSubstr("a value of more than 16 megabytes"));
+      HasSubstr("a value of more than 4 megabytes"));
   EXPECT_THAT(refusal("{% set ns = namespace(x=[]) %}{% for i in range(999) %}{% set ns.x = [ns.x] %}{% endfor %}"),
               HasSubstr("lists within lists, more than 100 deep"));
   EXPECT_THAT(refusal("{% set ns = namespace() %}{% set ns.x = ns %}"), HasSubstr("part of another value"));
@@ -143,6 +155,18 @@ TEST(Jinja, ATemplateWithoutEndIsStopped) {
   EXPECT_THAT(refusal("{{ range(10000000) }}"), HasSubstr("more than 100,000 numbers"));
   EXPECT_THAT(refusal("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}"),
               HasSubstr("t:1: nested more than 100 deep"));
+  EXPECT_THAT(refusal("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
+              HasSubstr("stopped after two million steps"));
+  std::string chain = "{{ 1", loops = "{% macro m() %}";
+  for (int i = 0; i < 2000; ++i) chain += "+1";
+  EXPECT_THAT(refusal(chain + " }}"), HasSubstr("an expression of more than 1,000 parts"));
+  for (int i = 0; i < 90; ++i) loops += "{% for a in [1] %}";
+  loops += "{{ m() }}";
+  for (int i = 0; i < 90; ++i) loops += "{% endfor %}";
+  EXPECT_THAT(refusal(loops + "{% endmacro %}{{ m() }}"), HasSubstr("nested too deeply"));
+  EXPECT_THAT(refusal("{{ 'a' | map('map', 'upper') | list }}"), HasSubstr("map by map"));
+  EXPECT_THAT(refusal("{% generation %}{% generation %}{% endgeneration %}{% endgeneration %}"),
+              HasSubstr("generation within generation"));
   EXPECT_THAT(refusal("{{ 9223372036854775807 }}"), HasSubstr("a number of 19 digits"));
 }
 
