@@ -11,7 +11,7 @@ namespace rgm::jinja {
 
 // A template comes with a model from anywhere: one that goes on without end is stopped.
 struct Budget {
-  int64_t steps = 2'000'000;
+  int64_t steps = 500'000;
   size_t bytes = size_t{16} << 20;
   const char* stack = nullptr;                              // where the frames of the template begin
   const std::string* text = nullptr;                        // of the whole template, while it grows

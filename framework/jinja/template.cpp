@@ -319,7 +319,7 @@ Map built_in() {
 }  // namespace
 
 void Budget::step(int64_t n) {
-  if ((steps -= n) < 0) invalid("the template does not come to an end: it was stopped after two million steps");
+  if ((steps -= n) < 0) invalid("the template does not come to an end: it was stopped after 500,000 steps");
 }
 
 void Budget::check_stack() const {
