@@ -26,8 +26,9 @@ bool has_head(const fs::path& adapter) { return saved_head(SafeTensors(adapter /
 }  // namespace
 
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
-                           const std::string& backend)
+                           const std::string& backend, const std::string& weights)
     : registry_(host_table()) {
+  require(weights == "float32" || weights == "bfloat16", "--weights is {}, expected float32 or bfloat16", weights);
   ModelPlace place = model_place(folder);
   std::vector<Named> of_rows;
   for (const std::string& given : adapters) {
@@ -43,7 +44,7 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   std::optional<Choice> choice;
   if (!backend.empty()) choice = choose_backend(backend, registry_);
   open_device(choice, registry_);
-  model_ = Model::open(place.model);
+  model_ = Model::open(place.model, weights == "bfloat16" ? NarrowWeights::all() : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);

@@ -12,7 +12,9 @@ class TrainedModel {
  public:
   // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable. Adapters that are
   // written NAME=DIR serve the rows that name them; others, together, every row.
-  TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend);
+  // weights: float32, or bfloat16 to keep its matrices in that.
+  TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend,
+               const std::string& weights = "float32");
   Adapters* adapters() { return adapters_.get(); }           // of every row; NULL: it has none
   const RowAdapters* by_row() const { return rows_.get(); }  // NULL: rows name none
   const Model& operator*() const { return *model_; }

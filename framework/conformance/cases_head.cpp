@@ -15,8 +15,9 @@ void head_loss(Trial& t) {
   const bool grad = features & RGM_HEAD_GRAD, halves = t.chance(0.25);
   t.say(fmt::format("scale {} softcap {}", scale, softcap));
   const rgm_dtype dtype = halves ? RGM_BF16 : RGM_F32;
-  const Arg x = t.in({M, C}, t.normals(), dtype), w = t.in(
-                                                      {V, C}, [&t] { return 0.3 * t.normal(); }, dtype);
+  const Arg x = t.in({M, C}, t.normals(), t.beside(dtype));
+  const Arg w = t.in(
+      {V, C}, [&t] { return 0.3 * t.normal(); }, dtype);
   const Arg targets = t.in(
       {M}, [&t, V] { return t.chance(0.2) ? -1.0 : static_cast<double>(t.pick(0, V - 1)); }, RGM_I32);
   const Arg logprobs = t.out({M}), entropy = features & RGM_HEAD_ENTROPY ? t.out({M}) : no_arg;

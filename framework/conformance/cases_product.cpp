@@ -17,28 +17,32 @@ rgm_view transposed(rgm_view v) {
 void matmul(Trial& t) {
   // Each size is 0 now and then: a sum of no terms is 0.
   const int none = t.index % 12;
-  const bool team = t.index % 8 == 5;  // many small products at once, which threads may share out
+  const bool team = t.index % 8 == 5;                     // many small products at once, which threads may share out
+  const bool few = t.index % 8 == 1 || t.index % 8 == 6;  // rows beside a large matrix, as in decoding
   const int64_t M = none == 9 ? 0
                     : team    ? 64
+                    : few     ? t.pick(1, 50)
                               : t.large(),
                 K = none == 10 ? 0
                     : team     ? 64
+                    : few      ? t.one_of({96, 200, 515})
                                : t.large(),
                 N = none == 11 ? 0
                     : team     ? 64
+                    : few      ? t.one_of({131, 384, 1000})
                                : t.large();
   // A factor may come transposed, as a weight does forward and a gradient's input backward.
-  const bool ta = t.chance(0.3), tb = team || t.chance(0.3);
+  const bool ta = !few && t.chance(0.3), tb = team || t.chance(few ? 0.5 : 0.3);
   Shape a{ta ? K : M, ta ? M : K}, b{tb ? N : K, tb ? K : N}, y{M, N};
-  for (int64_t batches = team ? 1 : t.pick(0, 2); batches > 0; --batches) {
+  for (int64_t batches = team ? 1 : few ? 0 : t.pick(0, 2); batches > 0; --batches) {
     const int64_t n = team ? 8 : t.one_of({1, 2, 3});
     for (Shape* s : {&a, &b, &y}) s->insert(s->begin(), n);
   }
   const bool halves = t.index % 4 >= 2;
-  const double alpha = team ? 1 : t.one_of({1.0, 1.0, 0.125, -2.0}), beta = team ? 0 : t.one_of({0, 1});
+  const double alpha = team || few ? 1 : t.one_of({1.0, 1.0, 0.125, -2.0}), beta = team || few ? 0 : t.one_of({0, 1});
   t.say(fmt::format("alpha {} beta {}{}{}", alpha, beta, ta ? " a transposed" : "", tb ? " b transposed" : ""));
-  const Arg left = t.in(a, t.normals(), halves ? RGM_BF16 : RGM_F32);
-  const Arg right = t.in(b, t.normals(), halves ? RGM_BF16 : RGM_F32);
+  const rgm_dtype dtype = halves ? RGM_BF16 : RGM_F32;
+  const Arg left = t.in(a, t.normals(), t.beside(dtype)), right = t.in(b, t.normals(), dtype);
   const Arg sum = beta != 0 ? t.inout(y, t.normals()) : t.out(y);
   t.run(&rgm_kernels::matmul, [=](auto f, rgm_queue* q, const Views& v) {
     const rgm_view l = ta ? transposed(*v(left)) : *v(left), r = tb ? transposed(*v(right)) : *v(right);
@@ -55,7 +59,7 @@ void linear(Trial& t) {
   const auto optional = [&](uint32_t bit, const Shape& shape) {
     return features & bit ? t.in(shape, t.normals()) : no_arg;
   };
-  const Arg x = t.in({M, in}, t.normals(), dtype), weight = t.in({out, in}, t.normals(), dtype);
+  const Arg x = t.in({M, in}, t.normals(), t.beside(dtype)), weight = t.in({out, in}, t.normals(), dtype);
   const Arg bias = optional(RGM_LINEAR_BIAS, {out});
   // The result may take the place of the residual.
   const bool in_place = features & RGM_LINEAR_RESIDUAL && !(features & RGM_LINEAR_ADD) && t.chance(0.4);
@@ -113,7 +117,7 @@ void linear_grad(Trial& t) {
 }  // namespace
 
 Kernels product_cases() {
-  return {{"matmul", true, 48, matmul},
+  return {{"matmul", true, 96, matmul},
           {"linear", false, 48, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
           {"linear_grad", false, 48, linear_grad}};
 }

@@ -105,6 +105,13 @@ Arg Trial::prepared(const Shape& shape, rgm_dtype dtype) {
   return add(make_array(shape, dtype, layout(shape, false)), nullptr, false);
 }
 
+rgm_dtype Trial::beside(rgm_dtype weight) {
+  if (weight != RGM_BF16 || !chance(0.5)) return weight;
+  optional = true;
+  within = 1e-4;
+  return RGM_F32;
+}
+
 void Trial::say(std::string_view text) {
   if (!name.empty()) name += ' ';
   name += text;
@@ -114,6 +121,7 @@ void Trial::say(std::string_view text) {
 // 2^-11, because a result near a tie may round the other way more than once.
 double Trial::tolerance(size_t array) const {
   if (exact) return 0;
+  if (within > 0) return within;
   uint32_t seen = 1u << arrays[array].view.dtype;
   for (const Array& a : arrays) seen |= a.written ? 0 : 1u << a.view.dtype;
   if (seen >> RGM_BF16 & 1) return 2e-2;

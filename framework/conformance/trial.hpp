@@ -71,6 +71,9 @@ class Trial {
     call = [field, body](const rgm_kernels& k, rgm_queue* q, const Views& v) { return body(k.*field, q, v); };
   }
 
+  // Now and then, where a weight is bfloat16, what it is multiplied by is not: a form that may be refused, and whose
+  // products are of float32 values.
+  rgm_dtype beside(rgm_dtype weight);
   void say(std::string_view text);  // adds to the case's name
 
   int index;
@@ -78,6 +81,7 @@ class Trial {
   std::vector<Array> arrays{};
   bool exact = false;               // the outputs have to be equal to the last bit's value
   double least = 0.1;               // an error is held against the largest output, but against no less than this
+  double within = 0;                // instead of the tolerance that the dtypes ask for
   bool optional = false;            // not asked of a required kernel, such as another dtype
   bool must_refuse = false;         // only RGM_UNSUPPORTED is right
   uint32_t dtypes = 1u << RGM_F32;  // that the device must list

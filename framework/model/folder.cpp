@@ -25,7 +25,7 @@ nlohmann::json read_json(const fs::path& path) {
 
 }  // namespace
 
-std::shared_ptr<Model> Model::open(const fs::path& folder) {
+std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& narrow) {
   const NoGradient no_gradient;
   require(fs::is_directory(folder), "{}: there is no such folder; a model's folder was expected", folder.string());
   const fs::path config = folder / "config.json";
@@ -36,8 +36,10 @@ std::shared_ptr<Model> Model::open(const fs::path& folder) {
           folder.string(), out->tokenizer_->vocabulary(), c.vocabulary);
 
   const auto slots = parameter_slots(c);
-  std::vector<Tensor> values = Weights(folder).take(c, slots);
-  for (size_t i = 0; i < slots.size(); ++i) out->parameters_.add(slots[i].ours, std::move(values[i]), true);
+  std::vector<Tensor> values = Weights(folder).take(c, slots, narrow);
+  for (size_t i = 0; i < slots.size(); ++i)
+    out->parameters_.add(slots[i].ours, std::move(values[i]), !narrow.take(slots[i], c));
+  out->narrow_ = narrow.any();
   if (const fs::path heads = folder / "heads.safetensors"; fs::exists(heads)) {
     const SafeTensors extra(heads);
     for (const SavedTensor& saved : extra.tensors()) out->saved_extra_[saved.name] = uploaded(saved);

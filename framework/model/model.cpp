@@ -19,7 +19,7 @@ Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
   return slot.transposed ? alias(in_file_order, views::transposed(in_file_order.view())) : in_file_order;
 }
 
-Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t seed, uint64_t index) {
+Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t seed, uint64_t index, rgm_dtype dtype) {
   if (slot.shape.rank() == 1)
     return ops::full(slot.shape, slot.ours.ends_with(".weight") && !config.family->weights_from_one ? 1 : 0);
   const RandomScope scope({.seed = seed, .step = index, .micro_batch = initial_draws});
@@ -28,7 +28,7 @@ Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t se
   const double deviation = std::sqrt(0.4 / static_cast<double>(config.channels));
   const double scale = onto_stream ? deviation / std::sqrt(2.0 * static_cast<double>(config.layers)) : deviation;
   const Shape shape = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
-  return in_slot(slot, ops::affine(ops::random(shape, RGM_NORMAL), scale, 0));
+  return in_slot(slot, ops::cast(ops::affine(ops::random(shape, RGM_NORMAL), scale, 0), dtype));
 }
 
 std::string parent(const std::string& name) { return name.substr(0, name.rfind('.')); }
@@ -51,13 +51,16 @@ Model::Model(ModelConfig config, TokenizerPtr tokenizer) : config_(config), toke
   sin_ = from_host(std::span<const float>(sines), {config_.context, pairs});
 }
 
-std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed) {
+std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed,
+                                     const NarrowWeights& narrow) {
   const NoGradient no_gradient;
   const std::shared_ptr<Model> out(new Model(config, std::move(tokenizer)));
   uint64_t index = 0;
   for (const ParameterSlot& slot : parameter_slots(out->config_))
-    out->parameters_.add(slot.ours, initial(slot, out->config_, seed, index++), true);
+    out->parameters_.add(slot.ours, initial(slot, config, seed, index++, narrow.dtype(slot, config)),
+                         !narrow.take(slot, config));
   current_device().trim();  // what weights were drawn into would lie idle, as large as the largest
+  out->narrow_ = narrow.any();
   out->make_layers();
   return out;
 }
@@ -65,13 +68,18 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
 std::shared_ptr<Model> Model::frozen_copy() const {
   const NoGradient no_gradient;
   const std::shared_ptr<Model> out(new Model(config_, tokenizer_));
-  const auto copied = [](const Tensor& x) {
-    Tensor y = empty_like(x.view(), x.dtype());
+  const auto copied = [](const Tensor& x, rgm_dtype dtype) {
+    Tensor y = empty_like(x.view(), dtype);
     assign(y, x);
     return y;
   };
-  for (const Parameter& p : parameters_.all()) out->parameters_.add(p.name, copied(p.value), false, p.buffer);
-  for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value), false, p.buffer);
+  const NarrowWeights narrow = narrow_ ? NarrowWeights::all() : NarrowWeights();
+  for (const ParameterSlot& slot : parameter_slots(config_)) {
+    const Parameter* const p = parameters_.find(slot.ours);
+    if (p) out->parameters_.add(p->name, copied(p->value, narrow.dtype(slot, config_)), false, p->buffer);
+  }
+  for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value, p.value.dtype()), false, p.buffer);
+  out->narrow_ = narrow_;
   out->saved_extra_ = saved_extra_;
   out->notes_ = notes_;
   out->make_layers();
@@ -202,12 +210,12 @@ std::vector<ProductShape> Model::products() const {
     if (same != out.end())
       ++same->count;
     else
-      out.push_back({in, rows, 1});
+      out.push_back({in, rows, 1, static_cast<double>(weight.count()) * static_cast<double>(bytes_of(weight.dtype()))});
   };
   for (const LayerPart& layer : layers_)
     for (const LinearPart* part :
          {&layer.qkv, &layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
-      if (*part) add(part->weight->value);
+      if (*part) add(part->weight->for_products());
   if (config_.outputs == 0) add(head_weight());
   return out;
 }

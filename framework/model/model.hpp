@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "model/family.hpp"
+#include "model/narrow.hpp"
 #include "model/parameters.hpp"
 #include "model/sites.hpp"
 #include "text/chat.hpp"
@@ -84,6 +85,7 @@ struct NormPart {
 // A linear layer's weight (out, in), which `count` layers have.
 struct ProductShape {
   int64_t in = 0, out = 0, count = 0;
+  double bytes = 0;  // of one of them
 };
 // The parameters and sites of one layer. Either qkv or query, key and value have weights; these three have the sites.
 struct LayerPart {
@@ -97,16 +99,18 @@ struct LayerPart {
 class Model {
  public:
   // New weights, drawn from `seed`: normal with deviation sqrt(2 / (5 C)), the projections onto the residual stream
-  // scaled by 1 / sqrt(2 L), biases 0, norms 1. All trained.
-  static std::shared_ptr<Model> create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed);
+  // scaled by 1 / sqrt(2 L), biases 0, norms 1. All trained, but for those that are `narrow`.
+  static std::shared_ptr<Model> create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed,
+                                       const NarrowWeights& narrow = {});
   // Opens config.json, model.safetensors (copied to the device; or several files with an index), tokenizer.json, and
   // heads.safetensors where plug-ins filed parameters of their own. RGM_INVALID naming file and tensor when something
   // is missing, extra or misshaped.
-  static std::shared_ptr<Model> open(const fs::path& folder);
+  static std::shared_ptr<Model> open(const fs::path& folder, const NarrowWeights& narrow = {});
   // A head of `outputs` numbers a token, which `labels` name or nobody; drawn from `seed`, trained. In place of one
   // that was there and of that over tokens, unless the embedding is that one.
   void add_head(int64_t outputs, std::vector<std::string> labels, uint64_t seed);
-  // The same architecture with a copy of every weight, frozen: a reference.
+  // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where some
+  // of this model's are.
   std::shared_ptr<Model> frozen_copy() const;
   // From now on passes compute in bfloat16: products read bfloat16 copies of the weights, and what lies between them is
   // bfloat16. The residual stream, statistics, losses and the weights that are trained and saved stay float32.
@@ -200,6 +204,7 @@ class Model {
   Tensor cos_, sin_;
   Hooks* hooks_ = nullptr;
   rgm_dtype dtype_ = RGM_F32;
+  bool narrow_ = false;  // frozen matrices are kept in bfloat16 alone
 };
 
 }  // namespace rgm

@@ -30,11 +30,12 @@ void fetch_rows(const Tensor& x, const OutgoingTensor::Put& put) {
 
 OutgoingTensor outgoing(std::string name, const Tensor& x) {
   const bool real = is_float(x.dtype());
-  const rgm_dtype type = real ? RGM_F32 : RGM_I32;
+  const bool narrow = x.dtype() == RGM_BF16 && is_contiguous(x.view());
+  const rgm_dtype type = narrow ? RGM_BF16 : real ? RGM_F32 : RGM_I32;
   const Shape shape = x.shape();
   return {std::move(name), type, {shape.begin(), shape.end()}, [x, real, type](const OutgoingTensor::Put& put) {
             if (x.dtype() == type && is_contiguous(x.view()))
-              fetch(x, static_cast<size_t>(x.shape().count()) * 4, put);
+              fetch(x, static_cast<size_t>(x.shape().count()) * (type == RGM_BF16 ? 2 : 4), put);
             else if (real)
               fetch_rows<float>(x, put);
             else

@@ -5,7 +5,8 @@
 
 namespace rgm {
 
-// Written as float32, or as int32 where it is of integers. Holds the tensor; its values are read when its turn comes.
+// Written as float32, or as int32 where it is of integers; bfloat16 without gaps stays that. Holds the tensor; its
+// values are read when its turn comes.
 OutgoingTensor outgoing(std::string name, const Tensor& x);
 
 }  // namespace rgm

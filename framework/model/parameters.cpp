@@ -16,6 +16,7 @@ Parameter& Parameters::add(std::string name, Tensor value, bool trained, bool bu
 }
 
 void Parameter::make_half() {
+  if (value.dtype() == RGM_BF16) return;  // is one itself
   half = empty_like(value.view(), RGM_BF16);
   half.set_master(value);
   refresh_half();
@@ -53,6 +54,17 @@ int64_t Parameters::count() const {
     if (!p.buffer) n += p.value.count();
   return n;
 }
+int64_t Parameters::narrow_count() const {
+  int64_t n = 0;
+  for (const Parameter& p : all_)
+    if (p.value.dtype() == RGM_BF16) n += p.value.count();
+  return n;
+}
+uint64_t Parameters::bytes() const {
+  uint64_t n = 0;
+  for (const Parameter& p : all_) n += static_cast<uint64_t>(p.value.count()) * bytes_of(p.value.dtype());
+  return n;
+}
 int64_t Parameters::trained_count() const {
   int64_t n = 0;
   for (const Parameter& p : all_)
@@ -61,6 +73,8 @@ int64_t Parameters::trained_count() const {
 }
 
 void Parameters::set_trained(Parameter& p, bool trained) {
+  require(!trained || p.value.dtype() == RGM_F32, "parameter \"{}\" is kept in bfloat16, as one that nobody trains",
+          p.name);
   p.trained = trained && !p.buffer;
   p.value.set_trained(p.trained);
 }

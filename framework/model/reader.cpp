@@ -79,7 +79,7 @@ Tensor PassReader::embed() const {
   const int64_t C = config_.channels;
   const size_t site = model_.embedding_site();
   const Tensor& table = model_.sites()[site].weight;
-  Tensor x = ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1}));
+  Tensor x = ops::cast(ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1})), RGM_F32);
   if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
   x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
   if (prompt_) {

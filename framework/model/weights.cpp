@@ -83,7 +83,8 @@ const Weights::Found* Weights::find(const ModelConfig& config, const std::string
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<ParameterSlot>& slots) const {
+std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<ParameterSlot>& slots,
+                                  const NarrowWeights& narrow) const {
   std::vector<Tensor> out;
   std::set<std::string_view> used;
   for (const ParameterSlot& slot : slots) {
@@ -103,7 +104,8 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
             "quantised",
             file, slot.theirs, name_of(saved.dtype));
     used.insert(saved.name);
-    out.push_back(from_file_order(slot, c, ops::cast(from_host(saved.data.data(), have, saved.dtype), RGM_F32)));
+    const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c));
+    out.push_back(from_file_order(slot, c, value));
     forget(saved.data);
   }
   for (const auto& [name, found] : tensors_)

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "artefact/safetensors.hpp"
-#include "model/family.hpp"
+#include "model/narrow.hpp"
 #include "tensor/tensor.hpp"
 
 namespace rgm {
@@ -13,9 +13,10 @@ class Weights {
   // Maps model.safetensors, or the files that model.safetensors.index.json names. RGM_INVALID when neither is there, or
   // when a file lacks a tensor that the index says it has.
   explicit Weights(const fs::path& folder);
-  // The value of every slot, in its order, as float32 on the device. RGM_INVALID naming file and tensor when one is
-  // missing, misshaped or of no real numbers, and when there are others than the model has.
-  std::vector<Tensor> take(const ModelConfig& config, const std::vector<ParameterSlot>& slots) const;
+  // The value of every slot, in its order, on the device, as float32 or as `narrow` says. RGM_INVALID naming file and
+  // tensor when one is missing, misshaped or of no real numbers, and when there are others than the model has.
+  std::vector<Tensor> take(const ModelConfig& config, const std::vector<ParameterSlot>& slots,
+                           const NarrowWeights& narrow) const;
 
  private:
   struct Found {

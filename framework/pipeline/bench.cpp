@@ -200,12 +200,13 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   read.reset();
   const double rate = static_cast<double>(ReadTest::bytes) / median(reads), turn = median(turns);
   const double step = median(seconds);
-  double weights = 0, operations = 0;
-  for (const ProductShape& s : model.products()) weights += static_cast<double>(s.in * s.out * s.count);
-  operations = 2 * weights * static_cast<double>(sequences);
+  double operations = 0, bytes = 0;
+  for (const ProductShape& s : model.products()) {
+    operations += 2 * static_cast<double>(s.in * s.out * s.count * sequences);
+    bytes += s.bytes * static_cast<double>(s.count);
+  }
   const double products =
       product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50, model.dtype()).rate();
-  const double bytes = weights * sizeof(float);
   Json out = {{"sequences", sequences},
               {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
               {"step_ms", rounded(step * 1e3)},
@@ -224,9 +225,8 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
 
 // Prompts of random tokens and answers that are drawn, from the first product to the last token. Plain products: of all
 // prompts at once, and of one token a sequence as often as there are new ones.
-Json rollout_bench(const ModelConfig& config, const BenchOptions& options) {
-  const auto own = Model::create(config, nullptr, 1);  // without a tokenizer any token may be drawn
-  const Model& model = *own;
+Json rollout_bench(const Model& model, const BenchOptions& options) {
+  const ModelConfig& config = model.config();
   const int64_t sequences = *options.decode, context = config.context;
   Sampling sampling;
   sampling.end_at_end_of_text = false;
@@ -278,16 +278,17 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   std::optional<OpenedStage> opened(open_stage(stage, index, around));
   fs::create_directories(opened->setup.folder);
   Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};
-  if (options.decode && options.prompt > 0) {
-    const ModelConfig config = opened->model->config();
-    opened.reset();
-    device->trim();
-    reset_peak_memory();
-    out.update(rollout_bench(config, options));
-  } else {
-    out.update(options.decode ? decode_bench(*opened->model, options, *device)
-                              : train_bench(*opened, options, *device));
+  if (!options.decode) {
+    out.update(train_bench(*opened, options, *device));
+    return out;
   }
+  const ModelConfig config = opened->model->config();
+  opened.reset();
+  device->trim();
+  reset_peak_memory();
+  // Without a tokenizer any token may be drawn; nothing of it is trained.
+  const auto model = Model::create(config, nullptr, 1, narrow_weights(stage));
+  out.update(options.prompt > 0 ? rollout_bench(*model, options) : decode_bench(*model, options, *device));
   return out;
 }
 

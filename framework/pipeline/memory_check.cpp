@@ -53,7 +53,7 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   need.bytes = dry_device_bytes(opened, folder.path / stage.name, *dry);
   if (is_machines) need.bytes += peak_memory() - std::min(peak_memory(), before);
   const auto trained = static_cast<uint64_t>(opened.trained_parameters());
-  need.weights = 4 * static_cast<uint64_t>(opened.parameters());
+  need.weights = opened.parameter_bytes();
   need.training = trained * (stage.optimizer.kind == "adamw" ? 12 : 8);
   return need;
 }

@@ -111,12 +111,12 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
   return tokenizer;
 }
 
-std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around) {
+std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around, const NarrowWeights& narrow) {
   if (around.planned && !spec.from_stage.empty()) {
     const Model& like = *around.planned->at(spec.from_stage);
-    return Model::create(like.config(), like.tokenizer(), around.pipeline.seed);
+    return Model::create(like.config(), like.tokenizer(), around.pipeline.seed, narrow);
   }
-  return Model::open(place_of(spec, around).model);
+  return Model::open(place_of(spec, around).model, narrow);
 }
 
 namespace {
@@ -131,12 +131,45 @@ std::shared_ptr<Model> with_head(std::shared_ptr<Model> model, const ModelSpec& 
   return model;
 }
 
+// The names that `trainable:` means, of a model of `layers` with or without a head over tokens beside its embedding.
+std::vector<std::string> trained_patterns(const Stage& stage, bool scores, bool own_head, int64_t layers) {
+  const std::string& kind = stage.trainable_kind;
+  const std::string head = scores ? "score.*" : "head.*";
+  if (kind == "all") return {"*"};
+  // A head of the model's own is trained beside an adapter, as nobody else would.
+  if (kind == "adapter") return scores ? std::vector{head} : std::vector<std::string>();
+  // A tied head is the embedding.
+  if (kind == "head") return {scores || own_head ? head : "embedding.weight"};
+  if (kind != "last") return stage.trainable_names;
+  std::vector<std::string> out = {"norm.*", head};
+  for (int64_t i = std::max<int64_t>(0, layers - stage.trainable_last); i < layers; ++i)
+    out.push_back(fmt::format("layers.{}.*", i));
+  return out;
+}
+
+// Of the policy, before it is opened: what `trainable:` leaves frozen.
+NarrowWeights narrow_policy(const Stage& stage) {
+  if (stage.weights != "bfloat16" || !stage.strategy.component->table<rgm_strategy>().loss)
+    return narrow_weights(stage);
+  return NarrowWeights([&stage](const std::string& name, const ModelConfig& config) {
+    const bool scores = stage.model.head_outputs.value_or(config.outputs) > 0;
+    const auto patterns = trained_patterns(stage, scores, !scores && !config.is_tied(), config.layers);
+    return std::ranges::none_of(patterns, [&](const std::string& pattern) { return matches(pattern, name); });
+  });
+}
+
 }  // namespace
+
+NarrowWeights narrow_weights(const Stage& stage) {
+  return stage.weights == "bfloat16" ? NarrowWeights::all() : NarrowWeights();
+}
 
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed,
                                   const Surroundings& around) {
   const ModelSpec& spec = stage.model;
-  if (!spec.from_stage.empty() || !spec.from_folder.empty()) return with_head(take_model(spec, around), spec, seed);
+  const NarrowWeights narrow = narrow_policy(stage);
+  if (!spec.from_stage.empty() || !spec.from_folder.empty())
+    return with_head(take_model(spec, around, narrow), spec, seed);
   const TokenizerPtr tokenizer = make_tokenizer(stage.tokenizer, train, around.cache);
   if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)
     log::warning("the text has too few different pairs for {} tokens: the vocabulary is {}", stage.tokenizer.vocabulary,
@@ -146,7 +179,7 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
           "stage \"{}\": the tokenizer has {} tokens, and model: {{vocabulary: {}}} has no room for them; write at "
           "least as many, or leave it out",
           stage.name, tokenizer->vocabulary(), config.vocabulary);
-  return with_head(Model::create(config, tokenizer, seed), spec, seed);
+  return with_head(Model::create(config, tokenizer, seed, narrow), spec, seed);
 }
 
 void freeze(Parameters& all) {
@@ -160,20 +193,9 @@ void freeze(Model& model) {
 
 void select_trained(const Stage& stage, Model& model) {
   Parameters& all = model.parameters();
-  std::vector<std::string> patterns = stage.trainable_names;
   const std::string& kind = stage.trainable_kind;
-  if (kind == "all") patterns = {"*"};
-  if (kind == "adapter") patterns.clear();
-  const std::string head = all.find("score.weight") ? "score.*" : "head.*";
-  // A head of the model's own is trained beside an adapter, as nobody else would.
-  if (kind == "adapter" && all.find("score.weight")) patterns = {head};
-  // A tied head is the embedding.
-  if (kind == "head") patterns = {all.find("score.weight") || all.find("head.weight") ? head : "embedding.weight"};
-  if (kind == "last") {
-    patterns = {"norm.*", head};
-    for (int64_t i = std::max<int64_t>(0, model.config().layers - stage.trainable_last); i < model.config().layers; ++i)
-      patterns.push_back(fmt::format("layers.{}.*", i));
-  }
+  const std::vector<std::string> patterns =
+      trained_patterns(stage, all.find("score.weight"), all.find("head.weight"), model.config().layers);
   std::vector<bool> used(patterns.size(), false);
   std::vector<std::string> names;
   for (Parameter& p : all.all()) {

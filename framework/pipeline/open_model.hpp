@@ -34,7 +34,9 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
 // The policy of a stage: new weights come from `seed`.
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed, const Surroundings& around);
 // One that is taken as it is: a reference, a teacher, a reward.
-std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around);
+std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around, const NarrowWeights& narrow = {});
+// For models of the stage that nobody trains: what `weights:` says of them.
+NarrowWeights narrow_weights(const Stage& stage);
 // Which of the model's own parameters are trained, as `trainable:` says. RGM_INVALID when nothing matches.
 void select_trained(const Stage& stage, Model& model);
 void freeze(Parameters& all);

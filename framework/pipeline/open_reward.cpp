@@ -47,7 +47,7 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
       ModelSpec from;
       from.from_stage = choice.from_stage;
       from.from_folder = choice.from_folder;
-      reward.model = take_model(from, around);
+      reward.model = take_model(from, around, narrow_weights(stage));
       freeze(*reward.model);
       check_tokenizer(reward, *train.policy);
     }

@@ -92,7 +92,7 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     if (const auto earlier = adapters_of(stage.model, around);
         given == stage.roles.end() && name == "reference" && !earlier.empty()) {
       // The policy as it is now has the earlier adapters: taking all of them off would be the base before them.
-      const std::shared_ptr<Model> model = take_model(stage.model, around);
+      const std::shared_ptr<Model> model = take_model(stage.model, around, narrow_weights(stage));
       freeze(*model);
       out.train->roles[name] = {model, false, true, frozen_adapters(earlier, model, around)};
       continue;
@@ -103,8 +103,9 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
               stage.strategy.id, name, name);
       continue;
     }
-    const std::shared_ptr<Model> model = take_model(given->second, around);
     const bool trains = (*r)->flags & RGM_TRAINED;
+    const std::shared_ptr<Model> model =
+        take_model(given->second, around, trains ? NarrowWeights() : narrow_weights(stage));
     if (trains)
       out.trained[name] = model;
     else
@@ -193,6 +194,11 @@ std::vector<Adapters*> OpenedStage::adapter_sets() const {
 int64_t OpenedStage::parameters() const {
   int64_t n = model->parameters().count() + model->extra().count();
   for (Adapters* set : adapter_sets()) n += set->parameters().count();
+  return n;
+}
+uint64_t OpenedStage::parameter_bytes() const {
+  uint64_t n = model->parameters().bytes() + model->extra().bytes();
+  for (Adapters* set : adapter_sets()) n += set->parameters().bytes();
   return n;
 }
 int64_t OpenedStage::trained_parameters() const {

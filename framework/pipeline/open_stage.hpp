@@ -21,6 +21,7 @@ struct OpenedStage {
 
   std::vector<Adapters*> adapter_sets() const;  // none, one, or an ensemble's members
   int64_t parameters() const;                   // of the policy, its adapters and what plug-ins filed in it
+  uint64_t parameter_bytes() const;             // of the same
   int64_t trained_parameters() const;           // of all that the stage trains
   bool base_is_frozen() const;                  // no parameter of the policy's own is trained
 };

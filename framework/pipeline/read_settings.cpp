@@ -9,7 +9,7 @@ namespace rgm {
 namespace {
 
 // What this version works with, said when another is asked for.
-const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_types = {"float32"};
+const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_types = {"float32", "bfloat16"};
 
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
 constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000,

@@ -72,9 +72,10 @@ void say_opened(const Stage& stage, const OpenedStage& opened) {
     data += fmt::format("; {} {} tokens", name, people(source->tokens()));
     if (source->counted() != source->tokens()) data += fmt::format(", {} of them counted", people(source->counted()));
   }
-  log::info("stage {}: {}, {} parameters, {} trained{}", stage.name, stage.strategy.id,
-            count_for_people(static_cast<uint64_t>(opened.parameters())),
-            count_for_people(static_cast<uint64_t>(opened.trained_parameters())), data);
+  const int64_t narrow = opened.model->parameters().narrow_count();
+  log::info("stage {}: {}, {} parameters, {} trained{}{}", stage.name, stage.strategy.id, people(opened.parameters()),
+            people(opened.trained_parameters()), narrow > 0 ? fmt::format(", {} kept in bfloat16", people(narrow)) : "",
+            data);
 }
 
 void say_result(const Stage& stage, const Record& record, const fs::path& folder) {

@@ -21,7 +21,7 @@ void HeadChunk::back(Tensor dz, const Tensor& x, const Tensor& w, const Tensor& 
   dz = slope ? dz * slope : scaled(std::move(dz), scale);
   if (dx) {
     const Tensor out = dx.dtype() == RGM_F32 ? dx : empty(dx.shape());
-    kernel::matmul(1, dz.view(), as_float(w).view(), 0, out.view());
+    kernel::matmul(1, dz.view(), as_weight(w).view(), 0, out.view());
     if (out.get() != dx.get()) kernel::copy(out.view(), dx.view());
   }
   if (dw) kernel::matmul(1, views::transposed(dz.view()), as_float(x).view(), 1, dw.view());

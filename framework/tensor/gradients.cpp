@@ -88,7 +88,7 @@ void matmul(Backward& back) {
   if (!back.needs(0) && !back.needs(1)) return;
   const auto turned = [](const rgm_view& v, bool turn) { return turn ? views::transposed(v) : v; };
   const auto batch_of = [](const rgm_view& v) { return Shape(std::span(v.shape, static_cast<size_t>(v.rank - 2))); };
-  const bool native = (back.saved(0) ? back.saved(0) : back.saved(1)).dtype() == RGM_BF16;
+  const bool native = back.arguments().i[2];
   const Tensor dy = matching(back.take_dy(), native);
   // g (or a full-sized gradient that is summed afterwards) += alpha left right, `turn`: g is the transpose of that
   const auto write = [&](size_t i, const rgm_view& left, const rgm_view& right, bool turn) {

@@ -17,7 +17,7 @@ void extreme(Backward& b);   // minimum, maximum; saved: the two inputs; i[0]: o
 void select(Backward& b);    // saved: c; inputs: a, b
 void cast(Backward& b);
 void dropout(Backward& b);      // saved: the mask; f[0]: factor
-void matmul(Backward& b);       // saved: a, b, each where the other needs it; i: transpose_a, transpose_b; f[0]: alpha
+void matmul(Backward& b);       // saved: a, b, each where the other needs it; i: transpose_a, _b, native; f[0]: alpha
 void sum(Backward& b);          // i[0]: axes; f[0]: factor
 void maximum(Backward& b);      // saved: x, y; i[0]: axes
 void logsumexp(Backward& b);    // saved: x, y; i[0]: axes

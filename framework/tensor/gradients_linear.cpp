@@ -99,7 +99,7 @@ void linear(Backward& b) {
     });
   }
   if (!b.needs(0)) return;
-  const Tensor weight = native ? w : as_float(w);
+  const Tensor weight = native || w.dtype() == RGM_BF16 ? w : as_float(w);
   if (views::rows(views::layout_like(b.like(0), RGM_F32))) {
     accumulate(b, 0, native, [&](const rgm_view& g, double beta) {
       if (const auto rows = views::rows(g)) return kernel::matmul(1, dpre.view(), weight.view(), beta, *rows);

@@ -73,7 +73,7 @@ void head_loss(const HeadLoss& task) {
   // The kernel knows no gradient of the entropy.
   if (!RGM_HAS(&k, head_loss) || task.entropy_weights) return composed_head_loss(task);
   const bool native = native_bf16(task.x, task.w);
-  const Tensor x = dense_of(native ? task.x : as_float(task.x)), w = native ? task.w : as_float(task.w);
+  const Tensor x = dense_of(native ? task.x : as_float(task.x)), w = native ? task.w : as_weight(task.w);
   const Tensor weights = task.weights ? dense_of(task.weights) : task.weights;
   rgm_head_loss args{};
   args.struct_size = sizeof args;

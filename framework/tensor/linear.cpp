@@ -30,7 +30,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
     const NoGradient no_gradient;
     return as_float(t);
   };
-  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native ? w : quiet(w);
+  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native || w.dtype() == RGM_BF16 ? w : quiet(w);
   const Tensor b = bias ? quiet(bias) : bias;
   const int64_t M = rows.size(0), out = w.size(0);
   // Over the residual, where nobody else needs it.

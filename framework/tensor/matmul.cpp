@@ -33,7 +33,7 @@ Tensor matmul(const Tensor& left, bool transpose_a, const Tensor& right, bool tr
   require(left.rank() >= 2 && right.rank() >= 2, "matmul: shapes {} and {}, expected two axes or more each",
           left.shape().text(), right.shape().text());
   const bool native = native_bf16(left, right);
-  const Tensor a = native ? left : as_float(left), b = native ? right : as_float(right);
+  const Tensor a = native ? left : as_float(left), b = native ? right : as_weight(right);
   const rgm_view va = transpose_a ? views::transposed(a.view()) : a.view();
   const rgm_view vb = transpose_b ? views::transposed(b.view()) : b.view();
   const int64_t M = va.shape[va.rank - 2], K = va.shape[va.rank - 1], N = vb.shape[vb.rank - 1];
@@ -58,7 +58,7 @@ Tensor matmul(const Tensor& left, bool transpose_a, const Tensor& right, bool tr
   if (would_record({&a, &b, &c}))
     record("matmul", gradients::matmul, {&a, &b, &c}, {&y},
            {b.needs_gradient() ? a : Tensor(), a.needs_gradient() ? b : Tensor()},
-           {.i = {transpose_a, transpose_b}, .f = {alpha}});
+           {.i = {transpose_a, transpose_b, native}, .f = {alpha}});
   return y;
 }
 

@@ -14,6 +14,9 @@ inline bool native_bf16(const Tensor& a, const Tensor& b) {
   return a.dtype() == RGM_BF16 && b.dtype() == RGM_BF16 && (current_device().info().dtypes >> RGM_BF16 & 1);
 }
 
+// As a product reads it: a frozen one in bfloat16 goes as it is beside float32, any other becomes float32.
+inline Tensor as_weight(const Tensor& w) { return w.dtype() == RGM_BF16 && !w.needs_gradient() ? w : as_float(w); }
+
 // Nobody else will miss these values and every element has memory of its own.
 inline bool writable(const Tensor& x, rgm_dtype dtype = RGM_F32) {
   return x.sole() && x.dtype() == dtype && !views::repeats(x.view());

@@ -451,7 +451,7 @@ TEST_F(PipelineProblems, WhatThisVersionHasNot) {
   EXPECT_EQ(problems(right + "    precision: float16\n"
                              "    weights: int8\n"),
             "8:16: \"precision\" should be one of float32, bfloat16, came \"float16\"; did you mean \"bfloat16\"?\n"
-            "9:14: \"weights\" should be float32, came \"int8\"");
+            "9:14: \"weights\" should be one of float32, bfloat16, came \"int8\"");
 }
 
 TEST_F(PipelineProblems, OptimizersAndSchedules) {

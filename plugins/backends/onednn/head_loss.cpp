@@ -26,7 +26,10 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
     const rgm_head_loss& a = *args;
     accept_features(a.features, RGM_HEAD_SOFTCAP | RGM_HEAD_ENTROPY | RGM_HEAD_GRAD, "head_loss");
     const bool grad = a.features & RGM_HEAD_GRAD, wants_entropy = a.features & RGM_HEAD_ENTROPY;
-    const Matrix x = matrix(a.x, "head_loss"), w = matrix(a.w, "head_loss");
+    const Matrix x = matrix(a.x, "head_loss");
+    Matrix w;
+    if ((a.w->dtype != RGM_F32 && a.w->dtype != RGM_BF16) || a.w->rank != 2 || !is_matrix(*a.w, w))
+      unsupported("onednn: head_loss wants rows without gaps of float32 or bfloat16");
     const int64_t M = x.rows, C = x.columns, V = w.rows;
     require(w.columns == C && a.targets->rank == 1 && a.targets->shape[0] == M && a.targets->dtype == RGM_I32,
             "head_loss: x is (M, C), w (V, C), targets (M) I32");

@@ -64,8 +64,21 @@ const void* advance(const void* p, int64_t elements, rgm_dtype dtype) {
 void run(rgm_queue* q, float alpha, const Operand& a, const Operand& b, float beta, const Operand& y) {
   const rgm_dtype type = a.view.dtype;
   const bool ta = !a.plain(), tb = !b.plain();
-  Operands g{y.rows,        y.columns, a.columns,           a.view.data,      a.leading(ta), ta,   b.view.data,
-             b.leading(tb), tb,        data<float>(y.view), y.leading(false), alpha,         beta, type == RGM_BF16};
+  Operands g{y.rows,
+             y.columns,
+             a.columns,
+             a.view.data,
+             a.leading(ta),
+             ta,
+             b.view.data,
+             b.leading(tb),
+             tb,
+             data<float>(y.view),
+             y.leading(false),
+             alpha,
+             beta,
+             type == RGM_BF16,
+             b.view.dtype != type};
   const rgm_view aa = batch_axes(a.view), bb = batch_axes(b.view), yy = batch_axes(y.view);
   const Rows<3> batch({&aa, &bb, &yy});
   const int64_t n = batch.size() * batch.length();
@@ -121,8 +134,11 @@ void multiply(rgm_queue* q, double alpha, const rgm_view& va, const rgm_view& vb
   }
   const rgm_dtype type =
       va.dtype == RGM_BF16 && vb.dtype == RGM_BF16 && alpha == 1 && gemm_takes_bf16() ? RGM_BF16 : RGM_F32;
+  // A matrix in bfloat16 beside float32 is not written down as float32.
+  const bool narrow = vy.rank == 2 && a.view.dtype == RGM_F32 && b.view.dtype == RGM_BF16;
+  const rgm_dtype of_b = narrow ? RGM_BF16 : type;
   if (a.view.dtype != type || !(a.plain() || a.transposed())) tidy(q, a, type, Scratch::kCopyA);
-  if (b.view.dtype != type || !(b.plain() || b.transposed())) tidy(q, b, type, Scratch::kCopyB);
+  if (b.view.dtype != of_b || !(b.plain() || b.transposed())) tidy(q, b, of_b, Scratch::kCopyB);
   const bool in_place = y.view.data == a.view.data || y.view.data == b.view.data;
   if (y.plain() && !in_place) return run(q, static_cast<float>(alpha), a, b, static_cast<float>(beta), y);
   const int64_t n = count(y.view);

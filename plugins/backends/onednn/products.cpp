@@ -1,5 +1,5 @@
-// products.cpp - the choice between oneDNN's sgemm, its matmul primitive and our own small product. The choice is a
-// pure function of shape, instruction set and threads: the three differ in the last bits.
+// products.cpp - the choice between oneDNN's sgemm, its matmul primitive and our own products. The choice is a pure
+// function of shape, instruction set and threads: they differ in the last bits.
 #include "products.hpp"
 
 #include <omp.h>
@@ -116,6 +116,52 @@ void single_row(rgm_queue* q, const Operands& g) {
   if (pieces > 1) vector(q).weighted_rows(nullptr, sums + g.N, g.N, pieces - 1, g.N, g.c);
 }
 
+// Columns are shared out in whole pairs of vectors, which all instruction sets have in 32. Where rows of b are rows of
+// the product's sum, those of a go side by side: otherwise they may lie a page apart, and fall into one set of a cache.
+void few_rows(rgm_queue* q, const Operands& g) {
+  const auto* a = static_cast<const float*>(g.a);
+  int64_t a_row = g.lda, a_column = 1;
+  if (!g.tb) {
+    float* turned = q->scratch.floats(Scratch::kSingle, g.M * g.K);
+    for (int64_t i = 0; i < g.M; ++i)
+      for (int64_t k = 0; k < g.K; ++k) turned[k * g.M + i] = a[i * g.lda + k];
+    a = turned, a_row = 1, a_column = g.M;
+  }
+  parallel(threads(q), (g.N + 31) / 32, std::max<int64_t>(1, kGrain / (32 * g.K)),
+           [&](int64_t begin, int64_t end, int) {
+             const int64_t first = begin * 32, columns = std::min(end * 32, g.N) - first;
+             const void* b = static_cast<const char*>(g.b) + first * (g.tb ? g.ldb : 1) * (g.narrow ? 2 : 4);
+             vector(q).few_rows({g.M, columns, g.K, a, a_row, a_column, b, g.ldb, g.tb, g.narrow, g.c + first, g.ldc});
+           });
+}
+
+// Beyond these, the library is as fast or faster; a narrow b it would have to be given as float32.
+bool suits_few_rows(const Operands& g) {
+  if (g.ta || g.alpha != 1 || g.beta != 0) return false;
+  return g.narrow ? g.M <= 32 : g.M > 1 && g.M <= (g.tb ? 16 : 48) && g.K * g.N > 32768;
+}
+
+// A part of a bfloat16 matrix becomes float32 where its thread keeps it near, and is multiplied with all rows.
+void by_parts(rgm_queue* q, const Operands& g) {
+  constexpr int64_t kPart = 262144;
+  const int64_t width = std::clamp<int64_t>(kPart / g.K / 64 * 64, 64, std::max<int64_t>(64, (g.N + 63) / 64 * 64)),
+                parts = (g.N + width - 1) / width, workers = threads(q);
+  float* room = q->scratch.floats(Scratch::kSingle, std::min(parts, workers) * width * g.K);
+  const auto* from = static_cast<const uint16_t*>(g.b);
+  parallel(threads(q), parts, 1, [&](int64_t begin, int64_t end, int thread) {
+    float* part = room + thread * width * g.K;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * width, columns = std::min(width, g.N - first);
+      const int64_t rows = g.tb ? columns : g.K, length = g.tb ? g.K : columns;
+      for (int64_t r = 0; r < rows; ++r)
+        vector(q).widen(from + (g.tb ? (first + r) * g.ldb : r * g.ldb + first), part + r * length, length);
+      Operands each = g;
+      each.N = columns, each.b = part, each.ldb = length, each.c = g.c + first;
+      by_sgemm(each);
+    }
+  });
+}
+
 bool suits_single_row(const Operands& g) {
   return g.M == 1 && g.alpha == 1 && g.beta == 0 && (!g.ta || g.lda == 1) && g.K * g.N > 32768;
 }
@@ -134,6 +180,8 @@ void gemm_alone(rgm_queue* q, const Operands& g) {
 void gemm(rgm_queue* q, const Operands& g) {
   if (g.M == 0 || g.N == 0) return;
   if (g.bf16) return by_primitive(q, g);
+  if (suits_few_rows(g)) return few_rows(q, g);
+  if (g.narrow) return by_parts(q, g);
   // Below this a team costs more than it gives.
   if (!g.tb && g.M * g.N * g.K <= 32768) return gemm_alone(q, g);
   if (suits_single_row(g)) return single_row(q, g);

@@ -1,5 +1,6 @@
-// products.hpp - large products of plain row-major matrices, by the fastest of four ways for their shape: oneDNN's
-// sgemm, oneDNN's matmul primitive (prepared once a shape), and our own products for small ones and for a single row.
+// products.hpp - large products of plain row-major matrices, by the fastest of five ways for their shape: oneDNN's
+// sgemm, oneDNN's matmul primitive (prepared once a shape), and our own products for small ones, for a single row, and
+// for a few rows.
 #pragma once
 #include "device.hpp"
 
@@ -15,7 +16,8 @@ struct Operands {  // c (M, N) = alpha op(a) op(b) + beta c; op transposes where
   float* c;
   int64_t ldc;
   float alpha = 1, beta = 0;
-  bool bf16 = false;  // a and b
+  bool bf16 = false;    // a and b
+  bool narrow = false;  // b alone is bfloat16
 };
 
 void gemm(rgm_queue* q, const Operands& g);        // on all threads; never from within a team

@@ -22,6 +22,8 @@ HeadResult head(const HeadRow& row);
 void adamw(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t n);
 void random(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
 void product(const Product& product);
+void few_rows(const FewRows& product);
+void widen(const uint16_t* x, float* y, int64_t n);
 void weighted_rows(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
 void dot_rows(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
 int64_t attention_scratch(const Attention& job, bool grad);

@@ -54,6 +54,19 @@ ONEDNN_INLINE void store(float* p, Vec v, int64_t n) {
 #endif
 }
 
+// bfloat16 as float32
+ONEDNN_INLINE Vec load(const uint16_t* p) {
+  typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
+  Halves h;
+  __builtin_memcpy(&h, p, sizeof h);
+  return (Vec)(__builtin_convertvector(h, Word) << 16);
+}
+ONEDNN_INLINE Vec load(const uint16_t* p, int64_t n) {
+  uint16_t all[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) all[i] = p[i];
+  return load(all);
+}
+
 ONEDNN_INLINE Vec splat(float x) { return x - Vec{}; }
 ONEDNN_INLINE Vec max(Vec a, Vec b) { return a > b ? a : b; }
 ONEDNN_INLINE Vec min(Vec a, Vec b) { return a < b ? a : b; }

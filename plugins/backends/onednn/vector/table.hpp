@@ -16,6 +16,19 @@ struct Product {  // c (M, N) [+]= alpha a (M, K) b (K, N); rows of b and c have
   bool add;
 };
 
+// c (M, N) = a (M, K) b, float32 or, narrow, with b in bfloat16. b is (K, N), and a_row 1; or, transposed, b is (N, K),
+// and a_column 1.
+struct FewRows {
+  int64_t M, N, K;
+  const float* a;
+  int64_t a_row, a_column;
+  const void* b;
+  int64_t b_row;
+  bool transposed, narrow;
+  float* c;
+  int64_t c_row;
+};
+
 struct NormRows {  // see rgm_norm; NULL where a feature is off; strides in elements
   int64_t rows, C;
   float epsilon;
@@ -98,6 +111,8 @@ struct VectorKernels {
   // numbers [first, first + n) of the stream that key (6 words) starts; n may end anywhere
   void (*random)(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
   void (*product)(const Product& product);
+  void (*few_rows)(const FewRows& product);
+  void (*widen)(const uint16_t* x, float* y, int64_t n);  // bfloat16 to float32
   // y (n) += sum of weights[r] x[r] over rows (rows, n); weights NULL: 1
   void (*weighted_rows)(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
   // y[r] = a (n) . x[r] for rows (rows, n)

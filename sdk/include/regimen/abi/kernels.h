@@ -19,8 +19,8 @@ enum { /* rgm_linear.features */
   RGM_LINEAR_PACKED = 32
 };
 /* y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual. x and weight are F32, or BF16
- * both; then y and aux, which have one dtype, may be BF16 as well. bias and residual are F32, and with RESIDUAL so is
- * y. */
+ * both; then y and aux, which have one dtype, may be BF16 as well. A weight that is frozen may be BF16 with an x of F32:
+ * the product is of float32 values. bias and residual are F32, and with RESIDUAL so is y. */
 typedef struct rgm_linear {
   uint32_t struct_size, features;
   int32_t activation; /* a unary operation */
@@ -87,7 +87,7 @@ typedef struct rgm_rope {
 enum { RGM_HEAD_SOFTCAP = 1, RGM_HEAD_ENTROPY = 2, RGM_HEAD_GRAD = 4 };
 /* log-probabilities (M) of targets (M) I32 under softmax(x (M, C) w (V, C)^T * scale), soft-capped before the scale; a
  * negative target leaves its row out: 0 everywhere. Logits are made in chunks, M V of them never exist. x, w and dx are
- * F32, or BF16; all else F32. */
+ * F32, or BF16; w may be BF16 alone, as a weight of rgm_linear; all else F32. */
 typedef struct rgm_head_loss {
   uint32_t struct_size, features;
   double scale, softcap;
@@ -113,7 +113,7 @@ typedef struct rgm_kernels {
   /* keeps rank. SUM: also x BF16, y F32 */
   rgm_status (*reduce)(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y);
   /* y (.., M, N) = alpha a (.., M, K) b (.., K, N) + beta y, beta 0 or 1; with 0, y may hold anything. y is F32, or BF16
-   * where a and b are */
+   * where a and b are; a may be F32 with a b of BF16, as in rgm_linear */
   rgm_status (*matmul)(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view* b, double beta,
                        const rgm_view* y);
   rgm_status (*gather)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y);

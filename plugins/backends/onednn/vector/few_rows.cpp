@@ -1,0 +1,166 @@
+// few_rows.cpp - the product of a few rows and a large matrix, which is read once, in the order in which it lies in
+// memory; it may be bfloat16 and becomes float32 in registers. What decoding several sequences side by side does.
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace regimen::onednn::ONEDNN_ISA {
+
+namespace {
+#if defined __AVX512F__
+constexpr int kMost = 12;  // rows at once: 12 x 2 sums of 32 registers
+#else
+constexpr int kMost = 4;  // 4 x 2 of 16
+#endif
+constexpr int64_t kDepth = 64, kWidth = 2 * kLanes;  // a part of b that stays in the first cache while all rows pass
+
+// R rows by N vectors of columns, or by the first `left` lanes of one
+template <int R, int N, bool Part, class B>
+ONEDNN_INLINE void block(const float* a, int64_t a_column, const B* b, int64_t b_row, float* c, int64_t c_row,
+                         int64_t K, bool add, int64_t left) {
+  Vec sums[R][N];
+  ONEDNN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    ONEDNN_UNROLL
+    for (int n = 0; n < N; ++n)
+      sums[r][n] = !add ? Vec{} : Part ? load(c + r * c_row, left) : load(c + r * c_row + n * kLanes);
+  }
+  for (int64_t k = 0; k < K; ++k, a += a_column, b += b_row) {
+    Vec row[N];
+    ONEDNN_UNROLL
+    for (int n = 0; n < N; ++n) {
+      row[n] = Part ? load(b, left) : load(b + n * kLanes);
+      __builtin_prefetch(b + (4 * N + n) * kLanes, 0, 2);
+    }
+    ONEDNN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vec s = splat(a[r]);
+      ONEDNN_UNROLL
+      for (int n = 0; n < N; ++n) sums[r][n] += s * row[n];
+    }
+  }
+  ONEDNN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    ONEDNN_UNROLL
+    for (int n = 0; n < N; ++n) {
+      if (Part)
+        store(c + r * c_row, sums[r][n], left);
+      else
+        store(c + r * c_row + n * kLanes, sums[r][n]);
+    }
+  }
+}
+
+// c (M, N vectors) [+]= a (M, K) b (K, N vectors), K up to kDepth; rows of a lie side by side
+template <int N, bool Part, class B>
+ONEDNN_INLINE void all_rows(const FewRows& p, int64_t k, int64_t K, const B* b, int64_t b_row, float* c, int64_t left) {
+  const float* a = p.a + k * p.a_column;
+  int64_t i = 0;
+  const auto rows = [&]<int R>() {
+    block<R, N, Part>(a + i, p.a_column, b, b_row, c + i * p.c_row, p.c_row, K, k > 0, left);
+    i += R;
+  };
+  if constexpr (kMost == 12) {
+    while (p.M - i >= 12 && p.M - i != 16) rows.template operator()<12>();
+    while (p.M - i >= 8) rows.template operator()<8>();
+  }
+  while (p.M - i >= 4) rows.template operator()<4>();
+  if (p.M - i >= 2) rows.template operator()<2>();
+  if (p.M - i == 1) rows.template operator()<1>();
+}
+
+template <class B>
+void by_rows(const FewRows& p, const B* b) {
+  for (int64_t k = 0; k < p.K; k += kDepth, b += kDepth * p.b_row) {
+    const int64_t K = p.K - k < kDepth ? p.K - k : kDepth;
+    int64_t j = 0;
+    for (; j + kWidth <= p.N; j += kWidth) all_rows<2, false>(p, k, K, b + j, p.b_row, p.c + j, 0);
+    if (j + kLanes <= p.N) {
+      all_rows<1, false>(p, k, K, b + j, p.b_row, p.c + j, 0);
+      j += kLanes;
+    }
+    if (j < p.N) all_rows<1, true>(p, k, K, b + j, p.b_row, p.c + j, p.N - j);
+  }
+}
+
+// b (N, K): R rows of a by J of b, all of K
+template <int R, int J, class B>
+ONEDNN_INLINE void dots(const FewRows& p, const float* a, const B* b, float* c) {
+  Vec sums[R][J] = {};
+  const auto step = [&](auto get, auto ahead) {
+    Vec column[J];
+    ONEDNN_UNROLL
+    for (int j = 0; j < J; ++j) {
+      column[j] = get(b + j * p.b_row);
+      if constexpr (R <= 2) ahead(b + (J + j) * p.b_row);
+    }
+    ONEDNN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vec row = get(a + r * p.a_row);
+      ONEDNN_UNROLL
+      for (int j = 0; j < J; ++j) sums[r][j] += row * column[j];
+    }
+  };
+  int64_t k = 0;
+  for (; k + kLanes <= p.K; k += kLanes)
+    step([k](const auto* x) { return load(x + k); }, [k](const auto* x) { __builtin_prefetch(x + k); });
+  if (const int64_t left = p.K - k; left > 0)
+    step([k, left](const auto* x) { return load(x + k, left); }, [k](const auto* x) { __builtin_prefetch(x + k); });
+  ONEDNN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    ONEDNN_UNROLL
+    for (int j = 0; j < J; ++j) c[r * p.c_row + j] = sum(sums[r][j]);
+  }
+}
+
+template <int R, class B>
+ONEDNN_INLINE void dots_of(const FewRows& p, int64_t i, int64_t first, int64_t last, const B* b) {
+  const float* a = p.a + i * p.a_row;
+  float* c = p.c + i * p.c_row;
+  int64_t j = first;
+  for (; j + 4 <= last; j += 4) dots<R, 4>(p, a, b + j * p.b_row, c + j);
+  for (; j < last; ++j) dots<R, 1>(p, a, b + j * p.b_row, c + j);
+}
+
+// Rows of b are columns of the product: some of them stay in the second cache, rows of a in the first.
+template <class B>
+void by_columns(const FewRows& p, const B* b) {
+  const int64_t at_once = p.K > 16384 ? 4 : p.K < 1024 ? 64 : 65536 / p.K / 4 * 4;
+  for (int64_t j = 0; j < p.N; j += at_once) {
+    const int64_t end = p.N - j < at_once ? p.N : j + at_once;
+    int64_t i = 0;
+    const auto rows = [&]<int R>() {
+      dots_of<R>(p, i, j, end, b);
+      i += R;
+    };
+    if constexpr (kMost == 12) {
+      while (p.M - i >= 6 && p.M - i != 8) rows.template operator()<6>();
+      while (p.M - i >= 4) rows.template operator()<4>();
+    }
+    while (p.M - i >= 2) rows.template operator()<2>();
+    if (p.M - i == 1) rows.template operator()<1>();
+  }
+}
+
+template <class B>
+void run(const FewRows& p, const B* b) {
+  if (p.transposed)
+    by_columns(p, b);
+  else
+    by_rows(p, b);
+}
+}  // namespace
+
+void widen(const uint16_t* x, float* y, int64_t n) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(x + i));
+  if (i < n) store(y + i, load(x + i, n - i), n - i);
+}
+
+void few_rows(const FewRows& p) {
+  if (p.narrow)
+    run(p, static_cast<const uint16_t*>(p.b));
+  else
+    run(p, static_cast<const float*>(p.b));
+}
+
+}  // namespace regimen::onednn::ONEDNN_ISA

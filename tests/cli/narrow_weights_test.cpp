@@ -1,0 +1,66 @@
+// narrow_weights_test.cpp - `weights: bfloat16` in a pipeline and on the command line.
+#include <gmock/gmock.h>
+
+#include "artefact/safetensors.hpp"
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+class NarrowWeightsTest : public TinyRun {
+ protected:
+  std::string last_layer(const std::string& more) {
+    return tiny(60) +
+           "  - name: last\n    strategy: finetune\n    model: {from: base}\n"
+           "    data: {train: {text: text.txt}}\n    trainable: {last: 1}\n    batch: 4\n    steps: 20\n" +
+           more;
+  }
+};
+
+TEST_F(NarrowWeightsTest, WhatIsFrozenIsRoundedOnceAndWhatIsTrainedIsNot) {
+  write("p.yaml", last_layer("    weights: bfloat16\n"));
+  const Said said = regimen("run p.yaml --out out");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("kept in bfloat16"));
+  const SafeTensors before(folder_ / "out/base/model/model.safetensors"),
+      after(folder_ / "out/last/model/model.safetensors");
+  int narrow = 0, trained = 0;
+  for (const SavedTensor& a : after.tensors()) {
+    const SavedTensor& b = *before.find(a.name);
+    if (a.dtype == RGM_F32) {
+      trained += std::memcmp(a.data.data(), b.data.data(), a.data.size()) != 0;
+      continue;
+    }
+    ++narrow;
+    ASSERT_EQ(a.dtype, RGM_BF16) << a.name;
+    for (size_t i = 0; i < a.data.size() / 2; ++i) {
+      uint32_t bits = 0;
+      uint16_t half = 0;
+      std::memcpy(&bits, b.data.data() + 4 * i, 4);
+      std::memcpy(&half, a.data.data() + 2 * i, 2);
+      ASSERT_EQ(half, (bits + 0x7FFF + (bits >> 16 & 1)) >> 16) << a.name << " " << i;
+    }
+  }
+  EXPECT_GT(narrow, 0);
+  EXPECT_GT(trained, 4);
+}
+
+TEST_F(NarrowWeightsTest, GenerateAndEvaluateTakeItToo) {
+  write("p.yaml", tiny(60));
+  ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
+  const Said wide = regimen("evaluate --model out/base --data text.txt --json"),
+             narrow = regimen("evaluate --model out/base --data text.txt --json --weights bfloat16");
+  ASSERT_EQ(narrow.status, 0) << narrow.err;
+  const double a = nlohmann::json::parse(wide.out)["loss"], b = nlohmann::json::parse(narrow.out)["loss"];
+  EXPECT_NE(a, b);
+  EXPECT_NEAR(a, b, 5e-3 * a);
+  EXPECT_EQ(regimen("generate --model out/base --prompt a --max-tokens 5 --weights bfloat16").status, 0);
+  const Said wrong = regimen("generate --model out/base --prompt a --weights int8");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--weights is int8, expected float32 or bfloat16"));
+}
+
+}  // namespace
+}  // namespace rgm
