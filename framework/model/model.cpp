@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t initial_draws = 0x696e6974, head_draws = 0x68656164;  // keeps them apart from those of training
 
+constexpr int64_t large_draw = int64_t{16} << 20;  // elements
+
 // A parameter as the slot wants it: memory in the file's order, seen in ours.
 Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
   return slot.transposed ? alias(in_file_order, views::transposed(in_file_order.view())) : in_file_order;
@@ -56,10 +58,14 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
   const NoGradient no_gradient;
   const std::shared_ptr<Model> out(new Model(config, std::move(tokenizer)));
   uint64_t index = 0;
-  for (const ParameterSlot& slot : parameter_slots(out->config_))
+  int64_t idle = 0;
+  for (const ParameterSlot& slot : parameter_slots(out->config_)) {
     out->parameters_.add(slot.ours, initial(slot, config, seed, index++, narrow.dtype(slot, config)),
                          !narrow.take(slot, config));
-  current_device().trim();  // what weights were drawn into would lie idle, as large as the largest
+    idle = std::max(idle, slot.shape.count());
+    if (idle > large_draw) current_device().trim(), idle = 0;  // what weights were drawn into would lie idle
+  }
+  current_device().trim();
   out->narrow_ = narrow.any();
   out->make_layers();
   return out;

@@ -10,6 +10,8 @@
 namespace rgm {
 namespace {
 
+constexpr int64_t large_tensor = int64_t{16} << 20;  // elements
+
 // (a, b, D, ...) -> (b, a, D, ...) of the first axis
 Tensor regrouped(const Tensor& x, int64_t a, int64_t b) {
   const int64_t rows = x.size(0), rest = x.count() / rows;
@@ -107,6 +109,8 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
     const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c));
     out.push_back(from_file_order(slot, c, value));
     forget(saved.data);
+    if (saved.dtype != value.dtype() && have.count() > large_tensor)
+      current_device().trim();  // its copy would lie idle
   }
   for (const auto& [name, found] : tensors_)
     require(used.contains(name) || is_ignored(name, c),

@@ -16,7 +16,7 @@ void deallocate(void* memory);
 // Scratch that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call others.
 class Scratch {
  public:
-  enum Slot { kLibrary, kCopyA, kCopyB, kCopyY, kRows, kThreads, kPartials, kSingle, kSlots };
+  enum Slot { kLibrary, kCopyA, kCopyB, kCopyY, kRows, kThreads, kPartials, kSingle, kWidened, kSlots };
   ~Scratch();
   float* floats(Slot slot, int64_t n) { return static_cast<float*>(bytes(slot, static_cast<size_t>(n) * 4)); }
   void* bytes(Slot slot, size_t n);

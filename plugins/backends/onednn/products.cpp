@@ -141,25 +141,28 @@ bool suits_few_rows(const Operands& g) {
   return g.narrow ? g.M <= 32 : g.M > 1 && g.M <= (g.tb ? 16 : 48) && g.K * g.N > 32768;
 }
 
-// A part of a bfloat16 matrix becomes float32 where its thread keeps it near, and is multiplied with all rows.
+// Some rows at a time of a bfloat16 matrix become float32 where they stay in a cache: columns of the result, or terms
+// of its sums, which are added up.
 void by_parts(rgm_queue* q, const Operands& g) {
-  constexpr int64_t kPart = 262144;
-  const int64_t width = std::clamp<int64_t>(kPart / g.K / 64 * 64, 64, std::max<int64_t>(64, (g.N + 63) / 64 * 64)),
-                parts = (g.N + width - 1) / width, workers = threads(q);
-  float* room = q->scratch.floats(Scratch::kSingle, std::min(parts, workers) * width * g.K);
+  constexpr int64_t kPart = int64_t{1} << 20;
+  const int64_t all = g.tb ? g.N : g.K, length = g.tb ? g.K : g.N, most = std::max<int64_t>(64, kPart / length);
+  const int64_t parts = (all + most - 1) / most;
+  float* part = q->scratch.floats(Scratch::kWidened, (all + parts - 1) / parts * length);
   const auto* from = static_cast<const uint16_t*>(g.b);
-  parallel(threads(q), parts, 1, [&](int64_t begin, int64_t end, int thread) {
-    float* part = room + thread * width * g.K;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i * width, columns = std::min(width, g.N - first);
-      const int64_t rows = g.tb ? columns : g.K, length = g.tb ? g.K : columns;
-      for (int64_t r = 0; r < rows; ++r)
-        vector(q).widen(from + (g.tb ? (first + r) * g.ldb : r * g.ldb + first), part + r * length, length);
-      Operands each = g;
-      each.N = columns, each.b = part, each.ldb = length, each.c = g.c + first;
-      by_sgemm(each);
-    }
-  });
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t first = all * i / parts, rows = all * (i + 1) / parts - first;
+    parallel(threads(q), rows, std::max<int64_t>(1, kGrain / length), [&](int64_t begin, int64_t end, int) {
+      for (int64_t r = begin; r < end; ++r) vector(q).widen(from + (first + r) * g.ldb, part + r * length, length);
+    });
+    Operands each = g;
+    each.narrow = false, each.b = part, each.ldb = length;
+    if (g.tb)
+      each.N = rows, each.c = g.c + first;
+    else
+      each.K = rows, each.a = static_cast<const float*>(g.a) + first * (g.ta ? g.lda : 1),
+      each.beta = i > 0 ? 1 : g.beta;
+    gemm(q, each);
+  }
 }
 
 bool suits_single_row(const Operands& g) {

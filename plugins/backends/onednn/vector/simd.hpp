@@ -56,15 +56,25 @@ ONEDNN_INLINE void store(float* p, Vec v, int64_t n) {
 
 // bfloat16 as float32
 ONEDNN_INLINE Vec load(const uint16_t* p) {
-  typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
-  Halves h;
-  __builtin_memcpy(&h, p, sizeof h);
-  return (Vec)(__builtin_convertvector(h, Word) << 16);
+#if defined __AVX512F__
+  return (Vec)((Word)_mm512_maskz_cvtepu16_epi32(0xFFFF, _mm256_loadu_si256((const __m256i*)p)) << 16);
+#elif defined __AVX2__
+  return (Vec)((Word)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)) << 16);
+#else
+  Word bits;
+  for (int i = 0; i < kLanes; ++i) bits[i] = static_cast<uint32_t>(p[i]) << 16;
+  return (Vec)bits;
+#endif
 }
 ONEDNN_INLINE Vec load(const uint16_t* p, int64_t n) {
+#if defined __AVX512F__
+  const __m256i halves = _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p);
+  return (Vec)((Word)_mm512_maskz_cvtepu16_epi32(0xFFFF, halves) << 16);
+#else
   uint16_t all[kLanes] = {};
   for (int64_t i = 0; i < n; ++i) all[i] = p[i];
   return load(all);
+#endif
 }
 
 ONEDNN_INLINE Vec splat(float x) { return x - Vec{}; }
