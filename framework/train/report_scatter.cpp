@@ -14,6 +14,7 @@ namespace rgm::report {
 namespace {
 
 constexpr double name_height = 0.055, name_width = 0.22;  // shares of the plot, so that names do not overlap
+constexpr double highest_name = 0.96;
 
 struct Placed {
   const Spot* spot;
@@ -23,13 +24,19 @@ struct Placed {
 
 double share(const Axis& axis, double value) { return std::clamp(axis.place(value), 0.0, 1.0); }
 
-// From below: a name that would lie on another one moves above it.
+// From below: a name that would lie on another one moves above it. Then from above: none leaves the plot.
 void make_room(std::vector<Placed>& all) {
   std::ranges::sort(all, {}, &Placed::y);
   for (size_t i = 0; i < all.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (std::abs(all[i].x - all[j].x) < name_width && all[i].name_y < all[j].name_y + name_height)
         all[i].name_y = all[j].name_y + name_height;
+  for (size_t i = all.size(); i-- > 0;) {
+    all[i].name_y = std::min(all[i].name_y, highest_name);
+    for (size_t j = i + 1; j < all.size(); ++j)
+      if (std::abs(all[i].x - all[j].x) < name_width && all[i].name_y > all[j].name_y - name_height)
+        all[i].name_y = std::min(all[i].name_y, all[j].name_y - name_height);
+  }
 }
 
 std::string name_of(const Placed& p) {
