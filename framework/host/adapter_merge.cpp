@@ -21,6 +21,10 @@ void Adapters::merge() {
             why_not(*a->table));
     for (const Instance::Place& place : a->places) {
       const SiteInfo& site = model_->sites()[place.site];
+      require(site.kind != RGM_EMBEDDING_SITE || !model_->config().is_tied(),
+              "adapter \"{}\" cannot be merged: it changes what the embedding gives, which is the head's weight as "
+              "well; give it with --adapter instead",
+              a->id);
       rgm_tensor *weight = nullptr, *bias = nullptr;
       check_status(a->table->merge(a->self, place.state, site.weight.get(), site.bias.get(), &weight, &bias));
       const Tensor w = Tensor::adopt(weight), b = Tensor::adopt(bias);

@@ -46,7 +46,9 @@ nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format
     options["sites"] = *found;
     // A list has names; PEFT takes a text for a regular expression, or for a word.
     if (key == std::string_view("target_modules") && found->is_string())
-      options["sites"] = *found == "all-linear" ? "*" : std::string(expression_mark) + found->get<std::string>();
+      options["sites"] = *found == "all-linear"
+                             ? nlohmann::json({"*.attention.*", "*.mlp.*"})
+                             : nlohmann::json(std::string(expression_mark) + found->get<std::string>());
   }
   return options;
 }
@@ -93,6 +95,8 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   }
   if (!format)
     for (const std::string& name : std::set(left)) take(name, name);
+  // PEFT adds the base's own embedding where the adapter acts on that.
+  std::erase_if(left, [](const std::string& key) { return key.ends_with(".base_layer.weight"); });
   if (RGM_HAS(&table, restore)) {
     for (const SavedTensor& t : file.tensors())
       if (&t != head) out.tensors.emplace(std::string(file_key) + t.name, on_device(t));

@@ -80,8 +80,8 @@ Tensor PassReader::embed() const {
   const size_t site = model_.embedding_site();
   const Tensor& table = model_.sites()[site].weight;
   Tensor x = ops::cast(ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1})), RGM_F32);
-  if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
   x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
+  if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
   if (prompt_) {
     const Tensor front = ops::broadcast(ops::reshape(prompt_, {-1, prompts_, C}), {B_, prompts_, C});
     x = ops::concat(std::array{front, x}, 1);

@@ -20,6 +20,9 @@ constexpr Variant variants[] = {
     {"soft_prompt", "soft_prompt", "{length: 3}"},
     {"series", "series", "{size: 3, activation: tanh, init: normal}"},
     {"series_linear_site", "series", "{size: 3, activation: silu, learned_scale: true, sites: \"*.attention.output\"}"},
+    {"lora_embedding", "lora", "{rank: 2, alpha: 2, sites: embedding}"},
+    {"series_embedding", "series", "{size: 3, activation: tanh, init: normal, sites: embedding}"},
+    {"parallel_embedding", "parallel", "{size: 3, activation: silu, learned_scale: true, sites: embedding}"},
     {"parallel", "parallel", "{size: 3, activation: gelu, scale: 2, sites: [\"*.mlp\", \"*.attention\"]}"},
 };
 

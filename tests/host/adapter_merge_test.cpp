@@ -36,6 +36,18 @@ TEST_F(AdapterMerge, AMergedModelComputesTheSame) {
     }
 }
 
+TEST_F(AdapterMerge, AnEmbeddingIsMergedWhereItIsNotTheHead) {
+  const NoGradient no_gradient;
+  const Adapted adapted("lora", "{rank: 2, sites: embedding}", {}, "llama");
+  ASSERT_FALSE(adapted.model->config().is_tied());
+  adapted.disturb();
+  const Tensor before = adapted.logprobs();
+  adapted.adapters->merge();
+  expect_near(adapted.logprobs(), before, 1e-4 * largest(before));
+  EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 2, sites: embedding}").adapters->merge(); }),
+              HasSubstr("it changes what the embedding gives, which is the head's weight as well"));
+}
+
 TEST_F(AdapterMerge, WhatCannotBeMergedSaysWhy) {
   EXPECT_THAT(failure_of([] { Adapted("prefix", "{length: 3}").adapters->merge(); }),
               HasSubstr("adapter \"prefix\" cannot be merged: it puts keys and values in front of the text"));

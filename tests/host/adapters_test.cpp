@@ -190,6 +190,28 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAFusedModule) {
             std::vector<float>(b.begin() + 32, b.begin() + 64));
 }
 
+// Where the embedding is adapted, PEFT puts the base's own beside it.
+TEST_F(AdaptersTest, OpensWhatPeftMadeOfAnEmbedding) {
+  const ScratchFolder folder;
+  write_file(folder.path() / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["wte"], "bias": "none"})");
+  const std::vector<float> a = numbers(2 * 257, 1), b = numbers(16 * 2, 2), base = numbers(257 * 16, 3);
+  const std::string module = "base_model.model.transformer.wte.";
+  const std::vector<SavedTensor> list{
+      {module + "base_layer.weight", RGM_F32, {257, 16}, std::as_bytes(std::span(base))},
+      {module + "lora_embedding_A", RGM_F32, {2, 257}, std::as_bytes(std::span(a))},
+      {module + "lora_embedding_B", RGM_F32, {16, 2}, std::as_bytes(std::span(b))}};
+  write_safetensors(folder.path() / "adapter_model.safetensors", list);
+  const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model());
+  const Adapted adapted("lora", saved.options.dump(), saved.tensors);
+  EXPECT_EQ(to_host(adapted.adapters->parameters().find("lora.embedding.embedding_a")->value), a);
+  EXPECT_EQ(adapted.adapters->parameters().all().size(), 2u);
+  EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 17, sites: embedding}"); }),
+              HasSubstr("lora: rank 17 is larger than the rows of embedding, 16"));
+  EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 2, dora: true, sites: embedding}"); }),
+              HasSubstr("DoRA is of linear layers, and not at the embedding"));
+}
+
 // A list has names; a text is a regular expression that a module's whole name fits, or "all-linear".
 TEST_F(AdaptersTest, TakesWhatPeftTakesForARegularExpression) {
   const auto opened = [](const std::string& modules, const std::vector<std::string>& names) {
@@ -260,7 +282,7 @@ TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
 TEST_F(AdaptersTest, APatternWithoutASiteIsAnError) {
   EXPECT_THAT(failure_of([] { Adapted("lora", "{sites: \"*.attention.qurey\"}"); }),
               testing::AllOf(HasSubstr("*.attention.qurey"), HasSubstr("did you mean \"*.attention.query\"")));
-  EXPECT_THAT(failure_of([] { Adapted("lora", "{sites: embedding}"); }), HasSubstr("It can act on"));
+  EXPECT_THAT(failure_of([] { Adapted("ia3", "{sites: embedding}"); }), HasSubstr("It can act on"));
 }
 
 TEST_F(AdaptersTest, AFileOfOtherSitesIsAnError) {

@@ -60,7 +60,8 @@ class Peft : public testing::TestWithParam<Recorded> {
 };
 INSTANTIATE_TEST_SUITE_P(All, Peft,
                          testing::Values(Recorded{"lora", "lora", "LORA", 0}, Recorded{"rslora", "lora", "LORA", 0},
-                                         Recorded{"dora", "lora", "LORA", 0}, Recorded{"ia3", "ia3", "IA3", 0},
+                                         Recorded{"dora", "lora", "LORA", 0}, Recorded{"embedding", "lora", "LORA", 0},
+                                         Recorded{"ia3", "ia3", "IA3", 0},
                                          Recorded{"prompt", "soft_prompt", "PROMPT_TUNING", 3},
                                          Recorded{"prefix", "prefix", "PREFIX_TUNING", 2}),
                          [](const auto& info) { return std::string(info.param.name); });

@@ -22,6 +22,7 @@ struct Served {
     add("prompted_too", "soft_prompt", "{length: 3}", 40);
     add("beside", "parallel", "{size: 4}", 50);
     add("in_front", "prefix", "{length: 3}", 60);
+    add("words", "lora", "{rank: 2, sites: [embedding, \"*.attention.value\"]}", 70);
   }
   void add(const std::string& name, const char* id, const char* yaml, uint32_t seed) {
     const NoGradient no_gradient;
@@ -38,13 +39,13 @@ struct Served {
   }
 };
 
-constexpr int32_t low_rank = 0, scaled = 1, prompted = 2, prompted_too = 3, beside = 4, in_front = 5;
+constexpr int32_t low_rank = 0, scaled = 1, prompted = 2, prompted_too = 3, beside = 4, in_front = 5, words = 6;
 
 class RowAdaptersTest : public TensorTest {};
 
 TEST_F(RowAdaptersTest, EachRowComputesWhatItWouldAlone) {
   const Served served;
-  const std::vector<int32_t> mixed{low_rank, low_rank, no_adapter, scaled, beside};
+  const std::vector<int32_t> mixed{low_rank, low_rank, no_adapter, scaled, beside, words};
   const std::vector<float> together = served.logprobs(mixed);
   for (size_t row = 0; row < mixed.size(); ++row) {
     const std::vector<float> own(&together[row * 9], &together[row * 9] + 9);

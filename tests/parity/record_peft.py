@@ -32,6 +32,7 @@ KINDS = {
     "lora": LoraConfig(**LORA, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True),
     "rslora": LoraConfig(**LORA, target_modules=["mlp.c_proj"], use_rslora=True, fan_in_fan_out=True),
     "dora": LoraConfig(**LORA, target_modules=["c_attn", "c_fc"], use_dora=True, fan_in_fan_out=True),
+    "embedding": LoraConfig(**LORA, target_modules=["wte", "c_fc"], fan_in_fan_out=True),
     "ia3": IA3Config(task_type=TASK, target_modules=["c_attn", "mlp.c_proj"], feedforward_modules=["mlp.c_proj"],
                      fan_in_fan_out=True),
     "prompt": PromptTuningConfig(task_type=TASK, num_virtual_tokens=3),

@@ -35,7 +35,7 @@ class Bottleneck {
     Tensor down, up, scale;  // scale (1), or empty
   };
 
-  static constexpr uint32_t kinds = RGM_LINEAR_SITE | RGM_ATTENTION_SITE | RGM_MLP_SITE;
+  static constexpr uint32_t kinds = RGM_LINEAR_SITE | RGM_ATTENTION_SITE | RGM_MLP_SITE | RGM_EMBEDDING_SITE;
   static constexpr rgm_pair keys[] = {{"size", "bottleneck_size"},    {"activation", "non_linearity"},
                                       {"scale", "scaling"},           {"learned_scale", "learned_scaling"},
                                       {"dropout", "adapter_dropout"}, {}};
@@ -58,12 +58,21 @@ class Bottleneck {
 
   // y + b(x)
   Tensor added(const Part& part, const Tensor& x, Tensor y) const {
-    const Tensor inner = activated(matmul(dropout(x, o_.dropout), t(part.down)));
-    if (part.scale) return y + part.scale * matmul(inner, t(part.up));
-    return matmul_add(std::move(y), inner, t(part.up), o_.scale);
+    return plus(std::move(y), part, activated(matmul(dropout(x, o_.dropout), t(part.down))));
+  }
+  // The same of x that are tokens (B, T), which stand for vectors with a single 1.
+  Tensor added_to_tokens(const Part& part, const Tensor& x, Tensor y) const {
+    const int64_t rows = x.size(0), length = x.size(1), channels = y.size(2);
+    const Tensor inner = activated(gather(part.down, 1, reshape(x, {-1})));  // (size, B T)
+    return reshape(plus(reshape(std::move(y), {-1, channels}), part, t(inner)), {rows, length, channels});
   }
 
  private:
+  template <class Inner>  // as it is, or transposed
+  Tensor plus(Tensor y, const Part& part, const Inner& inner) const {
+    if (part.scale) return y + part.scale * matmul(inner, t(part.up));
+    return matmul_add(std::move(y), inner, t(part.up), o_.scale);
+  }
   Tensor activated(const Tensor& x) const {
     if (o_.activation == "tanh") return tanh(x);
     return unary(o_.activation == "gelu" ? RGM_GELU_ERF : o_.activation == "silu" ? RGM_SILU : RGM_RELU, x);

@@ -12,7 +12,8 @@ namespace regimen RGM_PRIVATE {
 class Site : public Scope {
  public:
   explicit Site(const rgm_site_info& info) : Scope(info.scope), info_(info) {}
-  int64_t in() const { return info_.in; }
+  int32_t kind() const { return info_.kind; }  // RGM_LINEAR_SITE ...
+  int64_t in() const { return info_.in; }      // of an embedding: its rows
   int64_t out() const { return info_.out; }
   int64_t layer() const { return info_.layer; }
   std::string name() const { return info_.name; }
