@@ -35,7 +35,7 @@ OutgoingTensor outgoing(std::string name, const Tensor& x) {
   const Shape shape = x.shape();
   return {std::move(name), type, {shape.begin(), shape.end()}, [x, real, type](const OutgoingTensor::Put& put) {
             if (x.dtype() == type && is_contiguous(x.view()))
-              fetch(x, static_cast<size_t>(x.shape().count()) * (type == RGM_BF16 ? 2 : 4), put);
+              fetch(x, static_cast<size_t>(x.shape().count()) * bytes_of(type), put);
             else if (real)
               fetch_rows<float>(x, put);
             else

@@ -1,6 +1,9 @@
 // narrow_weights_test.cpp - `weights: bfloat16` in a pipeline and on the command line.
 #include <gmock/gmock.h>
 
+#include <csignal>
+#include <thread>
+
 #include "artefact/safetensors.hpp"
 #include "cli/tiny_run.hpp"
 
@@ -45,6 +48,28 @@ TEST_F(NarrowWeightsTest, WhatIsFrozenIsRoundedOnceAndWhatIsTrainedIsNot) {
   }
   EXPECT_GT(narrow, 0);
   EXPECT_GT(trained, 4);
+}
+
+TEST_F(NarrowWeightsTest, KilledItEndsWithTheSameBits) {
+  write("p.yaml", tiny(5));
+  ASSERT_EQ(regimen("run p.yaml --out killed").status, 0);
+  ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
+  write("p.yaml",
+        "regimen: 1\nname: tiny\nseed: 3\nbackend: reference\nstages:\n"
+        "  - {name: last, strategy: finetune, model: {from: killed/base}, data: {train: {text: text.txt}},\n"
+        "     trainable: {last: 1}, weights: bfloat16, batch: 4, steps: 150, checkpoint: {every: 50}}\n");
+  const pid_t child = start("killed");
+  int status = 0;
+  while (!fs::exists(folder_ / "killed/last/checkpoint/step-50") && ::waitpid(child, &status, WNOHANG) == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
+  const Said said = regimen("run p.yaml --out killed");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("resumed at step"));
+  ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
+  EXPECT_EQ(hash_of("killed/last/model/model.safetensors"), hash_of("whole/last/model/model.safetensors"));
 }
 
 TEST_F(NarrowWeightsTest, GenerateAndEvaluateTakeItToo) {
