@@ -1,65 +1,23 @@
 // few_rows.cpp - the product of a few rows and a large matrix, which is read once, in the order in which it lies in
 // memory; it may be bfloat16 and becomes float32 in registers. What decoding several sequences side by side does.
 #include "kernels.hpp"
-#include "simd.hpp"
+#include "product.hpp"
 
 namespace regimen::onednn::ONEDNN_ISA {
 
 namespace {
-#if defined __AVX512F__
-constexpr int kMost = 12;  // rows at once: 12 x 2 sums of 32 registers
-#else
-constexpr int kMost = 4;  // 4 x 2 of 16
-#endif
-constexpr int64_t kDepth = 64, kWidth = 2 * kLanes;  // a part of b that stays in the first cache while all rows pass
-
-// R rows by N vectors of columns, or by the first `left` lanes of one
-template <int R, int N, bool Part, class B>
-ONEDNN_INLINE void block(const float* a, int64_t a_column, const B* b, int64_t b_row, float* c, int64_t c_row,
-                         int64_t K, bool add, int64_t left) {
-  Vec sums[R][N];
-  ONEDNN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    ONEDNN_UNROLL
-    for (int n = 0; n < N; ++n)
-      sums[r][n] = !add ? Vec{} : Part ? load(c + r * c_row, left) : load(c + r * c_row + n * kLanes);
-  }
-  for (int64_t k = 0; k < K; ++k, a += a_column, b += b_row) {
-    Vec row[N];
-    ONEDNN_UNROLL
-    for (int n = 0; n < N; ++n) {
-      row[n] = Part ? load(b, left) : load(b + n * kLanes);
-      __builtin_prefetch(b + (4 * N + n) * kLanes, 0, 2);
-    }
-    ONEDNN_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vec s = splat(a[r]);
-      ONEDNN_UNROLL
-      for (int n = 0; n < N; ++n) sums[r][n] += s * row[n];
-    }
-  }
-  ONEDNN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    ONEDNN_UNROLL
-    for (int n = 0; n < N; ++n) {
-      if (Part)
-        store(c + r * c_row, sums[r][n], left);
-      else
-        store(c + r * c_row + n * kLanes, sums[r][n]);
-    }
-  }
-}
+constexpr int64_t kDepth = 64;  // rows of b, of which two vectors stay in the first cache while all rows of a pass
 
 // c (M, N vectors) [+]= a (M, K) b (K, N vectors), K up to kDepth; rows of a lie side by side
 template <int N, bool Part, class B>
-ONEDNN_INLINE void all_rows(const FewRows& p, int64_t k, int64_t K, const B* b, int64_t b_row, float* c, int64_t left) {
-  const float* a = p.a + k * p.a_column;
+ONEDNN_INLINE void all_rows(const FewRows& p, int64_t k, int64_t K, const B* b, int64_t j) {
+  const Product part{p.M, p.N, K, p.a + k * p.a_column, p.a_row, p.a_column, nullptr, p.b_row, p.c, p.c_row, 1, k > 0};
   int64_t i = 0;
   const auto rows = [&]<int R>() {
-    block<R, N, Part>(a + i, p.a_column, b, b_row, c + i * p.c_row, p.c_row, K, k > 0, left);
+    product_block<R, N, Part, true>(part, b, i, j, Part ? p.N - j : 0);
     i += R;
   };
-  if constexpr (kMost == 12) {
+  if constexpr (kBlock == 12) {
     while (p.M - i >= 12 && p.M - i != 16) rows.template operator()<12>();
     while (p.M - i >= 8) rows.template operator()<8>();
   }
@@ -73,12 +31,9 @@ void by_rows(const FewRows& p, const B* b) {
   for (int64_t k = 0; k < p.K; k += kDepth, b += kDepth * p.b_row) {
     const int64_t K = p.K - k < kDepth ? p.K - k : kDepth;
     int64_t j = 0;
-    for (; j + kWidth <= p.N; j += kWidth) all_rows<2, false>(p, k, K, b + j, p.b_row, p.c + j, 0);
-    if (j + kLanes <= p.N) {
-      all_rows<1, false>(p, k, K, b + j, p.b_row, p.c + j, 0);
-      j += kLanes;
-    }
-    if (j < p.N) all_rows<1, true>(p, k, K, b + j, p.b_row, p.c + j, p.N - j);
+    for (; j + 2 * kLanes <= p.N; j += 2 * kLanes) all_rows<2, false>(p, k, K, b, j);
+    for (; j + kLanes <= p.N; j += kLanes) all_rows<1, false>(p, k, K, b, j);
+    if (j < p.N) all_rows<1, true>(p, k, K, b, j);
   }
 }
 
@@ -132,7 +87,7 @@ void by_columns(const FewRows& p, const B* b) {
       dots_of<R>(p, i, j, end, b);
       i += R;
     };
-    if constexpr (kMost == 12) {
+    if constexpr (kBlock == 12) {
       while (p.M - i >= 6 && p.M - i != 8) rows.template operator()<6>();
       while (p.M - i >= 4) rows.template operator()<4>();
     }

@@ -12,16 +12,20 @@ inline constexpr int kBlock = 12;  // rows at once: 12 x 2 sums of 32 registers
 inline constexpr int kBlock = 6;  // 6 x 2 sums of 16 registers
 #endif
 
-// R rows by N vectors; with `left` > 0 the one vector has that many lanes.
-template <int R, int N, bool Part>
-ONEDNN_INLINE void product_block(const Product& p, int64_t i, int64_t j, int64_t left) {
+// R rows by N vectors of b, which may be bfloat16; with `left` > 0 the one vector has that many lanes. Ahead: the
+// columns behind these are fetched meanwhile.
+template <int R, int N, bool Part, bool Ahead = false, class B>
+ONEDNN_INLINE void product_block(const Product& p, const B* b, int64_t i, int64_t j, int64_t left) {
   Vec c[R][N] = {};
   const float* a = p.a + i * p.a_row;
-  const float* b = p.b + j;
+  b += j;
   for (int64_t k = 0; k < p.K; ++k, a += p.a_column, b += p.b_row) {
     Vec row[N];
     ONEDNN_UNROLL
-    for (int n = 0; n < N; ++n) row[n] = Part ? load(b, left) : load(b + n * kLanes);
+    for (int n = 0; n < N; ++n) {
+      row[n] = Part ? load(b, left) : load(b + n * kLanes);
+      if constexpr (Ahead) __builtin_prefetch(b + (4 * N + n) * kLanes, 0, 2);
+    }
     ONEDNN_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec s = splat(a[r * p.a_row]);
@@ -47,12 +51,12 @@ ONEDNN_INLINE void product_block(const Product& p, int64_t i, int64_t j, int64_t
 template <int R>
 ONEDNN_INLINE void product_rows(const Product& p, int64_t i) {
   int64_t j = 0;
-  for (; j + 2 * kLanes <= p.N; j += 2 * kLanes) product_block<R, 2, false>(p, i, j, 0);
+  for (; j + 2 * kLanes <= p.N; j += 2 * kLanes) product_block<R, 2, false>(p, p.b, i, j, 0);
   if (j + kLanes <= p.N) {
-    product_block<R, 1, false>(p, i, j, 0);
+    product_block<R, 1, false>(p, p.b, i, j, 0);
     j += kLanes;
   }
-  if (j < p.N) product_block<R, 1, true>(p, i, j, p.N - j);
+  if (j < p.N) product_block<R, 1, true>(p, p.b, i, j, p.N - j);
 }
 
 }  // namespace regimen::onednn::ONEDNN_ISA
