@@ -109,8 +109,8 @@ class Model {
   // A head of `outputs` numbers a token, which `labels` name or nobody; drawn from `seed`, trained. In place of one
   // that was there and of that over tokens, unless the embedding is that one.
   void add_head(int64_t outputs, std::vector<std::string> labels, uint64_t seed);
-  // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where some
-  // of this model's are.
+  // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where this
+  // model was made to keep its frozen ones so, even if it has none.
   std::shared_ptr<Model> frozen_copy() const;
   // From now on passes compute in bfloat16: products read bfloat16 copies of the weights, and what lies between them is
   // bfloat16. The residual stream, statistics, losses and the weights that are trained and saved stay float32.
