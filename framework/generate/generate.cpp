@@ -157,7 +157,7 @@ void Decoder::run(std::vector<Row>& all) {
   for (Row& row : all)
     if (slide_ || !full(&row)) waiting.push_back(&row);
   if (waiting.empty() || sampling_.max_tokens == 0) return;
-  const int64_t slots = slide_ ? model_.config().context : capacity(waiting);
+  const int64_t slots = capacity(waiting);
   size_t next = 0;
   std::optional<KeyValueCache> cache;
   Tensor hidden;

@@ -194,6 +194,21 @@ TEST_F(Generation, ThePositionsEndTheAnswerUnlessItSlides) {
   EXPECT_EQ(longer[0].tokens[22], greedy({text.end() - 12, text.end()}, 1)[0]);
 }
 
+// Keys and values of two layers, 2 x 2 x 16 numbers a slot: 7 slots of a text of 7 tokens, whatever the context.
+TEST_F(Generation, RoomIsTakenForTheTextAndNotForTheContext) {
+  ModelConfig config = model->config();
+  config.context = 4096;
+  const auto wide = Model::create(config, byte_tokenizer(), 7);
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 4, s.end_at_end_of_text = false;
+  for (const bool slide : {false, true}) {
+    device->reset_peak();
+    const size_t before = device->bytes_in_use();
+    generate(*wide, {prompts[0]}, s, slide);
+    EXPECT_LT(device->peak_bytes() - before, 4096U * 2 * 2 * 16 * sizeof(float) / 4) << slide;
+  }
+}
+
 TEST_F(Generation, PromptsThatCannotBeReadAreNamed) {
   const auto message = [&](const std::vector<int32_t>& prompt) -> std::string {
     try {
