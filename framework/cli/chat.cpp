@@ -136,7 +136,7 @@ void check(const Request& request) {
 }
 
 int talk(const Request& request) {
-  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights, cli::Use::text);
   require(!model.by_row(), "chat: which of the named adapters speaks? Leave the name out");
   require(model->config().outputs == 0, "{}: this model classifies and writes no text", request.model);
   Conversation conversation(request, model);

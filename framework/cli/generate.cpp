@@ -76,7 +76,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
 
 int answer(const Request& request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
-  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights, cli::Use::text);
   if (!request.prompts.empty()) return answer_rows(request, model);
   require(!model.by_row(),
           "generate: which of the named adapters serves the prompt? Leave the name out, or let rows of --prompts FILE "

@@ -26,7 +26,7 @@ bool has_head(const fs::path& adapter) { return saved_head(SafeTensors(adapter /
 }  // namespace
 
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
-                           const std::string& backend, const std::string& weights)
+                           const std::string& backend, const std::string& weights, Use use)
     : registry_(host_table()) {
   require(weights == "float32" || weights == "bfloat16", "--weights is {}, expected float32 or bfloat16", weights);
   ModelPlace place = model_place(folder);
@@ -44,7 +44,11 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   std::optional<Choice> choice;
   if (!backend.empty()) choice = choose_backend(backend, registry_);
   open_device(choice, registry_);
-  model_ = Model::open(place.model, weights == "bfloat16" ? NarrowWeights::all() : NarrowWeights());
+  const rgm_kernels& kernels = current_device().kernels();
+  const bool packs = use == Use::text && RGM_HAS(&kernels, pack);
+  model_ = Model::open(place.model, weights == "bfloat16" ? NarrowWeights::all()
+                                    : packs               ? NarrowWeights::as_saved()
+                                                          : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);
@@ -61,6 +65,7 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
     }
     rows_->add(one.name, std::move(set));
   }
+  if (packs) model_->pack();
 }
 
 std::string adapter_of(const nlohmann::json& row, const std::string& where) {

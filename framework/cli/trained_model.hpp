@@ -8,13 +8,17 @@
 
 namespace rgm::cli {
 
+// What a command asks of its model. For text alone, weights are laid out for decoding, and those that are saved in
+// bfloat16 stay in it where the backend has such a layout: their values are the same.
+enum class Use { anything, text };
+
 class TrainedModel {
  public:
   // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable. Adapters that are
   // written NAME=DIR serve the rows that name them; others, together, every row.
   // weights: float32, or bfloat16 to keep its matrices in that.
   TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend,
-               const std::string& weights = "float32");
+               const std::string& weights = "float32", Use use = Use::anything);
   Adapters* adapters() { return adapters_.get(); }           // of every row; NULL: it has none
   const RowAdapters* by_row() const { return rows_.get(); }  // NULL: rows name none
   const Model& operator*() const { return *model_; }

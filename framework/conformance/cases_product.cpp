@@ -73,6 +73,35 @@ void linear(Trial& t) {
   });
 }
 
+// The reference reads the plain weight.
+void packed(Trial& t) {
+  const uint32_t features =
+      t.features({RGM_LINEAR_BIAS, RGM_LINEAR_RESIDUAL, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX, RGM_LINEAR_ADD});
+  const int64_t M = t.one_of({1, 2, 3, 7, 12, 16, 31, 96, 97, 130}), in = t.one_of({256, 515, 700}),
+                out = t.one_of({131, 384, 401, 1000});
+  const auto optional = [&](uint32_t bit, const Shape& shape) {
+    return features & bit ? t.in(shape, t.normals()) : no_arg;
+  };
+  const Arg x = t.in({M, in}, t.normals()), weight = t.in({out, in}, t.normals(), t.one_of({RGM_F32, RGM_BF16}));
+  const Arg bias = optional(RGM_LINEAR_BIAS, {out}), residual = optional(RGM_LINEAR_RESIDUAL, {M, out});
+  const Arg aux = features & RGM_LINEAR_AUX ? t.out({M, out}) : no_arg;
+  const Arg y = features & RGM_LINEAR_ADD ? t.inout({M, out}, t.normals()) : t.out({M, out});
+  t.offered = [](const rgm_kernels& k) { return RGM_HAS(&k, pack) && RGM_HAS(&k, unpack) && RGM_HAS(&k, linear); };
+  const auto packs = t.offered;
+  t.call = [=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
+    rgm_linear args{sizeof(rgm_linear), features, RGM_GELU_TANH, 0, v(x), v(weight), nullptr, v(bias),
+                    v(residual),        v(aux),   v(y)};
+    if (!packs(k)) return k.linear(q, &args);
+    rgm_packed* theirs = nullptr;
+    if (const rgm_status status = k.pack(q, v(weight), nullptr, 0, &theirs); status != RGM_OK) return status;
+    args.features |= RGM_LINEAR_PACKED;
+    args.weight = nullptr, args.packed = theirs;
+    const rgm_status status = k.linear(q, &args);
+    k.unpack(theirs);
+    return status;
+  };
+}
+
 void linear_of_the_future(Trial& t) {
   const Arg x = t.in({2, 3}, t.normals()), weight = t.in({4, 3}, t.normals()), y = t.out({2, 4});
   t.must_refuse = true;
@@ -119,6 +148,7 @@ void linear_grad(Trial& t) {
 Kernels product_cases() {
   return {{"matmul", true, 96, matmul},
           {"linear", false, 48, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
+          {"pack", false, 48, packed},
           {"linear_grad", false, 48, linear_grad}};
 }
 

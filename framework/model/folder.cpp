@@ -37,8 +37,10 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
 
   const auto slots = parameter_slots(c);
   std::vector<Tensor> values = Weights(folder).take(c, slots, narrow);
-  for (size_t i = 0; i < slots.size(); ++i)
-    out->parameters_.add(slots[i].ours, std::move(values[i]), !narrow.take(slots[i], c));
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const bool trained = values[i].dtype() == RGM_F32;
+    out->parameters_.add(slots[i].ours, std::move(values[i]), trained);
+  }
   out->narrow_ = narrow.any();
   if (const fs::path heads = folder / "heads.safetensors"; fs::exists(heads)) {
     const SafeTensors extra(heads);
@@ -51,6 +53,7 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
 
 std::string Model::save(const fs::path& folder) const {
   const NoGradient no_gradient;
+  if (packed_) throw Error(RGM_INTERNAL, "a packed model cannot be saved");
   std::vector<OutgoingTensor> own, heads;
   for (const ParameterSlot& slot : parameter_slots(config_)) {
     own.push_back(outgoing(slot.theirs, to_file_order(slot, config_, parameters_.find(slot.ours)->value)));

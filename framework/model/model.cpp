@@ -73,6 +73,7 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
 
 std::shared_ptr<Model> Model::frozen_copy() const {
   const NoGradient no_gradient;
+  if (packed_) throw Error(RGM_INTERNAL, "a packed model has no copy");
   const std::shared_ptr<Model> out(new Model(config_, tokenizer_));
   const auto copied = [](const Tensor& x, rgm_dtype dtype) {
     Tensor y = empty_like(x.view(), dtype);

@@ -116,6 +116,11 @@ class Model {
   // bfloat16. The residual stream, statistics, losses and the weights that are trained and saved stay float32.
   void use_bfloat16();
   rgm_dtype dtype() const { return dtype_; }  // of activations
+  // Of a frozen model that from now on only writes text: its matrices go into the layout that the backend reads
+  // fastest, and the plain ones go, but for the embedding and those at whose sites something acts. It answers hidden
+  // states and logits; no gradient passes through it, and it is neither saved nor copied. Where the backend has no such
+  // layout nothing changes.
+  void pack();
   // Writes the folder's files into `folder`, which exists; answers the SHA-256 of model.safetensors.
   std::string save(const fs::path& folder) const;
 
@@ -188,6 +193,7 @@ class Model {
   size_t add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
                   int64_t out);
   size_t add_linear_site(int64_t layer, const std::string& ours, const LinearPart& part, int64_t begin, int64_t end);
+  void pack(const LinearPart& part, std::span<const size_t> sites);
   LinearPart linear_part(const std::string& name) const;
   NormPart norm_part(const std::string& name) const;
   std::string theirs(const std::string& ours) const;  // of a module
@@ -202,6 +208,8 @@ class Model {
   std::vector<LayerPart> layers_;
   NormPart norm_;
   Tensor cos_, sin_;
+  Tensor packed_head_;  // of a tied head, beside the embedding
+  bool packed_ = false;
   Hooks* hooks_ = nullptr;
   rgm_dtype dtype_ = RGM_F32;
   bool narrow_ = false;  // frozen matrices are kept in bfloat16 alone

@@ -195,7 +195,7 @@ Tensor Model::scores(const Tensor& hidden) const {
 Tensor Model::logits(const Tensor& hidden, double temperature) const {
   require(temperature > 0, "a temperature of {}, more than 0 expected", temperature);
   const double cap = config_.logits_softcap;
-  Tensor out = ops::linear(hidden, head_weight());
+  Tensor out = ops::linear(hidden, packed_head_ ? packed_head_ : head_weight());
   if (cap > 0) out = cap * ops::unary(RGM_TANH, ops::affine(out, 1 / cap, 0));
   return temperature == 1 ? out : ops::affine(out, 1 / temperature, 0);
 }

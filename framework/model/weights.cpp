@@ -106,7 +106,7 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
             "quantised",
             file, slot.theirs, name_of(saved.dtype));
     used.insert(saved.name);
-    const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c));
+    const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c, saved.dtype));
     out.push_back(from_file_order(slot, c, value));
     forget(saved.data);
     if (saved.dtype != value.dtype() && have.count() > large_tensor)

@@ -288,6 +288,8 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   reset_peak_memory();
   // Without a tokenizer any token may be drawn; nothing of it is trained.
   const auto model = Model::create(config, nullptr, 1, narrow_weights(stage));
+  freeze(*model);
+  model->pack();
   out.update(options.prompt > 0 ? rollout_bench(*model, options) : decode_bench(*model, options, *device));
   return out;
 }

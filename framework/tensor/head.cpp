@@ -1,7 +1,10 @@
 // head.cpp - log-probabilities of targets under softmax(x w^T), and the cross entropy whose gradient is taken at once.
 #include "tensor/head.hpp"
 
+#include <fmt/format.h>
+
 #include "tensor/gradients.hpp"
+#include "tensor/packed.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm::ops {
@@ -10,6 +13,7 @@ namespace {
 void require_head(const char* name, const Tensor& x, const Tensor& w) {
   require(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1), "{}: x of shape {} does not fit a head of shape {}",
           name, x.shape().text(), w.shape().text());
+  if (packed_form(w)) throw Error(RGM_INTERNAL, fmt::format("{}: a packed head answers logits alone", name));
 }
 void require_rows(const char* name, const char* what, const Tensor& t, const Tensor& x) {
   require(t.shape() == Shape({x.size(0)}), "{}: {} have shape {}, expected ({})", name, what, t.shape().text(),

@@ -1,6 +1,7 @@
 // linear.cpp - a linear layer with bias, activation and residual in one kernel; and rotary positions.
 #include "tensor/composed.hpp"
 #include "tensor/gradients.hpp"
+#include "tensor/packed.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm::ops {
@@ -22,15 +23,20 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
     require(rgm::broadcast(residual.shape(), shape, "linear") == shape,
             "linear: residual of shape {} does not fit into {}", residual.shape().text(), shape.text());
   const rgm_kernels& k = kernel::table();
-  const auto composed = [&] { return cast(composed::linear(x, w, bias, activation, residual), dtype); };
+  const rgm_packed* const packed = packed_form(w);
+  const auto composed = [&] {
+    if (packed) throw Error(RGM_INTERNAL, "the backend does not read a weight that it has packed");
+    return cast(composed::linear(x, w, bias, activation, residual), dtype);
+  };
   if (!RGM_HAS(&k, linear)) return composed();
 
-  const bool records = would_record({&x, &w, &bias, &residual}), native = native_bf16(x, w);
+  const bool records = would_record({&x, &w, &bias, &residual}), native = !packed && native_bf16(x, w);
+  require(!packed || !records, "linear: no gradient goes through a packed weight");
   const auto quiet = [&](const Tensor& t) {  // converted without a trace: the rule works with what came
     const NoGradient no_gradient;
     return as_float(t);
   };
-  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native || w.dtype() == RGM_BF16 ? w : quiet(w);
+  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native || packed || w.dtype() == RGM_BF16 ? w : quiet(w);
   const Tensor b = bias ? quiet(bias) : bias;
   const int64_t M = rows.size(0), out = w.size(0);
   // Over the residual, where nobody else needs it.
@@ -49,10 +55,12 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
   rgm_linear args{};
   args.struct_size = sizeof args;
   args.features = (b ? uint32_t{RGM_LINEAR_BIAS} : 0) | (residual ? uint32_t{RGM_LINEAR_RESIDUAL} : 0) |
-                  (activation ? uint32_t{RGM_LINEAR_ACTIVATION} : 0) | (aux ? uint32_t{RGM_LINEAR_AUX} : 0);
+                  (activation ? uint32_t{RGM_LINEAR_ACTIVATION} : 0) | (aux ? uint32_t{RGM_LINEAR_AUX} : 0) |
+                  (packed ? uint32_t{RGM_LINEAR_PACKED} : 0);
   args.activation = activation;
   args.x = &rows.view();
-  args.weight = &weight.view();
+  args.weight = packed ? nullptr : &weight.view();
+  args.packed = packed;
   args.bias = b ? &b.view() : nullptr;
   args.residual = residual ? &added.view() : nullptr;
   args.aux = aux ? &aux.view() : nullptr;

@@ -24,6 +24,7 @@ struct Storage {
   void* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<void> owner;
+  std::shared_ptr<const struct PackedWeight> packed;  // of a weight that linear alone reads: see packed.hpp
   Storage(std::shared_ptr<Device> on, size_t size);
   Storage(std::shared_ptr<Device> on, void* where, size_t size, std::shared_ptr<void> kept);
   ~Storage();

@@ -87,5 +87,21 @@ TEST_F(NarrowWeightsTest, GenerateAndEvaluateTakeItToo) {
   EXPECT_THAT(wrong.err, HasSubstr("--weights is int8, expected float32 or bfloat16"));
 }
 
+// What is saved in bfloat16 is written with as it is: no number changes, and neither does the text.
+TEST_F(NarrowWeightsTest, AFileInBfloat16IsWrittenWithAsItIs) {
+  write("p.yaml", last_layer("    weights: bfloat16\n"));
+  ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
+  const std::string ask = "generate --model out/last --prompt the --max-tokens 40 --seed 5";
+  const Said plain = regimen(ask + " --backend reference");
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  for (const char* weights : {"float32", "bfloat16"}) {
+    const Said said = regimen(ask + " --weights " + weights);
+    ASSERT_EQ(said.status, 0) << said.err;
+    if (std::string(weights) == "float32") {
+      EXPECT_EQ(said.out, plain.out);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rgm

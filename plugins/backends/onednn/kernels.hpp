@@ -25,6 +25,8 @@ rgm_status rope(rgm_queue* q, const rgm_rope* args);
 rgm_status attention(rgm_queue* q, const rgm_attention* args);
 rgm_status attention_grad(rgm_queue* q, const rgm_attention* args);
 rgm_status linear(rgm_queue* q, const rgm_linear* args);
+rgm_status pack(rgm_queue* q, const rgm_view* weight, const rgm_view* scales, int32_t transposed, rgm_packed** out);
+void unpack(rgm_packed* packed);
 rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args);
 rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
 rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);

@@ -1,21 +1,32 @@
 // linear.cpp - a linear layer: one product, then bias, activation, residual and what the gradient needs in one pass.
 #include "kernels.hpp"
+#include "packed.hpp"
 
 namespace regimen::onednn {
 rgm_status linear(rgm_queue* q, const rgm_linear* args) {
   return kernel(q, [&] {
     const rgm_linear& a = *args;
-    constexpr uint32_t kFeatures =
-        RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX | RGM_LINEAR_ADD;
+    constexpr uint32_t kFeatures = RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX |
+                                   RGM_LINEAR_ADD | RGM_LINEAR_PACKED;
     accept_features(a.features, kFeatures, "linear");
     const auto has = [&a](uint32_t feature) { return (a.features & feature) != 0; };
-    if (a.x->rank != 2 || a.weight->rank != 2) unsupported("onednn: linear wants matrices");
+    const rgm_packed* const packed = has(RGM_LINEAR_PACKED) ? a.packed : nullptr;
+    if (a.x->rank != 2 || (!packed && a.weight->rank != 2)) unsupported("onednn: linear wants matrices");
     const int32_t activation = has(RGM_LINEAR_ACTIVATION) ? a.activation : 0;
     if (activation < 0 || activation > RGM_GELU_ERF) unsupported("onednn: unknown activation");
     const Matrix y = matrix(a.y, "linear");
-    rgm_view weight = *a.weight;  // as (in, out)
-    std::swap(weight.shape[0], weight.shape[1]);
-    std::swap(weight.stride[0], weight.stride[1]);
+    if (packed) {
+      if (a.x->dtype != RGM_F32) unsupported("onednn: a packed weight stands beside float32");
+      require(packed->in == a.x->shape[1] && packed->out == y.columns && y.rows == a.x->shape[0],
+              "linear: shapes do not fit");
+    }
+    const auto product = [&](float beta, const rgm_view& to) {
+      if (packed) return multiply_packed(q, *a.x, *packed, data<float>(to), to.stride[0]);
+      rgm_view weight = *a.weight;  // as (in, out)
+      std::swap(weight.shape[0], weight.shape[1]);
+      std::swap(weight.stride[0], weight.stride[1]);
+      multiply(q, 1, *a.x, weight, beta, to);
+    };
 
     const bool add = has(RGM_LINEAR_ADD);
     EpilogueRow row{};
@@ -29,7 +40,8 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
     Matrix residual, aux;
     if (has(RGM_LINEAR_RESIDUAL)) residual = matrix(a.residual, "linear");
     if (has(RGM_LINEAR_AUX)) aux = matrix(a.aux, "linear");
-    if (!row.bias && !residual.data && !aux.data && !activation) return multiply(q, 1, *a.x, weight, add ? 1 : 0, *a.y);
+    const bool plain = !row.bias && !residual.data && !aux.data && !activation;
+    if (plain && !(packed && add)) return product(add ? 1 : 0, *a.y);
 
     // The product goes where nothing is needed any more: aux, or y unless it is an input as well.
     rgm_view sum = aux.data ? *a.aux : *a.y;
@@ -37,7 +49,7 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
       sum.data = q->scratch.floats(Scratch::kRows, y.rows * y.columns);
       sum.stride[0] = y.columns, sum.stride[1] = 1;
     }
-    multiply(q, 1, *a.x, weight, 0, sum);
+    product(0, sum);
     const Matrix s = matrix(&sum, "linear");
     parallel(threads(q), y.rows, std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(y.columns, 1)),
              [&](int64_t begin, int64_t end, int) {

@@ -122,10 +122,10 @@ void few_rows(rgm_queue* q, const Operands& g) {
   const auto* a = static_cast<const float*>(g.a);
   int64_t a_row = g.lda, a_column = 1;
   if (!g.tb && g.M > 1) {
-    float* turned = q->scratch.floats(Scratch::kSingle, g.M * g.K);
-    for (int64_t k = 0; k < g.K; ++k)
-      for (int64_t i = 0; i < g.M; ++i) turned[k * g.M + i] = a[i * g.lda + k];
-    a = turned, a_row = 1, a_column = g.M;
+    const int64_t side = (g.M + 15) / 16 * 16;
+    float* const turned = q->scratch.floats(Scratch::kSingle, side * g.K);
+    vector(q).turn(a, g.lda, g.M, g.K, turned, side);
+    a = turned, a_row = 1, a_column = side;
   }
   parallel(threads(q), (g.N + 31) / 32, std::max<int64_t>(1, kGrain / (32 * g.K)),
            [&](int64_t begin, int64_t end, int) {

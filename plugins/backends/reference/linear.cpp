@@ -1,29 +1,54 @@
 // linear.cpp - y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual; aux receives what
 // the activation was given. And the gradient.
+#include <memory>
+
 #include "functions.hpp"
 #include "kernels.hpp"
 #include "product.hpp"
 
+// The same numbers without gaps.
+struct rgm_packed {
+  rgm_view view{};
+  std::vector<std::byte> bytes;
+};
+
 namespace regimen::reference {
+
+rgm_status pack(rgm_queue* q, const rgm_view* weight, const rgm_view* scales, int32_t transposed, rgm_packed** out) {
+  return guard([&] {
+    require(weight->rank == 2, "pack: a weight is a matrix (out, in)");
+    if (scales || transposed) unsupported("reference: only plain weights are packed, for a forward pass");
+    auto packed = std::make_unique<rgm_packed>();
+    packed->bytes.resize(static_cast<size_t>(count(*weight)) * size_of(weight->dtype));
+    packed->view = *weight;
+    packed->view.data = packed->bytes.data();
+    packed->view.stride[0] = weight->shape[1], packed->view.stride[1] = 1;
+    if (copy(q, weight, &packed->view) != RGM_OK) throw Error(RGM_INTERNAL, "pack: the weight could not be copied");
+    *out = packed.release();
+  });
+}
+void unpack(rgm_packed* packed) { delete packed; }
 
 rgm_status linear(rgm_queue*, const rgm_linear* args) {
   return guard([&] {
     const rgm_linear& a = *args;
     accept_features(a.features,
-                    RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX | RGM_LINEAR_ADD,
+                    RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX | RGM_LINEAR_ADD |
+                        RGM_LINEAR_PACKED,
                     "linear");
     const auto has = [&](uint32_t feature) { return (a.features & feature) != 0; };
+    const rgm_view& weight = has(RGM_LINEAR_PACKED) ? a.packed->view : *a.weight;
     if (has(RGM_LINEAR_ACTIVATION)) require_unary(a.activation, "linear");
-    require(a.x->rank == 2 && a.weight->rank == 2 && a.x->shape[1] == a.weight->shape[1],
+    require(a.x->rank == 2 && weight.rank == 2 && a.x->shape[1] == weight.shape[1],
             "linear: x is (M, in) and weight (out, in)");
-    const int64_t M = a.x->shape[0], out = a.weight->shape[0];
+    const int64_t M = a.x->shape[0], out = weight.shape[0];
     require_shape(*a.y, {M, out}, "linear: y is (M, out)");
     if (has(RGM_LINEAR_BIAS)) require_shape(*a.bias, {out}, "linear: bias is (out)");
     if (has(RGM_LINEAR_RESIDUAL)) require_shape(*a.residual, {M, out}, "linear: residual is (M, out)");
     if (has(RGM_LINEAR_AUX)) require_shape(*a.aux, {M, out}, "linear: aux is (M, out)");
     std::vector<double> bias(static_cast<size_t>(out)), more(bias);
     if (has(RGM_LINEAR_BIAS)) load(*a.bias, 0, out, a.bias->stride[0], bias.data());
-    product(*a.x, matrix(transposed(*a.weight)), out, [&](int64_t i, double* row) {
+    product(*a.x, matrix(transposed(weight)), out, [&](int64_t i, double* row) {
       const auto add = [&](const rgm_view& v) {
         load(v, i * v.stride[0], out, v.stride[1], more.data());
         for (int64_t j = 0; j < out; ++j) row[j] += more[static_cast<size_t>(j)];

@@ -7,14 +7,16 @@ namespace regimen::onednn::ONEDNN_ISA {
 
 namespace {
 constexpr int64_t kDepth = 64;  // rows of b, of which two vectors stay in the first cache while all rows of a pass
+constexpr int64_t kPanelDepth = 4096;  // rows of a panel, which stay in the second cache
+constexpr int kPanelAhead = 32;        // rows
 
-// c (M, N vectors) [+]= a (M, K) b (K, N vectors), K up to kDepth; rows of a lie side by side
-template <int N, bool Part, class B>
+// c (M, N vectors) [+]= a (M, K) b (K, N vectors), K up to a depth; rows of a lie side by side
+template <int N, bool Part, int Ahead, class B>
 ONEDNN_INLINE void all_rows(const FewRows& p, int64_t k, int64_t K, const B* b, int64_t j) {
   const Product part{p.M, p.N, K, p.a + k * p.a_column, p.a_row, p.a_column, nullptr, p.b_row, p.c, p.c_row, 1, k > 0};
   int64_t i = 0;
   const auto rows = [&]<int R>() {
-    product_block<R, N, Part, true>(part, b, i, j, Part ? p.N - j : 0);
+    product_block<R, N, Part, Ahead>(part, b, i, j, Part ? p.N - j : 0);
     i += R;
   };
   if constexpr (kBlock == 12) {
@@ -26,14 +28,25 @@ ONEDNN_INLINE void all_rows(const FewRows& p, int64_t k, int64_t K, const B* b, 
   if (p.M - i == 1) rows.template operator()<1>();
 }
 
-template <class B>
+// Behind two vectors the next ones of the row are fetched, or in a panel, which is as wide, those of later rows.
+template <int64_t Depth, int Ahead, class B>
 void by_rows(const FewRows& p, const B* b) {
-  for (int64_t k = 0; k < p.K; k += kDepth, b += kDepth * p.b_row) {
-    const int64_t K = p.K - k < kDepth ? p.K - k : kDepth;
+  for (int64_t k = 0; k < p.K; k += Depth, b += Depth * p.b_row) {
+    const int64_t K = p.K - k < Depth ? p.K - k : Depth;
     int64_t j = 0;
-    for (; j + 2 * kLanes <= p.N; j += 2 * kLanes) all_rows<2, false>(p, k, K, b, j);
-    for (; j + kLanes <= p.N; j += kLanes) all_rows<1, false>(p, k, K, b, j);
-    if (j < p.N) all_rows<1, true>(p, k, K, b, j);
+    for (; j + 2 * kLanes <= p.N; j += 2 * kLanes) all_rows<2, false, Ahead>(p, k, K, b, j);
+    for (; j + kLanes <= p.N; j += kLanes) all_rows<1, false, Ahead>(p, k, K, b, j);
+    if (j < p.N) all_rows<1, true, Ahead>(p, k, K, b, j);
+  }
+}
+
+template <class B>
+void by_panels(FewRows p, const B* b) {
+  const int64_t end = p.N;
+  p.b_row = kPanel;
+  for (int64_t j = 0; j < end; j += kPanel, b += p.K * kPanel, p.c += kPanel) {
+    p.N = end - j < kPanel ? end - j : kPanel;
+    by_rows<kPanelDepth, kPanelAhead * kPanel>(p, b);
   }
 }
 
@@ -101,7 +114,7 @@ void run(const FewRows& p, const B* b) {
   if (p.transposed)
     by_columns(p, b);
   else
-    by_rows(p, b);
+    by_rows<kDepth, 8 * kLanes>(p, b);
 }
 }  // namespace
 
@@ -116,6 +129,13 @@ void few_rows(const FewRows& p) {
     run(p, static_cast<const uint16_t*>(p.b));
   else
     run(p, static_cast<const float*>(p.b));
+}
+
+void panels(const FewRows& p) {
+  if (p.narrow)
+    by_panels(p, static_cast<const uint16_t*>(p.b));
+  else
+    by_panels(p, static_cast<const float*>(p.b));
 }
 
 }  // namespace regimen::onednn::ONEDNN_ISA

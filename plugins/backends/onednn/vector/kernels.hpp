@@ -23,6 +23,9 @@ void adamw(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t
 void random(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
 void product(const Product& product);
 void few_rows(const FewRows& product);
+void panels(const FewRows& product);
+void turn(const float* x, int64_t x_row, int64_t rows, int64_t columns, float* y, int64_t y_row);
+void fill_panel(const void* w, int64_t w_row, int64_t rows, int64_t columns, bool narrow, void* y);
 void widen(const uint16_t* x, float* y, int64_t n);
 void weighted_rows(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
 void dot_rows(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);

@@ -12,9 +12,11 @@ inline constexpr int kBlock = 12;  // rows at once: 12 x 2 sums of 32 registers
 inline constexpr int kBlock = 6;  // 6 x 2 sums of 16 registers
 #endif
 
-// R rows by N vectors of b, which may be bfloat16; with `left` > 0 the one vector has that many lanes. Ahead: the
-// columns behind these are fetched meanwhile.
-template <int R, int N, bool Part, bool Ahead = false, class B>
+inline constexpr int kPanel = 2 * kLanes;  // columns of a packed matrix, which lie together
+
+// R rows by N vectors of b, which may be bfloat16; with `left` > 0 the one vector has that many lanes. What lies Ahead
+// elements further is fetched meanwhile.
+template <int R, int N, bool Part, int Ahead = 0, class B>
 ONEDNN_INLINE void product_block(const Product& p, const B* b, int64_t i, int64_t j, int64_t left) {
   Vec c[R][N] = {};
   const float* a = p.a + i * p.a_row;
@@ -24,7 +26,7 @@ ONEDNN_INLINE void product_block(const Product& p, const B* b, int64_t i, int64_
     ONEDNN_UNROLL
     for (int n = 0; n < N; ++n) {
       row[n] = Part ? load(b, left) : load(b + n * kLanes);
-      if constexpr (Ahead) __builtin_prefetch(b + (4 * N + n) * kLanes, 0, 2);
+      if constexpr (Ahead > 0) __builtin_prefetch(b + Ahead + n * kLanes, 0, 2);
     }
     ONEDNN_UNROLL
     for (int r = 0; r < R; ++r) {

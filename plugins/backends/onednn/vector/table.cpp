@@ -1,5 +1,6 @@
 // table.cpp - the table of the instruction set that this file is compiled for.
 #include "kernels.hpp"
+#include "product.hpp"
 
 namespace regimen::onednn::ONEDNN_ISA {
 
@@ -26,6 +27,10 @@ const VectorKernels table{ONEDNN_TEXT(ONEDNN_ISA),
                           random,
                           product,
                           few_rows,
+                          kPanel,
+                          panels,
+                          turn,
+                          fill_panel,
                           widen,
                           weighted_rows,
                           dot_rows,

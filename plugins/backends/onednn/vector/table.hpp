@@ -112,6 +112,12 @@ struct VectorKernels {
   void (*random)(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
   void (*product)(const Product& product);
   void (*few_rows)(const FewRows& product);
+  int64_t panel;  // columns of a panel: b (K, N) packed is its panels (K, panel), of which the last may have gaps
+  void (*panels)(const FewRows& product);  // with a b that is packed, and a_row 1
+  // y (columns, rows) = x (rows, columns); what follows a row of y, up to a multiple of 16, is written as well
+  void (*turn)(const float* x, int64_t x_row, int64_t rows, int64_t columns, float* y, int64_t y_row);
+  // y becomes the panel whose columns are the rows of w, at most `panel` of them
+  void (*fill_panel)(const void* w, int64_t w_row, int64_t rows, int64_t columns, bool narrow, void* y);
   void (*widen)(const uint16_t* x, float* y, int64_t n);  // bfloat16 to float32
   // y (n) += sum of weights[r] x[r] over rows (rows, n); weights NULL: 1
   void (*weighted_rows)(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);

@@ -26,7 +26,7 @@ typedef struct rgm_linear {
   int32_t activation; /* a unary operation */
   uint32_t reserved;
   const rgm_view *x, *weight;
-  const rgm_packed* packed; /* instead of weight */
+  const rgm_packed* packed; /* PACKED: instead of weight, beside an x of F32 */
   const rgm_view *bias, *residual, *aux, *y; /* aux (M, out): receives what the activation was given */
 } rgm_linear;
 
@@ -137,7 +137,8 @@ typedef struct rgm_kernels {
   rgm_status (*attention)(rgm_queue* q, const rgm_attention* args);
   rgm_status (*attention_grad)(rgm_queue* q, const rgm_attention* args);
   rgm_status (*linear)(rgm_queue* q, const rgm_linear* args);
-  /* reorders a frozen weight once; scales as the weight's dtype needs them, or NULL. transposed 1: for dX */
+  /* a frozen weight (out, in) in the order that linear reads fastest; RGM_UNSUPPORTED where that is the one it has. The
+   * weight's memory may go then. scales as the weight's dtype needs them, or NULL. transposed 1: for dX */
   rgm_status (*pack)(rgm_queue* q, const rgm_view* weight, const rgm_view* scales, int32_t transposed,
                      rgm_packed** out);
   void (*unpack)(rgm_packed* packed); /* frees it */
