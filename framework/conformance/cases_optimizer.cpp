@@ -8,9 +8,9 @@ namespace {
 
 void adamw(Trial& t) {
   struct Item {
-    Arg g, p, m, v, copy;
+    Arg g, p, m, v, copy, draw;
   };
-  const bool must_refuse = t.index < 2, is_taken = t.index % 4 != 3;
+  const bool narrow = t.index % 3 == 2, must_refuse = t.index < 2, is_taken = t.index % 4 != 3;
   const double step = static_cast<double>(t.pick(1, 50));
   const double values[8] = {
       1e-2, 0.9, 0.95, 1e-8, 0.1, 1 - std::pow(0.9, step), 1 - std::pow(0.95, step), is_taken ? 0.5 : NAN};
@@ -19,17 +19,23 @@ void adamw(Trial& t) {
   std::vector<Item> items;
   for (int64_t n = t.pick(1, 4); n > 0; --n) {
     const Shape shape = t.shape(1, 2);
-    const Arg g = t.in(shape, t.normals()), p = t.inout(shape, t.normals()), m = t.inout(shape, t.normals());
-    const Arg v = t.inout(shape, t.uniforms(0.01, 1));
-    items.push_back({g, p, m, v, is_taken && t.chance(0.3) ? t.out(shape, RGM_BF16) : no_arg});
+    const rgm_dtype moments = narrow ? RGM_BF16 : RGM_F32;
+    const Arg g = t.in(shape, t.normals()), p = t.inout(shape, t.normals()), m = t.inout(shape, t.normals(), moments);
+    const Arg v = t.inout(shape, t.uniforms(0.01, 1), moments);
+    items.push_back({g, p, m, v, is_taken && t.chance(0.3) ? t.out(shape, RGM_BF16) : no_arg,
+                     narrow ? t.dense({}, t.integers(INT32_MIN, INT32_MAX), RGM_I32) : no_arg});
   }
+  t.optional = narrow;
   t.must_refuse = must_refuse;
   t.run(&rgm_kernels::adamw, [=](auto f, rgm_queue* q, const Views& view) {
     std::vector<rgm_adamw> args;
     std::vector<const rgm_adamw*> pointers;
     for (const Item& i : items)
-      args.push_back(
-          {sizeof(rgm_adamw), must_refuse ? 1u << 31 : 0, view(i.g), view(i.p), view(i.m), view(i.v), view(i.copy)});
+      args.push_back({sizeof(rgm_adamw),
+                      must_refuse ? 1u << 31
+                      : narrow    ? uint32_t{RGM_ADAMW_NARROW}
+                                  : 0,
+                      view(i.g), view(i.p), view(i.m), view(i.v), view(i.copy), view(i.draw)});
     for (const rgm_adamw& a : args) pointers.push_back(&a);
     return f(q, view(hyper), static_cast<uint32_t>(pointers.size()), pointers.data());
   });

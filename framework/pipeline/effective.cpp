@@ -69,7 +69,7 @@ Json of(const OptimizerSpec& o) {
   if (o.kind == "sgd")
     values["momentum"] = o.momentum;
   else
-    values.update({{"beta1", o.beta1}, {"beta2", o.beta2}, {"epsilon", o.epsilon}});
+    values.update({{"beta1", o.beta1}, {"beta2", o.beta2}, {"epsilon", o.epsilon}, {"moments", o.moments}});
   return {{o.kind, values}};
 }
 

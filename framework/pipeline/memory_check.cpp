@@ -54,7 +54,8 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   if (is_machines) need.bytes += peak_memory() - std::min(peak_memory(), before);
   const auto trained = static_cast<uint64_t>(opened.trained_parameters());
   need.weights = opened.parameter_bytes();
-  need.training = trained * (stage.optimizer.kind == "adamw" ? 12 : 8);
+  const OptimizerSpec& optimizer = stage.optimizer;
+  need.training = trained * (optimizer.kind != "adamw" ? 8 : optimizer.moments == "bfloat16" ? 8 : 12);
   return need;
 }
 

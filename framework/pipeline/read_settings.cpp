@@ -37,6 +37,7 @@ void read_optimizer(const Yaml& given, OptimizerSpec& out) {
     map.read("beta1", out.beta1, share);
     map.read("beta2", out.beta2, share);
     map.read("epsilon", out.epsilon, positive);
+    map.choose("moments", out.moments, weight_types);
   } else {
     map.read("momentum", out.momentum, share);
   }

@@ -96,7 +96,10 @@ Tensor sum_of_squares(std::span<const Tensor> xs);
 struct AdamWItem {
   Tensor gradient, parameter, m, v;
   Tensor copy = {};  // BF16 or F16 of the parameter, for the next pass; or empty
+  Tensor draw = {};  // () I32 where m and v are BF16: what their rounding is drawn from
 };
+// Whether the device's kernel works on moments in BF16, which the host does not compose.
+bool has_narrow_adamw();
 // hyper (8) F32 as in kernels.h; all parameters in one call
 void adamw(const Tensor& hyper, std::span<const AdamWItem> items);
 

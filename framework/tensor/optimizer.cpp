@@ -1,6 +1,7 @@
 // optimizer.cpp - what optimizers need: the sum of squares for clipping, the AdamW step, sums by index.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "tensor/composed.hpp"
 #include "tensor/support.hpp"
@@ -54,14 +55,31 @@ void adamw(const Tensor& hyper, std::span<const AdamWItem> items) {
           all, [&](const Tensor* t) { return !*t || views::same_layout(t->view(), item.parameter.view()); });
       for (size_t j = 0; j < 5; ++j)
         if (*all[j]) lists[i][j] = alike ? views::in_memory_order(all[j]->view()) : all[j]->view();
-      args.push_back({sizeof(rgm_adamw), 0, &lists[i][0], &lists[i][1], &lists[i][2], &lists[i][3],
-                      item.copy ? &lists[i][4] : nullptr});
+      args.push_back({sizeof(rgm_adamw), item.draw ? uint32_t{RGM_ADAMW_NARROW} : 0, &lists[i][0], &lists[i][1],
+                      &lists[i][2], &lists[i][3], item.copy ? &lists[i][4] : nullptr,
+                      item.draw ? &item.draw.view() : nullptr});
       pointers.push_back(&args.back());
     }
     if (kernel::ran(k.adamw(kernel::queue(), &hyper.view(), static_cast<uint32_t>(pointers.size()), pointers.data())))
       return;
   }
-  for (const AdamWItem& item : items) composed::adamw(hyper, item);
+  for (const AdamWItem& item : items) {
+    if (item.draw) throw Error(RGM_UNSUPPORTED, "adamw: this backend has no moments in bfloat16");
+    composed::adamw(hyper, item);
+  }
+}
+
+// By a step that is not taken.
+bool has_narrow_adamw() {
+  const Tensor one = full({1}, 0), narrow = full({1}, 0, RGM_BF16), hyper = full({8}, std::nan(""));
+  const AdamWItem item{one, full({1}, 0), narrow, full({1}, 0, RGM_BF16), {}, full({}, 0, RGM_I32)};
+  try {
+    adamw(hyper, std::span(&item, 1));
+    return true;
+  } catch (const Error& e) {
+    if (e.status() != RGM_UNSUPPORTED) throw;
+    return false;
+  }
 }
 
 }  // namespace rgm::ops

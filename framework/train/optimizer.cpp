@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
 
@@ -21,8 +22,8 @@ double learning_rate(const OptimizerSpec& optimizer, const ScheduleSpec& schedul
 }
 
 namespace {
-Tensor zeros_like(const Tensor& x) {
-  Tensor out = empty_like(x.view(), RGM_F32);
+Tensor zeros_like(const Tensor& x, rgm_dtype dtype = RGM_F32) {
+  Tensor out = empty_like(x.view(), dtype);
   assign(out, ops::broadcast(ops::full({}, 0), x.shape()));
   return out;
 }
@@ -30,6 +31,11 @@ Tensor zeros_like(const Tensor& x) {
 
 Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores) : spec_(spec) {
   const NoGradient still;
+  const rgm_dtype moments = spec.moments == "bfloat16" ? RGM_BF16 : RGM_F32;
+  require(moments == RGM_F32 || ops::has_narrow_adamw(),
+          "optimizer: moments: bfloat16 needs a backend whose kernel for AdamW has them, which \"{}\" does not; write "
+          "float32, or name another backend (`regimen plugins` lists them)",
+          current_device().id());
   for (size_t store = 0; store < stores.size(); ++store)
     for (Parameter& p : stores[store]->all()) {
       if (!p.trained || p.buffer) continue;
@@ -38,8 +44,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
                               : std::any_of(spec.decay.begin(), spec.decay.end(),
                                             [&](const auto& pattern) { return matches(pattern, p.name); });
       Item item{&p, store, {}, {}, decays};
-      if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value);
-      if (spec.kind == "adamw") item.v = zeros_like(p.value);
+      if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value, moments);
+      if (spec.kind == "adamw") item.v = zeros_like(p.value, moments);
       items_.push_back(std::move(item));
     }
 }
@@ -52,8 +58,9 @@ int64_t Optimizer::parameters() const {
 
 uint64_t Optimizer::state_bytes() const {
   uint64_t bytes = 0;
-  visit(
-      [&](const std::string&, const Tensor& state) { bytes += static_cast<uint64_t>(state.count()) * sizeof(float); });
+  visit([&](const std::string&, const Tensor& state) {
+    bytes += static_cast<uint64_t>(state.count()) * bytes_of(state.dtype());
+  });
   return bytes;
 }
 
@@ -63,6 +70,16 @@ void Optimizer::visit(const std::function<void(const std::string&, const Tensor&
     if (item.v) see(fmt::format("v{}.{}", item.store, item.parameter->name), item.v);
   }
 }
+
+namespace {
+// What the rounding of each parameter's moments is drawn from.
+Tensor draws_of(int64_t step, size_t parameters) {
+  std::vector<int32_t> words;
+  for (size_t i = 0; i < parameters; ++i)
+    words.push_back(static_cast<int32_t>(mix(static_cast<uint64_t>(step), i) & 0xFFFFFFFF));
+  return from_host(std::span<const int32_t>(words), {std::ssize(words)});
+}
+}  // namespace
 
 Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& loss) {
   const NoGradient still;
@@ -87,12 +104,16 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
     for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate);
     return norm;
   }
+  const Tensor draws = spec_.moments == "bfloat16" ? draws_of(step, touched.size()) : Tensor();
   for (const bool decays : {true, false}) {
     std::vector<ops::AdamWItem> items;
-    for (size_t i = 0; i < touched.size(); ++i)
-      if (touched[i]->decays == decays)
-        items.push_back(
-            {gradients[i], touched[i]->parameter->value, touched[i]->m, touched[i]->v, touched[i]->parameter->half});
+    for (size_t i = 0; i < touched.size(); ++i) {
+      const Item& item = *touched[i];
+      if (item.decays != decays) continue;
+      const auto at = static_cast<int64_t>(i);
+      items.push_back({gradients[i], item.parameter->value, item.m, item.v, item.parameter->half,
+                       draws ? ops::reshape(ops::slice(draws, 0, at, at + 1), {}) : Tensor()});
+    }
     if (items.empty()) continue;
     const float hyper[] = {float(rate),
                            float(spec_.beta1),

@@ -13,6 +13,7 @@ namespace rgm {
 
 class Optimizer {
  public:
+  // RGM_INVALID where the device has no moments of the type that is asked for.
   Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores);
 
   // One update from the gradients, which it takes; `step` counts from 1. Gradients are scaled to the norm `clip` (0:
@@ -29,7 +30,7 @@ class Optimizer {
   struct Item {
     Parameter* parameter;
     size_t store;
-    Tensor m, v;  // v is empty for SGD
+    Tensor m, v;  // v is empty for SGD; of spec.moments
     bool decays;
   };
   void sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const;

@@ -57,7 +57,8 @@ TEST_F(NarrowWeightsTest, KilledItEndsWithTheSameBits) {
   write("p.yaml",
         "regimen: 1\nname: tiny\nseed: 3\nbackend: reference\nstages:\n"
         "  - {name: last, strategy: finetune, model: {from: killed/base}, data: {train: {text: text.txt}},\n"
-        "     trainable: {last: 1}, weights: bfloat16, batch: 4, steps: 150, checkpoint: {every: 50}}\n");
+        "     trainable: {last: 1}, weights: bfloat16, optimizer: {adamw: {moments: bfloat16}}, batch: 4, steps: 150,\n"
+        "     checkpoint: {every: 50}}\n");
   const pid_t child = start("killed");
   int status = 0;
   while (!fs::exists(folder_ / "killed/last/checkpoint/step-50") && ::waitpid(child, &status, WNOHANG) == 0)

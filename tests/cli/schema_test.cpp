@@ -69,7 +69,8 @@ TEST_F(Schema, WrongTypesAndRangesFail) {
   for (const char* line :
        {"steps: many", "steps: 0", "steps: 1.5", "batch: [4]", "clip: -1", "keep: first", "adapter: {lora: {rank: 0}}",
         "adapter: {lora: {rank: high}}", "trainable: {last: 2, names: a}", "optimizer: {adamw: {beta1: 1}}",
-        "evaluate: 100", "recompute: maybe", "precision: float16"})
+        "optimizer: {adamw: {moments: float16}}", "optimizer: {sgd: {moments: bfloat16}}", "evaluate: 100",
+        "recompute: maybe", "precision: float16"})
     EXPECT_NE(problem_with(line), "") << line;
   EXPECT_THAT(problem_with("steps: many"), HasSubstr("/stages/0/steps: wanted \"integer\", came \"many\""));
   EXPECT_NE(problem("regimen: 2\nstages: [{name: a, strategy: pretrain, model: {from: b}}]"), "");

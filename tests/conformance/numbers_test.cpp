@@ -55,7 +55,7 @@ TEST_F(Reference, FirstStepOfAdamWIsTheRateAgainstTheSign) {
   hyper[3] = 1e-12f;  // a gradient of 0 must not divide by 0
   const rgm_view vg = floats(g, {3}), vp = floats(p, {3}), vm = floats(m, {3}), vv = floats(v, {3});
   const rgm_view vh = floats(hyper, {8});
-  const rgm_adamw item{sizeof(rgm_adamw), 0, &vg, &vp, &vm, &vv, nullptr};
+  const rgm_adamw item{sizeof(rgm_adamw), 0, &vg, &vp, &vm, &vv, nullptr, nullptr};
   const rgm_adamw* items[] = {&item};
   ASSERT_EQ(k_.adamw(nullptr, &vh, 1, items), RGM_OK);
   EXPECT_THAT(p, ElementsAre(FloatNear(0.875f, 1e-6f), FloatNear(1.125f, 1e-6f), 1));
@@ -65,7 +65,7 @@ TEST_F(Reference, WeightDecayOfAdamWDoesNotPassThroughTheMoments) {
   Floats g{0}, p{2}, m(1), v(1), hyper{0.5f, 0.9f, 0.999f, 1e-8f, 0.25f, 0.1f, 0.001f, 1};
   const rgm_view vg = floats(g, {1}), vp = floats(p, {1}), vm = floats(m, {1}), vv = floats(v, {1});
   const rgm_view vh = floats(hyper, {8});
-  const rgm_adamw item{sizeof(rgm_adamw), 0, &vg, &vp, &vm, &vv, nullptr};
+  const rgm_adamw item{sizeof(rgm_adamw), 0, &vg, &vp, &vm, &vv, nullptr, nullptr};
   const rgm_adamw* items[] = {&item};
   ASSERT_EQ(k_.adamw(nullptr, &vh, 1, items), RGM_OK);
   EXPECT_THAT(p, ElementsAre(1.75f));  // 2 (1 - 0.5 * 0.25)

@@ -8,15 +8,18 @@ namespace {
 
 struct Item {
   const float* g;
-  float *p, *m, *v;
+  float* p;
+  void *m, *v;  // BF16 where there is a draw
+  const int32_t* draw;
   void* copy;
   int64_t n;
   int copy_is_bf16;
 };
 
 // Dense in the same order, or nothing: the host composes what is not.
-int64_t dense_count(const rgm_view& v, const char* kernel) {
-  if (v.dtype != RGM_F32 || !is_contiguous(v)) unsupported(std::string(kernel) + ": float32 without gaps");
+int64_t dense_count(const rgm_view& v, const char* kernel, rgm_dtype dtype = RGM_F32) {
+  if (v.dtype != dtype || !is_contiguous(v))
+    unsupported(std::string(kernel) + (dtype == RGM_F32 ? ": float32" : ": bfloat16") + " without gaps");
   return count(v);
 }
 
@@ -28,20 +31,43 @@ const T* table_of(rgm_queue* q, const std::vector<T>& items) {
   return table;
 }
 
+// Element i of moments, which are float32 or, with a draw, bfloat16 that is rounded at random: see rgm_adamw.
+__device__ float moment(const void* moments, int64_t i, bool narrow) {
+  if (!narrow) return static_cast<const float*>(moments)[i];
+  return __uint_as_float(uint32_t{static_cast<const uint16_t*>(moments)[i]} << 16);
+}
+__device__ void keep(void* moments, int64_t i, float x, bool narrow, uint32_t random) {
+  if (!narrow) {
+    static_cast<float*>(moments)[i] = x;
+    return;
+  }
+  const uint32_t bits = __float_as_uint(x);
+  static_cast<uint16_t*>(moments)[i] = static_cast<uint16_t>((isnan(x) ? bits : bits + random) >> 16);
+}
+__device__ uint32_t mixed(uint32_t w) {
+  w ^= w >> 16, w *= 0x7FEB352D;
+  w ^= w >> 15, w *= 0x846CA68B;
+  return w ^ w >> 16;
+}
+
 __global__ void adamw_kernel(const float* hyper, int64_t stride, const Item* items) {
   const Item item = items[blockIdx.y];
   const float rate = hyper[0], beta1 = hyper[stride], beta2 = hyper[2 * stride], epsilon = hyper[3 * stride],
               decay = hyper[4 * stride], correction1 = hyper[5 * stride], correction2 = hyper[6 * stride],
               factor = hyper[7 * stride];
   if (isnan(factor)) return;
+  const bool narrow = item.draw;
+  const uint32_t draw = narrow ? static_cast<uint32_t>(*item.draw) : 0;
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{gridDim.x} * blockDim.x) {
     const float g = factor * item.g[i];
-    const float m = beta1 * item.m[i] + (1 - beta1) * g, v = beta2 * item.v[i] + (1 - beta2) * g * g;
+    const float m = beta1 * moment(item.m, i, narrow) + (1 - beta1) * g,
+                v = beta2 * moment(item.v, i, narrow) + (1 - beta2) * g * g;
     float p = item.p[i];
     p -= rate * decay * p;
     p -= rate * (m / correction1) / (sqrtf(v / correction2) + epsilon);
-    item.m[i] = m;
-    item.v[i] = v;
+    const uint32_t random = narrow ? mixed(draw + static_cast<uint32_t>(i)) : 0;
+    keep(item.m, i, m, narrow, random & 0xFFFF);
+    keep(item.v, i, v, narrow, random >> 16);
     item.p[i] = p;
     if (!item.copy) continue;
     if (item.copy_is_bf16)
@@ -86,18 +112,22 @@ __global__ void total_kernel(const double* partials, int64_t n, float* y) {
 
 rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items) {
   return kernel(q, "adamw", [&] {
-    for (uint32_t i = 0; i < n; ++i) accept_features(items[i]->features, 0, "adamw");
+    for (uint32_t i = 0; i < n; ++i) accept_features(items[i]->features, RGM_ADAMW_NARROW, "adamw");
     std::vector<Item> table;
     int64_t largest = 0;
     for (uint32_t i = 0; i < n; ++i) {
       const rgm_adamw& a = *items[i];
       const int64_t elements = dense_count(*a.p, "adamw");
-      for (const rgm_view* v : {a.g, a.m, a.v})
-        require(same_shape(*v, *a.p) && dense_count(*v, "adamw") == elements, "adamw: one shape");
+      const bool narrow = a.features & RGM_ADAMW_NARROW;
+      require(same_shape(*a.g, *a.p) && dense_count(*a.g, "adamw") == elements, "adamw: one shape");
+      for (const rgm_view* v : {a.m, a.v})
+        require(same_shape(*v, *a.p) && dense_count(*v, "adamw", narrow ? RGM_BF16 : RGM_F32) == elements,
+                "adamw: one shape");
       if (a.copy && (!is_contiguous(*a.copy) || (a.copy->dtype != RGM_BF16 && a.copy->dtype != RGM_F16)))
         unsupported("adamw: a copy in a 16-bit float without gaps");
-      table.push_back({data<const float>(*a.g), data<float>(*a.p), data<float>(*a.m), data<float>(*a.v),
-                       a.copy ? a.copy->data : nullptr, elements, a.copy && a.copy->dtype == RGM_BF16});
+      table.push_back({data<const float>(*a.g), data<float>(*a.p), a.m->data, a.v->data,
+                       narrow ? data<const int32_t>(*a.draw) : nullptr, a.copy ? a.copy->data : nullptr, elements,
+                       a.copy && a.copy->dtype == RGM_BF16});
       largest = std::max(largest, elements);
     }
     if (largest == 0) return;

@@ -22,9 +22,10 @@ void cut(uint32_t n, Count&& size) {
       blocks.push_back({i, begin, std::min(begin + kGrain, all)});
 }
 
-float* flat(const rgm_view& v, const char* what) {
-  if (v.dtype != RGM_F32 || !is_contiguous(v)) unsupported(std::string("onednn: wanted float32 without gaps: ") + what);
-  return data<float>(v);
+void flat(const rgm_view& v, const char* what, rgm_dtype dtype = RGM_F32) {
+  if (v.dtype != dtype || !is_contiguous(v))
+    unsupported(std::string("onednn: wanted ") + (dtype == RGM_F32 ? "float32" : "bfloat16") +
+                " without gaps: " + what);
 }
 }  // namespace
 
@@ -32,8 +33,9 @@ rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adam
   return kernel(q, [&] {
     for (uint32_t i = 0; i < n; ++i) {
       const rgm_adamw& a = *items[i];
-      accept_features(a.features, 0, "adamw");
-      flat(*a.g, "g"), flat(*a.p, "p"), flat(*a.m, "m"), flat(*a.v, "v");
+      accept_features(a.features, RGM_ADAMW_NARROW, "adamw");
+      const rgm_dtype moments = a.features & RGM_ADAMW_NARROW ? RGM_BF16 : RGM_F32;
+      flat(*a.g, "g"), flat(*a.p, "p"), flat(*a.m, "m", moments), flat(*a.v, "v", moments);
       require(same_shape(*a.g, *a.p) && same_shape(*a.m, *a.p) && same_shape(*a.v, *a.p),
               "adamw: gradient, parameter and moments differ in shape");
       if (a.copy && (!is_contiguous(*a.copy) || (a.copy->dtype != RGM_BF16 && a.copy->dtype != RGM_F16)))
@@ -52,7 +54,12 @@ rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adam
         const rgm_adamw& a = *items[block.item];
         const int64_t at = block.begin, size = block.end - at;
         float* p = data<float>(*a.p) + at;
-        vector(q).adamw(values, data<float>(*a.g) + at, p, data<float>(*a.m) + at, data<float>(*a.v) + at, size);
+        const float* g = data<float>(*a.g) + at;
+        if (a.features & RGM_ADAMW_NARROW)
+          vector(q).adamw_narrow(values, g, p, data<uint16_t>(*a.m) + at, data<uint16_t>(*a.v) + at,
+                                 static_cast<uint32_t>(*data<int32_t>(*a.draw)) + static_cast<uint32_t>(at), size);
+        else
+          vector(q).adamw(values, g, p, data<float>(*a.m) + at, data<float>(*a.v) + at, size);
         if (!a.copy) continue;
         if (a.copy->dtype == RGM_BF16)
           for (int64_t i = 0; i < size; ++i) data<BFloat16>(*a.copy)[at + i] = BFloat16(p[i]);

@@ -20,6 +20,7 @@ void rope(const float* x, const float* cos, const float* sin, float* y, int64_t 
 void epilogue(const EpilogueRow& row);
 HeadResult head(const HeadRow& row);
 void adamw(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t n);
+void adamw_narrow(const AdamW& h, const float* g, float* p, uint16_t* m, uint16_t* v, uint32_t draw, int64_t n);
 void random(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
 void product(const Product& product);
 void few_rows(const FewRows& product);

@@ -108,6 +108,8 @@ struct VectorKernels {
   void (*epilogue)(const EpilogueRow& row);
   HeadResult (*head)(const HeadRow& row);
   void (*adamw)(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t n);
+  // with moments in bfloat16; draw: of the first element
+  void (*adamw_narrow)(const AdamW& h, const float* g, float* p, uint16_t* m, uint16_t* v, uint32_t draw, int64_t n);
   // numbers [first, first + n) of the stream that key (6 words) starts; n may end anywhere
   void (*random)(const int32_t* key, int32_t distribution, int64_t first, void* y, int64_t n);
   void (*product)(const Product& product);

@@ -96,10 +96,17 @@ typedef struct rgm_head_loss {
   const rgm_view *weights, *dx, *dw;
 } rgm_head_loss;
 
-typedef struct rgm_adamw { /* one parameter; all of one shape */
-  uint32_t struct_size, features; /* 0 so far */
+enum { RGM_ADAMW_NARROW = 1 }; /* rgm_adamw.features */
+/* One parameter; all of one shape. NARROW: m and v are BF16, and what they become is rounded at random, up as often as
+ * its remainder says (Gupta et al., arXiv 1502.02551): 16 random bits are added to those of the float32, whose upper half
+ * then is the result. Element i, row-major, has w = draw + i mod 2^32, mixed by w ^= w >> 16, w *= 0x7FEB352D,
+ * w ^= w >> 15, w *= 0x846CA68B, w ^= w >> 16; m takes its lower half and v its upper one. p moves by the moments as they
+ * were before that. */
+typedef struct rgm_adamw {
+  uint32_t struct_size, features;
   const rgm_view *g, *p, *m, *v;  /* F32 gradient, master, moments */
   const rgm_view* copy;           /* BF16 or F16 of the new p, as copy would round it; NULL: none */
+  const rgm_view* draw;           /* () I32, with NARROW: another one for every parameter and step */
 } rgm_adamw;
 
 typedef struct rgm_kernels {
@@ -157,6 +164,6 @@ RGM_ENDS_WITH(rgm_attention, dv);
 RGM_ENDS_WITH(rgm_norm, db);
 RGM_ENDS_WITH(rgm_rope, y);
 RGM_ENDS_WITH(rgm_head_loss, dw);
-RGM_ENDS_WITH(rgm_adamw, copy);
+RGM_ENDS_WITH(rgm_adamw, draw);
 RGM_ENDS_WITH(rgm_kernels, linear_grad);
 #endif
