@@ -78,7 +78,7 @@ Texts texts_of(const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapte
             "evaluate: the column \"{}\" is read by nobody here: this model predicts tokens of \"text\"", c.column);
     name = c.from;
   }
-  each_row(file, spec.format, columns_by_number(spec), [&](Json& row, const std::string& where) {
+  each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
     const auto found = row.find(name);
     if (found == row.end() || !found->is_string()) {
       std::vector<std::string> names;

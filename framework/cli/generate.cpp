@@ -50,7 +50,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
   std::vector<std::vector<int32_t>> ids;
   std::vector<int32_t> adapters;
   std::vector<nlohmann::ordered_json> rows;
-  each_row(request.prompts, "jsonl", false, [&](nlohmann::json& row, const std::string& where) {
+  each_row(request.prompts, "jsonl", false, [&](Row& row, const std::string& where) {
     const auto prompt = row.find("prompt");
     require(prompt != row.end() && prompt->is_string(), "{}: there is no text \"prompt\"", where);
     ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));

@@ -68,7 +68,7 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   if (packs) model_->pack();
 }
 
-std::string adapter_of(const nlohmann::json& row, const std::string& where) {
+std::string adapter_of(const Row& row, const std::string& where) {
   const auto found = row.find("adapter");
   if (found == row.end() || found->is_null()) return "";
   require(found->is_string(), "{}: \"adapter\" is {}, expected a name", where, found->dump());

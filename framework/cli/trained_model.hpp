@@ -1,6 +1,7 @@
 // trained_model.hpp - a model from its folder with its adapters, opened on a device and frozen: what the commands that
 // use a model begin with.
 #pragma once
+#include "data/row.hpp"
 #include "host/row_adapters.hpp"
 #include "model/model.hpp"
 #include "pipeline/device.hpp"
@@ -33,6 +34,6 @@ class TrainedModel {
 };
 
 // The name in a row's column "adapter"; empty where there is none.
-std::string adapter_of(const nlohmann::json& row, const std::string& where);
+std::string adapter_of(const Row& row, const std::string& where);
 
 }  // namespace rgm::cli

@@ -9,9 +9,7 @@
 namespace rgm {
 namespace {
 
-using nlohmann::json;
-
-std::string text_of(const json& row, const char* key, const std::string& where) {
+std::string text_of(const Row& row, const char* key, const std::string& where) {
   const auto found = row.find(key);
   if (found == row.end() || found->is_null()) return "";
   require(found->is_string(), "{}: \"{}\" is no text", where, key);
@@ -25,12 +23,12 @@ std::string role_of(const std::string& from) {
   return from;
 }
 
-bool is_deep(const json& value, int left) {
+bool is_deep(const Row& value, int left) {
   if (!value.is_structured()) return false;
-  return left == 0 || std::ranges::any_of(value, [&](const json& part) { return is_deep(part, left - 1); });
+  return left == 0 || std::ranges::any_of(value, [&](const Row& part) { return is_deep(part, left - 1); });
 }
 
-Messages::object_t::mapped_type message(const json& one, size_t i, const std::string& where) {
+Messages::object_t::mapped_type message(const Row& one, size_t i, const std::string& where) {
   require(!is_deep(one, 50), "{}: message {} is nested more than 50 deep", where, i + 1);
   require(one.is_object(), "{}: message {} is a JSON {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", where,
           i + 1, one.type_name());
@@ -42,15 +40,19 @@ Messages::object_t::mapped_type message(const json& one, size_t i, const std::st
           where, i + 1);
   require(content != one.end() && (content->is_string() || content->is_array() || content->is_null()),
           "{}: message {} of \"{}\" has no \"content\"", where, i + 1, role->get<std::string>());
-  Messages out = {{"role", share_gpt ? role_of(*role) : role->get<std::string>()}, {"content", *content}};
-  if (content->is_null()) out["content"] = "";
-  for (const auto& [key, value] : one.items())
-    if (!share_gpt && key != "role" && key != "content" && !value.is_null())
+  Messages out = Messages::object();
+  for (const auto& [key, value] : one.items()) {  // in their order, which a template may show
+    if (key == (share_gpt ? "from" : "role"))
+      out["role"] = share_gpt ? role_of(value) : value.get<std::string>();
+    else if (key == (share_gpt ? "value" : "content"))
+      out["content"] = value.is_null() ? Messages("") : value;
+    else if (!share_gpt && !value.is_null())
       out[key] = value;  // tool_calls, name: the template knows them
+  }
   return out;
 }
 
-Messages alpaca(const json& row, const std::string& where) {
+Messages alpaca(const Row& row, const std::string& where) {
   const std::string input = text_of(row, "input", where);
   std::string asked = text_of(row, "instruction", where);
   if (!input.empty()) asked += "\n\n" + input;
@@ -64,7 +66,7 @@ Messages alpaca(const json& row, const std::string& where) {
 
 }  // namespace
 
-Messages messages_of(const json& row, const ColumnMap& map, const std::string& where) {
+Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where) {
   if (map.chat->alpaca) return alpaca(row, where);
   const auto found = row.find(map.from);
   require(found != row.end() && found->is_array() && !found->empty(),
@@ -74,7 +76,7 @@ Messages messages_of(const json& row, const ColumnMap& map, const std::string& w
   return out;
 }
 
-std::optional<ColumnMap> recognised(const json& row, const std::string& column) {
+std::optional<ColumnMap> recognised(const Row& row, const std::string& column) {
   const auto is = [&](const char* key, bool list) {
     const auto found = row.find(key);
     return found != row.end() && (list ? found->is_array() : found->is_string());

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "data/row.hpp"
 #include "data/source.hpp"
 #include "text/chat.hpp"
 
@@ -11,11 +12,11 @@ namespace rgm {
 
 // The conversation in a row: of `map.from`, as {role, content} or ShareGPT's {from, value}; or an instruction with its
 // output, as Alpaca has them. RGM_INVALID beginning with `where`.
-Messages messages_of(const nlohmann::json& row, const ColumnMap& map, const std::string& where);
+Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where);
 
 // How the first row of a file without `column` has it all the same: "messages" or "conversations"; "instruction" and
 // "output"; "prompt" with "completion" or "response". Nothing where it has none of these.
-std::optional<ColumnMap> recognised(const nlohmann::json& row, const std::string& column);
+std::optional<ColumnMap> recognised(const Row& row, const std::string& column);
 
 // For a log line: `conversations in "messages", of which "assistant" counts`
 std::string description(const ColumnMap& map);

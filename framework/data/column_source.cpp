@@ -17,9 +17,7 @@
 namespace rgm {
 namespace {
 
-using nlohmann::json;
-
-std::vector<std::string> names_of(const json& row) {
+std::vector<std::string> names_of(const Row& row) {
   std::vector<std::string> out;
   for (const auto& [name, value] : row.items()) out.push_back(name);
   return out;
@@ -114,7 +112,7 @@ class ColumnSource final : public Source {
   void read() {
     const bool numbered = columns_by_number(spec_);
     for (const fs::path& file : spec_.files)
-      each_row(file, spec_.format, numbered, [&](json& row, const std::string& where) { add_row(row, where); });
+      each_row(file, spec_.format, numbered, [&](Row& row, const std::string& where) { add_row(row, where); });
     require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
   }
 
@@ -124,7 +122,7 @@ class ColumnSource final : public Source {
   }
 
   // The first row says what the file is where nobody has: conversations, instructions, prompts with their answers.
-  void recognise(const json& row) {
+  void recognise(const Row& row) {
     for (StoredColumn& column : columns_) {
       const bool is_given =
           std::ranges::find(spec_.columns, column.wish.name, &ColumnMap::column) != spec_.columns.end();
@@ -138,11 +136,11 @@ class ColumnSource final : public Source {
   }
 
   // The row's value, or nullptr where the first row shows that the column is left out.
-  const json* field(StoredColumn& column, const std::string& name, const json& row, const std::string& where,
-                    bool may_miss) {
+  const Row* field(StoredColumn& column, const std::string& name, const Row& row, const std::string& where,
+                   bool may_miss) {
     const auto found = row.find(name);
     if (found != row.end() && !found->is_null()) return &*found;
-    static const json nothing = "";
+    static const Row nothing = "";
     if (column.may_be_empty) return &nothing;
     if (may_miss && examples_ == 0 && found == row.end()) {
       column.is_present = false;
@@ -157,20 +155,20 @@ class ColumnSource final : public Source {
   }
 
   // Every column of the first row that nobody asked for by name, as text.
-  void take_all(const json& row) {
+  void take_all(const Row& row) {
     for (const std::string& name : names_of(row))
       if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
         columns_.push_back(
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
   }
 
-  void add_row(const json& row, const std::string& where) {
+  void add_row(const Row& row, const std::string& where) {
     if (takes_all_ && examples_ == 0) take_all(row);
     if (examples_ == 0) recognise(row);
-    std::vector<std::pair<const json*, const json*>> values;  // of every column: itself, its prompt
+    std::vector<std::pair<const Row*, const Row*>> values;  // of every column: itself, its prompt
     size_t count = 1;
     bool has_lists = false;
-    const auto consider = [&](const json* value, const std::string& name) {
+    const auto consider = [&](const Row* value, const std::string& name) {
       if (!value || !value->is_array()) return;
       require(!value->empty(), "{}: \"{}\" is an empty list", where, name);
       require(!has_lists || value->size() == count, "{}: \"{}\" is a list of {}, another list here has {}", where, name,
@@ -179,7 +177,7 @@ class ColumnSource final : public Source {
       has_lists = true;
     };
     for (StoredColumn& column : columns_) {
-      const json *value = nullptr, *prompt = nullptr;
+      const Row *value = nullptr, *prompt = nullptr;
       if (column.map.chat) {
         values.emplace_back(nullptr, nullptr);
         continue;
@@ -191,7 +189,7 @@ class ColumnSource final : public Source {
       if (prompt) consider(prompt, *column.map.prompt);
       values.emplace_back(value, prompt);
     }
-    const auto at = [](const json* value, size_t i) -> const json& { return value->is_array() ? (*value)[i] : *value; };
+    const auto at = [](const Row* value, size_t i) -> const Row& { return value->is_array() ? (*value)[i] : *value; };
     for (size_t i = 0; i < count; ++i) {
       for (size_t c = 0; c < columns_.size(); ++c) {
         const auto& [value, prompt] = values[c];

@@ -9,10 +9,8 @@
 namespace rgm {
 namespace {
 
-using nlohmann::json;
-
 // The parser's own words, without its number and place: "expected ':' after the key".
-std::string short_reason(const json::exception& e) {
+std::string short_reason(const Row::exception& e) {
   const std::string_view text = e.what();
   const size_t place = text.rfind(": ");
   const size_t from = text.find("syntax error");
@@ -20,11 +18,11 @@ std::string short_reason(const json::exception& e) {
   return std::string(place == std::string_view::npos ? text : text.substr(place + 2));
 }
 
-json parse_object(std::string_view text, const std::string& where) {
-  json value;
+Row parse_object(std::string_view text, const std::string& where) {
+  Row value;
   try {
-    value = json::parse(text);
-  } catch (const json::exception& e) {
+    value = Row::parse(text);
+  } catch (const Row::exception& e) {
     invalid("{}: not valid JSON: {}", where, short_reason(e));
   }
   require(value.is_object(), "{}: a JSON {} where an object was expected, as in {{\"text\": \"...\"}}", where,
@@ -78,7 +76,7 @@ void each_element(std::string_view text, const std::string& file, const RowCall&
     }
     require(at < text.size(), "{}:{}: the array is not closed", file, began_on);
     const std::string place = fmt::format("{}:{}", file, began_on);
-    json value = parse_object(text.substr(begin, at - begin), place);
+    Row value = parse_object(text.substr(begin, at - begin), place);
     row(value, place);
     if (text[at] == ']') break;
     ++at;
@@ -99,7 +97,7 @@ class Table {
       if (!numbered_) return check_names(where);
     }
     require(fields.size() == names_.size(), "{}: has {} fields, {} were expected", where, fields.size(), names_.size());
-    json values = json::object();
+    Row values = Row::object();
     for (size_t i = 0; i < fields.size(); ++i) {
       require(!invalid_utf8(fields[i]), "{}: is not UTF-8; convert it, for example with iconv -t UTF-8", where);
       values[names_[i]] = fields[i];
@@ -137,7 +135,7 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
     each_line(text, [&](std::string_view line, size_t number) {
       if (line.find_first_not_of(" \t") == std::string_view::npos) return;
       const std::string where = fmt::format("{}:{}", file, number);
-      json values = parse_object(line, where);
+      Row values = parse_object(line, where);
       row(values, where);
     });
   } else if (format == "tsv") {

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "data/row.hpp"
 
 namespace rgm {
 
 // Calls row(values, where) in order; `where` is file:line. Values of csv and tsv are texts under the names in the first
 // line; with `numbered` there is no such line, and columns are called "0", "1" ...
 // RGM_INVALID: file:line and what is wrong with it.
-using RowCall = std::function<void(nlohmann::json& values, const std::string& where)>;
+using RowCall = std::function<void(Row& values, const std::string& where)>;
 void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row);
 
 // One record of RFC 4180: quoted fields may hold commas, doubled quotes and line breaks. Advances `at` and `line`;

@@ -10,9 +10,9 @@ namespace rgm {
 namespace {
 
 // The texts of a row: what is mapped, else `text`, else every text there is.
-void append_texts(const DataSpec& spec, const nlohmann::json& row, std::string& out) {
-  const auto append = [&](const nlohmann::json& value) {
-    for (const auto& one : value.is_array() ? value : nlohmann::json::array({value}))
+void append_texts(const DataSpec& spec, const Row& row, std::string& out) {
+  const auto append = [&](const Row& value) {
+    for (const auto& one : value.is_array() ? value : Row::array({value}))
       if (one.is_string()) (out += one.get_ref<const std::string&>()) += '\n';
   };
   const auto append_named = [&](const std::string& name) {
@@ -61,7 +61,7 @@ void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<v
     if (spec.format == "text")
       each_piece(file, cut, [&](std::string_view text, size_t) { see(text); });
     else
-      each_row(file, spec.format, columns_by_number(spec), [&](nlohmann::json& row, const std::string&) {
+      each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string&) {
         std::string text;
         append_texts(spec, row, text);
         see(text);

@@ -11,16 +11,14 @@
 namespace rgm {
 namespace {
 
-using nlohmann::json;
+std::string as_text(const Row& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-std::string as_text(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-std::string shown(const json& value) {
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+std::string shown(const Row& value) {
+  const std::string text = value.dump(-1, ' ', false, Row::error_handler_t::replace);
   return text.size() <= 40 ? text : text.substr(0, 40) + "...";
 }
 
-int32_t as_integer(const json& value, std::string_view column, const std::string& where) {
+int32_t as_integer(const Row& value, std::string_view column, const std::string& where) {
   int64_t out = 0;
   bool good = false;
   if (value.is_boolean()) {
@@ -39,7 +37,7 @@ int32_t as_integer(const json& value, std::string_view column, const std::string
   return static_cast<int32_t>(out);
 }
 
-float as_real(const json& value, std::string_view column, const std::string& where) {
+float as_real(const Row& value, std::string_view column, const std::string& where) {
   double out = NAN;
   if (value.is_boolean()) out = value.get<bool>();
   if (value.is_number()) out = value.get<double>();
@@ -55,7 +53,7 @@ float as_real(const json& value, std::string_view column, const std::string& whe
 }  // namespace
 
 // A label's name, or its number.
-int32_t StoredColumn::as_label(const json& value, const std::string& where) const {
+int32_t StoredColumn::as_label(const Row& value, const std::string& where) const {
   const std::string text = as_text(value);
   if (const auto named = std::ranges::find(*labels, text); named != labels->end())
     return static_cast<int32_t>(named - labels->begin());
@@ -69,7 +67,7 @@ int32_t StoredColumn::as_label(const json& value, const std::string& where) cons
   return static_cast<int32_t>(number);
 }
 
-void StoredColumn::add(const json& value, const std::string& where) {
+void StoredColumn::add(const Row& value, const std::string& where) {
   if (wish.kind == RGM_LABEL_COLUMN)
     integers.push_back(as_label(value, where));
   else if (wish.kind == RGM_INTEGER_COLUMN)
@@ -80,9 +78,9 @@ void StoredColumn::add(const json& value, const std::string& where) {
     texts.push_back(as_text(value));
 }
 
-void StoredColumn::add_tokens(const json& value, const json* prompt, const Tokenizer& tokenizer, bool end_of_text,
+void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
                               const std::string& where) {
-  const auto append = [&](const json& text) {
+  const auto append = [&](const Row& text) {
     try {
       const auto more = tokenizer.encode(as_text(text));
       ids.insert(ids.end(), more.begin(), more.end());

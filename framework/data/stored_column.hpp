@@ -3,10 +3,10 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "data/row.hpp"
 #include "data/source.hpp"
 #include "text/chat.hpp"
 
@@ -37,11 +37,11 @@ struct StoredColumn {
   bool is_integer() const { return wish.kind == RGM_INTEGER_COLUMN || wish.kind == RGM_LABEL_COLUMN; }
 
   // One more example. `where` begins the message when the value is not what the column holds.
-  void add(const nlohmann::json& value, const std::string& where);
-  void add_tokens(const nlohmann::json& value, const nlohmann::json* prompt, const Tokenizer& tokenizer,
-                  bool end_of_text, const std::string& where);
+  void add(const Row& value, const std::string& where);
+  void add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
+                  const std::string& where);
   void add_chat(Messages messages, bool for_answer, const Tokenizer& tokenizer, const std::string& where);
-  int32_t as_label(const nlohmann::json& value, const std::string& where) const;
+  int32_t as_label(const Row& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
   // The chosen examples; token columns packed to rows of `length`.

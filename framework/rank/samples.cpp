@@ -10,7 +10,7 @@
 namespace rgm::rank {
 namespace {
 
-using Json = nlohmann::json;
+using Json = Row;
 
 std::string text_of(const Json& row, const char* key, const std::string& where) {
   const auto found = row.find(key);

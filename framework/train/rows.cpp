@@ -55,7 +55,7 @@ void restore(const Json& state, rgm_train& train) {
 // The rows of a file as a batch; what is neither text nor number is left out.
 Batch rows_of(const fs::path& file) {
   Batch out;
-  each_row(file, "jsonl", false, [&](Json& row, const std::string&) {
+  each_row(file, "jsonl", false, [&](Row& row, const std::string&) {
     for (const auto& [name, value] : row.items()) {
       BatchColumn& column = out.columns[name];
       if (out.examples == 0)

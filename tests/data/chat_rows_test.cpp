@@ -64,6 +64,18 @@ TEST_F(ChatRows, MessagesAreToldByTheirColumn) {
   EXPECT_EQ(source->chat_template(), "");  // the tokenizer's own
 }
 
+// As transformers shows what a file has: keys stay in their order.
+TEST_F(ChatRows, ToolCallsAreShownAsTheyAreWritten) {
+  const std::string line = R"({"messages": [{"content": "Q", "role": "user"}, {"role": "assistant", "content": "A", )"
+                           R"("tool_calls": [{"name": "add", "arguments": {"y": 1, "x": [2, {"b": 0, "a": 1}]}}]}]})";
+  const auto tokenizer = with_chat_template(
+      byte_tokenizer(),
+      "{% for m in messages %}{% if m.tool_calls %}{{ m.tool_calls[0].arguments | tojson }}{{ m.content }}"
+      "{% else %}{{ m | tojson }}{% endif %}{% endfor %}");
+  EXPECT_EQ(shown(*open(line + "\n", {}, {text}, tokenizer)),
+            R"({"content": "Q", "role": "user"}({"y": 1, "x": [2, {"b": 0, "a": 1}]}A))");
+}
+
 TEST_F(ChatRows, ShareGptsNamesAreKnown) {
   const char* const row = R"({"conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "Q"},
                                                 {"from": "gpt", "value": "A"}]})";

@@ -121,7 +121,7 @@ TEST_F(ColumnSourceTest, NumbersAreReadAndChecked) {
 TEST_F(ColumnSourceTest, AMissingColumnIsAnsweredWithThoseThereAre) {
   const std::string said = refusal("jsonl", "{\"text\": \"a\", \"labl\": 1}\n", {text, label});
   EXPECT_THAT(said, HasSubstr("data.jsonl:1: there is no \"label\""));
-  EXPECT_THAT(said, HasSubstr("there are labl, text"));
+  EXPECT_THAT(said, HasSubstr("there are text, labl"));
   EXPECT_THAT(said, HasSubstr("did you mean \"labl\"?"));
   EXPECT_THAT(refusal("tsv", "good\t1\n bad\t0\n", {text}), HasSubstr("by number"));
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n{\"txt\": \"a\"}\n", {text}), HasSubstr("data.jsonl:2"));
