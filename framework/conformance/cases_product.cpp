@@ -73,7 +73,7 @@ void linear(Trial& t) {
   });
 }
 
-// The reference reads the plain weight.
+// Packed and multiplied in one case; a backend that packs nothing has none.
 void packed(Trial& t) {
   const uint32_t features =
       t.features({RGM_LINEAR_BIAS, RGM_LINEAR_RESIDUAL, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX, RGM_LINEAR_ADD});

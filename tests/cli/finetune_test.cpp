@@ -1,10 +1,7 @@
 // finetune_test.cpp - further training: what is trained and what stays, labels, answers, numbers.
 #include <gmock/gmock.h>
 
-#include <sys/wait.h>
-#include <csignal>
 #include <set>
-#include <thread>
 
 #include "artefact/safetensors.hpp"
 #include "cli/tiny_run.hpp"
@@ -132,16 +129,7 @@ TEST_F(FinetuneTest, ALabelThatIsNoneIsToldWithItsLine) {
 TEST_F(FinetuneTest, KilledItEndsWithTheSameBits) {
   write("p.yaml", labelled("    steps: 200\n    checkpoint: {every: 20}\n"));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
-  const pid_t child = start("killed");
-  int status = 0;
-  while (!fs::exists(folder_ / "killed/tuned/checkpoint/step-20") && ::waitpid(child, &status, WNOHANG) == 0)
-    std::this_thread::yield();
-  ::kill(child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
-  const Said said = regimen("run p.yaml --out killed");
-  ASSERT_EQ(said.status, 0) << said.err;
-  EXPECT_THAT(said.err, HasSubstr("resumed at step"));
+  ASSERT_NO_FATAL_FAILURE(kill_and_resume("tuned/checkpoint/step-20"));
   EXPECT_EQ(hash_of("killed/tuned/model/model.safetensors"), hash_of("whole/tuned/model/model.safetensors"));
 }
 

@@ -1,9 +1,6 @@
 // narrow_weights_test.cpp - `weights: bfloat16` in a pipeline and on the command line.
 #include <gmock/gmock.h>
 
-#include <csignal>
-#include <thread>
-
 #include "artefact/safetensors.hpp"
 #include "cli/tiny_run.hpp"
 
@@ -59,16 +56,7 @@ TEST_F(NarrowWeightsTest, KilledItEndsWithTheSameBits) {
         "  - {name: last, strategy: finetune, model: {from: killed/base}, data: {train: {text: text.txt}},\n"
         "     trainable: {last: 1}, weights: bfloat16, optimizer: {adamw: {moments: bfloat16}}, batch: 4, steps: 150,\n"
         "     checkpoint: {every: 50}}\n");
-  const pid_t child = start("killed");
-  int status = 0;
-  while (!fs::exists(folder_ / "killed/last/checkpoint/step-50") && ::waitpid(child, &status, WNOHANG) == 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  ::kill(child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
-  const Said said = regimen("run p.yaml --out killed");
-  ASSERT_EQ(said.status, 0) << said.err;
-  EXPECT_THAT(said.err, HasSubstr("resumed at step"));
+  ASSERT_NO_FATAL_FAILURE(kill_and_resume("last/checkpoint/step-50"));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
   EXPECT_EQ(hash_of("killed/last/model/model.safetensors"), hash_of("whole/last/model/model.safetensors"));
 }

@@ -1,9 +1,6 @@
 // precision_test.cpp - a stage in bfloat16: how it learns, what it saves, and that it resumes to the same bits.
 #include <gmock/gmock.h>
 
-#include <csignal>
-#include <thread>
-
 #include "artefact/safetensors.hpp"
 #include "cli/tiny_run.hpp"
 
@@ -37,16 +34,7 @@ TEST_F(PrecisionTest, WeightsAreSavedInFloat32) {
 
 TEST_F(PrecisionTest, KilledItEndsWithTheSameBits) {
   write("p.yaml", tiny(150, "    precision: bfloat16\n    checkpoint: {every: 50}\n"));
-  const pid_t child = start("killed");
-  int status = 0;
-  while (!fs::exists(folder_ / "killed/base/checkpoint/step-50") && ::waitpid(child, &status, WNOHANG) == 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  ::kill(child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
-  const Said said = regimen("run p.yaml --out killed");
-  ASSERT_EQ(said.status, 0) << said.err;
-  EXPECT_THAT(said.err, HasSubstr("resumed at step"));
+  ASSERT_NO_FATAL_FAILURE(kill_and_resume("base/checkpoint/step-50"));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
   EXPECT_EQ(hash_of("killed/base/model/model.safetensors"), hash_of("whole/base/model/model.safetensors"));
 }

@@ -1,12 +1,17 @@
 // tiny_run.hpp - a folder with a tiny pipeline and its text, and the program typed in there.
 #pragma once
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "base/file.hpp"
 #include "base/sha256.hpp"
@@ -45,6 +50,19 @@ class TinyRun : public testing::Test {
       ::_exit(99);
     }
     return child;
+  }
+  // Runs p.yaml into killed/, kills that once `file` is there, and runs it to its end.
+  void kill_and_resume(const std::string& file) const {
+    const pid_t child = start("killed");
+    int status = 0;
+    while (!fs::exists(folder_ / "killed" / file) && ::waitpid(child, &status, WNOHANG) == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed";
+    const Said said = regimen("run p.yaml --out killed");
+    ASSERT_EQ(said.status, 0) << said.err;
+    EXPECT_THAT(said.err, testing::HasSubstr("resumed at step"));
   }
   void write(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
   nlohmann::json json(const std::string& name) const { return nlohmann::json::parse(read_file(folder_ / name)); }

@@ -36,6 +36,19 @@ ONEDNN_INLINE void store(uint16_t* p, Word halves) {
 }
 }  // namespace
 
+// update(first element, load, store) for n elements; the last few go through a part of a vector.
+template <class F>
+ONEDNN_INLINE void by_vectors(int64_t n, F update) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    update(
+        i, [](const auto* a) { return load(a); }, [](auto* a, auto x) { store(a, x); });
+  const int64_t left = n - i;
+  if (left > 0)
+    update(
+        i, [left](const auto* a) { return load(a, left); }, [left](auto* a, auto x) { store(a, x, left); });
+}
+
 void adamw(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t n) {
   const Step step{h};
   const auto update = [=, &step](int64_t i, auto get, auto put) {
@@ -44,14 +57,7 @@ void adamw(const AdamW& h, const float* g, float* p, float* m, float* v, int64_t
     put(m + i, first);
     put(v + i, second);
   };
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    update(
-        i, [](const float* a) { return load(a); }, [](float* a, Vec x) { store(a, x); });
-  const int64_t left = n - i;
-  if (left > 0)
-    update(
-        i, [left](const float* a) { return load(a, left); }, [left](float* a, Vec x) { store(a, x, left); });
+  by_vectors(n, update);
 }
 
 void adamw_narrow(const AdamW& h, const float* g, float* p, uint16_t* m, uint16_t* v, uint32_t draw, int64_t n) {
@@ -66,14 +72,7 @@ void adamw_narrow(const AdamW& h, const float* g, float* p, uint16_t* m, uint16_
     put(v + i, rounded(second, random >> 16));
     number += static_cast<uint32_t>(kLanes);
   };
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    update(
-        i, [](const auto* a) { return load(a); }, [](auto* a, auto x) { store(a, x); });
-  const int64_t left = n - i;
-  if (left > 0)
-    update(
-        i, [left](const auto* a) { return load(a, left); }, [left](auto* a, auto x) { store(a, x, left); });
+  by_vectors(n, update);
 }
 
 }  // namespace regimen::onednn::ONEDNN_ISA
