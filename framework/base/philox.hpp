@@ -11,14 +11,15 @@ struct Philox {
 
   std::array<uint32_t, 4> operator()(std::array<uint32_t, 4> c) const {
     uint32_t k0 = key[0], k1 = key[1];
+    auto [c0, c1, c2, c3] = c;
     for (int round = 0; round < 10; ++round) {
-      const uint64_t a = uint64_t{0xD2511F53} * c[0], b = uint64_t{0xCD9E8D57} * c[2];
-      c = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(b),
-           static_cast<uint32_t>(a >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(a)};
+      const uint64_t a = uint64_t{0xD2511F53} * c0, b = uint64_t{0xCD9E8D57} * c2;
+      c0 = static_cast<uint32_t>(b >> 32) ^ c1 ^ k0, c1 = static_cast<uint32_t>(b);
+      c2 = static_cast<uint32_t>(a >> 32) ^ c3 ^ k1, c3 = static_cast<uint32_t>(a);
       k0 += 0x9E3779B9;
       k1 += 0xBB67AE85;
     }
-    return c;
+    return {c0, c1, c2, c3};
   }
 };
 

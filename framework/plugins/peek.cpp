@@ -6,8 +6,8 @@
 #include <regimen/abi.h>
 
 #include <cstring>
+#include <optional>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/error.hpp"
 
@@ -39,11 +39,6 @@ class Reader {
       sections_.push_back(at<Elf64_Shdr>(header_.e_shoff + i * sizeof(Elf64_Shdr)));
       if (sections_.back().sh_type != SHT_NOBITS) range(sections_.back().sh_offset, sections_.back().sh_size);
     }
-    for (const Elf64_Shdr& s : sections_)
-      for (uint64_t i = 0; s.sh_type == SHT_RELA && i < s.sh_size / sizeof(Elf64_Rela); ++i) {
-        const auto rela = at<Elf64_Rela>(s.sh_offset + i * sizeof(Elf64_Rela));
-        if (ELF64_R_TYPE(rela.r_info) == relative) pointers_[rela.r_offset] = static_cast<uint64_t>(rela.r_addend);
-      }
   }
 
   // Exported names with the plug-in's prefix, and where each one's value stands.
@@ -119,9 +114,23 @@ class Reader {
   T value(uint64_t address) const {
     return at<T>(offset_of(address));
   }
+  // What the loader will write there. Few are asked for, of thousands.
+  std::optional<uint64_t> relocated(uint64_t address) const {
+    for (const Elf64_Shdr& s : sections_) {
+      if (s.sh_type != SHT_RELA) continue;
+      const std::byte* const begin = file_.data() + s.sh_offset;  // the file goes on to its end: see above
+      for (uint64_t i = 0; i < s.sh_size / sizeof(Elf64_Rela); ++i) {
+        Elf64_Rela rela;
+        std::memcpy(&rela, begin + i * sizeof rela, sizeof rela);
+        if (rela.r_offset == address && ELF64_R_TYPE(rela.r_info) == relative)
+          return static_cast<uint64_t>(rela.r_addend);
+      }
+    }
+    return std::nullopt;
+  }
   // A pointer in the constant: the loader will fill it in, or it is NULL.
   uint64_t pointer(uint64_t address) const {
-    if (const auto found = pointers_.find(address); found != pointers_.end()) return found->second;
+    if (const auto found = relocated(address)) return *found;
     require(value<uint64_t>(address) == 0, "a pointer in it is resolved only by loading");
     return 0;
   }
@@ -130,7 +139,6 @@ class Reader {
   Elf64_Ehdr header_;
   std::vector<Elf64_Phdr> segments_;
   std::vector<Elf64_Shdr> sections_;
-  std::unordered_map<uint64_t, uint64_t> pointers_;  // where a relative relocation writes, and what
 };
 
 }  // namespace

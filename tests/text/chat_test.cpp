@@ -137,12 +137,17 @@ TEST(Jinja, TextsAreUnicodes) {
   EXPECT_EQ(is("{{ -7 % -3 }} {{ 7 % -3 }} {{ 'caf\u00e9' | length }}"), "-1 -2 4");
 }
 
-TEST(Jinja, ATemplateWithoutEndIsStopped) {
+TEST(Jinja, ALoopWithoutEndIsStopped) {
   const char* const ten_loops =
       "{% for a in r %}{% for b in r %}{% for c in r %}{{ a }}{% endfor %}{% endfor %}{% endfor %}";
   Json r = Json::array();
   for (int i = 0; i < 1000; ++i) r.push_back(i);
   EXPECT_THAT(refusal(ten_loops, {{"r", r}}), HasSubstr("stopped after 500,000 steps"));
+  EXPECT_THAT(refusal("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
+              HasSubstr("stopped after 500,000 steps"));
+}
+
+TEST(Jinja, ATemplateWithoutEndIsStopped) {
   EXPECT_THAT(refusal("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"),
               HasSubstr("a macro calls itself without end"));
   EXPECT_THAT(
@@ -155,8 +160,6 @@ TEST(Jinja, ATemplateWithoutEndIsStopped) {
   EXPECT_THAT(refusal("{{ range(10000000) }}"), HasSubstr("more than 100,000 numbers"));
   EXPECT_THAT(refusal("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}"),
               HasSubstr("t:1: nested more than 100 deep"));
-  EXPECT_THAT(refusal("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
-              HasSubstr("stopped after 500,000 steps"));
   std::string chain = "{{ 1", loops = "{% macro m() %}";
   for (int i = 0; i < 2000; ++i) chain += "+1";
   EXPECT_THAT(refusal(chain + " }}"), HasSubstr("an expression of more than 1,000 parts"));
