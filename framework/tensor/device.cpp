@@ -13,6 +13,17 @@ namespace {
 thread_local std::string failure_text;
 thread_local rgm_status failure_code = RGM_OK;
 std::shared_ptr<Device> current;
+
+constexpr size_t kExact = size_t{1} << 20;  // blocks from here on are not rounded up, but to pages
+constexpr size_t kPage = 4096;
+
+size_t rounded(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
+
+// In steps of an eighth of a power of two.
+size_t in_eighths(size_t bytes) {
+  if (bytes <= 1024) return bytes <= 256 ? 256 : std::bit_ceil(bytes);
+  return rounded(bytes, std::max<size_t>(256, std::bit_floor(bytes) / 8));
+}
 }  // namespace
 
 rgm_status keep_failure(rgm_status code, std::string_view text) {
@@ -80,23 +91,35 @@ void Device::take_kernels() {
 
 Device::~Device() {
   backend_.queue_free(queue_);
-  for (auto& [size, blocks] : free_)
-    for (void* block : blocks) backend_.free(device_, block);
+  give_back_idle();
   backend_.close(device_);
 }
 
-// Steps of an eighth of a power of two: at most 12.5 % is lost, and shapes that differ a little share blocks.
-size_t Device::rounded(size_t bytes) {
-  if (bytes <= 1024) return bytes <= 256 ? 256 : std::bit_ceil(bytes);
-  const size_t step = std::max<size_t>(256, std::bit_floor(bytes) / 8);
-  return (bytes + step - 1) / step * step;
+void Device::give_back_idle() {
+  for (const auto& [size, blocks] : idle_)
+    for (void* const data : blocks) backend_.free(device_, data);
+  idle_.clear();
 }
 
-void Device::give_back_idle() {
-  for (auto& [size, blocks] : free_) {
-    for (void* block : blocks) backend_.free(device_, block), held_ -= size;
-    blocks.clear();
+Device::Block Device::idle_block(size_t least, size_t most) {
+  for (auto at = idle_.lower_bound(least); at != idle_.end() && at->first <= most; ++at) {
+    if (at->second.empty()) continue;
+    const Block block{at->second.back(), at->first};
+    at->second.pop_back();
+    return block;
   }
+  return {};
+}
+
+// Gives back the largest idle block below `size`, if it is of nearly that size.
+bool Device::give_back_near(size_t size) {
+  for (auto at = idle_.lower_bound(size); at != idle_.begin() && (--at)->first >= size - size / 8;) {
+    if (at->second.empty()) continue;
+    backend_.free(device_, at->second.back());
+    at->second.pop_back();
+    return true;
+  }
+  return false;
 }
 
 void Device::trim() {
@@ -105,18 +128,19 @@ void Device::trim() {
   give_back_idle();
 }
 
-void* Device::allocate(size_t bytes) {
-  const size_t size = rounded(bytes);
+// A block may be up to an eighth larger than what is asked for, so that shapes that differ a little share it.
+Device::Block Device::allocate(size_t bytes) {
+  const size_t coarse = in_eighths(bytes);
+  size_t size = bytes < kExact ? coarse : rounded(bytes, kPage);
   const std::lock_guard lock(mutex_);
-  void* block = nullptr;
-  if (const auto found = free_.find(size); found != free_.end() && !found->second.empty()) {
-    block = found->second.back();
-    found->second.pop_back();
-  } else {
-    rgm_status status = backend_.alloc(device_, size, &block);
+  Block block = idle_block(size, std::max(coarse, size + size / 8));
+  if (!block.data) {
+    // What is a little larger than before may grow further: it gets room for that, in place of a block that lies idle.
+    if (size >= kExact && give_back_near(size)) size = coarse;
+    rgm_status status = backend_.alloc(device_, size, &block.data);
     if (status == RGM_NO_MEMORY) {  // once more, with what lies idle
       give_back_idle();
-      status = backend_.alloc(device_, size, &block);
+      status = backend_.alloc(device_, size, &block.data);
     }
     if (status == RGM_NO_MEMORY) {
       refused_ = in_use_;
@@ -124,19 +148,18 @@ void* Device::allocate(size_t bytes) {
                                              bytes_for_people(bytes), bytes_for_people(in_use_)));
     }
     check(status);
-    held_ += size;
+    block.size = size;
     ++allocations_;
   }
-  in_use_ += size;
+  in_use_ += block.size;
   peak_ = std::max(peak_, in_use_);
   return block;
 }
 
-void Device::release(void* block, size_t bytes) {
-  const size_t size = rounded(bytes);
+void Device::release(const Block& block) {
   const std::lock_guard lock(mutex_);
-  free_[size].push_back(block);
-  in_use_ -= size;
+  idle_[block.size].push_back(block.data);
+  in_use_ -= block.size;
 }
 
 void Device::check(rgm_status status) const {

@@ -28,9 +28,13 @@ class Device {
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
 
+  struct Block {
+    void* data = nullptr;
+    size_t size = 0;
+  };
   // [any] A block of at least `bytes`, aligned to 256. Throws RGM_NO_MEMORY with what was asked and what is held.
-  void* allocate(size_t bytes);
-  void release(void* block, size_t bytes);
+  Block allocate(size_t bytes);
+  void release(const Block& block);
   void trim();  // [any] gives blocks back that lie idle
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
@@ -44,8 +48,10 @@ class Device {
   void reset_peak() { peak_ = in_use_; }
 
  private:
-  static size_t rounded(size_t bytes);
-  void give_back_idle();  // with the mutex held
+  // These with the mutex held.
+  Block idle_block(size_t least, size_t most);  // the smallest that does; none: NULL
+  bool give_back_near(size_t size);
+  void give_back_idle();
   void take_kernels();
 
   const rgm_backend& backend_;
@@ -56,8 +62,8 @@ class Device {
   rgm_device_info info_{};
 
   std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> free_;  // by size
-  size_t in_use_ = 0, peak_ = 0, held_ = 0, refused_ = 0;
+  std::map<size_t, std::vector<void*>> idle_;  // by size; the last one given back is the first to be used again
+  size_t in_use_ = 0, peak_ = 0, refused_ = 0;
   uint64_t allocations_ = 0;
 };
 

@@ -12,11 +12,11 @@ rgm_tensor::~rgm_tensor() {
 namespace rgm {
 
 Storage::Storage(std::shared_ptr<Device> on, size_t size)
-    : device(std::move(on)), data(device->allocate(size)), bytes(size) {}
+    : device(std::move(on)), block(device->allocate(size)), data(block.data), bytes(size) {}
 Storage::Storage(std::shared_ptr<Device> on, void* where, size_t size, std::shared_ptr<void> kept)
     : device(std::move(on)), data(where), bytes(size), owner(std::move(kept)) {}
 Storage::~Storage() {
-  if (!owner) device->release(data, bytes);
+  if (block.data) device->release(block);
 }
 
 namespace {

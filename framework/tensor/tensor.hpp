@@ -21,6 +21,7 @@ struct Step;  // tape.hpp
 // elsewhere, such as a mapped file.
 struct Storage {
   std::shared_ptr<Device> device;
+  Device::Block block;  // none where another owns the memory
   void* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<void> owner;
