@@ -50,9 +50,18 @@ void multiply(Backward& b) {
   if (b.needs(0)) b.add(0, ops::multiply(b.dy(), b.saved(1)));
   if (b.needs(1)) b.add(1, ops::multiply(b.dy(), b.saved(0)));
 }
+// These are the widest tensors of a layer: each gradient takes the memory of what it is made of.
 void gated(Backward& b) {
-  if (b.needs(0)) b.add(0, b.dy() * b.saved(1));
-  if (b.needs(1)) b.add(1, b.dy() * ops::unary(static_cast<int32_t>(b.arguments().i[0]), b.saved(0)));
+  if (b.needs(1)) {
+    Tensor du = ops::unary(static_cast<int32_t>(b.arguments().i[0]), b.saved(0));
+    kernel::binary(RGM_MUL, b.dy().view(), du.view(), du.view());
+    b.add(1, std::move(du));
+  }
+  if (!b.needs(0)) return;
+  const Tensor dy = b.take_dy();
+  Tensor da = writable(dy) ? dy : empty(dy.shape());
+  kernel::binary(RGM_MUL, dy.view(), b.saved(1).view(), da.view());
+  b.add(0, std::move(da));
 }
 // d(a / b) = da / b - db (a / b) / b
 void divide(Backward& b) {
