@@ -80,7 +80,7 @@ bool by_one_kernel(Backward& b, const Tensor& dpre, const Tensor& x, const Tenso
 // With pre = x w^T + b: dpre = dy activation'(pre), dx = dpre w, dw = dpre^T x, db = sum of dpre, dresidual = dy
 void linear(Backward& b) {
   const auto activation = b.before_activation() ? 0 : static_cast<int32_t>(b.arguments().i[0]);
-  const Tensor &x = b.saved(0), &w = b.saved(1);
+  const Tensor x = b.saved(0) || !b.needs(1) ? b.saved(0) : remade(*b.maker(0)), &w = b.saved(1);
   b.add(3, b.dy());
   Tensor dpre = rows_of(b.take_dy());
   if (activation) dpre = unary_gradient(activation, b.saved(2), std::move(dpre));

@@ -69,8 +69,9 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
     return composed();
   if (records) {
     const bool before_activation = would_record({&x, &w, &bias});
+    const bool keeps_x = w.needs_gradient() && (native || !gradients::remakes(x.get()->step.get()));
     record("linear", gradients::linear, {&x, &w, &bias, &residual}, {&y},
-           {w.needs_gradient() ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
+           {keeps_x ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
            {.i = {before_activation ? activation : 0, native}});
   }
   return cast(y, dtype);

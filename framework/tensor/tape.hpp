@@ -74,6 +74,7 @@ class Backward {
   // What input i has collected so far (maybe nothing), to be added to in place and put back with put().
   Tensor take(size_t i);
   void put(size_t i, Tensor gradient);
+  const Step* maker(size_t i) const { return step_.inputs[i].step.get(); }  // NULL: a leaf, or nothing of the tape
   // The step of a linear layer with an activation that made input i, which nobody else uses: NULL where there is none.
   Step* activated_for_us(size_t i) const;
   bool before_activation() const { return step_.before_activation; }

@@ -52,6 +52,22 @@ TEST_F(Tape, FreesEverythingThatWasSaved) {
   EXPECT_EQ(device->bytes_in_use(), before);
 }
 
+// y = down(silu(gate x) * up x): the gradients need what gate and up answered; the product is made of these again.
+TEST_F(Tape, KeepsOfAGatedMlpWhatItsTwoHalvesAnsweredAndNoMore) {
+  const Tensor x = sample({64, 8}, 1), gate = trained(sample({1024, 8}, 2)), up = trained(sample({1024, 8}, 3)),
+               down = trained(sample({8, 1024}, 4));
+  const auto product = [&] { return ops::multiply(ops::linear(x, gate, {}, RGM_SILU), ops::linear(x, up)); };
+  const size_t before = device->bytes_in_use();
+  const Tensor y = ops::linear(product(), down);
+  EXPECT_EQ(device->bytes_in_use() - before, size_t{4} * (64 * 1024 + 64 * 1024 + 64 * 8));
+  backward(ops::sum(y));
+  const NoGradient still;
+  // Where every y counts 1, the gradient of down(o, i) is the sum of column i of the product.
+  const std::vector<float> columns = to_host<float>(ops::reduce(RGM_SUM, 1, product())),
+                           found = to_host<float>(down.take_gradient());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], columns[i % 1024], 1e-5);
+}
+
 TEST_F(Tape, AllocatesNothingInTheSteadyState) {
   const Network network;
   const auto step = [&] {
