@@ -50,12 +50,6 @@ void multiply(Backward& b) {
   if (b.needs(0)) b.add(0, ops::multiply(b.dy(), b.saved(1)));
   if (b.needs(1)) b.add(1, ops::multiply(b.dy(), b.saved(0)));
 }
-bool remakes(const Step* maker) { return maker && maker->rule == gated && maker->saved.size() == 2 && maker->saved[1]; }
-Tensor remade(const Step& maker) {
-  Tensor y = ops::unary(static_cast<int32_t>(maker.arguments.i[0]), maker.saved[0]);
-  kernel::binary(RGM_MUL, y.view(), maker.saved[1].view(), y.view());
-  return y;
-}
 // These are the widest tensors of a layer: each gradient takes the memory of what it is made of.
 void gated(Backward& b) {
   if (b.needs(1)) {

@@ -77,6 +77,14 @@ bool by_one_kernel(Backward& b, const Tensor& dpre, const Tensor& x, const Tenso
 
 }  // namespace
 
+// A gated product is cheap to make again.
+bool remakes(const Step* maker) { return maker && maker->rule == gated && maker->saved.size() == 2 && maker->saved[1]; }
+Tensor remade(const Step& maker) {
+  Tensor y = ops::unary(static_cast<int32_t>(maker.arguments.i[0]), maker.saved[0]);
+  kernel::binary(RGM_MUL, y.view(), maker.saved[1].view(), y.view());
+  return y;
+}
+
 // With pre = x w^T + b: dpre = dy activation'(pre), dx = dpre w, dw = dpre^T x, db = sum of dpre, dresidual = dy
 void linear(Backward& b) {
   const auto activation = b.before_activation() ? 0 : static_cast<int32_t>(b.arguments().i[0]);
