@@ -70,9 +70,11 @@ class Reader {
 
   std::vector<std::pair<int, std::string>> components(uint64_t plugin) const {
     std::vector<std::pair<int, std::string>> found;
-    for (uint64_t list = pointer(plugin + offsetof(rgm_plugin, components)); uint64_t c = pointer(list); list += 8)
+    for (uint64_t list = pointer(plugin + offsetof(rgm_plugin, components)); uint64_t c = pointer(list); list += 8) {
+      require(found.size() < 1000, "its list of components has no end");  // each is looked for in the whole file
       found.emplace_back(value<int32_t>(c + offsetof(rgm_component, kind)),
                          text_at(offset_of(pointer(c + offsetof(rgm_component, id)))));
+    }
     return found;
   }
 
@@ -118,7 +120,7 @@ class Reader {
   std::optional<uint64_t> relocated(uint64_t address) const {
     for (const Elf64_Shdr& s : sections_) {
       if (s.sh_type != SHT_RELA) continue;
-      const std::byte* const begin = file_.data() + s.sh_offset;  // the file goes on to its end: see above
+      const std::byte* const begin = file_.data() + s.sh_offset;  // the constructor saw that all of it is there
       for (uint64_t i = 0; i < s.sh_size / sizeof(Elf64_Rela); ++i) {
         Elf64_Rela rela;
         std::memcpy(&rela, begin + i * sizeof rela, sizeof rela);

@@ -101,13 +101,17 @@ void Device::give_back_idle() {
   idle_.clear();
 }
 
+// Of large blocks there are as many sizes as shapes: a size that is not there any more is not looked at again.
+Device::Block Device::take(std::map<size_t, std::vector<void*>>::iterator at) {
+  const Block block{at->second.back(), at->first};
+  at->second.pop_back();
+  if (at->second.empty() && at->first >= kExact) idle_.erase(at);
+  return block;
+}
+
 Device::Block Device::idle_block(size_t least, size_t most) {
-  for (auto at = idle_.lower_bound(least); at != idle_.end() && at->first <= most; ++at) {
-    if (at->second.empty()) continue;
-    const Block block{at->second.back(), at->first};
-    at->second.pop_back();
-    return block;
-  }
+  for (auto at = idle_.lower_bound(least); at != idle_.end() && at->first <= most; ++at)
+    if (!at->second.empty()) return take(at);
   return {};
 }
 
@@ -115,8 +119,7 @@ Device::Block Device::idle_block(size_t least, size_t most) {
 bool Device::give_back_near(size_t size) {
   for (auto at = idle_.lower_bound(size); at != idle_.begin() && (--at)->first >= size - size / 8;) {
     if (at->second.empty()) continue;
-    backend_.free(device_, at->second.back());
-    at->second.pop_back();
+    backend_.free(device_, take(at).data);
     return true;
   }
   return false;

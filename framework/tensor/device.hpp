@@ -49,6 +49,7 @@ class Device {
 
  private:
   // These with the mutex held.
+  Block take(std::map<size_t, std::vector<void*>>::iterator at);
   Block idle_block(size_t least, size_t most);  // the smallest that does; none: NULL
   bool give_back_near(size_t size);
   void give_back_idle();

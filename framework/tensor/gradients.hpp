@@ -29,13 +29,13 @@ void split(Backward& b);    // outputs: the parts; i[0]: axis; more: their sizes
 void concat(Backward& b);   // i[0]: axis
 void gather(Backward& b);   // saved: index; i[0]: axis
 void broadcast(Backward& b);
-void softmax(Backward& b);    // saved: y; i[0]: axis
-void cumsum(Backward& b);     // i[0]: axis
-void pick(Backward& b);       // saved: flat index. Also of top_k
-void norm(Backward& b);       // inputs: x, w, b; saved: x, w, b, mean or nothing, rstd; f[0]: epsilon
-void linear(Backward& b);     // inputs: x, w, b, residual; saved: x unless it is remade, w, aux; i: activation, native
-void rope(Backward& b);       // saved: positions, cos, sin
-void attention(Backward& b);  // inputs, saved: q, k, v, then y, lse, key; more: AttentionOptions
+void softmax(Backward& b);        // saved: y; i[0]: axis
+void cumsum(Backward& b);         // i[0]: axis
+void pick(Backward& b);           // saved: flat index. Also of top_k
+void norm(Backward& b);           // inputs: x, w, b; saved: x, w, b, mean or nothing, rstd; f[0]: epsilon
+void linear(Backward& b);         // inputs: x, w, b, residual; saved: x if not remade, w, aux; i: activation, native
+void rope(Backward& b);           // saved: positions, cos, sin
+void attention(Backward& b);      // inputs, saved: q, k, v, then y, lse, key; more: AttentionOptions
 void head_logprobs(Backward& b);  // inputs: x, w; saved: x, w, targets; f: scale, softcap
 void head_sum(Backward& b);    // inputs: x, w, weights; saved: dx, dw, and what a row costs; cross entropy, divergence
 void gated(Backward& b);       // saved: what the activation was given, u; i: the activation

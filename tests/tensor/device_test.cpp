@@ -1,3 +1,4 @@
+// device_test.cpp - blocks of memory: how large they are, and which one serves again.
 #include "tensor/device.hpp"
 
 #include "fixture.hpp"
