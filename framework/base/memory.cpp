@@ -55,6 +55,12 @@ uint64_t left_by_groups() {
 
 uint64_t peak_memory() { return kilobytes("/proc/self/status", "VmHWM:"); }
 uint64_t memory_in_use() { return kilobytes("/proc/self/status", "VmRSS:"); }
+// oneDNN packs the matrices of a product into a few megabytes of its own, each time anew: with the library's defaults
+// they are mapped and given back in every step.
+void keep_freed_memory() {
+  ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
 void give_back_memory() { ::malloc_trim(0); }
 // Where the system does not allow it, the peak is that of the whole process.
 void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5\n"; }

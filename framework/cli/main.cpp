@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
 
@@ -54,6 +55,7 @@ int dispatch(std::vector<std::string> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   int status = 1;
   try {
     status = dispatch({argv + std::min(argc, 1), argv + argc});
