@@ -1,4 +1,4 @@
-// device.cpp - opening a device, and the arena.
+// device.cpp - opening a device, and its memory.
 #include "tensor/device.hpp"
 
 #include <bit>
@@ -129,30 +129,50 @@ void Device::trim() {
   wait();
   const std::lock_guard lock(mutex_);
   give_back_idle();
+  if (!keeps_freed()) return;
+  backend_.trim(device_);
+  held_ = backend_.held(device_);
 }
 
-// A block may be up to an eighth larger than what is asked for, so that shapes that differ a little share it.
+bool Device::keeps_freed() const { return RGM_HAS(&backend_, held) && RGM_HAS(&backend_, trim); }
+
+void* Device::block_of_backend(size_t size, size_t wanted) {
+  void* data = nullptr;
+  rgm_status status = backend_.alloc(device_, size, &data);
+  if (status == RGM_NO_MEMORY) {  // once more, with what lies idle
+    give_back_idle();
+    status = backend_.alloc(device_, size, &data);
+  }
+  if (status == RGM_NO_MEMORY) {
+    refused_ = in_use_;
+    throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use", id_,
+                                           bytes_for_people(wanted), bytes_for_people(in_use_)));
+  }
+  check(status);
+  if (!keeps_freed()) {
+    ++allocations_;
+  } else if (const uint64_t held = backend_.held(device_); held > held_) {
+    held_ = held;
+    ++allocations_;
+  }
+  return data;
+}
+
+// A block that is kept here may be up to an eighth larger than what is asked for, so that shapes that differ a little
+// share it.
 Device::Block Device::allocate(size_t bytes) {
   const size_t coarse = in_eighths(bytes);
-  size_t size = bytes < kExact ? coarse : rounded(bytes, kPage);
+  size_t size = rounded(bytes, kPage);
   const std::lock_guard lock(mutex_);
-  Block block = idle_block(size, std::max(coarse, size + size / 8));
-  if (!block.data) {
+  Block block;
+  if (is_backends(size)) {
+    block = {block_of_backend(size, bytes), size};
+  } else {
+    if (bytes < kExact) size = coarse;
+    block = idle_block(size, std::max(coarse, size + size / 8));
     // What is a little larger than before may grow further: it gets room for that, in place of a block that lies idle.
-    if (size >= kExact && give_back_near(size)) size = coarse;
-    rgm_status status = backend_.alloc(device_, size, &block.data);
-    if (status == RGM_NO_MEMORY) {  // once more, with what lies idle
-      give_back_idle();
-      status = backend_.alloc(device_, size, &block.data);
-    }
-    if (status == RGM_NO_MEMORY) {
-      refused_ = in_use_;
-      throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use", id_,
-                                             bytes_for_people(bytes), bytes_for_people(in_use_)));
-    }
-    check(status);
-    block.size = size;
-    ++allocations_;
+    if (!block.data && size >= kExact && give_back_near(size)) size = coarse;
+    if (!block.data) block = {block_of_backend(size, bytes), size};
   }
   in_use_ += block.size;
   peak_ = std::max(peak_, in_use_);
@@ -161,8 +181,11 @@ Device::Block Device::allocate(size_t bytes) {
 
 void Device::release(const Block& block) {
   const std::lock_guard lock(mutex_);
-  idle_[block.size].push_back(block.data);
   in_use_ -= block.size;
+  if (is_backends(block.size))
+    backend_.free(device_, block.data);
+  else
+    idle_[block.size].push_back(block.data);
 }
 
 void Device::check(rgm_status status) const {

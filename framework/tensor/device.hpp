@@ -1,5 +1,6 @@
-// device.hpp - one opened device of a backend: its kernels, its queue, and an arena that hands freed blocks out again,
-// so that a step that was run once allocates nothing the next time.
+// device.hpp - one opened device of a backend: its kernels, its queue, and blocks of memory. Freed ones serve again, so
+// that a step that was run once allocates nothing the next time: small ones, and all of a backend that does not see to
+// that itself, are kept here.
 #pragma once
 #include <regimen/abi/backend.h>
 
@@ -27,6 +28,7 @@ class Device {
   rgm_queue* queue() const { return queue_; }
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
+  bool keeps_freed() const;  // the backend does, to hand it out again
 
   struct Block {
     void* data = nullptr;
@@ -44,11 +46,15 @@ class Device {
   size_t bytes_in_use() const { return in_use_; }
   size_t peak_bytes() const { return peak_; }
   size_t bytes_when_refused() const { return refused_; }  // in use when memory ran out last
-  uint64_t allocations() const { return allocations_; }   // blocks that the backend was asked for, since the start
+  uint64_t allocations() const { return allocations_; }   // blocks that took new memory, since the start
   void reset_peak() { peak_ = in_use_; }
 
  private:
+  static constexpr size_t kBackends = size_t{64}
+                                      << 10;  // from here on blocks are the backend's, where it keeps freed ones
   // These with the mutex held.
+  void* block_of_backend(size_t size, size_t wanted);
+  bool is_backends(size_t size) const { return size >= kBackends && keeps_freed(); }
   Block take(std::map<size_t, std::vector<void*>>::iterator at);
   Block idle_block(size_t least, size_t most);  // the smallest that does; none: NULL
   bool give_back_near(size_t size);
@@ -65,7 +71,7 @@ class Device {
   std::mutex mutex_;
   std::map<size_t, std::vector<void*>> idle_;  // by size; the last one given back is the first to be used again
   size_t in_use_ = 0, peak_ = 0, refused_ = 0;
-  uint64_t allocations_ = 0;
+  uint64_t allocations_ = 0, held_ = 0;
 };
 
 // The device that new tensors are made on. Set once for a run, before the first tensor.

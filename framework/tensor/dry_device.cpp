@@ -99,6 +99,8 @@ void release(rgm_device* device, void* block) {
   dry.held -= found->second;
   dry.blocks.erase(found);
 }
+uint64_t held(rgm_device* device) { return of(device).peak; }
+void trim(rgm_device*) {}
 rgm_status parallel_for(rgm_device* device, int64_t n, int64_t grain, void* user,
                         rgm_status (*body)(void* user, int64_t begin, int64_t end)) {
   const Device& real = *of(device).real;
@@ -114,7 +116,7 @@ rgm_status download(rgm_queue*, void* to, const void*, size_t bytes) {
   return RGM_OK;
 }
 
-const rgm_backend backend = [] {
+rgm_backend table() {
   rgm_backend b{};
   b.struct_size = sizeof b;
   b.device_count = count;
@@ -131,13 +133,21 @@ const rgm_backend backend = [] {
   b.download = download;
   b.wait = nothing<rgm_queue*>;
   return b;
-}();
+}
+// As the real one keeps freed memory or leaves that to the host.
+rgm_backend table_that_keeps() {
+  rgm_backend b = table();
+  b.held = held;
+  b.trim = trim;
+  return b;
+}
+const rgm_backend plain = table(), keeps = table_that_keeps();
 
 }  // namespace
 
 std::shared_ptr<Device> make_dry_device(const Device& real) {
   imitated = &real;
-  return std::make_shared<Device>(backend, 0, nullptr, real.id());
+  return std::make_shared<Device>(real.keeps_freed() ? keeps : plain, 0, nullptr, real.id());
 }
 
 size_t dry_peak_bytes(const Device& dry) { return of(dry.handle()).peak; }

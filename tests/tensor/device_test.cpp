@@ -49,5 +49,57 @@ TEST_F(Blocks, WhatGrowsALittleEachTimeIsSeldomAskedForAnew) {
   EXPECT_LE(device->allocations() - before, 9U);
 }
 
+// A backend that keeps freed memory, of which all is new for as long as `taken` grows.
+std::vector<size_t> asked_for;
+std::vector<void*> handed_back;
+uint64_t taken = 0;
+
+const rgm_backend& backend_that_keeps() {
+  static const rgm_backend backend = [] {
+    rgm_backend b = reference();
+    b.alloc = [](rgm_device* device, size_t bytes, void** out) {
+      asked_for.push_back(bytes);
+      return reference().alloc(device, bytes, out);
+    };
+    b.free = [](rgm_device* device, void* memory) {
+      handed_back.push_back(memory);
+      reference().free(device, memory);
+    };
+    b.held = [](rgm_device*) { return taken; };
+    b.trim = [](rgm_device*) { taken = 0; };
+    return b;
+  }();
+  return backend;
+}
+
+TEST(KeptByTheBackend, BlocksOf64KiBAndMoreGoStraightBackAndSmallerOnesStay) {
+  asked_for.clear(), handed_back.clear(), taken = 0;
+  OnDevice device(backend_that_keeps());
+  const Device::Block large = device->allocate((64 << 10) + 1), small = device->allocate(60 << 10);
+  EXPECT_THAT(asked_for, testing::ElementsAre(68 << 10, 60 << 10));  // whole pages; an eighth of 32 KiB is 4
+  device->release(large);
+  device->release(small);
+  EXPECT_THAT(handed_back, testing::ElementsAre(large.data));
+  EXPECT_EQ(device->bytes_in_use(), 0U);
+  EXPECT_EQ(device->allocate(60 << 10).data, small.data);
+}
+
+TEST(KeptByTheBackend, OnlyABlockThatTakesNewMemoryCountsAsAnAllocation) {
+  taken = 2 * MiB;
+  OnDevice device(backend_that_keeps());
+  device->release(device->allocate(1 * MiB));
+  const uint64_t before = device->allocations();
+  device->release(device->allocate(1 * MiB));
+  EXPECT_EQ(device->allocations(), before);
+  taken = 4 * MiB;
+  device->release(device->allocate(2 * MiB));
+  EXPECT_EQ(device->allocations(), before + 1);
+  device->trim();
+  EXPECT_EQ(taken, 0U);
+  taken = 2 * MiB;  // less than before, but trim() gave all of that back
+  device->release(device->allocate(1 * MiB));
+  EXPECT_EQ(device->allocations(), before + 2);
+}
+
 }  // namespace
 }  // namespace rgm::test

@@ -176,8 +176,8 @@ rgm_status wait(rgm_queue* q) {
 }
 
 constexpr rgm_backend table{
-    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc, release,
-    parallel_for,        queue_new, queue_free,   upload,      download, wait};
+    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc,  release,
+    parallel_for,        queue_new, queue_free,   upload,      download, wait,  nullptr, nullptr};
 constexpr rgm_component component =
     backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
 

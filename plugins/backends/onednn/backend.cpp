@@ -145,10 +145,12 @@ static rgm_status move(rgm_queue* q, void* dst, const void* src, size_t bytes) {
   });
 }
 static rgm_status wait(rgm_queue*) { return RGM_OK; }
+static uint64_t held(rgm_device*) { return held_memory(); }
+static void trim(rgm_device*) { trim_memory(); }
 
 static constexpr rgm_backend table{
     sizeof(rgm_backend), 0,         device_count, device_info, open, close, kernels, alloc, release,
-    parallel_for,        queue_new, queue_free,   move,        move, wait};
+    parallel_for,        queue_new, queue_free,   move,        move, wait,  held,    trim};
 static constexpr rgm_component component =
     backend<CpuOptions>("onednn", "0.1.0", "the CPU, through oneDNN and vector kernels of its own", &table);
 

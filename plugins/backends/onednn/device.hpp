@@ -12,16 +12,21 @@ namespace regimen::onednn {
 // Memory aligned to 256. Throws bad_alloc. Both are safe from any thread.
 void* allocate(size_t bytes);
 void deallocate(void* memory);
+uint64_t held_memory();  // bytes taken from the system; what is freed stays, and serves again
+void trim_memory();      // gives back what is idle
 
-// Scratch that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call others.
+// Scratch, one slot a purpose, so that kernels can call others. Up to 1 MiB it only grows; what is larger is another's
+// memory between two kernels.
 class Scratch {
  public:
   enum Slot { kLibrary, kCopyA, kCopyB, kCopyY, kRows, kThreads, kPartials, kSingle, kWidened, kSlots };
   ~Scratch();
   float* floats(Slot slot, int64_t n) { return static_cast<float*>(bytes(slot, static_cast<size_t>(n) * 4)); }
   void* bytes(Slot slot, size_t n);
+  void give_back_large();
 
  private:
+  static constexpr size_t kLarge = size_t{1} << 20;
   struct Block {
     void* data = nullptr;
     size_t size = 0;
@@ -41,6 +46,7 @@ struct RGM_PRIVATE rgm_device {
 struct RGM_PRIVATE rgm_queue {
   rgm_device* device = nullptr;
   regimen::onednn::Scratch scratch;
+  int running = 0;  // kernels, one in another
   std::shared_ptr<regimen::onednn::Primitives> primitives;
 };
 
@@ -48,12 +54,24 @@ namespace regimen::onednn {
 inline const VectorKernels& vector(const rgm_queue* q) { return *q->device->vector; }
 inline int threads(const rgm_queue* q) { return q->device->threads; }
 
+// While a kernel runs; behind the outermost one large scratch is free.
+struct Running {
+  rgm_queue* const q;
+  explicit Running(rgm_queue* queue) : q(queue) { ++q->running; }
+  ~Running() {
+    if (--q->running == 0) q->scratch.give_back_large();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+};
+
 // What every kernel runs in: oneDNN takes its thread count from the calling thread's OpenMP settings.
 template <class F>
 rgm_status kernel(rgm_queue* q, F&& body) noexcept {
   return guard([&] {
     omp_set_num_threads(threads(q));
     const FlushDenormals flush;
+    const Running running(q);
     body();
   });
 }

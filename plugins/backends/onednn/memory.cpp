@@ -1,25 +1,29 @@
 // memory.cpp - where tensors and scratch live: one stretch of addresses, on huge pages where the system offers them.
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "device.hpp"
 
 namespace regimen::onednn {
 namespace {
 [[maybe_unused]] constexpr size_t kSmall = size_t{64} << 10;  // below that, the C library's allocator
-constexpr int64_t kHuge = int64_t{2} << 20;
+constexpr size_t kHuge = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 
 size_t rounded(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
-// Blocks lie side by side, so that one huge page serves the end of one and the beginning of the next, and go back to
-// the system by whole huge pages. Thread-safe; never destroyed, as devices may outlive what the end of the program
-// destroys.
+// Blocks lie side by side, and freed neighbours become one. A block comes from the smallest gap that has room, so that
+// a step which was run once finds its blocks again, and what it frees serves larger blocks too. Pages stay with the
+// process until trim(). Thread-safe; never destroyed, as devices may outlive what the end of the program destroys.
 class Arena {
  public:
   static Arena& get() {
@@ -28,47 +32,58 @@ class Arena {
   }
 
   bool is_there() const { return size_ > 0; }
+  bool owns(const void* memory) const { return memory >= begin_ && memory < begin_ + size_; }
+  uint64_t held() const { return held_; }
 
-  // NULL where there is no more. First fit from below, which keeps the top free.
+  // NULL where there is no more.
   void* take(size_t bytes) {
     const size_t size = rounded(bytes, kPage);
     const std::lock_guard lock(mutex_);
     if (size < bytes || size > most_ - std::min(in_use_, most_)) return nullptr;
-    for (auto it = free_.begin(); it != free_.end(); ++it) {
-      const auto [block, length] = *it;
-      if (length < size) continue;
-      taken_.emplace(block, size);
-      free_.erase(it);
-      if (length > size) free_.emplace(block + size, length - size);
-      in_use_ += size;
-      return block;
-    }
-    return nullptr;
+    const auto gap = by_size_.lower_bound({size, nullptr});
+    if (gap == by_size_.end()) return nullptr;
+    const auto [length, block] = *gap;
+    remove(block, length);
+    if (length > size) add(block + size, length - size);
+    taken_.emplace(block, size);
+    in_use_ += size;
+    for (size_t page = page_of(block); page <= page_of(block + size - 1); ++page) touch(page);
+    return block;
   }
-
-  bool owns(const void* memory) const { return memory >= begin_ && memory < begin_ + size_; }
 
   void give(void* memory) {
     const std::lock_guard lock(mutex_);
     const auto taken = taken_.find(static_cast<char*>(memory));
     if (taken == taken_.end()) std::abort();  // given back twice, or never taken
-    char *const block = taken->first, *const end = block + taken->second;
-    in_use_ -= taken->second;
+    char* block = taken->first;
+    size_t size = taken->second;
     taken_.erase(taken);
-    auto it = free_.emplace(block, static_cast<size_t>(end - block)).first;
-    if (const auto next = std::next(it); next != free_.end() && end == next->first) {
-      it->second += next->second;
-      free_.erase(next);
+    in_use_ -= size;
+    if (const auto next = by_place_.find(block + size); next != by_place_.end()) {
+      const size_t more = next->second;
+      remove(block + size, more);
+      size += more;
     }
-    if (it != free_.begin() && std::prev(it)->first + std::prev(it)->second == block) {
-      const size_t more = it->second;
-      free_.erase(it--);
-      it->second += more;
+    if (auto before = by_place_.lower_bound(block); before != by_place_.begin()) {
+      const auto [place, length] = *--before;
+      if (place + length == block) {
+        remove(place, length);
+        block = place, size += length;
+      }
     }
-    // Also the huge pages at the rim, where nothing else lies on them any more.
-    char* const first = up(std::max(it->first, down(block)));
-    char* const last = down(std::min(it->first + it->second, up(end)));
-    if (first < last) madvise(first, static_cast<size_t>(last - first), MADV_DONTNEED);
+    add(block, size);
+  }
+
+  // Whole huge pages of the gaps.
+  void trim() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [place, length] : by_place_) {
+      const size_t first = page_of(place + kHuge - 1), end = std::min(page_of(place + length), touched_.size());
+      if (first >= end) continue;
+      madvise(begin_ + first * kHuge, (end - first) * kHuge, MADV_DONTNEED);
+      for (size_t page = first; page < end; ++page)
+        if (touched_[page]) touched_[page] = false, held_ -= kHuge;
+    }
   }
 
  private:
@@ -83,18 +98,46 @@ class Arena {
     begin_ = reinterpret_cast<char*>(rounded(reinterpret_cast<size_t>(all), kHuge));
     size_ = wanted - kHuge;
     madvise(begin_, size_, MADV_HUGEPAGE);  // a wish: failure changes nothing
-    free_.emplace(begin_, size_);
+    add(begin_, size_);
   }
 
-  char* down(char* p) const { return p - (p - begin_) % kHuge; }
-  char* up(char* p) const { return begin_ + rounded(static_cast<size_t>(p - begin_), kHuge); }
+  void add(char* place, size_t length) {
+    by_place_.emplace(place, length);
+    by_size_.emplace(length, place);
+  }
+  void remove(char* place, size_t length) {
+    by_place_.erase(place);
+    by_size_.erase({length, place});
+  }
+  size_t page_of(const char* p) const { return static_cast<size_t>(p - begin_) / kHuge; }
+  void touch(size_t page) {
+    if (page >= touched_.size()) touched_.resize(page + 1);
+    if (!touched_[page]) touched_[page] = true, held_ += kHuge;
+  }
 
   std::mutex mutex_;
   char* begin_ = nullptr;
   size_t size_ = 0, most_ = 0, in_use_ = 0;
-  std::map<char*, size_t> free_;  // by address, never two that touch
+  std::map<char*, size_t> by_place_;            // gaps, never two that touch
+  std::set<std::pair<size_t, char*>> by_size_;  // the same ones; of one size the lowest is first
   std::unordered_map<char*, size_t> taken_;
+  std::vector<bool> touched_;  // huge pages that are the process's
+  std::atomic<uint64_t> held_ = 0;
 };
+
+// Of the C library, as much as there ever was at once.
+std::atomic<uint64_t> lent_by_library = 0, most_lent = 0;
+
+void* of_library(size_t bytes) {
+  const size_t size = rounded(std::max<size_t>(bytes, 1), 256);
+  const bool is_large = bytes >= kHuge;  // and the arena is not there
+  void* memory = nullptr;
+  if (size < bytes || posix_memalign(&memory, is_large ? kHuge : 256, size) != 0) throw std::bad_alloc();
+  if (is_large) madvise(memory, size / kHuge * kHuge, MADV_HUGEPAGE);
+  const uint64_t lent = lent_by_library += malloc_usable_size(memory);
+  for (uint64_t most = most_lent; lent > most && !most_lent.compare_exchange_weak(most, lent);) {}
+  return memory;
+}
 }  // namespace
 
 void* allocate(size_t bytes) {
@@ -104,18 +147,21 @@ void* allocate(size_t bytes) {
     throw std::bad_alloc();
   }
 #endif
-  const size_t size = rounded(std::max<size_t>(bytes, 1), 256);
-  const bool is_large = bytes >= static_cast<size_t>(kHuge);  // and the arena is not there
-  void* memory = nullptr;
-  if (size < bytes || posix_memalign(&memory, is_large ? static_cast<size_t>(kHuge) : 256, size) != 0)
-    throw std::bad_alloc();
-  if (is_large) madvise(memory, size / kHuge * kHuge, MADV_HUGEPAGE);
-  return memory;
+  return of_library(bytes);
 }
 
 void deallocate(void* memory) {
   if (Arena::get().owns(memory)) return Arena::get().give(memory);
+  if (memory) lent_by_library -= malloc_usable_size(memory);
   std::free(memory);
+}
+
+uint64_t held_memory() { return Arena::get().held() + most_lent; }
+
+void trim_memory() {
+  Arena::get().trim();
+  malloc_trim(0);
+  most_lent = lent_by_library.load();
 }
 
 Scratch::~Scratch() {
@@ -125,12 +171,20 @@ Scratch::~Scratch() {
 void* Scratch::bytes(Slot slot, size_t n) {
   Block& block = blocks_[slot];
   if (n > block.size) {
-    const size_t size = std::max(n, block.size + block.size / 2);
+    const size_t size = n >= kLarge ? n : std::max(n, block.size + block.size / 2);
     deallocate(block.data);
     block = {};
     block = {allocate(size), size};
   }
   return block.data;
+}
+
+void Scratch::give_back_large() {
+  for (Block& block : blocks_) {
+    if (block.size < kLarge) continue;
+    deallocate(block.data);
+    block = {};
+  }
 }
 
 }  // namespace regimen::onednn

@@ -261,7 +261,8 @@ rgm_status move(rgm_queue*, void* to, const void* from, size_t bytes) {
 rgm_status wait(rgm_queue*) { return RGM_OK; }
 
 constexpr rgm_backend table{sizeof(rgm_backend), 0,     device_count, device_info,  open,      close,      kernels_of,
-                            alloc,               release, parallel_for, queue_new, queue_free, move,      move, wait};
+                            alloc,               release, parallel_for, queue_new, queue_free, move,      move, wait,
+                            nullptr,             nullptr};  // the host keeps freed memory
 constexpr rgm_component component = backend("@NAME@", "0.1.0", "The required kernels in plain C++", &table);
 
 }  // namespace
