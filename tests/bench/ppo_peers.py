@@ -1,5 +1,5 @@
 """PPO of `regimen run` beside TRL's PPOTrainer on the CPU: GPT-2 124M as policy, reference, critic and reward, four
-models of new weights; 16 prompts of 32 tokens, 32 new ones, four batches of answers, each learned from twice.
+models of new weights; 64 prompts of 32 tokens, 64 new ones, in four batches of answers, each learned from twice.
 
     python3 tests/bench/ppo_peers.py [--rounds 2] [--python PYTHON-WITH-TRL] [--program build/bin/regimen]
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-PROMPTS, PROMPT, ANSWER, BATCHES, EPOCHS, VOCABULARY = 16, 32, 32, 4, 2, 50257
+PROMPTS, PROMPT, ANSWER, BATCHES, EPOCHS, VOCABULARY = 16, 32, 64, 4, 2, 50257
 
 PIPELINE = f"""regimen: 1
 name: ppo-bench
@@ -62,7 +62,7 @@ def in_regimen(program):
                        stderr=subprocess.DEVNULL)
         with open(at("out/ppo/stage.json")) as f:
             stage = json.load(f)
-        return {"seconds": round(stage["timings"]["train"], 2), "peak_memory_bytes": stage.get("peak_memory_bytes")}
+        return {"seconds": round(stage["timings"]["train"], 2), "peak_memory_bytes": stage.get("result", {}).get("peak_memory_bytes")}
 
 
 def in_trl():
