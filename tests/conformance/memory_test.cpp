@@ -58,6 +58,14 @@ TEST_F(CpuMemory, IsGivenBackByTrimWhereItIsIdle) {
   free(stays);
 }
 
+TEST_F(CpuMemory, IsGivenBackWithTheDevice) {
+  trim();
+  const uint64_t before = held();
+  free(allocate(40 * MiB));
+  backend_.reset();
+  EXPECT_LE(Backend("onednn").opened.table->held(nullptr), before);
+}
+
 #ifndef REGIMEN_SANITIZED  // which has each block from the C library
 TEST_F(CpuMemory, OfTwoFreedNeighboursServesALargerBlock) {
   trim();

@@ -98,7 +98,10 @@ static rgm_status open(uint32_t index, const rgm_config* config, rgm_device** ou
     *out = device.release();
   });
 }
-static void close(rgm_device* device) { delete device; }
+static void close(rgm_device* device) {
+  delete device;
+  trim_memory();
+}
 static const rgm_kernels* kernels(rgm_device*) { return &kernel_table; }
 
 static rgm_status alloc(rgm_device*, size_t bytes, void** out) {
