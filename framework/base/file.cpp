@@ -195,9 +195,10 @@ MappedFile::~MappedFile() {
 }
 void forget(std::span<const std::byte> mapped) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(mapped.data()) / page * page,
-                  end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size());
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (mapped.empty()) return;
+  const std::byte* const begin = mapped.data() - reinterpret_cast<uintptr_t>(mapped.data()) % page;
+  const size_t size = static_cast<size_t>(mapped.data() + mapped.size() - begin);
+  ::madvise(const_cast<std::byte*>(begin), size, MADV_DONTNEED);
 }
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

@@ -33,7 +33,7 @@ std::string filled(std::string text, const std::vector<std::pair<std::string, st
 
 // As a shell reads it back: in quotes where it has more than letters and what paths are made of.
 std::string quoted(const fs::path& path) {
-  const std::string text = path.string();
+  std::string text = path.string();
   const auto is_plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("_-./+:@%,").find(c) != std::string_view::npos;

@@ -23,7 +23,8 @@ std::string count(int64_t n) { return count_for_people(static_cast<uint64_t>(n))
 // optimizer.adamw.beta1  0.9: one line a value, under the name that --set takes.
 void print_values(const std::string& above, const nlohmann::json& value) {
   if (value.is_object() && !value.empty()) {
-    for (const auto& [key, item] : value.items()) print_values(above.empty() ? key : above + "." + key, item);
+    for (const auto& [key, item] : value.items())
+      print_values(above.empty() ? key : fmt::format("{}.{}", above, key), item);
     return;
   }
   fmt::print("    {:36}  {}\n", above, value.is_string() ? value.get<std::string>() : value.dump());

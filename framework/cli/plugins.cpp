@@ -94,6 +94,7 @@ int plugins(const std::vector<std::string>& arguments) {
   if (one) {
     const std::string id = (*given)["id"].as<std::string>();
     std::vector<std::string> known;
+    known.reserve(list.size());
     for (const Entry& e : list) known.push_back(id_of(e));
     std::erase_if(list, [&](const Entry& e) { return id_of(e) != id; });
     if (list.empty())

@@ -30,6 +30,8 @@ void adamw(Trial& t) {
   t.run(&rgm_kernels::adamw, [=](auto f, rgm_queue* q, const Views& view) {
     std::vector<rgm_adamw> args;
     std::vector<const rgm_adamw*> pointers;
+    args.reserve(items.size());
+    pointers.reserve(items.size());
     for (const Item& i : items)
       args.push_back({sizeof(rgm_adamw),
                       must_refuse ? 1u << 31
@@ -47,6 +49,7 @@ void sum_of_squares(Trial& t) {
   const Arg y = t.out({});
   t.run(&rgm_kernels::sum_of_squares, [=](auto f, rgm_queue* q, const Views& v) {
     std::vector<const rgm_view*> pointers;
+    pointers.reserve(xs.size());
     for (Arg x : xs) pointers.push_back(v(x));
     return f(q, static_cast<uint32_t>(pointers.size()), pointers.data(), v(y));
   });

@@ -50,7 +50,7 @@ Result& fail(Result& result, std::string reason) {
   return result;
 }
 
-Result& refused(Result& result, bool required, std::string reason) {
+Result& refused(Result& result, bool required, const std::string& reason) {
   if (required) return fail(result, "a required kernel refuses: " + reason);
   result.passed = result.skipped = true;
   result.reason = "composed by the host: " + reason;

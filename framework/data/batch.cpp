@@ -52,7 +52,7 @@ bool one_segment(const BatchColumn& tokens) {
 Tensor upload_part(const Part& part) {
   const BatchColumn& tokens = *part.tokens;
   if (part.part == "segments") {
-    const Tensor segments = from_host(tokens.segments, {tokens.rows, tokens.length});
+    Tensor segments = from_host(tokens.segments, {tokens.rows, tokens.length});
     segments.get()->one_segment = one_segment(tokens);
     return segments;
   }

@@ -317,6 +317,7 @@ std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<Col
     const bool is_wished =
         wishes_all(wishes) || std::ranges::find(wishes, map.column, &ColumnWish::name) != wishes.end();
     std::vector<std::string> names;
+    names.reserve(wishes.size());
     for (const ColumnWish& wish : wishes) names.push_back(wish.name);
     require(is_wished, "data: the column \"{}\" is read by nobody here; there are {}{}", map.column, join(names),
             did_you_mean(map.column, names));

@@ -52,7 +52,7 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
     require(wish.flags & RGM_OPTIONAL, "data: a text has no column \"{}\"; use jsonl, json, csv or tsv", wish.name);
   }
   require(tokens != nullptr, "data: a text gives tokens, which nobody reads here; use jsonl, json, csv or tsv");
-  return open_text(spec, *tokens, std::move(tokenizer), options);
+  return open_text(spec, *tokens, tokenizer, options);
 }
 
 void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view)>& see) {

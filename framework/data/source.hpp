@@ -94,7 +94,7 @@ struct SourceOptions {
 // RGM_INVALID: empty file, invalid UTF-8 (with the offset), less than one window.
 // A wish with RGM_STATES gets windows of `context` tokens, as hidden states of all of them are wanted.
 std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
-                                  std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+                                  const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options);
 // Rows with columns. A TOKENS column is tokenised text (column.prompt first, with weights 0; end of text is appended
 // when the tokenizer has one); INTEGER and REAL are numbers; TEXT is kept. A row whose fields are lists of equal length
 // stands for as many examples, what is no list repeated; a TOGETHER column that the file lacks is then the row's

@@ -101,7 +101,7 @@ int32_t only_token(const TokenFile& ids) {
 }  // namespace
 
 std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
-                                  std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options) {
+                                  const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options) {
   require(!spec.files.empty(), "text: no files were found; name a .txt file or a folder that holds some");
   require(wish.kind == RGM_TOKENS_COLUMN, "text: gives tokens, but column \"{}\" is none; use jsonl, csv or tsv",
           wish.name);

@@ -11,6 +11,7 @@ namespace {
 
 std::string write_tensors(const fs::path& path, const std::map<std::string, Tensor>& file) {
   std::vector<OutgoingTensor> list;
+  list.reserve(file.size());
   for (const auto& [key, value] : file) list.push_back(outgoing(key, value));
   return write_safetensors(path, list, {{"format", "pt"}});
 }

@@ -45,13 +45,14 @@ std::unique_ptr<rgm_config> copy_of(const rgm_config& config) {
 }
 
 // The values of a file under full names, the file's own keys apart.
-void sort_saved(const std::string& id, std::map<std::string, Tensor> values, std::map<std::string, Tensor>& saved,
+void sort_saved(const std::string& id, std::map<std::string, Tensor>&& values, std::map<std::string, Tensor>& saved,
                 std::map<std::string, Tensor>& file) {
+  const std::string prefix = id + ".";
   for (auto& [name, value] : values) {
     if (name.starts_with(file_key))
       file.emplace(name.substr(file_key.size()), std::move(value));
     else
-      saved.emplace(name.starts_with(id + ".") ? name : id + "." + name, std::move(value));
+      saved.emplace(name.starts_with(prefix) ? name : prefix + name, std::move(value));
   }
 }
 

@@ -25,13 +25,14 @@ Columns listed(const rgm_column* const* list) {
 // A value of the column for row `e`, another one in each column; rows 2i and 2i + 1 belong together.
 nlohmann::json value_of(const rgm_column& column, int e, size_t place) {
   constexpr std::array words = {"red", "green", "blue", "black", "white"};
+  const int pair = e / 2;
   switch (column.kind) {
     case RGM_TOKENS_COLUMN:
     case RGM_TEXT_COLUMN:
-      return fmt::format("{} {} {}", words[(size_t(e) + place) % 5], words[(size_t(e / 2) + 2 * place) % 5], e);
-    case RGM_INTEGER_COLUMN: return column.flags & RGM_TOGETHER ? e / 2 : e % 3;
+      return fmt::format("{} {} {}", words[(size_t(e) + place) % 5], words[(size_t(pair) + 2 * place) % 5], e);
+    case RGM_INTEGER_COLUMN: return column.flags & RGM_TOGETHER ? pair : e % 3;
     case RGM_LABEL_COLUMN: return e % 2;
-    default: return column.flags & RGM_TOGETHER ? e / 2 : 0.25 * (e % 5);
+    default: return column.flags & RGM_TOGETHER ? pair : 0.25 * (e % 5);
   }
 }
 

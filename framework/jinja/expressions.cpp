@@ -9,7 +9,7 @@ namespace {
 using Kind = Token::Kind;
 constexpr int deepest = 100;  // brackets within brackets
 
-Expression constant(Value value) {
+Expression constant(const Value& value) {
   return [value](Scope&) { return value; };
 }
 
@@ -258,7 +258,7 @@ Expression ExpressionParser::postfix(Expression of) {
       const std::string name = now().kind == Kind::integer ? take().value : want_any_name("a name");
       of = placed([of, name](Scope& s) { return attribute(of(s), name); });
     } else if (skip_sign("[")) {
-      of = subscript(std::move(of));
+      of = subscript(of);
     } else if (skip_sign("(")) {
       of = placed([of, arguments = arguments()](Scope& s) {
         s.budget.step();
@@ -280,7 +280,7 @@ Expression ExpressionParser::postfix(Expression of) {
 }
 
 // [key], [begin:end:step]
-Expression ExpressionParser::subscript(Expression of) {
+Expression ExpressionParser::subscript(const Expression& of) {
   Expression parts[3] = {constant({}), constant({}), constant({})};
   size_t i = 0;
   for (;;) {
@@ -325,7 +325,7 @@ Expression ExpressionParser::filters(Expression of) {
         return filter(name, from, given);
       });
     } else if (skip_name("is")) {
-      of = tested(std::move(of));
+      of = tested(of);
     } else if (is_sign("(") || is_sign(".") || is_sign("[")) {
       of = postfix(std::move(of));  // of what a filter has made
     } else {
@@ -335,7 +335,7 @@ Expression ExpressionParser::filters(Expression of) {
 }
 
 // `is not`, a test, and what it compares with: in brackets or a single value.
-Expression ExpressionParser::tested(Expression of) {
+Expression ExpressionParser::tested(const Expression& of) {
   const bool negated = skip_name("not");
   std::string name = want_any_name("a test");
   Arguments_ more;

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Value argument(const Arguments& all, size_t i, const char* name, Value otherwise = Value()) {
+Value argument(const Arguments& all, size_t i, const char* name, const Value& otherwise = Value()) {
   if (i < all.positional.size()) return all.positional[i];
   const Value* const named = find(all.named, name);
   return named ? *named : otherwise;

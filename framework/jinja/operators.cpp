@@ -24,7 +24,7 @@ List items_of(const Value& value, std::string_view what) {
 Value attribute(const Value& value, const std::string& name) {
   if (value.is_undefined()) invalid("\"{}\" of {}", name, value.kind());
   // As Python has it, methods come before keys.
-  if (const Value own = value.is_map() ? method(value, name) : Value(); !own.is_undefined()) return own;
+  if (Value own = value.is_map() ? method(value, name) : Value(); !own.is_undefined()) return own;
   if (value.is_map() || value.is_namespace())
     if (const Value* const found = find(value.is_map() ? value.map() : value.names(), name)) return *found;
   const Value own = method(value, name);

@@ -85,9 +85,9 @@ class ExpressionParser {
   Expression primary();
   Expression bracket();
   Expression postfix(Expression of);
-  Expression subscript(Expression of);
+  Expression subscript(const Expression& of);
   Expression filters(Expression of);
-  Expression tested(Expression of);
+  Expression tested(const Expression& of);
   Arguments_ arguments();
 
   std::vector<Token> tokens_;

@@ -29,8 +29,7 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
   const NoGradient no_gradient;
   require(fs::is_directory(folder), "{}: there is no such folder; a model's folder was expected", folder.string());
   const fs::path config = folder / "config.json";
-  const std::shared_ptr<Model> out(
-      new Model(from_hugging_face(read_json(config), config.string()), load_tokenizer(folder)));
+  std::shared_ptr<Model> out(new Model(from_hugging_face(read_json(config), config.string()), load_tokenizer(folder)));
   const ModelConfig& c = out->config_;
   require(out->tokenizer_->vocabulary() <= c.vocabulary, "{}: the tokenizer has {} tokens, the model {}",
           folder.string(), out->tokenizer_->vocabulary(), c.vocabulary);

@@ -30,7 +30,7 @@ Tensor PassReader::block(size_t i, Tensor x) {
 
 Tensor PassReader::light_block(size_t i, const Tensor& x, std::shared_ptr<PassReader>& kept) {
   const RandomState drawn = random_state();
-  const Tensor y = block(i, x);
+  Tensor y = block(i, x);
   if (!y.needs_gradient()) return y;
   if (!kept) kept = std::make_shared<PassReader>(*this);
   return recomputed(y, [kept, i, x, drawn] {

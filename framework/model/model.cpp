@@ -17,7 +17,7 @@ constexpr uint32_t initial_draws = 0x696e6974, head_draws = 0x68656164;  // keep
 constexpr int64_t large_draw = int64_t{16} << 20;  // elements
 
 // A parameter as the slot wants it: memory in the file's order, seen in ours.
-Tensor in_slot(const ParameterSlot& slot, Tensor in_file_order) {
+Tensor in_slot(const ParameterSlot& slot, const Tensor& in_file_order) {
   return slot.transposed ? alias(in_file_order, views::transposed(in_file_order.view())) : in_file_order;
 }
 
@@ -37,12 +37,15 @@ std::string parent(const std::string& name) { return name.substr(0, name.rfind('
 
 }  // namespace
 
-Model::Model(ModelConfig config, TokenizerPtr tokenizer) : config_(config), tokenizer_(std::move(tokenizer)) {
+Model::Model(ModelConfig config, TokenizerPtr tokenizer)
+    : config_(std::move(config)), tokenizer_(std::move(tokenizer)) {
   check(config_);
   if (config_.family->positions != Positions::rotary) return;
   const std::vector<double> frequencies = rope_frequencies(config_);
   const auto pairs = static_cast<int64_t>(frequencies.size());
   std::vector<float> cosines, sines;
+  cosines.reserve(static_cast<size_t>(config_.context) * frequencies.size());
+  sines.reserve(cosines.capacity());
   for (int64_t t = 0; t < config_.context; ++t)
     for (const double frequency : frequencies) {
       const double angle = static_cast<double>(t) * frequency;
@@ -56,7 +59,7 @@ Model::Model(ModelConfig config, TokenizerPtr tokenizer) : config_(config), toke
 std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tokenizer, uint64_t seed,
                                      const NarrowWeights& narrow) {
   const NoGradient no_gradient;
-  const std::shared_ptr<Model> out(new Model(config, std::move(tokenizer)));
+  std::shared_ptr<Model> out(new Model(config, std::move(tokenizer)));
   uint64_t index = 0;
   int64_t idle = 0;
   for (const ParameterSlot& slot : parameter_slots(out->config_)) {
@@ -74,7 +77,7 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
 std::shared_ptr<Model> Model::frozen_copy() const {
   const NoGradient no_gradient;
   if (packed_) throw Error(RGM_INTERNAL, "a packed model has no copy");
-  const std::shared_ptr<Model> out(new Model(config_, tokenizer_));
+  std::shared_ptr<Model> out(new Model(config_, tokenizer_));
   const auto copied = [](const Tensor& x, rgm_dtype dtype) {
     Tensor y = empty_like(x.view(), dtype);
     assign(y, x);

@@ -11,8 +11,11 @@ std::map<std::string, std::string> hashes_of(std::span<Adapters* const> sets) {
     for (const Parameter& p : sets[m]->parameters().all()) {
       if (!p.trained) continue;
       const auto values = to_host<float>(p.value);
-      std::string& hash = out[p.name.substr(0, p.name.find('.')) + (sets.size() > 1 ? fmt::format(" {}", m + 1) : "")];
-      hash = sha256(hash + sha256({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}));
+      std::string name = p.name.substr(0, p.name.find('.'));
+      if (sets.size() > 1) name += fmt::format(" {}", m + 1);
+      std::string& hash = out[name];
+      hash += sha256({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+      hash = sha256(hash);
     }
   return out;
 }

@@ -102,8 +102,7 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
   for (const ColumnMap& c : train->columns) what += fmt::format(" {}={}", c.prompt.value_or(""), c.from);
   const fs::path kept = cache / ("tokenizer-" + sha256(what).substr(0, 16));
   if (!cache.empty() && fs::exists(kept / "tokenizer.json")) return load_tokenizer(kept);
-  const TokenizerPtr tokenizer =
-      spec.kind == "characters" ? learn_characters(*train) : learn_bpe(*train, spec.vocabulary);
+  TokenizerPtr tokenizer = spec.kind == "characters" ? learn_characters(*train) : learn_bpe(*train, spec.vocabulary);
   if (!cache.empty()) {
     fs::create_directories(kept);
     save_tokenizer(*tokenizer, kept);

@@ -27,8 +27,9 @@ YAML::Node word_at(const YAML::Mark& place, const std::string& word) {
 
 class Putter {
  public:
-  Putter(const Override& what, const Citations& citations, Problems& problems, YAML::Node value, YAML::Mark place)
-      : parts_(split(what.path)), citations_(citations), problems_(problems), value_(std::move(value)), place_(place) {}
+  Putter(const Override& what, const Citations& citations, Problems& problems, const YAML::Node& value,
+         YAML::Mark place)
+      : parts_(split(what.path)), citations_(citations), problems_(problems), value_(value), place_(place) {}
 
   // `old` with the value at the path that is left from `depth` on.
   YAML::Node put(const YAML::Node& old, size_t depth) const {

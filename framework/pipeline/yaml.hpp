@@ -28,8 +28,8 @@ inline constexpr Range positive{.min = 0, .above = true}, not_negative{.min = 0}
 // Values are borrowed from the tree. Not assignable: assigning a YAML::Node changes the tree that it came from.
 class Yaml {
  public:
-  Yaml(YAML::Node node, std::string path, Problems& problems)
-      : node_(std::move(node)), path_(std::move(path)), problems_(&problems) {}
+  Yaml(const YAML::Node& node, std::string path, Problems& problems)
+      : node_(node), path_(std::move(path)), problems_(&problems) {}
   Yaml(const Yaml&) = default;
   Yaml& operator=(const Yaml&) = delete;
 

@@ -7,7 +7,7 @@
 namespace rgm {
 namespace {
 
-#define RGM_NEEDS(table, field) check.expect(RGM_HAS(&table, field), "{} lacks " #field, name)
+#define RGM_NEEDS(table, field) check.expect(RGM_HAS(&(table), field), "{} lacks " #field, name)
 
 void columns(const Checker& check, const rgm_column* const* list, const std::string& owner) {
   std::set<std::string> names;

@@ -70,12 +70,13 @@ class Reader {
 
   std::vector<std::pair<int, std::string>> components(uint64_t plugin) const {
     std::vector<std::pair<int, std::string>> found;
-    for (uint64_t list = pointer(plugin + offsetof(rgm_plugin, components)); uint64_t c = pointer(list); list += 8) {
+    for (uint64_t list = pointer(plugin + offsetof(rgm_plugin, components));; list += 8) {
+      const uint64_t c = pointer(list);
+      if (c == 0) return found;
       require(found.size() < 1000, "its list of components has no end");  // each is looked for in the whole file
       found.emplace_back(value<int32_t>(c + offsetof(rgm_component, kind)),
                          text_at(offset_of(pointer(c + offsetof(rgm_component, id)))));
     }
-    return found;
   }
 
  private:

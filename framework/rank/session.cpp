@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 uint64_t number_of(const std::string& name) { return std::stoull(sha256(name).substr(0, 15), nullptr, 16); }
 
 fs::path store_beside(const fs::path& out) {
-  const fs::path store = out.string() + ".sqlite";
+  fs::path store = out.string() + ".sqlite";
   require(!fs::exists(out) || fs::exists(store), "{}: is there already, and was not made here: choose another --out",
           out.string());
   return store;

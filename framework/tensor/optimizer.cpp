@@ -24,7 +24,7 @@ Tensor sum_of_squares(std::span<const Tensor> xs) {
       require(x.dtype() == RGM_F32, "sum_of_squares: a tensor of {}, expected float32", name_of(x.dtype()));
       pointers.push_back(&lists.emplace_back(views::in_memory_order(x.view())));
     }
-    const Tensor y = empty({});
+    Tensor y = empty({});
     if (kernel::ran(
             k.sum_of_squares(kernel::queue(), static_cast<uint32_t>(pointers.size()), pointers.data(), &y.view())))
       return y;

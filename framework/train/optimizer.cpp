@@ -91,7 +91,7 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
       touched.push_back(&item);
     }
   const Tensor zero = ops::full({}, 0);
-  const Tensor norm = touched.empty() ? zero : ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
+  Tensor norm = touched.empty() ? zero : ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
   const Tensor added = 0.0 * norm + 0.0 * ops::detach(loss);  // NaN where one of them is not finite
   sound_ = sound_ ? sound_ + added : added;
   missed_ = (missed_ ? missed_ : zero) + ops::select(ops::binary(RGM_EQUAL, sound_, zero), zero, ops::full({}, 1));

@@ -95,7 +95,8 @@ class Arena {
     const size_t wanted = rounded(2 * most_, kHuge) + kHuge;
     void* const all = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) return;  // a limit on addresses: each block comes from the C library then
-    begin_ = reinterpret_cast<char*>(rounded(reinterpret_cast<size_t>(all), kHuge));
+    const size_t from = reinterpret_cast<size_t>(all);
+    begin_ = static_cast<char*>(all) + (rounded(from, kHuge) - from);
     size_ = wanted - kHuge;
     madvise(begin_, size_, MADV_HUGEPAGE);  // a wish: failure changes nothing
     add(begin_, size_);
