@@ -55,8 +55,8 @@ uint64_t left_by_groups() {
 
 uint64_t peak_memory() { return kilobytes("/proc/self/status", "VmHWM:"); }
 uint64_t memory_in_use() { return kilobytes("/proc/self/status", "VmRSS:"); }
-// oneDNN packs the matrices of a product into a few megabytes of its own, each time anew: with the library's defaults
-// they are mapped and given back in every step.
+// Libraries for products pack matrices into a few megabytes of their own, each time anew: with malloc's defaults these
+// are mapped and given back in every step.
 void keep_freed_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
