@@ -62,7 +62,8 @@ def in_regimen(program):
                        stderr=subprocess.DEVNULL)
         with open(at("out/ppo/stage.json")) as f:
             stage = json.load(f)
-        return {"seconds": round(stage["timings"]["train"], 2), "peak_memory_bytes": stage.get("result", {}).get("peak_memory_bytes")}
+        return {"seconds": round(stage["timings"]["train"], 2),
+                "peak_memory_bytes": stage["result"]["peak_memory_bytes"]}
 
 
 def in_trl():
