@@ -103,6 +103,7 @@ Array make_array(const Shape& shape, rgm_dtype dtype, const Layout& layout) {
     a.view.shape[axis] = shape[axis];
     a.view.stride[axis] = repeated ? 0 : step;
     if (!repeated) step = step * std::max<int64_t>(shape[axis], 1) + layout.gap;
+    if (k + 1 == shape.size()) step += layout.behind;
   }
   a.initial.assign(static_cast<size_t>(a.offset + step) * size_of(dtype) + tail, std::byte{0xFF});
   return a;

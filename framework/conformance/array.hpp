@@ -28,10 +28,11 @@ bool is_float(rgm_dtype dtype);
 void each_element(const rgm_view& view, const std::function<void(int64_t)>& body);
 
 // An array of `shape` whose axes lie in memory in `order` (outermost first), `gap` elements apart at the innermost and
-// after every axis; axes in `repeated` (a bit each) have stride 0. All bytes are 0xFF: NaN in every float type.
+// after every axis, and `behind` more after each line of the innermost; axes in `repeated` (a bit each) have stride 0.
+// All bytes are 0xFF: NaN in every float type.
 struct Layout {
   std::vector<int> order{};
-  int64_t gap = 0, offset = 0;
+  int64_t gap = 0, behind = 0, offset = 0;
   uint32_t repeated = 0;
 };
 Array make_array(const Shape& shape, rgm_dtype dtype, const Layout& layout);

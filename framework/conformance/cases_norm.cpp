@@ -18,12 +18,19 @@ struct NormArgs {
   }
 };
 
+// The last cases are of models' widths, dense, and what goes in and what comes out may be of different dtypes.
+constexpr int cases = 32, wide_cases = 16;
+bool is_wide(Trial& t) { return t.all_dense = t.index >= cases; }
+int64_t wide(Trial& t) { return t.one_of({256, 768, 1022, 2048, 2052, 4096, 6000, 8192, 9000}); }
+
 void norm(Trial& t) {
   NormArgs a;
   a.features = t.features({RGM_NORM_MEAN, RGM_NORM_BIAS, RGM_NORM_RESIDUAL});
   a.epsilon = t.one_of({1e-5, 1e-6});
-  const int64_t M = t.size(), C = t.large();
-  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  const bool widely = is_wide(t);
+  const int64_t M = widely ? t.pick(1, 12) : t.size(), C = widely ? wide(t) : t.large();
+  const rgm_dtype dtype = widely ? t.one_of({RGM_F32, RGM_BF16}) : t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  const rgm_dtype out = widely ? t.one_of({RGM_F32, RGM_BF16}) : dtype;
   const bool residual = a.features & RGM_NORM_RESIDUAL;
   // Away from 0, so that a mean that is not taken away shows.
   const Trial::Fill values = [&t] { return 3 + t.normal(); };
@@ -31,7 +38,7 @@ void norm(Trial& t) {
   if (residual) a.residual = t.in({M, C}, t.normals(), dtype);
   a.w = t.in({C}, t.normals());
   if (a.features & RGM_NORM_BIAS) a.b = t.in({C}, t.normals());
-  a.y = t.out({M, C}, dtype);
+  a.y = t.out({M, C}, out);
   if (a.features & RGM_NORM_MEAN) a.mean = t.out({M});
   a.rstd = t.out({M});
   t.run(&rgm_kernels::norm, [=](auto f, rgm_queue* q, const Views& v) {
@@ -45,8 +52,13 @@ void norm_grad(Trial& t) {
   a.features = t.features({RGM_NORM_MEAN, RGM_NORM_BIAS});
   const bool adds = t.chance(0.3);
   a.epsilon = 1e-5;
-  const int64_t M = t.size(), C = t.one_of({2, 3, 16, 31, 64, 65, 128});  // one channel has no variance
-  a.x = t.in({M, C}, [&t] { return 3 + t.normal(); });
+  const bool widely = is_wide(t);
+  const int64_t M = widely ? t.pick(1, 12) : t.size(),
+                C = widely ? wide(t) : t.one_of({2, 3, 16, 31, 64, 65, 128});  // one channel has no variance
+  const rgm_dtype dtype = widely ? t.one_of({RGM_F32, RGM_BF16}) : RGM_F32,
+                  of_dy = widely ? t.one_of({RGM_F32, RGM_BF16}) : RGM_F32;
+  a.x = t.in(
+      {M, C}, [&t] { return 3 + t.normal(); }, dtype);
   a.w = t.in({C}, t.normals());
   if (a.features & RGM_NORM_BIAS) {
     a.b = t.in({C}, t.normals());
@@ -54,9 +66,9 @@ void norm_grad(Trial& t) {
   }
   if (a.features & RGM_NORM_MEAN) a.mean = t.prepared({M});
   a.rstd = t.prepared({M});
-  a.y = t.prepared({M, C});
-  a.dy = t.in({M, C}, t.normals());
-  a.dx = adds ? t.inout({M, C}, t.normals()) : t.out({M, C});
+  a.y = t.prepared({M, C}, of_dy);
+  a.dy = t.in({M, C}, t.normals(), of_dy);
+  a.dx = adds ? t.inout({M, C}, t.normals(), dtype) : t.out({M, C}, dtype);
   a.dw = t.inout({C}, t.normals());
   t.prepare([=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
     const rgm_norm args = a.of(v);
@@ -103,8 +115,9 @@ void rope(Trial& t) {
 }  // namespace
 
 Kernels norm_cases() {
-  return {{"norm", false, 32, [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm>(t) : norm(t); }},
-          {"norm_grad", false, 24,
+  return {{"norm", false, cases + wide_cases,
+           [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm>(t) : norm(t); }},
+          {"norm_grad", false, cases + wide_cases,
            [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm_grad>(t) : norm_grad(t); }},
           {"rope", false, 24, rope}};
 }

@@ -50,21 +50,29 @@ void matmul(Trial& t) {
   });
 }
 
+// The last cases are what training in bfloat16 asks for: dense, of whole 16 bytes, with results in bfloat16.
+constexpr int cases = 48, training_cases = 16;
+bool trains_in_bfloat16(Trial& t) { return t.all_dense = t.index >= cases; }
+
 void linear(Trial& t) {
+  const bool trains = trains_in_bfloat16(t);
   const uint32_t features =
-      t.features({RGM_LINEAR_BIAS, RGM_LINEAR_RESIDUAL, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX, RGM_LINEAR_ADD});
-  const int64_t M = t.large(), in = t.large(), out = t.large();
-  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_BF16});
+      trains
+          ? t.features({RGM_LINEAR_BIAS, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX})
+          : t.features({RGM_LINEAR_BIAS, RGM_LINEAR_RESIDUAL, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX, RGM_LINEAR_ADD});
+  const int64_t whole = trains ? 8 : 1, M = t.large(), in = whole * t.large(), out = whole * t.large();
+  const rgm_dtype dtype = trains ? RGM_BF16 : t.one_of({RGM_F32, RGM_F32, RGM_BF16}), of_y = trains ? dtype : RGM_F32;
   const int32_t activation = t.one_of({RGM_GELU_TANH, RGM_GELU_ERF, RGM_SILU, RGM_RELU, RGM_TANH});
   const auto optional = [&](uint32_t bit, const Shape& shape) {
     return features & bit ? t.in(shape, t.normals()) : no_arg;
   };
-  const Arg x = t.in({M, in}, t.normals(), t.beside(dtype)), weight = t.in({out, in}, t.normals(), dtype);
+  const Arg x = t.in({M, in}, t.normals(), trains ? dtype : t.beside(dtype)),
+            weight = t.in({out, in}, t.normals(), dtype);
   const Arg bias = optional(RGM_LINEAR_BIAS, {out});
   // The result may take the place of the residual.
   const bool in_place = features & RGM_LINEAR_RESIDUAL && !(features & RGM_LINEAR_ADD) && t.chance(0.4);
-  const Arg aux = features & RGM_LINEAR_AUX ? t.out({M, out}) : no_arg;
-  const Arg y = features & RGM_LINEAR_ADD || in_place ? t.inout({M, out}, t.normals()) : t.out({M, out});
+  const Arg aux = features & RGM_LINEAR_AUX ? t.out({M, out}, of_y) : no_arg;
+  const Arg y = features & RGM_LINEAR_ADD || in_place ? t.inout({M, out}, t.normals(), of_y) : t.out({M, out}, of_y);
   const Arg residual = in_place ? y : optional(RGM_LINEAR_RESIDUAL, {M, out});
   t.run(&rgm_kernels::linear, [=](auto f, rgm_queue* q, const Views& v) {
     const rgm_linear args{sizeof(rgm_linear), features, activation, 0, v(x), v(weight), nullptr, v(bias),
@@ -119,8 +127,9 @@ void linear_grad(Trial& t) {
       t.features({RGM_LINEAR_GRAD_ADD_DX, RGM_LINEAR_GRAD_ADD_DW, RGM_LINEAR_GRAD_ADD_DB, RGM_LINEAR_GRAD_ACTIVATION});
   if (features & RGM_LINEAR_GRAD_ACTIVATION) features &= ~uint32_t{RGM_LINEAR_GRAD_ADD_DX};
   const auto has = [=](uint32_t bit) { return (features & bit) != 0; };
-  const int64_t M = t.large(), in = t.large(), out = t.large();
-  const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_BF16});
+  const bool trains = trains_in_bfloat16(t);
+  const int64_t whole = trains ? 8 : 1, M = t.large(), in = whole * t.large(), out = whole * t.large();
+  const rgm_dtype dtype = trains ? RGM_BF16 : t.one_of({RGM_F32, RGM_F32, RGM_BF16});
   const int32_t activation = t.one_of({RGM_GELU_TANH, RGM_GELU_TANH, RGM_SILU, RGM_RELU});
   const bool dw_only = t.chance(0.15), dx_only = !dw_only && t.chance(0.15);
   const auto result = [&](const Shape& shape, uint32_t add, rgm_dtype type) {
@@ -146,10 +155,11 @@ void linear_grad(Trial& t) {
 }  // namespace
 
 Kernels product_cases() {
-  return {{"matmul", true, 96, matmul},
-          {"linear", false, 48, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
-          {"pack", false, 48, packed},
-          {"linear_grad", false, 48, linear_grad}};
+  return {
+      {"matmul", true, 96, matmul},
+      {"linear", false, cases + training_cases, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
+      {"pack", false, 48, packed},
+      {"linear_grad", false, cases + training_cases, linear_grad}};
 }
 
 }  // namespace rgm::conformance

@@ -65,15 +65,19 @@ uint32_t Trial::features(std::initializer_list<uint32_t> bits) {
 
 Layout Trial::layout(const Shape& shape, bool repeats) {
   Layout l;
-  if (index % 2 == 0) return l;
+  if (index % 2 == 0 || all_dense) return l;
   if (chance(0.4)) {
     l.order.resize(shape.size());
     std::iota(l.order.begin(), l.order.end(), 0);
     for (size_t i = shape.size(); i > 1; --i) std::swap(l.order[i - 1], l.order[static_cast<size_t>(pick(0, i - 1))]);
   }
-  if (chance(0.4)) {
+  if (chance(0.3)) {
     l.gap = pick(1, 2);
     l.offset = pick(0, 5);
+  } else if (chance(0.5)) {  // a part of wider rows, often in pieces of whole vectors
+    const bool pieces = chance(0.7);
+    l.behind = pieces ? one_of({8, 16}) : 1;
+    l.offset = pieces ? 8 * pick(0, 2) : pick(0, 5);
   }
   for (size_t axis = 0; repeats && axis < shape.size(); ++axis) l.repeated |= chance(0.15) ? 1u << axis : 0;
   return l;

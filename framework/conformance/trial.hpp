@@ -79,6 +79,7 @@ class Trial {
   int index;
   std::string name{};
   std::vector<Array> arrays{};
+  bool all_dense = false;           // from here on no argument has strides of its own
   bool exact = false;               // the outputs have to be equal to the last bit's value
   double least = 0.1;               // an error is held against the largest output, but against no less than this
   double within = 0;                // instead of the tolerance that the dtypes ask for
