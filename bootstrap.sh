@@ -10,9 +10,10 @@ packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options
           libboost-system-dev libdnnl-dev libyaml-cpp-dev nlohmann-json3-dev libpcre2-dev libfmt-dev libssl-dev
           libutf8proc-dev libsqlite3-dev libgtest-dev libgmock-dev)
 # For the tests that build plug-ins with another compiler and library, for sanitizers and fuzzing, for the format check,
-# for the comparison of the contract with what was recorded of it, and for a page that is looked at in a browser.
+# for the comparison of the contract with what was recorded of it, for a page that is looked at in a browser, and for
+# the threads of a GPU in software.
 test_packages=(clang-14 libc++-14-dev libc++abi-14-dev libclang-rt-14-dev libomp-14-dev llvm-14 clang-format-14
-               abigail-tools chromium)
+               abigail-tools chromium libboost-context-dev)
 
 say() { echo "bootstrap: $*" >&2; }
 

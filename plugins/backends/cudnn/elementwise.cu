@@ -135,8 +135,9 @@ bool flat(rgm_queue* q, const rgm_view& a, const rgm_view& b, const rgm_view& y,
         using B = decltype(tb);
         using Y = decltype(ty);
         const int64_t blocks = (lines.n + wide * threads_in_block - 1) / (wide * threads_in_block);
-        flat_kernel<<<dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(lines.lines)), threads_in_block, 0,
-                      q->stream>>>(data<const A>(a), data<const B>(b), data<Y>(y), lines, f);
+        flat_kernel<A, B, Y, F>
+            <<<dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(lines.lines)), threads_in_block, 0,
+               q->stream>>>(data<const A>(a), data<const B>(b), data<Y>(y), lines, f);
       });
     });
   });

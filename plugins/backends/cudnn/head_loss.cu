@@ -41,9 +41,13 @@ __device__ void read_eight(const Head& h, const float* z, int64_t begin, float (
 
 constexpr float log2_e = 1.4426950408889634F;
 __device__ float power_of_two(float x) {  // within 2 units in the last place
+#ifdef __CUDACC__
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
+#else
+  return exp2f(x);
+#endif
 }
 
 // A block for a row, and one block a multiprocessor: the rows at work fit into the cache, where the second pass finds

@@ -56,7 +56,7 @@ rgm_status top_k(rgm_queue* q, const rgm_view* x, const rgm_view* y, const rgm_v
     if (others.count == 0 || k == 0) return;
     const int threads = n > 4096 ? 1024 : 256;
     top_k_kernel<<<static_cast<unsigned>(others.count), threads, 0, q->stream>>>(
-        {others, any(*x), any(*y), any(*index), n, k, x->stride[last], y->stride[last], index->stride[last]});
+        TopK{others, any(*x), any(*y), any(*index), n, k, x->stride[last], y->stride[last], index->stride[last]});
   });
 }
 

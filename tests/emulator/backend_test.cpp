@@ -1,0 +1,137 @@
+// backend_test.cpp - the GPU's backend on the GPU in software: every kernel beside the reference, what only a wait can
+// tell, uploads of every size, and a pipeline that learns what it learns elsewhere.
+#include <array>
+#include <cstdio>
+#include <numeric>
+#include <vector>
+
+#include "cli/tiny_run.hpp"
+#include "conformance/conformance.hpp"
+#include "conformance/loader.hpp"
+
+namespace rgm {
+namespace {
+
+using conformance::Backend;
+constexpr const char* emulated = "../regimen-emulated/cudnn";
+
+TEST(EmulatedBackend, AgreesWithTheReference) {
+  Backend gpu(emulated), reference("reference");
+  const auto results = conformance::run(reference.opened, gpu.opened, conformance::with_errors());
+  EXPECT_TRUE(conformance::all_passed(results)) << conformance::table(results);
+  std::puts(conformance::table(results).c_str());
+}
+
+class OnTheDevice : public testing::Test {
+ protected:
+  OnTheDevice() { EXPECT_EQ(table().queue_new(gpu_.opened.device, &queue_), RGM_OK); }
+  ~OnTheDevice() override {
+    for (void* block : blocks_) table().free(gpu_.opened.device, block);
+    table().queue_free(queue_);
+  }
+  const rgm_backend& table() const { return *gpu_.opened.table; }
+  void* allocated(size_t bytes) {
+    EXPECT_EQ(table().alloc(gpu_.opened.device, bytes, &blocks_.emplace_back()), RGM_OK);
+    return blocks_.back();
+  }
+  template <class T>
+  rgm_view view(std::vector<T> values, std::array<int64_t, 2> shape, rgm_dtype dtype) {
+    rgm_view v{};
+    v.data = allocated(values.size() * sizeof(T));
+    v.dtype = dtype;
+    v.rank = shape[1] == 0 ? 1 : 2;
+    v.shape[0] = shape[0], v.shape[1] = shape[1];
+    v.stride[0] = v.rank == 1 ? 1 : shape[1], v.stride[1] = 1;
+    EXPECT_EQ(table().upload(queue_, v.data, values.data(), values.size() * sizeof(T)), RGM_OK);
+    return v;
+  }
+  rgm_view floats(std::array<int64_t, 2> shape) {
+    return view(std::vector<float>(static_cast<size_t>(shape[0] * std::max<int64_t>(shape[1], 1)), 1), shape, RGM_F32);
+  }
+  rgm_view indices(std::vector<int32_t> values) {
+    const auto n = static_cast<int64_t>(values.size());
+    return view(std::move(values), {n, 0}, RGM_I32);
+  }
+  void expect_told_at_the_wait(rgm_status launched, const std::string& what) {
+    EXPECT_EQ(launched, RGM_OK);
+    EXPECT_EQ(table().wait(queue_), RGM_INVALID);
+    EXPECT_EQ(conformance::last_failure(), what);
+    EXPECT_EQ(table().wait(queue_), RGM_OK);  // told once
+  }
+
+  Backend gpu_{emulated};
+  rgm_queue* queue_ = nullptr;
+  std::vector<void*> blocks_;
+};
+
+TEST_F(OnTheDevice, AnIndexThatIsOutsideIsToldAtTheNextWait) {
+  const rgm_kernels& k = gpu_.kernels();
+  const rgm_view table = floats({4, 3}), two = floats({2, 3}), bad = indices({3, 4});
+  expect_told_at_the_wait(k.gather(queue_, 0, &table, &bad, &two), "an index is outside of the axis that it is for");
+  expect_told_at_the_wait(k.scatter_add(queue_, 0, &bad, &two, &table),
+                          "an index is outside of the axis that it is for");
+  std::vector<int32_t> many(300, 2);  // so many are sorted
+  many[7] = -1;
+  const rgm_view rows = floats({300, 3}), places = indices(many);
+  expect_told_at_the_wait(k.scatter_add(queue_, 0, &places, &rows, &table),
+                          "an index is outside of the axis that it is for");
+}
+
+TEST_F(OnTheDevice, ATargetOutsideOfTheVocabularyIsToldAtTheNextWait) {
+  const rgm_view x = floats({2, 8}), w = floats({5, 8}), targets = indices({4, 5}), logprobs = floats({2, 0});
+  rgm_head_loss args{};
+  args.struct_size = sizeof args;
+  args.scale = 1;
+  args.x = &x, args.w = &w, args.targets = &targets, args.logprobs = &logprobs;
+  expect_told_at_the_wait(gpu_.kernels().head_loss(queue_, &args), "head_loss: a target outside of w");
+}
+
+// Small ones go through pinned memory that is used again, large ones past it.
+TEST_F(OnTheDevice, UploadsOfEverySizeArrive) {
+  const size_t most = 9 << 20, step = 3 << 20;
+  std::vector<unsigned char> first(most), second(most), back(most);
+  std::iota(first.begin(), first.end(), 1);
+  std::iota(second.begin(), second.end(), 99);
+  auto* const memory = static_cast<unsigned char*>(allocated(most));
+  ASSERT_EQ(table().upload(queue_, memory, first.data(), most), RGM_OK);
+  ASSERT_EQ(table().download(queue_, back.data(), memory, most), RGM_OK);
+  EXPECT_EQ(back, first);
+  for (int round = 0; round < 6; ++round)  // 54 MiB through a ring of 32
+    for (size_t at = 0; at < most; at += step) {
+      std::vector<unsigned char> piece(second.begin() + static_cast<ptrdiff_t>(at),
+                                       second.begin() + static_cast<ptrdiff_t>(at + step));
+      ASSERT_EQ(table().upload(queue_, memory + at, piece.data(), step), RGM_OK);
+    }  // the pieces are gone before anybody waits
+  ASSERT_EQ(table().download(queue_, back.data(), memory, most), RGM_OK);
+  EXPECT_EQ(back, second);
+}
+
+class EmulatedPipeline : public TinyRun {
+ protected:
+  std::vector<double> losses(const std::string& backend, const std::string& more = "") const {
+    const Said said = regimen("run p.yaml --force --out " + backend + " --backend " + backend + " " + more);
+    EXPECT_EQ(said.status, 0) << said.err;
+    std::vector<double> losses;
+    std::istringstream lines(read_file(folder_ / backend / "base" / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const auto values = nlohmann::json::parse(line);
+      if (values.contains("loss")) losses.push_back(values["loss"]);
+    }
+    return losses;
+  }
+};
+
+TEST_F(EmulatedPipeline, LearnsWhatTheReferenceLearns) {
+  write("p.yaml",
+        "plugins: [" EMULATED_GPU "]\n" + tiny(6, "    log: {every: 1}\n    sample: {prompt: the, tokens: 8}\n"));
+  const std::vector<double> reference = losses("reference"), gpu = losses("cudnn");
+  ASSERT_EQ(reference.size(), 6u);
+  ASSERT_EQ(gpu.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(gpu[i], reference[i], 1e-4 * reference[i]);
+  const std::vector<double> half = losses("cudnn", "--set stages.base.precision=bfloat16");
+  for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(half[i], reference[i], 1e-2 * reference[i]);
+  EXPECT_NE(half, gpu);
+}
+
+}  // namespace
+}  // namespace rgm
