@@ -22,5 +22,6 @@ Kernels norm_cases();
 Kernels attention_cases();
 Kernels head_cases();
 Kernels optimizer_cases();
+Kernels sample_cases();
 
 }  // namespace rgm::conformance

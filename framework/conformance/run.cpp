@@ -27,7 +27,7 @@ std::vector<Result> run(const Device& reference, const Device& subject, const Op
   std::vector<Result> results = {device_case(subject)};
   const bool device_is_meant = results[0].kernel.find(options.filter) != std::string::npos;
   for (const auto& group : {elementwise_cases(), reduction_cases(), product_cases(), index_cases(), random_cases(),
-                            norm_cases(), attention_cases(), head_cases(), optimizer_cases()})
+                            norm_cases(), attention_cases(), head_cases(), optimizer_cases(), sample_cases()})
     for (const Kernel& kernel : group) {
       if (std::string_view(kernel.name).find(options.filter) == std::string_view::npos) continue;
       for (int i = 0; i < std::max(options.cases_per_kernel, kernel.at_least); ++i) {

@@ -24,6 +24,11 @@ struct Row {
   Generated out;
 };
 
+struct Choice {
+  int32_t token = 0;
+  float logprob = 0;
+};
+
 class Decoder {
  public:
   // `adapters`: of the prompts, all with as many virtual tokens as the first
@@ -49,7 +54,9 @@ class Decoder {
   Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
   Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
-  bool choose(Row& row, std::span<const float> logprobs) const;
+  std::vector<Choice> choices(std::span<Row* const> rows, const Tensor& hidden) const;
+  uint32_t draw(const Row& row) const;
+  bool take(Row& row, const Choice& choice) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
   std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
@@ -136,16 +143,45 @@ Tensor Decoder::logprobs(const Tensor& hidden) const {
   return ops::log_softmax(logits, 1);
 }
 
-// Adds a token; answers whether the row goes on.
-bool Decoder::choose(Row& row, std::span<const float> logprobs) const {
+// Random numbers of a row: of its prompt, its answer and the place in it, whatever is decoded beside it.
+uint32_t Decoder::draw(const Row& row) const {
   const auto position = static_cast<uint32_t>(row.out.tokens.size());
-  const double uniform =
-      unit(mix(sampling_.seed, static_cast<uint64_t>(row.out.origin), static_cast<uint32_t>(row.answer), position));
-  const int32_t token = sample(logprobs, sampling_, uniform);
-  row.out.tokens.push_back(token);
-  row.out.logprobs.push_back(logprobs[static_cast<size_t>(token)]);
-  row.text.push_back(token);
-  if (tap_) tap_(row.index, token);
+  const uint64_t word =
+      mix(sampling_.seed, static_cast<uint64_t>(row.out.origin), static_cast<uint32_t>(row.answer), position);
+  return static_cast<uint32_t>(word >> 32);
+}
+
+// The next token of each row: drawn on the device where that is offered, so that one number a row comes back.
+std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) const {
+  const Tensor all = logprobs(hidden);
+  std::vector<int32_t> draws;
+  for (const Row* row : rows) draws.push_back(static_cast<int32_t>(draw(*row)));
+  std::vector<Choice> out(rows.size());
+  const int64_t top_k = sampling_.temperature > 0 ? sampling_.top_k : 1;
+  if (const auto drawn =
+          ops::sample(all, from_host(std::span<const int32_t>(draws), {std::ssize(rows)}), top_k, sampling_.top_p)) {
+    const auto tokens = to_host<int32_t>(drawn->tokens);
+    const auto values = to_host<float>(drawn->logprobs);
+    for (size_t b = 0; b < rows.size(); ++b) out[b] = {tokens[b], values[b]};
+    if (std::ranges::any_of(tokens, [](int32_t t) { return t < 0; })) no_token();
+    return out;
+  }
+  const auto values = to_host<float>(all);
+  const size_t V = values.size() / rows.size();
+  for (size_t b = 0; b < rows.size(); ++b) {
+    const auto row = std::span(values).subspan(b * V, V);
+    out[b].token = sample(row, sampling_, static_cast<uint32_t>(draws[b]));
+    out[b].logprob = row[static_cast<size_t>(out[b].token)];
+  }
+  return out;
+}
+
+// Adds a token; answers whether the row goes on.
+bool Decoder::take(Row& row, const Choice& choice) const {
+  row.out.tokens.push_back(choice.token);
+  row.out.logprobs.push_back(choice.logprob);
+  row.text.push_back(choice.token);
+  if (tap_) tap_(row.index, choice.token);
   row.out.finished = ends(row);
   return !row.out.finished && static_cast<int64_t>(row.out.tokens.size()) < sampling_.max_tokens;
 }
@@ -174,12 +210,11 @@ void Decoder::run(std::vector<Row>& all) {
       next += fresh;
     }
     if (rows.empty()) return;
-    const auto values = to_host<float>(logprobs(hidden));
-    const size_t V = values.size() / rows.size();
+    const std::vector<Choice> chosen = choices(rows, hidden);
     std::vector<int64_t> going;
     std::vector<Row*> kept;
     for (size_t b = 0; b < rows.size(); ++b) {
-      if (!choose(*rows[b], std::span(values).subspan(b * V, V)) || (!slide_ && full(rows[b]))) continue;
+      if (!take(*rows[b], chosen[b]) || (!slide_ && full(rows[b]))) continue;
       going.push_back(static_cast<int64_t>(b));
       kept.push_back(rows[b]);
     }

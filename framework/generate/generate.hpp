@@ -28,9 +28,10 @@ struct Generated {
   bool finished = false;          // ended by itself
 };
 
-// One token from log-probabilities, under the temperature already: top_k, top_p, then by inverse transform of `uniform`
-// in [0, 1) over the tokens in falling order of probability (equal ones by id), so a draw does not depend on threads.
-int32_t sample(std::span<const float> logprobs, const Sampling& sampling, double uniform);
+// One token from log-probabilities, under the temperature already: top_k, top_p, then by inverse transform of the part
+// draw 2^-32 over the tokens in falling order of probability (equal ones by id), so a draw does not depend on threads.
+// What backends that draw themselves answer, to the bit: see rgm_sample.
+int32_t sample(std::span<const float> logprobs, const Sampling& sampling, uint32_t draw);
 
 // Answers of all prompts, `answers` each, in the order prompt-major. The random numbers of an answer are keyed by seed,
 // prompt, answer and position: what is decoded side by side changes nothing but the rounding of a backend whose
@@ -42,5 +43,8 @@ std::vector<Generated> generate(const Model& model, const std::vector<std::vecto
                                 const Sampling& sampling, bool slide = false,
                                 const std::function<void(int64_t answer, int32_t token)>& tap = {},
                                 std::span<const int32_t> adapters = {});
+
+// What is said of a row without finite log-probabilities.
+[[noreturn]] void no_token();
 
 }  // namespace rgm

@@ -1,4 +1,5 @@
-// sample.cpp - one token from log-probabilities. Tokens are sorted only as far as the draw needs them.
+// sample.cpp - one token from log-probabilities, as rgm_sample has it. Tokens are sorted only as far as the draw needs
+// them.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t most_sorted = 64;  // beyond that a draw looks for the band that has it, instead of sorting on
 constexpr size_t bands = 512;
 constexpr float bands_per_nat = 16;
+constexpr uint64_t one = uint64_t{1} << 40;  // a probability of 1: sums of whole numbers do not depend on their order
 
 // The likelier one first; of equal ones the one with the smaller id.
 struct Likelier {
@@ -29,7 +31,9 @@ class Falling {
     std::iota(ids_.begin(), ids_.end(), 0);
   }
   size_t size() const { return ids_.size(); }
-  float weight(int32_t id) const { return std::exp(logprobs_[static_cast<size_t>(id)]); }
+  uint64_t weight(int32_t id) const {
+    return static_cast<uint64_t>(std::nearbyint(std::exp(logprobs_[static_cast<size_t>(id)]) * float{one}));
+  }
   int32_t operator[](size_t i) {
     while (i >= sorted_) {
       const size_t end = std::min(ids_.size(), std::max<size_t>(64, 8 * sorted_));
@@ -40,8 +44,8 @@ class Falling {
   }
 
   // The token at which the sum of probabilities, in that order, passes `wanted`.
-  int32_t reach(double wanted) {
-    double reached = 0;
+  int32_t reach(uint64_t wanted) {
+    uint64_t reached = 0;
     for (size_t i = 0; i < std::min(most_sorted, size()); ++i) {
       reached += weight((*this)[i]);
       if (wanted < reached) return ids_[i];
@@ -51,7 +55,7 @@ class Falling {
     const auto band_of = [&](size_t id) {
       return static_cast<size_t>(std::min((top - logprobs_[id]) * bands_per_nat, static_cast<float>(bands - 1)));
     };
-    std::array<double, bands> mass{};
+    std::array<uint64_t, bands> mass{};
     for (size_t id = 0; id < size(); ++id) mass[band_of(id)] += weight(static_cast<int32_t>(id));
     reached = 0;
     size_t band = 0;
@@ -61,12 +65,14 @@ class Falling {
     for (size_t id = 0; id < size(); ++id)
       if (band_of(id) == band) own.push_back(static_cast<int32_t>(id));
     std::sort(own.begin(), own.end(), Likelier{logprobs_});
-    size_t i = 0;
-    for (; i + 1 < own.size(); ++i) {
-      reached += weight(own[i]);
+    int32_t last = own[0];  // that counts
+    for (const int32_t id : own) {
+      if (weight(id) == 0) break;
+      last = id;
+      reached += weight(id);
       if (wanted < reached) break;
     }
-    return own[i];
+    return last;
   }
 
  private:
@@ -77,36 +83,39 @@ class Falling {
 };
 
 // How many of the first tokens may be drawn, and their probability together.
-std::pair<size_t, double> allowed(Falling& falling, const Sampling& s) {
-  size_t count = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), falling.size()) : falling.size();
-  double mass = 1;
+std::pair<size_t, uint64_t> allowed(Falling& falling, const Sampling& s) {
+  const size_t count = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), falling.size()) : falling.size();
+  uint64_t mass = one;
   if (count < falling.size()) {
     mass = 0;
     for (size_t i = 0; i < count; ++i) mass += falling.weight(falling[i]);
   }
   if (s.top_p >= 1) return {count, mass};
-  const double wanted = s.top_p * mass;  // the fewest tokens that together have this part of what top_k left
+  // The fewest tokens that together have this part of what top_k left.
+  const double wanted = std::ceil(s.top_p * static_cast<double>(mass));
   mass = 0;
   size_t n = 0;
-  while (n < count && (n == 0 || mass < wanted)) mass += falling.weight(falling[n++]);
+  while (n < count && (n == 0 || static_cast<double>(mass) < wanted)) mass += falling.weight(falling[n++]);
   return {n, mass};
 }
 
 }  // namespace
 
-int32_t sample(std::span<const float> logprobs, const Sampling& s, double uniform) {
+void no_token() { failure("the model's logits are not finite: it cannot choose a token"); }
+
+int32_t sample(std::span<const float> logprobs, const Sampling& s, uint32_t draw) {
   require(!logprobs.empty(), "a token cannot be drawn from no logits");
   const auto largest = std::max_element(logprobs.begin(), logprobs.end());  // the first of equal ones
-  if (std::isnan(logprobs[0]) || !std::isfinite(*largest))
-    failure("the model's logits are not finite: it cannot choose a token");
+  if (std::isnan(logprobs[0]) || !std::isfinite(*largest)) no_token();
   if (s.temperature <= 0 || s.top_k == 1) return static_cast<int32_t>(largest - logprobs.begin());
   Falling falling(logprobs);
   const auto [count, mass] = allowed(falling, s);
-  if (count == falling.size()) return falling.reach(uniform * mass);
-  double reached = 0;
+  const auto wanted = static_cast<uint64_t>(static_cast<unsigned __int128>(mass) * draw >> 32);
+  if (count == falling.size()) return falling.reach(wanted);
+  uint64_t reached = 0;
   for (size_t i = 0; i + 1 < count; ++i) {
     reached += falling.weight(falling[i]);
-    if (uniform * mass < reached) return falling[i];
+    if (wanted < reached) return falling[i];
   }
   return falling[count - 1];
 }

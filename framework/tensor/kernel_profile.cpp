@@ -136,6 +136,7 @@ rgm_kernels timed_table(const rgm_kernels& real) {
   time<&rgm_kernels::rope>(k, "rope");
   time<&rgm_kernels::adamw>(k, "adamw");
   time<&rgm_kernels::sum_of_squares>(k, "sum_of_squares");
+  if (RGM_HAS(&k, sample)) time<&rgm_kernels::sample>(k, "sample");
   k.matmul = matmul;
   if (k.linear) k.linear = linear;
   if (RGM_HAS(&k, linear_grad)) k.linear_grad = linear_grad;

@@ -49,7 +49,13 @@ Tensor softmax(const Tensor& x, int32_t axis);
 Tensor log_softmax(const Tensor& x, int32_t axis);
 Tensor cumsum(const Tensor& x, int32_t axis);
 std::pair<Tensor, Tensor> top_k(const Tensor& x, int64_t k);  // values, indices I32 of the last axis
-Tensor pick(const Tensor& x, const Tensor& index);            // x (.., V), index (..) I32 -> (..)
+// A token a row of log-probabilities (B, V), draws (B) int32, as rgm_sample says; nothing where the backend leaves that
+// to the host.
+struct Drawn {
+  Tensor tokens, logprobs;  // (B) int32 and float32
+};
+std::optional<Drawn> sample(const Tensor& logprobs, const Tensor& draws, int64_t top_k, double top_p);
+Tensor pick(const Tensor& x, const Tensor& index);  // x (.., V), index (..) I32 -> (..)
 // b may be empty; `dtype` is that of the result, float32 or bfloat16.
 Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double epsilon, rgm_dtype dtype = RGM_F32);
 Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon, rgm_dtype dtype = RGM_F32);

@@ -105,6 +105,9 @@ T __shfl_sync(unsigned, T x, int lane) {
 }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
+inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
+}
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 inline void sincospif(float x, float* sine, float* cosine) { sincosf(x * 3.14159265f, sine, cosine); }
 template <class T>

@@ -37,7 +37,8 @@ const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                head_loss,
                                adamw,
                                sum_of_squares,
-                               linear_grad};
+                               linear_grad,
+                               sample};
 
 cudaDeviceProp properties_of(int index) {
   cudaDeviceProp found{};

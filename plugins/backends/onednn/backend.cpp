@@ -45,6 +45,7 @@ static const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                       head_loss,
                                       adamw,
                                       sum_of_squares,
+                                      nullptr,
                                       nullptr};
 
 // The processor's own name, or the architecture's where it has none.

@@ -50,7 +50,8 @@ constexpr rgm_kernels kernels = {sizeof(rgm_kernels),
                                  head_loss,
                                  adamw,
                                  sum_of_squares,
-                                 linear_grad};
+                                 linear_grad,
+                                 sample};
 
 rgm_status device_count(uint32_t* out) {
   *out = 1;

@@ -109,6 +109,19 @@ typedef struct rgm_adamw {
   const rgm_view* draw;           /* () I32, with NARROW: another one for every parameter and step */
 } rgm_adamw;
 
+/* A token for each row of x (B, V) F32, log-probabilities: drawn from the top_k likeliest (0: from all), and of these
+ * from the fewest that have top_p of their probability (1: from all). Equal ones follow by index. A probability counts
+ * as the whole number nearest to e^x 2^40, so that sums have no order; where neither limit holds, 2^40 is what all have.
+ * The token is the first one, likeliest first, with which the sum is more than draw 2^-32 of what all that may be drawn
+ * have, or the last one that counts. A row with a NaN, or whose largest is infinite, has the token -1. */
+typedef struct rgm_sample {
+  uint32_t struct_size, features;
+  int64_t top_k;
+  double top_p;
+  const rgm_view *x, *draws;         /* draws (B) I32: 32 random bits a row */
+  const rgm_view *tokens, *logprobs; /* (B) I32, and (B) F32: x of the token, or NaN */
+} rgm_sample;
+
 typedef struct rgm_kernels {
   uint32_t struct_size, reserved;
   rgm_status (*fill)(rgm_queue* q, double value, const rgm_view* y);
@@ -156,6 +169,7 @@ typedef struct rgm_kernels {
   /* y () F32 = the sum of the squares of all elements of n F32 tensors, accumulated in F64 */
   rgm_status (*sum_of_squares)(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
   rgm_status (*linear_grad)(rgm_queue* q, const rgm_linear_grad* args);
+  rgm_status (*sample)(rgm_queue* q, const rgm_sample* args);
 } rgm_kernels;
 
 RGM_ENDS_WITH(rgm_linear, y);
@@ -165,5 +179,6 @@ RGM_ENDS_WITH(rgm_norm, db);
 RGM_ENDS_WITH(rgm_rope, y);
 RGM_ENDS_WITH(rgm_head_loss, dw);
 RGM_ENDS_WITH(rgm_adamw, draw);
-RGM_ENDS_WITH(rgm_kernels, linear_grad);
+RGM_ENDS_WITH(rgm_sample, logprobs);
+RGM_ENDS_WITH(rgm_kernels, sample);
 #endif

@@ -1,0 +1,68 @@
+// sample.cpp - a token a row by sorting all of them, and sums of whole numbers along that order.
+#include <algorithm>
+#include <numeric>
+
+#include "kernels.hpp"
+#include "numbers.hpp"
+
+namespace regimen::reference {
+namespace {
+
+constexpr uint64_t one = uint64_t{1} << 40;  // a probability of 1
+
+uint64_t count_of(float logprob) { return static_cast<uint64_t>(std::nearbyint(std::exp(logprob) * float{one})); }
+
+// The place, in falling order, of the token that is drawn.
+size_t drawn(const std::vector<uint64_t>& counts, int64_t top_k, double top_p, uint32_t draw) {
+  const bool limited = top_k > 0 && top_k < std::ssize(counts);
+  const auto first = counts.begin(), last = limited ? first + top_k : counts.end();
+  uint64_t all = limited ? std::accumulate(first, last, uint64_t{0}) : one;
+  if (top_p < 1) {
+    const double wanted = std::ceil(top_p * static_cast<double>(all));
+    all = 0;
+    for (auto it = first; it != last && (it == first || static_cast<double>(all) < wanted); ++it) all += *it;
+  }
+  const auto wanted = static_cast<uint64_t>(static_cast<unsigned __int128>(all) * draw >> 32);
+  uint64_t sum = 0;
+  size_t counted = 0;  // the last one that counts
+  for (size_t i = 0; i < counts.size(); ++i) {
+    sum += counts[i];
+    if (counts[i] > 0) counted = i;
+    if (sum > wanted) return i;
+  }
+  return counted;
+}
+
+}  // namespace
+
+rgm_status sample(rgm_queue*, const rgm_sample* args) {
+  return guard([&] {
+    const rgm_sample& a = *args;
+    accept_features(a.features, 0, "sample");
+    const rgm_view &x = *a.x, &draws = *a.draws, &tokens = *a.tokens, &logprobs = *a.logprobs;
+    require(x.rank == 2 && x.dtype == RGM_F32 && x.shape[1] > 0, "sample: x is (B, V) in float32");
+    for (const rgm_view* v : {&draws, &tokens, &logprobs})
+      require(v->rank == 1 && v->shape[0] == x.shape[0], "sample: draws, tokens and logprobs are (B)");
+    const int64_t V = x.shape[1];
+    std::vector<float> row(static_cast<size_t>(V));
+    std::vector<uint64_t> counts(row.size());
+    std::vector<int32_t> order(row.size());
+    const auto value = [&](int32_t i) { return row[static_cast<size_t>(i)]; };
+    for (int64_t b = 0; b < x.shape[0]; ++b) {
+      load(x, b * x.stride[0], V, x.stride[1], row.data());
+      int32_t token = -1;
+      const bool broken = std::ranges::any_of(row, [](float v) { return std::isnan(v); });
+      if (!broken && std::isfinite(*std::ranges::max_element(row))) {
+        std::iota(order.begin(), order.end(), 0);
+        std::ranges::stable_sort(order, [&](int32_t i, int32_t j) { return value(i) > value(j); });
+        std::ranges::transform(order, counts.begin(), [&](int32_t i) { return count_of(value(i)); });
+        const auto draw = static_cast<uint32_t>(data<const int32_t>(draws)[b * draws.stride[0]]);
+        token = order[a.top_k == 1 ? 0 : drawn(counts, a.top_k, a.top_p, draw)];
+      }
+      data<int32_t>(tokens)[b * tokens.stride[0]] = token;
+      data<float>(logprobs)[b * logprobs.stride[0]] = token < 0 ? NAN : value(token);
+    }
+  });
+}
+
+}  // namespace regimen::reference
