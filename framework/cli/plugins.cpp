@@ -7,6 +7,8 @@
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/open_backend.hpp"
+#include "plugins/kernel_slots.hpp"
 #include "plugins/options.hpp"
 #include "plugins/registry.hpp"
 
@@ -73,14 +75,33 @@ void print_one(const Entry& e) {
   fmt::print("{}", table_for_people(rows, "  "));
 }
 
+// Who computes each kernel: "own", the libraries that the backend names, or "composed" of other kernels by the host.
+std::vector<std::pair<std::string, std::string>> kernels_of(Registry& registry, const std::string& id) {
+  const OpenBackend backend(registry, id);
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const KernelSlot& slot : kernel_slots) {
+    const bool told = RGM_HAS(&backend.table(), origin);
+    const char* const by = told ? backend.table().origin(slot.name) : nullptr;
+    out.emplace_back(slot.name, !offers(backend.kernels(), slot) ? "composed" : by ? by : "own");
+  }
+  return out;
+}
+
+void print_kernels(Registry& registry, const Entry& e) {
+  std::vector<std::vector<std::string>> rows{{"KERNEL", "COMPUTED BY"}};
+  for (const auto& [name, by] : kernels_of(registry, id_of(e))) rows.push_back({name, by});
+  fmt::print("{}", table_for_people(rows));
+}
+
 }  // namespace
 
 int plugins(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments[0] == "check") return check_plugin_file({arguments.begin() + 1, arguments.end()});
   boost::program_options::options_description options;
-  options.add_options()("json", "as a JSON array, for programs");
+  options.add_options()("json", "as a JSON array, for programs")(
+      "kernels", "of a backend: who computes each kernel, itself, a library, or the host from other kernels");
   const auto given = cli::parse({.command = "plugins",
-                                 .line = "[ID] [--json]",
+                                 .line = "[ID] [--kernels] [--json]",
                                  .text = "Lists the plug-ins that are installed: kind, id, version, file, SHA-256, and "
                                          "whether they can be used\nor why not. With an ID, its options too.\n"
                                          "`regimen plugins check FILE.so` tries a file, for its author.",
@@ -100,10 +121,24 @@ int plugins(const std::vector<std::string>& arguments) {
     if (list.empty())
       invalid("plug-in \"{}\" is not known{} (looked in {})", id, did_you_mean(id, known), registry.places());
   }
+  const bool kernels = given->count("kernels") > 0;
+  if (kernels) {
+    require(one, "plugins: --kernels is for one backend; which? One of: {}", join(registry.ids(RGM_KIND_BACKEND)));
+    std::erase_if(list, [](const Entry& e) { return e.kind != RGM_KIND_BACKEND; });
+    require(!list.empty(), "plugins: \"{}\" is no backend, and only these have kernels",
+            (*given)["id"].as<std::string>());
+  }
   if (given->count("json")) {
     Json all = Json::array();
-    for (const Entry& e : list) all.push_back(to_json(e, one));
+    for (const Entry& e : list) {
+      all.push_back(to_json(e, one));
+      if (!kernels) continue;
+      Json& listed = all.back()["kernels"] = Json::object();
+      for (const auto& [name, by] : kernels_of(registry, id_of(e))) listed[name] = by;
+    }
     fmt::print("{}\n", all.dump(2));
+  } else if (kernels) {
+    print_kernels(registry, list.front());
   } else if (one) {
     for (const Entry& e : list) {
       if (&e != &list.front()) fmt::print("\n");

@@ -8,6 +8,7 @@
 namespace rgm {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 TEST(Program, HelpsAndSaysItsVersion) {
@@ -49,6 +50,15 @@ TEST(Plugins, AreListed) {
   const Said table = regimen("plugins");
   EXPECT_EQ(table.status, 0);
   EXPECT_THAT(table.out, testing::ContainsRegex("backend +reference"));
+  const Said kernels = regimen("plugins onednn --kernels");
+  EXPECT_THAT(kernels.out, ContainsRegex("fill +own\n"));
+  EXPECT_THAT(kernels.out, ContainsRegex("matmul +own, and oneDNN for large products\n"));
+  EXPECT_THAT(kernels.out, ContainsRegex("linear_grad +composed\n"));
+  const auto listed = nlohmann::json::parse(regimen("plugins reference --kernels --json").out)[0]["kernels"];
+  EXPECT_EQ(listed["linear_grad"], "own");
+  EXPECT_EQ(listed.size(), 27u);
+  EXPECT_EQ(regimen("plugins lora --kernels").err, "plugins: \"lora\" is no backend, and only these have kernels\n");
+  EXPECT_THAT(regimen("plugins --kernels").err, HasSubstr("which? One of: "));
   const auto json = nlohmann::json::parse(regimen("plugins reference --json").out);
   ASSERT_EQ(json.size(), 1u);
   EXPECT_EQ(json[0]["kind"], "backend");

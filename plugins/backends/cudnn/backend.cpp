@@ -176,9 +176,19 @@ rgm_status wait(rgm_queue* q) {
   return kernel(q, "wait", [&] { wait_for(q, "wait"); });
 }
 
+const char* origin(const char* kernel) {
+  const auto is_one = [&](auto... names) { return ((std::strcmp(kernel, names) == 0) || ...); };
+  if (is_one("matmul", "linear", "linear_grad")) return "cuBLASLt";
+  if (is_one("head_loss")) return "cuBLASLt, and own for softmax and loss";
+#ifdef REGIMEN_CUDNN_FRONTEND
+  if (is_one("attention", "attention_grad")) return "cuDNN in bfloat16, else own";
+#endif
+  return nullptr;
+}
+
 constexpr rgm_backend table{
-    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc,  release,
-    parallel_for,        queue_new, queue_free,   upload,      download, wait,  nullptr, nullptr};
+    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc,   release,
+    parallel_for,        queue_new, queue_free,   upload,      download, wait,  nullptr, nullptr, origin};
 constexpr rgm_component component =
     backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
 

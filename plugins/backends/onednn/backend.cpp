@@ -152,9 +152,15 @@ static rgm_status wait(rgm_queue*) { return RGM_OK; }
 static uint64_t held(rgm_device*) { return held_memory(); }
 static void trim(rgm_device*) { trim_memory(); }
 
+static const char* origin(const char* kernel) {
+  for (const char* product : {"matmul", "linear", "head_loss"})
+    if (std::strcmp(kernel, product) == 0) return "own, and oneDNN for large products";
+  return nullptr;
+}
+
 static constexpr rgm_backend table{
     sizeof(rgm_backend), 0,         device_count, device_info, open, close, kernels, alloc, release,
-    parallel_for,        queue_new, queue_free,   move,        move, wait,  held,    trim};
+    parallel_for,        queue_new, queue_free,   move,        move, wait,  held,    trim,  origin};
 static constexpr rgm_component component =
     backend<CpuOptions>("onednn", "0.1.0", "the CPU, through oneDNN and vector kernels of its own", &table);
 
