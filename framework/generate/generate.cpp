@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/philox.hpp"
-#include "tensor/ops.hpp"
+#include "generate/steady.hpp"
 
 namespace rgm {
 namespace {
@@ -16,17 +16,13 @@ namespace {
 constexpr size_t rows_at_once = 64;
 // So many places are free before waiting rows take them, as their keys and values then move together with all others'.
 constexpr size_t rows_together = 8;
+constexpr int steps_before_capture = 2;  // with the same rows
 
 struct Row {
   int64_t index = 0, answer = 0;  // of all answers; of those to its prompt
   int32_t adapter = no_adapter;
   std::vector<int32_t> text;  // what the model has read or is about to read
   Generated out;
-};
-
-struct Choice {
-  int32_t token = 0;
-  float logprob = 0;
 };
 
 class Decoder {
@@ -55,7 +51,9 @@ class Decoder {
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
   Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
   std::vector<Choice> choices(std::span<Row* const> rows, const Tensor& hidden) const;
-  uint32_t draw(const Row& row) const;
+  std::optional<ops::Drawn> drawn(const Tensor& logprobs, const Tensor& draws) const;
+  std::vector<int32_t> draws(std::span<Row* const> rows) const;
+  std::optional<std::vector<Choice>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
   bool take(Row& row, const Choice& choice) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
@@ -68,6 +66,9 @@ class Decoder {
   bool slide_;
   bool by_row_;  // rows name their adapters
   std::optional<int32_t> end_;
+  std::optional<SteadyStep> steady_;  // of steady_rows_, which have gone on together for same_rows_ steps
+  std::vector<Row*> steady_rows_;
+  int same_rows_ = 0;
   int64_t words_ = INT64_MAX;  // what the model has more of, to make its products round, is never chosen
 };
 
@@ -143,25 +144,31 @@ Tensor Decoder::logprobs(const Tensor& hidden) const {
   return ops::log_softmax(logits, 1);
 }
 
-// Random numbers of a row: of its prompt, its answer and the place in it, whatever is decoded beside it.
-uint32_t Decoder::draw(const Row& row) const {
-  const auto position = static_cast<uint32_t>(row.out.tokens.size());
-  const uint64_t word =
-      mix(sampling_.seed, static_cast<uint64_t>(row.out.origin), static_cast<uint32_t>(row.answer), position);
-  return static_cast<uint32_t>(word >> 32);
+// Random numbers of the rows: each of its prompt, its answer and the place in it, whatever is decoded beside it.
+std::vector<int32_t> Decoder::draws(std::span<Row* const> rows) const {
+  std::vector<int32_t> out;
+  for (const Row* row : rows) {
+    const auto position = static_cast<uint32_t>(row->out.tokens.size());
+    const uint64_t word =
+        mix(sampling_.seed, static_cast<uint64_t>(row->out.origin), static_cast<uint32_t>(row->answer), position);
+    out.push_back(static_cast<int32_t>(word >> 32));
+  }
+  return out;
 }
 
-// The next token of each row: drawn on the device where that is offered, so that one number a row comes back.
+// On the device, where that is offered, so that one number a row comes back.
+std::optional<ops::Drawn> Decoder::drawn(const Tensor& logprobs, const Tensor& draws) const {
+  return ops::sample(logprobs, draws, sampling_.temperature > 0 ? sampling_.top_k : 1, sampling_.top_p);
+}
+
+// The next token of each row.
 std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) const {
   const Tensor all = logprobs(hidden);
-  std::vector<int32_t> draws;
-  for (const Row* row : rows) draws.push_back(static_cast<int32_t>(draw(*row)));
+  const std::vector<int32_t> random = draws(rows);
   std::vector<Choice> out(rows.size());
-  const int64_t top_k = sampling_.temperature > 0 ? sampling_.top_k : 1;
-  if (const auto drawn =
-          ops::sample(all, from_host(std::span<const int32_t>(draws), {std::ssize(rows)}), top_k, sampling_.top_p)) {
-    const auto tokens = to_host<int32_t>(drawn->tokens);
-    const auto values = to_host<float>(drawn->logprobs);
+  if (const auto there = drawn(all, from_host(std::span<const int32_t>(random), {std::ssize(rows)}))) {
+    const auto tokens = to_host<int32_t>(there->tokens);
+    const auto values = to_host<float>(there->logprobs);
     for (size_t b = 0; b < rows.size(); ++b) out[b] = {tokens[b], values[b]};
     if (std::ranges::any_of(tokens, [](int32_t t) { return t < 0; })) no_token();
     return out;
@@ -170,10 +177,28 @@ std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& h
   const size_t V = values.size() / rows.size();
   for (size_t b = 0; b < rows.size(); ++b) {
     const auto row = std::span(values).subspan(b * V, V);
-    out[b].token = sample(row, sampling_, static_cast<uint32_t>(draws[b]));
+    out[b].token = sample(row, sampling_, static_cast<uint32_t>(random[b]));
     out[b].logprob = row[static_cast<size_t>(out[b].token)];
   }
   return out;
+}
+
+// Where the same rows have gone on for a while and no adapter changes from row to row.
+std::optional<std::vector<Choice>> Decoder::steady_choices(std::span<Row* const> rows, KeyValueCache& cache) {
+  if (by_row_ || cache.prefix > 0) return {};
+  if (!std::ranges::equal(rows, steady_rows_)) {
+    steady_.reset();
+    steady_rows_.assign(rows.begin(), rows.end());
+    same_rows_ = 0;
+  }
+  if (++same_rows_ <= steps_before_capture) return {};
+  const auto B = std::ssize(rows);
+  if (!steady_)
+    steady_.emplace(model_, B,
+                    [this](const Tensor& hidden, const Tensor& draws) { return drawn(logprobs(hidden), draws); });
+  std::vector<int32_t> tokens;
+  for (const Row* row : rows) tokens.push_back(row->text.back());
+  return steady_->run(tokens, draws(rows), cache);
 }
 
 // Adds a token; answers whether the row goes on.
@@ -197,6 +222,7 @@ void Decoder::run(std::vector<Row>& all) {
   size_t next = 0;
   std::optional<KeyValueCache> cache;
   Tensor hidden;
+  std::optional<std::vector<Choice>> ready;  // instead of `hidden`; never where rows have just left or come
   for (;;) {
     const size_t room = rows_at_once - rows.size(), fresh = std::min(room, waiting.size() - next);
     if (fresh > 0 && (rows.empty() || room >= rows_together)) {
@@ -210,7 +236,8 @@ void Decoder::run(std::vector<Row>& all) {
       next += fresh;
     }
     if (rows.empty()) return;
-    const std::vector<Choice> chosen = choices(rows, hidden);
+    const std::vector<Choice> chosen = ready ? std::move(*ready) : choices(rows, hidden);
+    ready.reset();
     std::vector<int64_t> going;
     std::vector<Row*> kept;
     for (size_t b = 0; b < rows.size(); ++b) {
@@ -224,7 +251,8 @@ void Decoder::run(std::vector<Row>& all) {
 
     for (size_t b = 0; b < rows.size(); ++b)
       if (std::ssize(rows[b]->text) > room_) forget_half(*rows[b], static_cast<int64_t>(b), *cache);
-    hidden = next_states(rows, *cache);
+    ready = steady_choices(rows, *cache);
+    if (!ready) hidden = next_states(rows, *cache);
   }
 }
 

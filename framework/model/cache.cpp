@@ -100,7 +100,13 @@ CacheReading::CacheReading(KeyValueCache& cache, const Pass& pass, int64_t T, in
       marks[static_cast<size_t>(i)] = i % text < counts_[static_cast<size_t>(i / text)];
     segments_ = from_host(std::span<const int32_t>(marks), {B, text});
   }
-  if (!fresh_ && !equal_) place_rows();
+  if (pass.places.slots) {
+    require(!fresh_ && full_ && text == 1, "places are for one token a row, behind others");
+    equal_ = false;
+    places_ = pass.places.slots, positions_ = pass.places.positions, lengths_ = pass.places.lengths;
+  } else if (!fresh_ && !equal_) {
+    place_rows();
+  }
 }
 
 // Where each row's token goes, and how many keys it sees.

@@ -58,11 +58,17 @@ class KeyValueCache {
 // - any takes one token a row;
 // - more tokens at once on top of others need rows that are all equally long, and no padding.
 struct Pass {
+  // Instead of what follows from the cache's lengths, which then are looked at no more: where the row's one token is
+  // filed, which slot of its row that is, and how many keys it sees.
+  struct Places {
+    Tensor slots, positions, lengths;  // (B), (B, 1), (B) I32; slots counted over all rows
+  };
   Tensor tokens, segments = {}, positions = {};
   double temperature = 1;
   std::vector<int64_t> counts = {};
   std::vector<int32_t> adapters = {};  // of each row, where several sets of them serve the model
   Tensor weights = {};                 // (B, T); where 0, no log-probability is asked for
+  Places places = {};                  // or empty
 };
 
 // In front of a row: vectors before its text, and keys and values that were never read.

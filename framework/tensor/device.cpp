@@ -158,13 +158,32 @@ void* Device::block_of_backend(size_t size, size_t wanted) {
   return data;
 }
 
+void Device::set_aside(std::vector<Block>* aside) {
+  const std::lock_guard lock(mutex_);
+  aside_ = aside;
+  who_sets_aside_ = std::this_thread::get_id();
+}
+
+// The smallest that does, and is not more than twice as large; none: NULL.
+Device::Block Device::from_aside(size_t bytes) {
+  if (!aside_ || who_sets_aside_ != std::this_thread::get_id()) return {};
+  auto best = aside_->end();
+  for (auto at = aside_->begin(); at != aside_->end(); ++at)
+    if (at->size >= bytes && at->size <= 2 * bytes + 256 && (best == aside_->end() || at->size < best->size)) best = at;
+  if (best == aside_->end()) return {};
+  const Block block = *best;
+  aside_->erase(best);
+  return block;
+}
+
 // A block that is kept here may be up to an eighth larger than what is asked for, so that shapes that differ a little
 // share it.
 Device::Block Device::allocate(size_t bytes) {
   const size_t coarse = in_eighths(bytes);
   size_t size = rounded(bytes, kPage);
   const std::lock_guard lock(mutex_);
-  Block block;
+  Block block = from_aside(bytes);
+  if (block.data) return block;
   if (is_backends(size)) {
     block = {block_of_backend(size, bytes), size};
   } else {
@@ -181,6 +200,7 @@ Device::Block Device::allocate(size_t bytes) {
 
 void Device::release(const Block& block) {
   const std::lock_guard lock(mutex_);
+  if (aside_ && who_sets_aside_ == std::this_thread::get_id()) return aside_->push_back(block);  // in use all the same
   in_use_ -= block.size;
   if (is_backends(block.size))
     backend_.free(device_, block.data);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace rgm {
@@ -38,6 +39,9 @@ class Device {
   Block allocate(size_t bytes);
   void release(const Block& block);
   void trim();  // [any] gives blocks back that lie idle
+  // Until it is called with NULL: what this thread releases goes there, and what it needs is taken from there first. No
+  // other has that memory then.
+  void set_aside(std::vector<Block>* aside);
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
   void wait();
@@ -68,7 +72,11 @@ class Device {
   rgm_kernels kernels_{};
   rgm_device_info info_{};
 
+  Block from_aside(size_t bytes);
+
   std::mutex mutex_;
+  std::vector<Block>* aside_ = nullptr;
+  std::thread::id who_sets_aside_;
   std::map<size_t, std::vector<void*>> idle_;  // by size; the last one given back is the first to be used again
   size_t in_use_ = 0, peak_ = 0, refused_ = 0;
   uint64_t allocations_ = 0, held_ = 0;

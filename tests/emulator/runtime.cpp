@@ -13,9 +13,15 @@
 
 #include "emulator.hpp"
 
+struct CUgraph_st {
+  std::vector<std::function<void()>> work;
+};
+struct CUgraphExec_st : CUgraph_st {};
 struct CUstream_st {
   std::deque<std::function<void()>> work;
   size_t enqueued = 0, ran = 0;
+  std::unique_ptr<CUgraph_st> captured;  // where what is enqueued goes meanwhile
+  bool broken = false;                   // something was asked that cannot be captured
 };
 struct CUevent_st {
   cudaStream_t stream = nullptr;
@@ -77,6 +83,7 @@ namespace emulator {
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const std::scoped_lock lock(running);
   CUstream_st& to = stream_of(stream);
+  if (to.captured) return to.captured->work.push_back(std::move(work));
   to.work.push_back(std::move(work));
   ++to.enqueued;
 }
@@ -179,6 +186,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream_of(stream).captured) {
+    stream_of(stream).broken = true;
+    return told(cudaErrorStreamCaptureUnsupported);
+  }
   run_until(stream_of(stream), SIZE_MAX);
   return cudaSuccess;
 }
@@ -187,6 +198,37 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   run_until(*stream, SIZE_MAX);
   streams.erase(stream);
   delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream->captured) return told(cudaErrorIllegalState);
+  stream->captured = std::make_unique<CUgraph_st>();
+  stream->broken = false;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* out) {
+  *out = nullptr;
+  if (!stream->captured) return told(cudaErrorIllegalState);
+  const std::unique_ptr<CUgraph_st> captured = std::move(stream->captured);
+  if (stream->broken) return told(cudaErrorStreamCaptureInvalidated);
+  *out = new CUgraph_st(*captured);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* out, cudaGraph_t graph, unsigned long long) {
+  *out = new CUgraphExec_st{*graph};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  for (const std::function<void()>& work : graph->work) emulator::enqueue(stream, work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  run_all();
+  delete graph;
   return cudaSuccess;
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned) {

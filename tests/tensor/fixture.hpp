@@ -13,24 +13,26 @@
 
 namespace rgm::test {
 
-inline const rgm_backend& reference() {
-  static const rgm_backend* const table = [] {
-    static const rgm_host host = [] {
-      rgm_host h{};
-      h.struct_size = sizeof h;
-      h.version = "test";
-      h.fail = [](rgm_status code, rgm_str text) { return keep_failure(code, {text.data, text.size}); };
-      h.last_error = [] { return rgm_str{last_failure().data(), last_failure().size()}; };
-      h.log = [](int32_t, rgm_str) {};
-      return h;
-    }();
-    void* library = dlopen(REGIMEN_PLUGIN_DIRECTORY "/reference.so", RTLD_NOW | RTLD_LOCAL);
-    if (!library) throw std::runtime_error(dlerror());
-    const auto* plugin = static_cast<const rgm_plugin*>(dlsym(library, "regimen_plugin_v1"));
-    check_status(plugin->init(&host));
-    return static_cast<const rgm_backend*>(plugin->components[0]->table);
+// The backend of a plug-in's file, which stays loaded.
+inline const rgm_backend& backend_of(const std::string& file) {
+  static const rgm_host host = [] {
+    rgm_host h{};
+    h.struct_size = sizeof h;
+    h.version = "test";
+    h.fail = [](rgm_status code, rgm_str text) { return keep_failure(code, {text.data, text.size}); };
+    h.last_error = [] { return rgm_str{last_failure().data(), last_failure().size()}; };
+    h.log = [](int32_t, rgm_str) {};
+    return h;
   }();
-  return *table;
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw std::runtime_error(dlerror());
+  const auto* plugin = static_cast<const rgm_plugin*>(dlsym(library, "regimen_plugin_v1"));
+  check_status(plugin->init(&host));
+  return *static_cast<const rgm_backend*>(plugin->components[0]->table);
+}
+inline const rgm_backend& reference() {
+  static const rgm_backend& table = backend_of(REGIMEN_PLUGIN_DIRECTORY "/reference.so");
+  return table;
 }
 
 // What the backend offers beside the ten required kernels.

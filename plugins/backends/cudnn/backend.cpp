@@ -159,8 +159,14 @@ void wait_for(rgm_queue* q, const char* what) {
   require(fault != kPositionOutside, "rope: a position outside of the table");
 }
 
+// Work that is kept runs later, maybe many times: the host's memory would have gone by then.
+void require_no_capture(const rgm_queue* q, const char* what) {
+  require(!q->captures, std::string(what) + ": not while work is captured");
+}
+
 rgm_status upload(rgm_queue* q, void* dst, const void* src, size_t bytes) {
   return kernel(q, "upload", [&] {
+    require_no_capture(q, "upload");
     if (bytes <= Staging::largest) return q->staging.upload(dst, src, bytes, q->stream);
     check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, q->stream), "upload");
     check_cuda(cudaStreamSynchronize(q->stream), "upload");
@@ -168,12 +174,51 @@ rgm_status upload(rgm_queue* q, void* dst, const void* src, size_t bytes) {
 }
 rgm_status download(rgm_queue* q, void* dst, const void* src, size_t bytes) {
   return kernel(q, "download", [&] {
+    require_no_capture(q, "download");
     check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, q->stream), "download");
     wait_for(q, "download");
   });
 }
 rgm_status wait(rgm_queue* q) {
-  return kernel(q, "wait", [&] { wait_for(q, "wait"); });
+  return kernel(q, "wait", [&] {
+    require_no_capture(q, "wait");
+    wait_for(q, "wait");
+  });
+}
+
+// Captured as a graph of CUDA's, whose launch takes the place of one for every kernel. Allocating is allowed meanwhile.
+rgm_status capture_begin(rgm_queue* q) {
+  return kernel(q, "capture_begin", [&] {
+    require_no_capture(q, "capture_begin");
+    check_cuda(cudaStreamBeginCapture(q->stream, cudaStreamCaptureModeRelaxed), "capture_begin");
+    q->captures = true;
+  });
+}
+rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
+  return kernel(q, "capture_end", [&] {
+    require(q->captures, "capture_end: nothing is captured");
+    q->captures = false;
+    cudaGraph_t made = nullptr;
+    const cudaError_t error = cudaStreamEndCapture(q->stream, &made);
+    const std::unique_ptr<CUgraph_st, decltype(&cudaGraphDestroy)> graph(made, cudaGraphDestroy);
+    cudaGetLastError();  // of work that could not be captured: told below, or not asked for
+    if (!out) return;
+    check_cuda(error, "capture_end");
+    auto captured = std::make_unique<rgm_captured>();
+    check_cuda(cudaGraphInstantiate(&captured->graph, made, 0), "capture_end");
+    *out = captured.release();
+  });
+}
+rgm_status replay(rgm_queue* q, rgm_captured* captured) {
+  return kernel(q, "replay", [&] {
+    require_no_capture(q, "replay");
+    check_cuda(cudaGraphLaunch(captured->graph, q->stream), "replay");
+  });
+}
+void captured_free(rgm_device* device, rgm_captured* captured) {
+  cudaSetDevice(device->index);
+  cudaGraphExecDestroy(captured->graph);
+  delete captured;
 }
 
 const char* origin(const char* kernel) {
@@ -187,8 +232,9 @@ const char* origin(const char* kernel) {
 }
 
 constexpr rgm_backend table{
-    sizeof(rgm_backend), 0,         device_count, device_info, open,     close, kernels, alloc,   release,
-    parallel_for,        queue_new, queue_free,   upload,      download, wait,  nullptr, nullptr, origin};
+    sizeof(rgm_backend), 0,           device_count, device_info,  open,     close, kernels, alloc,   release,
+    parallel_for,        queue_new,   queue_free,   upload,       download, wait,  nullptr, nullptr, origin,
+    capture_begin,       capture_end, replay,       captured_free};
 constexpr rgm_component component =
     backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
 

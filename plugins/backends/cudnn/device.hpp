@@ -85,8 +85,13 @@ struct RGM_PRIVATE rgm_queue {
   regimen::cudnn::Scratch scratch;
   regimen::cudnn::Staging staging;
   int *fault = nullptr, *fault_on_device = nullptr;  // one word, mapped
+  bool captures = false;
   std::shared_ptr<regimen::cudnn::Products> products;
   std::shared_ptr<regimen::cudnn::Attentions> attentions;
+};
+
+struct RGM_PRIVATE rgm_captured {
+  cudaGraphExec_t graph = nullptr;
 };
 
 namespace regimen::cudnn {

@@ -26,6 +26,7 @@ int64_t dense_count(const rgm_view& v, const char* kernel, rgm_dtype dtype = RGM
 // What the items are goes to the device in one small upload.
 template <class T>
 const T* table_of(rgm_queue* q, const std::vector<T>& items) {
+  if (q->captures) unsupported("a list of tensors is uploaded, which work that is captured cannot be");
   auto* table = scratch<T>(q, Scratch::kTable, static_cast<int64_t>(items.size()));
   q->staging.upload(table, items.data(), items.size() * sizeof(T), q->stream);
   return table;

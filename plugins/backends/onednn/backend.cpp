@@ -158,9 +158,28 @@ static const char* origin(const char* kernel) {
   return nullptr;
 }
 
-static constexpr rgm_backend table{
-    sizeof(rgm_backend), 0,         device_count, device_info, open, close, kernels, alloc, release,
-    parallel_for,        queue_new, queue_free,   move,        move, wait,  held,    trim,  origin};
+static constexpr rgm_backend table{sizeof(rgm_backend),
+                                   0,
+                                   device_count,
+                                   device_info,
+                                   open,
+                                   close,
+                                   kernels,
+                                   alloc,
+                                   release,
+                                   parallel_for,
+                                   queue_new,
+                                   queue_free,
+                                   move,
+                                   move,
+                                   wait,
+                                   held,
+                                   trim,
+                                   origin,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr};
 static constexpr rgm_component component =
     backend<CpuOptions>("onednn", "0.1.0", "the CPU, through oneDNN and vector kernels of its own", &table);
 

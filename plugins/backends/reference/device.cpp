@@ -101,9 +101,28 @@ rgm_status move(rgm_queue*, void* dst, const void* src, size_t bytes) {
 }
 rgm_status wait(rgm_queue*) { return RGM_OK; }
 
-constexpr rgm_backend table = {
-    sizeof(rgm_backend), 0,         device_count, device_info, open, close, kernels_of, alloc,   free_memory,
-    parallel_for,        queue_new, queue_free,   move,        move, wait,  nullptr,    nullptr, nullptr};
+constexpr rgm_backend table = {sizeof(rgm_backend),
+                               0,
+                               device_count,
+                               device_info,
+                               open,
+                               close,
+                               kernels_of,
+                               alloc,
+                               free_memory,
+                               parallel_for,
+                               queue_new,
+                               queue_free,
+                               move,
+                               move,
+                               wait,
+                               nullptr,
+                               nullptr,
+                               nullptr,
+                               nullptr,
+                               nullptr,
+                               nullptr,
+                               nullptr};
 constexpr rgm_component component =
     backend("reference", "1.0.0", "the specification of every kernel: float64, one thread, slow", &table);
 

@@ -1,0 +1,71 @@
+// steady.cpp - the first time as usual, so that whatever grows has grown; the second time captured; then replayed.
+#include "generate/steady.hpp"
+
+namespace rgm {
+namespace {
+
+Tensor numbers(const Shape& shape) {
+  const std::vector<int32_t> zeros(static_cast<size_t>(shape.count()));
+  return from_host(std::span<const int32_t>(zeros), shape);
+}
+
+}  // namespace
+
+SteadyStep::SteadyStep(const Model& model, int64_t rows, Choose choose) : model_(model), choose_(std::move(choose)) {
+  const rgm_backend& backend = current_device().backend();
+  refused_ = !RGM_HAS(&backend, capture_begin) || !RGM_HAS(&current_device().kernels(), sample);
+  if (refused_) return;
+  pass_.tokens = numbers({rows, 1});
+  pass_.places = {numbers({rows}), numbers({rows, 1}), numbers({rows})};
+  draws_ = numbers({rows});
+}
+
+void SteadyStep::place(std::span<const int32_t> tokens, std::span<const int32_t> draws, const KeyValueCache& cache) {
+  std::vector<int32_t> slots, positions, lengths;
+  for (size_t b = 0; b < tokens.size(); ++b) {
+    const int64_t at = cache.lengths[b];
+    require(at < cache.capacity(), "a cache of {} slots cannot hold {} tokens", cache.capacity(), at + 1);
+    slots.push_back(static_cast<int32_t>(static_cast<int64_t>(b) * cache.capacity() + at));
+    positions.push_back(static_cast<int32_t>(at));
+    lengths.push_back(static_cast<int32_t>(at + 1));
+  }
+  refill(pass_.tokens, tokens);
+  refill(pass_.places.slots, slots);
+  refill(pass_.places.positions, positions);
+  refill(pass_.places.lengths, lengths);
+  refill(draws_, draws);
+}
+
+void SteadyStep::enqueue(KeyValueCache& cache) {
+  const Tensor hidden = model_.hidden(pass_, &cache);
+  auto drawn = choose_(ops::reshape(hidden, {hidden.size(0), -1}), draws_);
+  if (!drawn) failure("the device does not draw");
+  drawn_ = std::move(*drawn);
+}
+
+std::optional<std::vector<Choice>> SteadyStep::run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
+                                                   KeyValueCache& cache) {
+  if (refused_) return {};
+  const std::vector<int64_t> before = cache.lengths;
+  place(tokens, draws, cache);
+  if (++runs_ == 2) {
+    if (auto captured = Captured::of([&] { enqueue(cache); })) captured_.emplace(std::move(*captured));
+    cache.lengths = before;
+  }
+  if (captured_) {
+    captured_->replay();
+    for (int64_t& n : cache.lengths) ++n;
+  } else {
+    enqueue(cache);
+  }
+  const auto chosen = to_host<int32_t>(drawn_.tokens);
+  const auto logprobs = to_host<float>(drawn_.logprobs);
+  std::vector<Choice> out;
+  for (size_t b = 0; b < chosen.size(); ++b) {
+    if (chosen[b] < 0) no_token();
+    out.push_back({chosen[b], logprobs[b]});
+  }
+  return out;
+}
+
+}  // namespace rgm

@@ -1,0 +1,42 @@
+// steady.hpp - the step of decoding while the same rows go on: its inputs lie where they lay the step before, so that
+// what it enqueues is captured once and then enqueued as a whole.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "generate/generate.hpp"
+#include "tensor/captured.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm {
+
+struct Choice {
+  int32_t token = 0;
+  float logprob = 0;
+};
+
+class SteadyStep {
+ public:
+  // `choose` draws from the last states (B, C) on the device; nothing where the backend leaves that to the host.
+  using Choose = std::function<std::optional<ops::Drawn>(const Tensor& hidden, const Tensor& draws)>;
+  SteadyStep(const Model& model, int64_t rows, Choose choose);
+
+  // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device does not
+  // draw or does not capture: then nothing was done.
+  std::optional<std::vector<Choice>> run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
+                                         KeyValueCache& cache);
+
+ private:
+  void place(std::span<const int32_t> tokens, std::span<const int32_t> draws, const KeyValueCache& cache);
+  void enqueue(KeyValueCache& cache);
+  const Model& model_;
+  Choose choose_;
+  Pass pass_;
+  Tensor draws_;
+  ops::Drawn drawn_;
+  int runs_ = 0;
+  bool refused_ = false;
+  std::optional<Captured> captured_;
+};
+
+}  // namespace rgm

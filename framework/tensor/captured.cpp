@@ -1,0 +1,58 @@
+// captured.cpp - capturing on the backend's queue, with memory that nobody else gets.
+#include "tensor/captured.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "tensor/views.hpp"
+
+namespace rgm {
+
+std::optional<Captured> Captured::of(const std::function<void()>& work) {
+  const std::shared_ptr<Device> device = share_current_device();
+  const rgm_backend& backend = device->backend();
+  if (!RGM_HAS(&backend, capture_begin) || !RGM_HAS(&backend, captured_free)) return {};
+  Captured captured(device);
+  device->check(backend.capture_begin(device->queue()));
+  device->set_aside(&captured.memory_);
+  try {
+    work();
+  } catch (const Error& e) {
+    device->set_aside(nullptr);
+    device->check(backend.capture_end(device->queue(), nullptr));
+    if (e.status() == RGM_NO_MEMORY) throw;
+    log::debug("a step could not be captured: {}", e.what());
+    return {};
+  } catch (...) {
+    device->set_aside(nullptr);
+    backend.capture_end(device->queue(), nullptr);
+    throw;
+  }
+  device->set_aside(nullptr);
+  if (const rgm_status status = backend.capture_end(device->queue(), &captured.work_); status != RGM_OK) {
+    if (status == RGM_NO_MEMORY) device->check(status);
+    log::debug("a step could not be captured: {}", last_failure());
+    return {};
+  }
+  return captured;
+}
+
+Captured::Captured(Captured&& other) noexcept
+    : device_(std::move(other.device_)),
+      work_(std::exchange(other.work_, nullptr)),
+      memory_(std::move(other.memory_)) {}
+
+Captured::~Captured() {
+  if (!device_) return;
+  if (work_) device_->backend().captured_free(device_->handle(), work_);
+  for (const Device::Block& block : memory_) device_->release(block);
+}
+
+void Captured::replay() const { device_->check(device_->backend().replay(device_->queue(), work_)); }
+
+void refill(const Tensor& x, std::span<const int32_t> values) {
+  require(x.dtype() == RGM_I32 && is_contiguous(x.view()) && x.count() == std::ssize(values),
+          "refill: {} values for a tensor of {}", values.size(), x.shape().text());
+  current_device().upload(x.view().data, values.data(), values.size_bytes());
+}
+
+}  // namespace rgm

@@ -1,0 +1,106 @@
+// decoding_test.cpp - decoding on the GPU in software: steps of the same rows are captured and replayed, and say what
+// the reference says.
+#include <algorithm>
+
+#include "generate/generate.hpp"
+#include "model/small.hpp"
+#include "tensor/captured.hpp"
+
+namespace rgm::test {
+namespace {
+
+int captures = 0, replays = 0;
+
+const rgm_backend& gpu() {
+  static const rgm_backend& table = backend_of(EMULATED_GPU);
+  return table;
+}
+// The same, which counts; or as one that cannot capture.
+const rgm_backend& counting() {
+  static const rgm_backend table = [] {
+    rgm_backend b = gpu();
+    b.capture_begin = [](rgm_queue* q) { return ++captures, gpu().capture_begin(q); };
+    b.replay = [](rgm_queue* q, rgm_captured* captured) { return ++replays, gpu().replay(q, captured); };
+    return b;
+  }();
+  return table;
+}
+const rgm_backend& without_capture() {
+  static const rgm_backend table = [] {
+    rgm_backend b = gpu();
+    b.capture_begin = nullptr;
+    return b;
+  }();
+  return table;
+}
+
+std::vector<std::vector<int32_t>> answers(const rgm_backend& backend, const char* family,
+                                          const std::vector<std::vector<int32_t>>& prompts, const Sampling& s,
+                                          bool slide = false) {
+  const OnDevice device(backend);
+  const auto model = small_model(family);
+  std::vector<std::vector<int32_t>> out;
+  for (const Generated& g : generate(*model, prompts, s, slide)) out.push_back(g.tokens);
+  return out;
+}
+
+class CapturedDecoding : public testing::TestWithParam<const char*> {
+ protected:
+  CapturedDecoding() { captures = replays = 0; }
+};
+
+TEST_P(CapturedDecoding, SaysWhatTheReferenceSays) {
+  const std::vector<std::vector<int32_t>> prompts = {some_tokens(3, 1), some_tokens(8, 2), some_tokens(5, 3)};
+  Sampling s;
+  s.seed = 3, s.max_tokens = 12, s.answers = 2, s.end_at_end_of_text = false;
+  const auto expected = answers(reference(), GetParam(), prompts, s);
+  EXPECT_EQ(answers(without_capture(), GetParam(), prompts, s), expected);
+  EXPECT_EQ(answers(counting(), GetParam(), prompts, s), expected);
+  // 12 tokens: one from the prompt, two steps as usual, one that lets everything grow, and eight that are one piece.
+  EXPECT_EQ(captures, 1);
+  EXPECT_EQ(replays, 8);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, CapturedDecoding, testing::Values("gpt2", "gemma2"));
+
+// Rows that end leave, and a row that outgrows the context forgets its first half: what was captured for other rows is
+// not what is replayed.
+TEST_F(CapturedDecoding, RowsThatLeaveOrForgetAreCapturedAnew) {
+  std::vector<std::vector<int32_t>> prompts;
+  for (uint32_t i = 0; i < 6; ++i) prompts.push_back(some_tokens(2 + i % 3, i + 1));
+  Sampling s;
+  s.seed = 5, s.max_tokens = 40;
+  for (int32_t token = 0; token < 9; ++token) s.stop.push_back({token});
+  EXPECT_EQ(answers(counting(), "llama", prompts, s, true), answers(reference(), "llama", prompts, s, true));
+  EXPECT_GT(captures, 1);
+  EXPECT_GT(replays, captures);
+}
+
+// What was freed while it was captured belongs to the captured work: nobody else writes there between two replays.
+TEST_F(CapturedDecoding, MemoryOfCapturedWorkIsNobodyElses) {
+  const OnDevice device(counting());
+  const NoGradient no_gradient;
+  const Tensor x = values({1, 2, 3, 4});
+  Tensor y = ops::full({4}, 0);
+  const auto work = [&] { assign(y, ops::affine(ops::affine(x, 2, 1), 10, 0)); };
+  work();
+  const auto captured = Captured::of(work);
+  ASSERT_TRUE(captured);
+  std::vector<Tensor> others;
+  for (int i = 0; i < 8; ++i) others.push_back(ops::full({4}, 7));
+  assign(x, values({2, 2, 2, 2}));
+  captured->replay();
+  EXPECT_THAT(to_host(y), testing::ElementsAre(50, 50, 50, 50));
+  for (const Tensor& other : others) EXPECT_THAT(to_host(other), testing::Each(7));
+}
+
+TEST_F(CapturedDecoding, WorkThatUploadsOrWaitsIsNotCaptured) {
+  const OnDevice device(counting());
+  EXPECT_FALSE(Captured::of([] { values({1, 2}); }));
+  const Tensor x = values({1, 2});
+  EXPECT_FALSE(Captured::of([&] { to_host(x); }));
+  EXPECT_THAT(to_host(x), testing::ElementsAre(1, 2));  // and all goes on
+}
+
+}  // namespace
+}  // namespace rgm::test
