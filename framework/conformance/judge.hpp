@@ -18,4 +18,8 @@ Outcome execute(const Device& device, const Trial& trial, const Call& call, cons
 Result judge(const Device& reference, const Device& subject, const Kernel& kernel, Trial& trial,
              const Options& options);
 
+// Of a backend that offers it.
+bool captures(const Device& subject);
+Result capture_case(const Device& subject);
+
 }  // namespace rgm::conformance

@@ -37,6 +37,8 @@ std::vector<Result> run(const Device& reference, const Device& subject, const Op
         results.push_back(judge(reference, subject, kernel, trial, options));
       }
     }
+  if (captures(subject) && std::string_view("capture").find(options.filter) != std::string_view::npos)
+    results.push_back(capture_case(subject));
   // The device comes along with its kernels; where none is meant, nothing was compared.
   if (results.size() == 1 && !device_is_meant) results.clear();
   return results;

@@ -46,6 +46,11 @@ void SteadyStep::enqueue(KeyValueCache& cache) {
 std::optional<std::vector<Choice>> SteadyStep::run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
                                                    KeyValueCache& cache) {
   if (refused_) return {};
+  if (kernels_set_ != current_device().kernels_set()) {
+    kernels_set_ = current_device().kernels_set();
+    captured_.reset();
+    runs_ = 0;
+  }
   const std::vector<int64_t> before = cache.lengths;
   place(tokens, draws, cache);
   if (++runs_ == 2) {

@@ -35,6 +35,7 @@ class SteadyStep {
   Tensor draws_;
   ops::Drawn drawn_;
   int runs_ = 0;
+  uint64_t kernels_set_ = 0;  // when it was captured: who times kernels wants to see them
   bool refused_ = false;
   std::optional<Captured> captured_;
 };

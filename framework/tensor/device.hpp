@@ -25,7 +25,8 @@ class Device {
   const std::string& id() const { return id_; }  // of the backend, as in the pipeline
   const rgm_device_info& info() const { return info_; }
   const rgm_kernels& kernels() const { return kernels_; }
-  void set_kernels(const rgm_kernels& kernels) { kernels_ = kernels; }  // to stand before the device's own
+  void set_kernels(const rgm_kernels& kernels) { kernels_ = kernels, ++kernels_set_; }  // to stand before its own
+  uint64_t kernels_set() const { return kernels_set_; }                                 // so often
   rgm_queue* queue() const { return queue_; }
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
@@ -79,7 +80,7 @@ class Device {
   std::thread::id who_sets_aside_;
   std::map<size_t, std::vector<void*>> idle_;  // by size; the last one given back is the first to be used again
   size_t in_use_ = 0, peak_ = 0, refused_ = 0;
-  uint64_t allocations_ = 0, held_ = 0;
+  uint64_t allocations_ = 0, held_ = 0, kernels_set_ = 0;
 };
 
 // The device that new tensors are made on. Set once for a run, before the first tensor.
