@@ -20,9 +20,10 @@ said() { echo "== $* (${SECONDS} s)"; }
 said plugin
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 "$regimen" plugins cudnn | head -12
+"$regimen" plugins cudnn --kernels
 
 said kernels
-for kernel in linear_grad norm_grad attention; do
+for kernel in linear_grad norm_grad attention sample capture; do
   timeout 60 "$regimen" bench --kernels --backend cudnn --only "$kernel" --cases 60
 done
 timeout 90 "$regimen" bench --kernels --backend cudnn

@@ -231,10 +231,29 @@ const char* origin(const char* kernel) {
   return nullptr;
 }
 
-constexpr rgm_backend table{
-    sizeof(rgm_backend), 0,           device_count, device_info,  open,     close, kernels, alloc,   release,
-    parallel_for,        queue_new,   queue_free,   upload,       download, wait,  nullptr, nullptr, origin,
-    capture_begin,       capture_end, replay,       captured_free};
+constexpr rgm_backend table = [] {
+  rgm_backend b{};
+  b.struct_size = sizeof b;
+  b.device_count = device_count;
+  b.device_info = device_info;
+  b.open = open;
+  b.close = close;
+  b.kernels = kernels;
+  b.alloc = alloc;
+  b.free = release;
+  b.parallel_for = parallel_for;
+  b.queue_new = queue_new;
+  b.queue_free = queue_free;
+  b.upload = upload;
+  b.download = download;
+  b.wait = wait;
+  b.origin = origin;
+  b.capture_begin = capture_begin;
+  b.capture_end = capture_end;
+  b.replay = replay;
+  b.captured_free = captured_free;
+  return b;
+}();
 constexpr rgm_component component =
     backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
 

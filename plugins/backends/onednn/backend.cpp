@@ -158,28 +158,27 @@ static const char* origin(const char* kernel) {
   return nullptr;
 }
 
-static constexpr rgm_backend table{sizeof(rgm_backend),
-                                   0,
-                                   device_count,
-                                   device_info,
-                                   open,
-                                   close,
-                                   kernels,
-                                   alloc,
-                                   release,
-                                   parallel_for,
-                                   queue_new,
-                                   queue_free,
-                                   move,
-                                   move,
-                                   wait,
-                                   held,
-                                   trim,
-                                   origin,
-                                   nullptr,
-                                   nullptr,
-                                   nullptr,
-                                   nullptr};
+static constexpr rgm_backend table = [] {
+  rgm_backend b{};
+  b.struct_size = sizeof b;
+  b.device_count = device_count;
+  b.device_info = device_info;
+  b.open = open;
+  b.close = close;
+  b.kernels = kernels;
+  b.alloc = alloc;
+  b.free = release;
+  b.parallel_for = parallel_for;
+  b.queue_new = queue_new;
+  b.queue_free = queue_free;
+  b.upload = move;
+  b.download = move;
+  b.wait = wait;
+  b.held = held;
+  b.trim = trim;
+  b.origin = origin;
+  return b;
+}();
 static constexpr rgm_component component =
     backend<CpuOptions>("onednn", "0.1.0", "the CPU, through oneDNN and vector kernels of its own", &table);
 

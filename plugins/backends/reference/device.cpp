@@ -101,28 +101,24 @@ rgm_status move(rgm_queue*, void* dst, const void* src, size_t bytes) {
 }
 rgm_status wait(rgm_queue*) { return RGM_OK; }
 
-constexpr rgm_backend table = {sizeof(rgm_backend),
-                               0,
-                               device_count,
-                               device_info,
-                               open,
-                               close,
-                               kernels_of,
-                               alloc,
-                               free_memory,
-                               parallel_for,
-                               queue_new,
-                               queue_free,
-                               move,
-                               move,
-                               wait,
-                               nullptr,
-                               nullptr,
-                               nullptr,
-                               nullptr,
-                               nullptr,
-                               nullptr,
-                               nullptr};
+constexpr rgm_backend table = [] {
+  rgm_backend b{};
+  b.struct_size = sizeof b;
+  b.device_count = device_count;
+  b.device_info = device_info;
+  b.open = open;
+  b.close = close;
+  b.kernels = kernels_of;
+  b.alloc = alloc;
+  b.free = free_memory;
+  b.parallel_for = parallel_for;
+  b.queue_new = queue_new;
+  b.queue_free = queue_free;
+  b.upload = move;
+  b.download = move;
+  b.wait = wait;
+  return b;
+}();
 constexpr rgm_component component =
     backend("reference", "1.0.0", "the specification of every kernel: float64, one thread, slow", &table);
 

@@ -260,9 +260,24 @@ rgm_status move(rgm_queue*, void* to, const void* from, size_t bytes) {
 }
 rgm_status wait(rgm_queue*) { return RGM_OK; }
 
-constexpr rgm_backend table{sizeof(rgm_backend), 0,     device_count, device_info,  open,      close,      kernels_of,
-                            alloc,               release, parallel_for, queue_new, queue_free, move,      move, wait,
-                            nullptr,             nullptr};  // the host keeps freed memory
+constexpr rgm_backend table = [] {
+  rgm_backend b{};
+  b.struct_size = sizeof b;
+  b.device_count = device_count;
+  b.device_info = device_info;
+  b.open = open;
+  b.close = close;
+  b.kernels = kernels_of;
+  b.alloc = alloc;
+  b.free = release;
+  b.parallel_for = parallel_for;
+  b.queue_new = queue_new;
+  b.queue_free = queue_free;
+  b.upload = move;
+  b.download = move;
+  b.wait = wait;
+  return b;
+}();
 constexpr rgm_component component = backend("@NAME@", "0.1.0", "The required kernels in plain C++", &table);
 
 }  // namespace
