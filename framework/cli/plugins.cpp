@@ -82,7 +82,8 @@ std::vector<std::pair<std::string, std::string>> kernels_of(Registry& registry, 
   for (const KernelSlot& slot : kernel_slots) {
     const bool told = RGM_HAS(&backend.table(), origin);
     const char* const by = told ? backend.table().origin(slot.name) : nullptr;
-    out.emplace_back(slot.name, !offers(backend.kernels(), slot) ? "composed" : by ? by : "own");
+    const bool needed = std::strcmp(slot.name, "pack") != 0;  // without it weights stay as they are
+    out.emplace_back(slot.name, !offers(backend.kernels(), slot) ? needed ? "composed" : "none" : by ? by : "own");
   }
   return out;
 }

@@ -1,6 +1,4 @@
 // capture.cpp - work that is captured runs when it is replayed, as often as that, and on what the memory holds by then.
-#include <fmt/format.h>
-
 #include <array>
 #include <vector>
 
@@ -46,9 +44,10 @@ std::string try_capture(Place& p) {
   if (!p.ready || b.upload(p.queue, p.memory, first.data(), sizeof first) != RGM_OK || !doubles())
     return "a queue, memory or a kernel fails";
   if (b.capture_begin(p.queue) != RGM_OK || !doubles() || !doubles()) return "work cannot be captured";
-  if (b.download(p.queue, now.data(), p.memory, sizeof now) == RGM_OK || b.wait(p.queue) == RGM_OK)
-    return "download and wait are not refused while work is captured";
+  const bool refuses = b.upload(p.queue, p.memory, second.data(), sizeof second) != RGM_OK &&
+                       b.download(p.queue, now.data(), p.memory, sizeof now) != RGM_OK && b.wait(p.queue) != RGM_OK;
   if (b.capture_end(p.queue, &p.work) != RGM_OK || !p.work) return "what was captured cannot be had";
+  if (!refuses) return "upload, download and wait are not refused while work is captured";
   if (!holds({2, 4, 6, 8})) return "captured work has run before it was replayed";
   if (b.replay(p.queue, p.work) != RGM_OK || b.replay(p.queue, p.work) != RGM_OK) return "replay fails";
   if (!holds({32, 64, 96, 128})) return "replayed twice, it is not as if it had been enqueued twice";
@@ -64,7 +63,8 @@ std::string try_capture(Place& p) {
 }  // namespace
 
 bool captures(const Device& subject) {
-  return RGM_HAS(subject.table, capture_begin) && RGM_HAS(subject.table, captured_free);
+  const rgm_backend* b = subject.table;
+  return RGM_HAS(b, capture_begin) && RGM_HAS(b, capture_end) && RGM_HAS(b, replay) && RGM_HAS(b, captured_free);
 }
 
 Result capture_case(const Device& subject) {

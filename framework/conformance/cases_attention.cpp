@@ -71,25 +71,42 @@ Sizes sizes(Trial& t, uint32_t features) {
   return s;
 }
 
-// The last cases are what training in bfloat16 asks for: dense, of whole 16 bytes, and of these features alone. Only
-// such a form reaches the fastest kernels of some backends.
-constexpr int cases = 80, training_cases = 32;
-bool trains_in_bfloat16(Trial& t, Sizes& s) {
-  if (t.index < cases) return false;
-  t.all_dense = true;
-  s.D = t.one_of({8, 16, 64, 128});
-  return true;
+// Behind the mixed cases: what training in bfloat16 asks for, dense, of whole 16 bytes, and of these features alone, as
+// only such a form reaches the fastest kernels of some backends; and decoding, one query beside many keys, which a
+// backend may split among teams.
+enum class Form { mixed, training, decoding };
+constexpr int mixed_cases = 80, training_cases = 32, decoding_cases = 16;
+Form form_of(const Trial& t) {
+  if (t.index < mixed_cases || t.index >= mixed_cases + training_cases + decoding_cases) return Form::mixed;
+  return t.index < mixed_cases + training_cases ? Form::training : Form::decoding;
 }
 
-AttentionArgs inputs(Trial& t, const Sizes& s, rgm_dtype dtype) {
+Sizes sizes(Trial& t, Form form) {
+  Sizes s = sizes(t, t.index % 3 == 0 ? RGM_ATTENTION_LENGTHS : 0);
+  t.all_dense = form != Form::mixed;
+  if (form == Form::training) s.D = t.one_of({8, 16, 64, 128});
+  if (form != Form::decoding) return s;
+  s.Tq = 1;
+  s.Tk = t.one_of({100, 256, 300, 700});
+  s.D = t.one_of({32, 64, 128, 256});
+  return s;
+}
+
+uint32_t features(Trial& t, Form form) {
+  switch (form) {
+    case Form::training:
+      return t.features({RGM_ATTENTION_CAUSAL, RGM_ATTENTION_WINDOW, RGM_ATTENTION_PREFIX, RGM_ATTENTION_SEGMENTS});
+    case Form::decoding:
+      return t.features({RGM_ATTENTION_SOFTCAP, RGM_ATTENTION_WINDOW, RGM_ATTENTION_PREFIX, RGM_ATTENTION_LENGTHS});
+    default:
+      return t.features({RGM_ATTENTION_CAUSAL, RGM_ATTENTION_SOFTCAP, RGM_ATTENTION_DROPOUT, RGM_ATTENTION_WINDOW,
+                         RGM_ATTENTION_PREFIX, RGM_ATTENTION_SEGMENTS, RGM_ATTENTION_LENGTHS});
+  }
+}
+
+AttentionArgs inputs(Trial& t, const Sizes& s, Form form, rgm_dtype dtype) {
   AttentionArgs a;
-  a.features =
-      t.index >= cases + training_cases
-          ? t.features({RGM_ATTENTION_SOFTCAP, RGM_ATTENTION_WINDOW, RGM_ATTENTION_PREFIX, RGM_ATTENTION_LENGTHS})
-      : t.all_dense
-          ? t.features({RGM_ATTENTION_CAUSAL, RGM_ATTENTION_WINDOW, RGM_ATTENTION_PREFIX, RGM_ATTENTION_SEGMENTS})
-          : t.features({RGM_ATTENTION_CAUSAL, RGM_ATTENTION_SOFTCAP, RGM_ATTENTION_DROPOUT, RGM_ATTENTION_WINDOW,
-                        RGM_ATTENTION_PREFIX, RGM_ATTENTION_SEGMENTS, RGM_ATTENTION_LENGTHS});
+  a.features = features(t, form);
   a.scale = t.one_of({0.5, 1.0, 2.0}) / std::sqrt(static_cast<double>(s.D));
   a.softcap = t.one_of({1.5, 5.0});
   a.dropout = t.one_of({0.1, 0.5});
@@ -110,23 +127,13 @@ AttentionArgs inputs(Trial& t, const Sizes& s, rgm_dtype dtype) {
   return a;
 }
 
-// And for the forward pass alone, decoding: one query beside many keys, which a backend may split among teams.
-constexpr int decoding_cases = 16;
-bool decodes(Trial& t, Sizes& s) {
-  if (t.index < cases + training_cases) return false;
-  s.Tq = 1;
-  s.Tk = t.one_of({100, 256, 300, 700});
-  s.D = t.one_of({32, 64, 128, 256});
-  return true;
-}
-
 void attention(Trial& t) {
-  Sizes s = sizes(t, t.index % 3 == 0 ? RGM_ATTENTION_LENGTHS : 0);
-  const bool many_queries = trains_in_bfloat16(t, s) && !decodes(t, s);
-  const rgm_dtype dtype = many_queries  ? RGM_BF16
-                          : t.all_dense ? t.one_of({RGM_F32, RGM_BF16})
-                                        : t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
-  AttentionArgs a = inputs(t, s, dtype);
+  const Form form = form_of(t);
+  const Sizes s = sizes(t, form);
+  const rgm_dtype dtype = form == Form::training   ? RGM_BF16
+                          : form == Form::decoding ? t.one_of({RGM_F32, RGM_BF16})
+                                                   : t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
+  AttentionArgs a = inputs(t, s, form, dtype);
   a.y = t.out({s.B, s.Tq, s.H, s.D}, dtype);
   a.lse = t.out({s.B, s.H, s.Tq});
   t.must_refuse = t.index < 2;
@@ -138,9 +145,10 @@ void attention(Trial& t) {
 }
 
 void attention_grad(Trial& t) {
-  Sizes s = sizes(t, t.index % 3 == 0 ? RGM_ATTENTION_LENGTHS : 0);
-  const rgm_dtype dtype = trains_in_bfloat16(t, s) ? RGM_BF16 : RGM_F32;
-  AttentionArgs a = inputs(t, s, dtype);
+  const Form form = form_of(t) == Form::training ? Form::training : Form::mixed;
+  const Sizes s = sizes(t, form);
+  const rgm_dtype dtype = form == Form::training ? RGM_BF16 : RGM_F32;
+  AttentionArgs a = inputs(t, s, form, dtype);
   a.y = t.prepared({s.B, s.Tq, s.H, s.D}, dtype);
   a.lse = t.prepared({s.B, s.H, s.Tq});
   a.dy = t.in({s.B, s.Tq, s.H, s.D}, t.normals(), dtype);
@@ -163,8 +171,8 @@ void attention_grad(Trial& t) {
 }  // namespace
 
 Kernels attention_cases() {
-  return {{"attention", false, cases + training_cases + decoding_cases, attention},
-          {"attention_grad", false, cases + training_cases, attention_grad}};
+  return {{"attention", false, mixed_cases + training_cases + decoding_cases, attention},
+          {"attention_grad", false, mixed_cases + training_cases, attention_grad}};
 }
 
 }  // namespace rgm::conformance

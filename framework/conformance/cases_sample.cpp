@@ -18,7 +18,13 @@ void sample(Trial& t) {
   const Trial::Fill values = [&t, spread, steps, share] {
     return std::min(share + 1 - std::floor(t.uniform(0, spread) * steps) / steps, -1e-3);
   };
-  const Arg x = t.in({B, V}, values), draws = t.in({B}, t.integers(INT32_MIN, INT32_MAX), RGM_I32);
+  const double strange = t.index % 6 != 5 ? 0 : t.one_of({NAN, -INFINITY});  // now and then, or everywhere
+  const double how_often = t.chance(0.3) ? 1 : 1.5 / static_cast<double>(V);
+  const Trial::Fill some = [&t, values, strange, how_often] {
+    return strange != 0 && t.chance(how_often) ? strange : values();
+  };
+  const int64_t last = t.index % 7 == 3 ? t.pick(-1, 0) : INT32_MAX;  // -1 is 2^32 - 1, the last part
+  const Arg x = t.in({B, V}, some), draws = t.in({B}, t.integers(last == INT32_MAX ? INT32_MIN : last, last), RGM_I32);
   const Arg tokens = t.out({B}, RGM_I32), logprobs = t.out({B});
   t.exact = true;
   t.must_refuse = t.index < 2;

@@ -20,6 +20,7 @@ struct Device {  // an opened one; the caller closes it
 struct Options {
   uint64_t seed = 1;
   int cases_per_kernel = 24;  // at least; kernels with many operations or features get a case for each
+  int step = 1;               // each n-th of them
   std::string filter{};       // only kernels whose name contains it
   std::function<void(const std::string& what)> before{};  // told of each case before it runs
   std::function<std::string()> last_error{};              // what the host keeps of a failure, to say it in `reason`

@@ -30,7 +30,7 @@ std::vector<Result> run(const Device& reference, const Device& subject, const Op
                             norm_cases(), attention_cases(), head_cases(), optimizer_cases(), sample_cases()})
     for (const Kernel& kernel : group) {
       if (std::string_view(kernel.name).find(options.filter) == std::string_view::npos) continue;
-      for (int i = 0; i < std::max(options.cases_per_kernel, kernel.at_least); ++i) {
+      for (int i = 0; i < std::max(options.cases_per_kernel, kernel.at_least); i += options.step) {
         Trial trial(options.seed, kernel.name, i);
         kernel.make(trial);
         if (options.before) options.before(fmt::format("{} #{} {}", kernel.name, i, trial.name));

@@ -50,7 +50,7 @@ class Decoder {
   Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
   Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
-  std::vector<Choice> choices(std::span<Row* const> rows, const Tensor& hidden) const;
+  std::vector<Choice> choices(std::span<Row* const> rows, const Tensor& hidden);
   std::optional<ops::Drawn> drawn(const Tensor& logprobs, const Tensor& draws) const;
   std::vector<int32_t> draws(std::span<Row* const> rows) const;
   std::optional<std::vector<Choice>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
@@ -66,6 +66,7 @@ class Decoder {
   bool slide_;
   bool by_row_;  // rows name their adapters
   std::optional<int32_t> end_;
+  bool draws_there_ = false;          // the device has drawn tokens
   std::optional<SteadyStep> steady_;  // of steady_rows_, which have gone on together for same_rows_ steps
   std::vector<Row*> steady_rows_;
   int same_rows_ = 0;
@@ -162,11 +163,12 @@ std::optional<ops::Drawn> Decoder::drawn(const Tensor& logprobs, const Tensor& d
 }
 
 // The next token of each row.
-std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) const {
+std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) {
   const Tensor all = logprobs(hidden);
   const std::vector<int32_t> random = draws(rows);
   std::vector<Choice> out(rows.size());
   if (const auto there = drawn(all, from_host(std::span<const int32_t>(random), {std::ssize(rows)}))) {
+    draws_there_ = true;
     const auto tokens = to_host<int32_t>(there->tokens);
     const auto values = to_host<float>(there->logprobs);
     for (size_t b = 0; b < rows.size(); ++b) out[b] = {tokens[b], values[b]};
@@ -185,7 +187,7 @@ std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& h
 
 // Where the same rows have gone on for a while and no adapter changes from row to row.
 std::optional<std::vector<Choice>> Decoder::steady_choices(std::span<Row* const> rows, KeyValueCache& cache) {
-  if (by_row_ || cache.prefix > 0) return {};
+  if (!draws_there_ || by_row_ || cache.prefix > 0) return {};
   if (!std::ranges::equal(rows, steady_rows_)) {
     steady_.reset();
     steady_rows_.assign(rows.begin(), rows.end());

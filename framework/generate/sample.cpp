@@ -21,6 +21,21 @@ uint64_t nearest(float x) {
   return std::bit_cast<uint64_t>(static_cast<double>(x) + 0x1p52) & ((uint64_t{1} << 52) - 1);
 }
 
+// What a probability counts, from its logarithm: see rgm_sample, which says each operation.
+uint64_t count_of(float x) {
+  if (!(x >= -30)) return 0;
+  x = std::min(x, 0.0F);
+  const float n = (x * 1.44269504F + 0x1.8p23F) - 0x1.8p23F;  // to the nearest whole number
+  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+  float q = 1.9875691500e-4F * r + 1.3981999507e-3F;
+  q = q * r + 8.3334519073e-3F;
+  q = q * r + 4.1665795894e-2F;
+  q = q * r + 1.6666665459e-1F;
+  q = q * r + 5.0000001201e-1F;
+  const float p = (q * (r * r) + r) + 1;
+  return nearest(p * std::bit_cast<float>((static_cast<int32_t>(n) + 40 + 127) << 23));
+}
+
 // The likelier one first; of equal ones the one with the smaller id.
 struct Likelier {
   std::span<const float> logprobs;
@@ -37,7 +52,7 @@ class Falling {
     std::iota(ids_.begin(), ids_.end(), 0);
   }
   size_t size() const { return ids_.size(); }
-  uint64_t weight(int32_t id) const { return nearest(std::exp(logprobs_[static_cast<size_t>(id)]) * float{one}); }
+  uint64_t weight(int32_t id) const { return count_of(logprobs_[static_cast<size_t>(id)]); }
   int32_t operator[](size_t i) {
     while (i >= sorted_) {
       const size_t end = std::min(ids_.size(), std::max<size_t>(64, 8 * sorted_));
@@ -132,7 +147,7 @@ int32_t sample(std::span<const float> logprobs, const Sampling& s, uint32_t draw
     reached += falling.weight(falling[i]);
     if (wanted < reached) return falling[i];
   }
-  return falling[count - 1];
+  return falling[mass == 0 ? 0 : count - 1];
 }
 
 }  // namespace rgm

@@ -13,7 +13,7 @@ Tensor numbers(const Shape& shape) {
 
 SteadyStep::SteadyStep(const Model& model, int64_t rows, Choose choose) : model_(model), choose_(std::move(choose)) {
   const rgm_backend& backend = current_device().backend();
-  refused_ = !RGM_HAS(&backend, capture_begin) || !RGM_HAS(&current_device().kernels(), sample);
+  refused_ = !can_capture(backend) || !RGM_HAS(&current_device().kernels(), sample);
   if (refused_) return;
   pass_.tokens = numbers({rows, 1});
   pass_.places = {numbers({rows}), numbers({rows, 1}), numbers({rows})};

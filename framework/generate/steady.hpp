@@ -17,12 +17,12 @@ struct Choice {
 
 class SteadyStep {
  public:
-  // `choose` draws from the last states (B, C) on the device; nothing where the backend leaves that to the host.
+  // `choose` draws from the last states (B, C) on the device, which has done so before.
   using Choose = std::function<std::optional<ops::Drawn>(const Tensor& hidden, const Tensor& draws)>;
   SteadyStep(const Model& model, int64_t rows, Choose choose);
 
-  // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device does not
-  // draw or does not capture: then nothing was done.
+  // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device offers
+  // neither to draw nor to capture: then nothing was done.
   std::optional<std::vector<Choice>> run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
                                          KeyValueCache& cache);
 

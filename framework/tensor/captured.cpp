@@ -10,7 +10,7 @@ namespace rgm {
 std::optional<Captured> Captured::of(const std::function<void()>& work) {
   const std::shared_ptr<Device> device = share_current_device();
   const rgm_backend& backend = device->backend();
-  if (!RGM_HAS(&backend, capture_begin) || !RGM_HAS(&backend, captured_free)) return {};
+  if (!can_capture(backend)) return {};
   Captured captured(device);
   device->check(backend.capture_begin(device->queue()));
   device->set_aside(&captured.memory_);
@@ -19,7 +19,6 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
   } catch (const Error& e) {
     device->set_aside(nullptr);
     device->check(backend.capture_end(device->queue(), nullptr));
-    if (e.status() == RGM_NO_MEMORY) throw;
     log::debug("a step could not be captured: {}", e.what());
     return {};
   } catch (...) {
@@ -28,8 +27,7 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
     throw;
   }
   device->set_aside(nullptr);
-  if (const rgm_status status = backend.capture_end(device->queue(), &captured.work_); status != RGM_OK) {
-    if (status == RGM_NO_MEMORY) device->check(status);
+  if (backend.capture_end(device->queue(), &captured.work_) != RGM_OK) {
     log::debug("a step could not be captured: {}", last_failure());
     return {};
   }

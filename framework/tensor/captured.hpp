@@ -9,10 +9,15 @@
 
 namespace rgm {
 
+inline bool can_capture(const rgm_backend& b) {
+  return RGM_HAS(&b, capture_begin) && RGM_HAS(&b, capture_end) && RGM_HAS(&b, replay) && RGM_HAS(&b, captured_free);
+}
+
 class Captured {
  public:
-  // What `work` enqueues, not run yet. Nothing where the backend cannot, or where `work` uploads or waits. Memory that
-  // it frees stays this object's; tensors that it leaves, and those that it reads, have to live as long.
+  // What `work` enqueues, not run yet. Nothing where the backend cannot, memory does not suffice, or `work` uploads or
+  // waits: the log says why, and what the host did in `work` has to be done again. Memory that it frees stays this
+  // object's; tensors that it leaves, and those that it reads, have to live as long.
   static std::optional<Captured> of(const std::function<void()>& work);
   Captured(Captured&& other) noexcept;
   ~Captured();

@@ -51,7 +51,7 @@ rgm_kernels imitation(const rgm_kernels& real) {
   imitate(k.unary_grad), imitate(k.softmax), imitate(k.softmax_grad), imitate(k.cumsum), imitate(k.top_k);
   imitate(k.norm), imitate(k.norm_grad), imitate(k.rope), imitate(k.attention), imitate(k.attention_grad);
   imitate(k.linear), imitate(k.head_loss), imitate(k.adamw), imitate(k.sum_of_squares);
-  imitate(k.linear_grad);
+  imitate(k.linear_grad), imitate(k.sample);
   if (k.pack) k.pack = pack_nothing;
   if (k.unpack) k.unpack = unpack_nothing;
   return k;

@@ -4,6 +4,7 @@
 #include <boost/context/fixedsize_stack.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -194,10 +195,10 @@ uint64_t exchange(uint64_t mine, unsigned from) {
 
 void* dynamic_shared() { return shared.data(); }
 
-void run(const Launch& launch, const std::function<void()>& thread) {
-  static unsigned launches = 0;
+void run(const Launch& launch, const void* kernel, const std::function<void()>& thread) {
+  static std::map<const void*, unsigned> launches;
   // Of threads and of blocks, each in turn: four orders.
-  const unsigned order = launches++;
+  const unsigned order = launches[kernel]++;
   here.grid = launch.grid, here.block_size = launch.block;
   block.threads = launch.block.x * launch.block.y * launch.block.z;
   block.warps.resize((block.threads + warp_size - 1) / warp_size);

@@ -94,6 +94,27 @@ TEST_F(CapturedDecoding, MemoryOfCapturedWorkIsNobodyElses) {
   for (const Tensor& other : others) EXPECT_THAT(to_host(other), testing::Each(7));
 }
 
+// Sums by index sort their indices in memory of the backend's own, which grows with their number.
+TEST_F(CapturedDecoding, WhatTheBackendOutgrowsIsCapturedWorksStill) {
+  const OnDevice device(counting());
+  const NoGradient no_gradient;
+  const auto sums = [](int64_t n) {
+    const Tensor y = ops::full({2}, 0), x = ops::full({n}, 1);
+    std::vector<int32_t> index(static_cast<size_t>(n));
+    for (size_t i = 0; i < index.size(); ++i) index[i] = i % 4 == 0;
+    return std::tuple(y, x, from_host(std::span<const int32_t>(index), {n}));
+  };
+  const auto [y, x, index] = sums(400);
+  ops::scatter_add(y, 0, index, x);
+  const auto captured = Captured::of([&] { ops::scatter_add(y, 0, index, x); });
+  ASSERT_TRUE(captured);
+  const auto [large, of, at] = sums(40000);
+  ops::scatter_add(large, 0, at, of);
+  captured->replay();
+  EXPECT_THAT(to_host(large), testing::ElementsAre(30000, 10000));
+  EXPECT_THAT(to_host(y), testing::ElementsAre(600, 200));
+}
+
 TEST_F(CapturedDecoding, WorkThatUploadsOrWaitsIsNotCaptured) {
   const OnDevice device(counting());
   EXPECT_FALSE(Captured::of([] { values({1, 2}); }));

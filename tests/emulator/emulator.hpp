@@ -1,6 +1,6 @@
 // emulator.hpp - a GPU in software: what a kernel in CUDA says, for the host's compiler. A block's threads are fibers
 // of one thread of the host, which change where threads wait for each other. Their order is another one at every
-// launch, so that a kernel that lacks a wait gives other bits when it is called again.
+// launch of a kernel, so that one that lacks a wait gives other bits when it is called again.
 #pragma once
 #include <cuda_runtime_api.h>
 #include <math.h>
@@ -60,14 +60,14 @@ struct Launch::Call {
 };
 
 bool accepts(const Launch& launch, const void* kernel);  // else the error is the runtime's last one
-void run(const Launch& launch, const std::function<void()>& thread);
+void run(const Launch& launch, const void* kernel, const std::function<void()>& thread);
 
 // kernel<<<grid, block, shared, stream>>>(arguments) is translated to this: see translate.cmake.
 template <class... P, class... A>
 void operator->*(void (*kernel)(P...), Launch::Call<A...> call) {
   if (!accepts(call.launch, reinterpret_cast<const void*>(kernel))) return;
   enqueue(call.launch.stream, [kernel, launch = call.launch, arguments = std::tuple<P...>(std::move(call.arguments))] {
-    run(launch, [&] { std::apply(kernel, arguments); });
+    run(launch, reinterpret_cast<const void*>(kernel), [&] { std::apply(kernel, arguments); });
   });
 }
 
@@ -108,6 +108,8 @@ inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline uint64_t __umul64hi(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(static_cast<unsigned __int128>(a) * b >> 64);
 }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 inline void sincospif(float x, float* sine, float* cosine) { sincosf(x * 3.14159265f, sine, cosine); }
 template <class T>

@@ -63,6 +63,17 @@ TEST(EmulatedGpu, AKernelThatLacksAWaitGivesOtherBitsWhenItIsCalledAgain) {
   EXPECT_NE(first, second);
 }
 
+TEST(EmulatedGpu, ItDoesSoWhereAnotherKernelRunsInBetween) {
+  std::vector<int> first(64), second(64);
+  for (std::vector<int>* out : {&first, &second}) {
+    int numbers[1];
+    reads_too_early->*Launch(1, 64)(out->data());
+    number_threads->*Launch(1, 1)(numbers);
+    ASSERT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+  }
+  EXPECT_NE(first, second);
+}
+
 void adds_without_an_order(int* out) { *out = 3 * *out + static_cast<int>(blockIdx.x); }
 
 TEST(EmulatedGpu, BlocksThatDependOnTheirOrderGiveOtherBitsToo) {
@@ -98,7 +109,7 @@ TEST(EmulatedGpu, ALaunchThatNoGpuTakesIsRefused) {
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
   does_nothing->*Launch(dim3(1, 65536), 1)();
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
-  does_nothing->*Launch(1, 1, 49 << 10)();  // more shared memory than it was allowed
+  does_nothing->*Launch(1, 1, 48 << 10)();  // more shared memory than is left beside a kernel's own
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidConfiguration);
   ASSERT_EQ(cudaFuncSetAttribute(does_nothing, cudaFuncAttributeMaxDynamicSharedMemorySize, 49 << 10), cudaSuccess);
   does_nothing->*Launch(1, 1, 49 << 10)();

@@ -32,6 +32,7 @@ namespace {
 
 constexpr size_t most_poisoned = size_t{4} << 20;  // the products' workspace is larger, and nobody reads it here
 constexpr size_t default_shared = 48 << 10, most_shared = 227 << 10;
+constexpr size_t own_shared = 1 << 10;  // for the variables that a kernel declares, which nobody counts here
 thread_local cudaError_t last_error = cudaSuccess;
 std::recursive_mutex running;
 std::set<CUstream_st*> streams;
@@ -93,7 +94,7 @@ bool accepts(const Launch& l, const void* kernel) {
   const auto more = shared_of.find(kernel);
   const bool fits = threads > 0 && threads <= 1024 && l.block.z <= 64 && l.grid.x > 0 && l.grid.y > 0 && l.grid.z > 0 &&
                     l.grid.x <= 0x7FFFFFFF && l.grid.y <= 65535 && l.grid.z <= 65535 &&
-                    l.shared <= (more == shared_of.end() ? default_shared : more->second);
+                    l.shared <= (more == shared_of.end() ? default_shared - own_shared : more->second);
   if (!fits) last_error = cudaErrorInvalidConfiguration;
   return fits;
 }
@@ -130,7 +131,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 }
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute what, int value) {
-  if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value > static_cast<int>(most_shared))
+  if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value > static_cast<int>(most_shared - own_shared))
     return told(cudaErrorInvalidValue);
   shared_of[kernel] = static_cast<size_t>(value);
   return cudaSuccess;

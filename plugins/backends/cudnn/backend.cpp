@@ -192,12 +192,14 @@ rgm_status capture_begin(rgm_queue* q) {
     require_no_capture(q, "capture_begin");
     check_cuda(cudaStreamBeginCapture(q->stream, cudaStreamCaptureModeRelaxed), "capture_begin");
     q->captures = true;
+    q->outgrown = q->scratch.outgrown();
   });
 }
 rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
   return kernel(q, "capture_end", [&] {
     require(q->captures, "capture_end: nothing is captured");
     q->captures = false;
+    const auto outgrown = std::move(q->outgrown);
     cudaGraph_t made = nullptr;
     const cudaError_t error = cudaStreamEndCapture(q->stream, &made);
     const std::unique_ptr<CUgraph_st, decltype(&cudaGraphDestroy)> graph(made, cudaGraphDestroy);
@@ -205,7 +207,10 @@ rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
     if (!out) return;
     check_cuda(error, "capture_end");
     auto captured = std::make_unique<rgm_captured>();
-    check_cuda(cudaGraphInstantiate(&captured->graph, made, 0), "capture_end");
+    captured->outgrown = outgrown;
+    const cudaError_t instantiated = cudaGraphInstantiate(&captured->graph, made, 0);
+    cudaGetLastError();
+    check_cuda(instantiated, "capture_end");
     *out = captured.release();
   });
 }
@@ -226,7 +231,7 @@ const char* origin(const char* kernel) {
   if (is_one("matmul", "linear", "linear_grad")) return "cuBLASLt";
   if (is_one("head_loss")) return "cuBLASLt, and own for softmax and loss";
 #ifdef REGIMEN_CUDNN_FRONTEND
-  if (is_one("attention", "attention_grad")) return "cuDNN in bfloat16, else own";
+  if (is_one("attention", "attention_grad")) return "cuDNN for rows in bfloat16, else own";
 #endif
   return nullptr;
 }

@@ -43,6 +43,9 @@ class Scratch {
   };
   ~Scratch();
   void* bytes(Slot slot, size_t n, cudaStream_t stream);
+  // Blocks that are outgrown while somebody holds this, as captured work does, which goes on using them.
+  class Outgrown;
+  std::shared_ptr<Outgrown> outgrown();
 
  private:
   struct Block {
@@ -50,6 +53,7 @@ class Scratch {
     size_t size = 0;
   };
   std::array<Block, kSlots> blocks_;
+  std::weak_ptr<Outgrown> outgrown_;
 };
 
 // A ring of pinned memory: what is uploaded is copied here, so that the copy to the device needs no wait.
@@ -86,12 +90,14 @@ struct RGM_PRIVATE rgm_queue {
   regimen::cudnn::Staging staging;
   int *fault = nullptr, *fault_on_device = nullptr;  // one word, mapped
   bool captures = false;
+  std::shared_ptr<regimen::cudnn::Scratch::Outgrown> outgrown;  // of what is captured
   std::shared_ptr<regimen::cudnn::Products> products;
   std::shared_ptr<regimen::cudnn::Attentions> attentions;
 };
 
 struct RGM_PRIVATE rgm_captured {
   cudaGraphExec_t graph = nullptr;
+  std::shared_ptr<regimen::cudnn::Scratch::Outgrown> outgrown;
 };
 
 namespace regimen::cudnn {

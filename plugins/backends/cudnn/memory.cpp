@@ -16,6 +16,20 @@ void check_cuda(cudaError_t error, const char* what) {
   throw Error(RGM_INTERNAL, std::string(what) + ": " + cudaGetErrorString(error));
 }
 
+class Scratch::Outgrown {
+ public:
+  ~Outgrown() {
+    for (void* block : blocks) cudaFree(block);
+  }
+  std::vector<void*> blocks;
+};
+
+std::shared_ptr<Scratch::Outgrown> Scratch::outgrown() {
+  std::shared_ptr<Outgrown> all = outgrown_.lock();
+  if (!all) outgrown_ = all = std::make_shared<Outgrown>();
+  return all;
+}
+
 Scratch::~Scratch() {
   for (const Block& block : blocks_) cudaFree(block.data);
 }
@@ -24,7 +38,10 @@ void* Scratch::bytes(Slot slot, size_t n, cudaStream_t stream) {
   Block& block = blocks_[slot];
   if (n <= block.size) return block.data;
   check_cuda(cudaStreamSynchronize(stream), "scratch memory");  // what runs may still use the smaller one
-  cudaFree(block.data);
+  if (const auto kept = outgrown_.lock(); kept && block.data)
+    kept->blocks.push_back(block.data);
+  else
+    cudaFree(block.data);
   block = {};
   const size_t size = (n + 511) / 512 * 512;
   check_cuda(cudaMalloc(&block.data, size), "scratch memory");

@@ -183,7 +183,7 @@ bool reads_fours(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % sizeof(Four<T>) == 0;
 }
 
-// Sums or maxima over a block of 256 threads, the same on every thread and in the same order every time.
+// Sums or maxima over a block of whole warps, the same on every thread and in the same order every time.
 struct Sum {
   __device__ float operator()(float a, float b) const { return a + b; }
 };

@@ -10,7 +10,16 @@ namespace {
 
 constexpr uint64_t one = uint64_t{1} << 40;  // a probability of 1
 
-uint64_t count_of(float logprob) { return static_cast<uint64_t>(std::nearbyint(std::exp(logprob) * float{one})); }
+uint64_t count_of(float x) {
+  if (!(x >= -30)) return 0;
+  x = std::min(x, 0.0f);
+  const float n = std::nearbyint(x * 1.44269504f), r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float q = 1.9875691500e-4f;
+  for (const float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+    q = q * r + c;
+  const float p = (q * (r * r) + r) + 1;
+  return static_cast<uint64_t>(std::nearbyint(std::ldexp(p, static_cast<int>(n) + 40)));
+}
 
 // The place, in falling order, of the token that is drawn.
 size_t drawn(const std::vector<uint64_t>& counts, int64_t top_k, double top_p, uint32_t draw) {
@@ -42,7 +51,8 @@ rgm_status sample(rgm_queue*, const rgm_sample* args) {
     const rgm_view &x = *a.x, &draws = *a.draws, &tokens = *a.tokens, &logprobs = *a.logprobs;
     require(x.rank == 2 && x.dtype == RGM_F32 && x.shape[1] > 0, "sample: x is (B, V) in float32");
     for (const rgm_view* v : {&draws, &tokens, &logprobs})
-      require(v->rank == 1 && v->shape[0] == x.shape[0], "sample: draws, tokens and logprobs are (B)");
+      require(v->rank == 1 && v->shape[0] == x.shape[0] && v->dtype == (v == &logprobs ? RGM_F32 : RGM_I32),
+              "sample: draws and tokens are (B) in int32, logprobs in float32");
     const int64_t V = x.shape[1];
     std::vector<float> row(static_cast<size_t>(V));
     std::vector<uint64_t> counts(row.size());

@@ -110,10 +110,14 @@ typedef struct rgm_adamw {
 } rgm_adamw;
 
 /* A token for each row of x (B, V) F32, log-probabilities: drawn from the top_k likeliest (0: from all), and of these
- * from the fewest that have top_p of their probability (1: from all). Equal ones follow by index. A probability counts
- * as the whole number nearest to e^x 2^40, so that sums have no order; where neither limit holds, 2^40 is what all have.
- * The token is the first one, likeliest first, with which the sum is more than draw 2^-32 of what all that may be drawn
- * have, or the last one that counts. A row with a NaN, or whose largest is infinite, has the token -1. */
+ * from the fewest that have top_p of their probability (1: from all). Equal ones follow by index. Probabilities count in
+ * whole numbers, so that sums have no order; where neither limit holds, 2^40 is what all have. The token is the first one, likeliest first, with which the sum is more than draw 2^-32 of what all that may be drawn
+ * have, or the last one that counts. A row with a NaN, or whose largest is infinite, has the token -1.
+ *
+ * The count of x, the same to the bit everywhere: 0 below -30, that of 0 above 0, else the whole number nearest to
+ * p 2^(n + 40), even ones at ties. In float32, rounded after each operation: n = x 1.44269504 to the nearest whole number,
+ * r = (x - n 0.693359375) + n 2.12194440e-4, and p = (q (r r) + r) + 1 with q = ((((1.9875691500e-4 r + 1.3981999507e-3) r
+ * + 8.3334519073e-3) r + 4.1665795894e-2) r + 1.6666665459e-1) r + 5.0000001201e-1 (Moshier, Cephes: e^r). */
 typedef struct rgm_sample {
   uint32_t struct_size, features;
   int64_t top_k;
