@@ -10,6 +10,14 @@ namespace {
 
 using testing::HasSubstr;
 
+// The device that only counts draws no tokens either.
+TEST_F(TinyRun, AStageThatSamplesIsPlanned) {
+  write("p.yaml", tiny(3, "    sample: {prompt: the, tokens: 5}\n"));
+  const Said said = regimen("plan p.yaml --backend reference");
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("sample.tokens"));
+}
+
 TEST_F(TinyRun, FiveMistakesGetFiveMessages) {
   write("p.yaml",
         "regimen: 1\n"
