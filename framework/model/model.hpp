@@ -58,8 +58,8 @@ class KeyValueCache {
 // - any takes one token a row;
 // - more tokens at once on top of others need rows that are all equally long, and no padding.
 struct Pass {
-  // On the device, the same that follows from the cache's lengths: where the row's one token is filed, which slot of its
-  // row that is, and how many keys it sees. For work that is enqueued again with other values in there.
+  // On the device, the same that follows from the cache's lengths: where the row's one token is filed, which slot of
+  // its row that is, and how many keys it sees. For work that is enqueued again with other values in there.
   struct Places {
     Tensor slots, positions, lengths;  // (B), (B, 1), (B) I32; slots counted over all rows
   };
