@@ -50,11 +50,11 @@ class Decoder {
   Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
   Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
-  std::vector<Choice> choices(std::span<Row* const> rows, const Tensor& hidden);
+  std::vector<NextToken> choices(std::span<Row* const> rows, const Tensor& hidden);
   std::optional<ops::Drawn> drawn(const Tensor& logprobs, const Tensor& draws) const;
   std::vector<int32_t> draws(std::span<Row* const> rows) const;
-  std::optional<std::vector<Choice>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
-  bool take(Row& row, const Choice& choice) const;
+  std::optional<std::vector<NextToken>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
+  bool take(Row& row, const NextToken& choice) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
   std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
@@ -163,10 +163,10 @@ std::optional<ops::Drawn> Decoder::drawn(const Tensor& logprobs, const Tensor& d
 }
 
 // The next token of each row.
-std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) {
+std::vector<NextToken> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) {
   const Tensor all = logprobs(hidden);
   const std::vector<int32_t> random = draws(rows);
-  std::vector<Choice> out(rows.size());
+  std::vector<NextToken> out(rows.size());
   if (const auto there = drawn(all, from_host(std::span<const int32_t>(random), {std::ssize(rows)}))) {
     draws_there_ = true;
     const auto tokens = to_host<int32_t>(there->tokens);
@@ -186,7 +186,7 @@ std::vector<Choice> Decoder::choices(std::span<Row* const> rows, const Tensor& h
 }
 
 // Where the same rows have gone on for a while and no adapter changes from row to row.
-std::optional<std::vector<Choice>> Decoder::steady_choices(std::span<Row* const> rows, KeyValueCache& cache) {
+std::optional<std::vector<NextToken>> Decoder::steady_choices(std::span<Row* const> rows, KeyValueCache& cache) {
   if (!draws_there_ || by_row_ || cache.prefix > 0) return {};
   if (!std::ranges::equal(rows, steady_rows_)) {
     steady_.reset();
@@ -204,7 +204,7 @@ std::optional<std::vector<Choice>> Decoder::steady_choices(std::span<Row* const>
 }
 
 // Adds a token; answers whether the row goes on.
-bool Decoder::take(Row& row, const Choice& choice) const {
+bool Decoder::take(Row& row, const NextToken& choice) const {
   row.out.tokens.push_back(choice.token);
   row.out.logprobs.push_back(choice.logprob);
   row.text.push_back(choice.token);
@@ -224,7 +224,7 @@ void Decoder::run(std::vector<Row>& all) {
   size_t next = 0;
   std::optional<KeyValueCache> cache;
   Tensor hidden;
-  std::optional<std::vector<Choice>> ready;  // instead of `hidden`; never where rows have just left or come
+  std::optional<std::vector<NextToken>> ready;  // instead of `hidden`; never where rows have just left or come
   for (;;) {
     const size_t room = rows_at_once - rows.size(), fresh = std::min(room, waiting.size() - next);
     if (fresh > 0 && (rows.empty() || room >= rows_together)) {
@@ -238,7 +238,7 @@ void Decoder::run(std::vector<Row>& all) {
       next += fresh;
     }
     if (rows.empty()) return;
-    const std::vector<Choice> chosen = ready ? std::move(*ready) : choices(rows, hidden);
+    const std::vector<NextToken> chosen = ready ? std::move(*ready) : choices(rows, hidden);
     ready.reset();
     std::vector<int64_t> going;
     std::vector<Row*> kept;

@@ -43,8 +43,8 @@ void SteadyStep::enqueue(KeyValueCache& cache) {
   drawn_ = std::move(*drawn);
 }
 
-std::optional<std::vector<Choice>> SteadyStep::run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
-                                                   KeyValueCache& cache) {
+std::optional<std::vector<NextToken>> SteadyStep::run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
+                                                      KeyValueCache& cache) {
   if (refused_) return {};
   if (kernels_set_ != current_device().kernels_set()) {
     kernels_set_ = current_device().kernels_set();
@@ -65,7 +65,7 @@ std::optional<std::vector<Choice>> SteadyStep::run(std::span<const int32_t> toke
   }
   const auto chosen = to_host<int32_t>(drawn_.tokens);
   const auto logprobs = to_host<float>(drawn_.logprobs);
-  std::vector<Choice> out;
+  std::vector<NextToken> out;
   for (size_t b = 0; b < chosen.size(); ++b) {
     if (chosen[b] < 0) no_token();
     out.push_back({chosen[b], logprobs[b]});

@@ -10,7 +10,7 @@
 
 namespace rgm {
 
-struct Choice {
+struct NextToken {
   int32_t token = 0;
   float logprob = 0;
 };
@@ -23,8 +23,8 @@ class SteadyStep {
 
   // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device offers
   // neither to draw nor to capture: then nothing was done.
-  std::optional<std::vector<Choice>> run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
-                                         KeyValueCache& cache);
+  std::optional<std::vector<NextToken>> run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
+                                            KeyValueCache& cache);
 
  private:
   void place(std::span<const int32_t> tokens, std::span<const int32_t> draws, const KeyValueCache& cache);
