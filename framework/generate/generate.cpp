@@ -166,15 +166,11 @@ std::optional<ops::Drawn> Decoder::drawn(const Tensor& logprobs, const Tensor& d
 std::vector<NextToken> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) {
   const Tensor all = logprobs(hidden);
   const std::vector<int32_t> random = draws(rows);
-  std::vector<NextToken> out(rows.size());
   if (const auto there = drawn(all, from_host(std::span<const int32_t>(random), {std::ssize(rows)}))) {
     draws_there_ = true;
-    const auto tokens = to_host<int32_t>(there->tokens);
-    const auto values = to_host<float>(there->logprobs);
-    for (size_t b = 0; b < rows.size(); ++b) out[b] = {tokens[b], values[b]};
-    if (std::ranges::any_of(tokens, [](int32_t t) { return t < 0; })) no_token();
-    return out;
+    return fetched(*there);
   }
+  std::vector<NextToken> out(rows.size());
   const auto values = to_host<float>(all);
   const size_t V = values.size() / rows.size();
   for (size_t b = 0; b < rows.size(); ++b) {

@@ -11,6 +11,18 @@ Tensor numbers(const Shape& shape) {
 
 }  // namespace
 
+std::vector<NextToken> fetched(const ops::Drawn& drawn) {
+  const auto tokens = to_host<int32_t>(drawn.tokens);
+  const auto logprobs = to_host<float>(drawn.logprobs);
+  std::vector<NextToken> out;
+  out.reserve(tokens.size());
+  for (size_t b = 0; b < tokens.size(); ++b) {
+    if (tokens[b] < 0) no_token();
+    out.push_back({tokens[b], logprobs[b]});
+  }
+  return out;
+}
+
 SteadyStep::SteadyStep(const Model& model, int64_t rows, Choose choose) : model_(model), choose_(std::move(choose)) {
   const rgm_backend& backend = current_device().backend();
   refused_ = !can_capture(backend) || !RGM_HAS(&current_device().kernels(), sample);
@@ -63,14 +75,7 @@ std::optional<std::vector<NextToken>> SteadyStep::run(std::span<const int32_t> t
   } else {
     enqueue(cache);
   }
-  const auto chosen = to_host<int32_t>(drawn_.tokens);
-  const auto logprobs = to_host<float>(drawn_.logprobs);
-  std::vector<NextToken> out;
-  for (size_t b = 0; b < chosen.size(); ++b) {
-    if (chosen[b] < 0) no_token();
-    out.push_back({chosen[b], logprobs[b]});
-  }
-  return out;
+  return fetched(drawn_);
 }
 
 }  // namespace rgm

@@ -14,6 +14,7 @@ struct NextToken {
   int32_t token = 0;
   float logprob = 0;
 };
+std::vector<NextToken> fetched(const ops::Drawn& drawn);  // waits; fails where a row has no token
 
 class SteadyStep {
  public:
@@ -21,8 +22,8 @@ class SteadyStep {
   using Choose = std::function<std::optional<ops::Drawn>(const Tensor& hidden, const Tensor& draws)>;
   SteadyStep(const Model& model, int64_t rows, Choose choose);
 
-  // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device offers
-  // neither to draw nor to capture: then nothing was done.
+  // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device does
+  // not offer both, to draw and to capture: then nothing was done.
   std::optional<std::vector<NextToken>> run(std::span<const int32_t> tokens, std::span<const int32_t> draws,
                                             KeyValueCache& cache);
 

@@ -7,30 +7,43 @@
 
 namespace rgm {
 
+namespace {
+
+class SetAside {  // while this lives
+ public:
+  SetAside(Device& device, std::vector<Device::Block>& memory) : device_(device) { device_.set_aside(&memory); }
+  ~SetAside() { device_.set_aside(nullptr); }
+  SetAside(const SetAside&) = delete;
+  SetAside& operator=(const SetAside&) = delete;
+
+ private:
+  Device& device_;
+};
+
+std::nullopt_t not_captured(std::string_view why) {
+  log::debug("a step could not be captured: {}", why);
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Captured> Captured::of(const std::function<void()>& work) {
   const std::shared_ptr<Device> device = share_current_device();
   const rgm_backend& backend = device->backend();
   if (!can_capture(backend)) return {};
   Captured captured(device);
-  device->check(backend.capture_begin(device->queue()));
-  device->set_aside(&captured.memory_);
+  if (backend.capture_begin(device->queue()) != RGM_OK) return not_captured(last_failure());
   try {
+    const SetAside aside(*device, captured.memory_);
     work();
   } catch (const Error& e) {
-    device->set_aside(nullptr);
     device->check(backend.capture_end(device->queue(), nullptr));
-    log::debug("a step could not be captured: {}", e.what());
-    return {};
+    return not_captured(e.what());
   } catch (...) {
-    device->set_aside(nullptr);
     backend.capture_end(device->queue(), nullptr);
     throw;
   }
-  device->set_aside(nullptr);
-  if (backend.capture_end(device->queue(), &captured.work_) != RGM_OK) {
-    log::debug("a step could not be captured: {}", last_failure());
-    return {};
-  }
+  if (backend.capture_end(device->queue(), &captured.work_) != RGM_OK) return not_captured(last_failure());
   return captured;
 }
 

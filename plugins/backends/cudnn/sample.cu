@@ -7,7 +7,7 @@
 namespace regimen::cudnn {
 namespace {
 
-constexpr int threads = 1024, warps = threads / 32;
+constexpr int threads = 1024;
 constexpr uint64_t one = uint64_t{1} << 40;  // a probability of 1
 
 struct Sample {
@@ -41,18 +41,6 @@ __device__ uint64_t count_of(float x) {
   const float p = __fadd_rn(multiplied_added(q, __fmul_rn(r, r), r), 1);
   return static_cast<uint64_t>(
       rintf(__fmul_rn(p, __uint_as_float(static_cast<uint32_t>(static_cast<int>(n) + 167) << 23))));
-}
-
-__device__ uint64_t sum_of_block(uint64_t x) {
-  __shared__ uint64_t sums[warps];
-#pragma unroll
-  for (int i = 16; i > 0; i /= 2) x += __shfl_xor_sync(0xFFFFFFFF, x, i);
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = x;
-  __syncthreads();
-  x = 0;
-  for (int i = 0; i < warps; ++i) x += sums[i];
-  return x;
 }
 
 struct Row {
@@ -89,7 +77,7 @@ __device__ Found find(const Row& row, uint64_t wanted) {
       sums[2] += key >= third ? m : 0;
     }
 #pragma unroll
-    for (uint64_t& sum : sums) sum = sum_of_block(sum);
+    for (uint64_t& sum : sums) sum = over_block(sum, Sum{});
     uint32_t digit = 3;
     while (digit > 0 && sums[digit - 1] <= wanted) --digit;
     if (digit < 3) found.above = sums[digit];
@@ -101,14 +89,14 @@ __device__ Found find(const Row& row, uint64_t wanted) {
 __device__ uint64_t total(const Row& row) {
   uint64_t sum = 0;
   for (int64_t i = threadIdx.x; i < row.V; i += threads) sum += count_of(row.at(i));
-  return sum_of_block(sum);
+  return over_block(sum, Sum{});
 }
 // The probability of what is likelier than `key`.
 __device__ uint64_t above(const Row& row, uint32_t key) {
   uint64_t sum = 0;
   for (int64_t i = threadIdx.x; i < row.V; i += threads)
     if (const float x = row.at(i); key_of(x) > key) sum += count_of(x);
-  return sum_of_block(sum);
+  return over_block(sum, Sum{});
 }
 
 // The n-th token, from 0, whose value has this key, to every thread. Each looks through a part of the row.

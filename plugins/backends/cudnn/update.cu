@@ -84,28 +84,18 @@ struct Squares {
 };
 constexpr int parts = 64;
 
-__device__ double sum_of_block(double x) {
-  __shared__ double warps[32];
-  for (int i = 16; i > 0; i /= 2) x += __shfl_xor_sync(0xFFFFFFFF, x, i);
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
-  __syncthreads();
-  x = 0;
-  for (unsigned i = 0; i < blockDim.x / 32; ++i) x += warps[i];
-  return x;
-}
 __global__ void squares_kernel(const Squares* items, double* partials) {
   const Squares item = items[blockIdx.y];
   double sum = 0;
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{parts} * blockDim.x)
     sum += static_cast<double>(item.x[i]) * item.x[i];
-  sum = sum_of_block(sum);
+  sum = over_block(sum, Sum{});
   if (threadIdx.x == 0) partials[int64_t{blockIdx.y} * parts + blockIdx.x] = sum;
 }
 __global__ void total_kernel(const double* partials, int64_t n, float* y) {
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += partials[i];
-  sum = sum_of_block(sum);
+  sum = over_block(sum, Sum{});
   if (threadIdx.x == 0) *y = static_cast<float>(sum);
 }
 

@@ -185,20 +185,23 @@ bool reads_fours(const T* p) {
 
 // Sums or maxima over a block of whole warps, the same on every thread and in the same order every time.
 struct Sum {
-  __device__ float operator()(float a, float b) const { return a + b; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
 };
 struct Max {
   __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
 };
-template <class F>
-__device__ float over_warp(float x, F f) {
+template <class T, class F>
+__device__ T over_warp(T x, F f) {
 #pragma unroll
   for (int i = 16; i > 0; i /= 2) x = f(x, __shfl_xor_sync(0xFFFFFFFF, x, i));
   return x;
 }
-template <class F>
-__device__ float over_block(float x, F f) {
-  __shared__ float warps[32];
+template <class T, class F>
+__device__ T over_block(T x, F f) {
+  __shared__ T warps[32];
   x = over_warp(x, f);
   __syncthreads();
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
