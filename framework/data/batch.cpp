@@ -2,10 +2,15 @@
 // the one that is cut, repacked and saved.
 #include "data/batch.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <variant>
 
 #include "base/error.hpp"
+#include "tensor/captured.hpp"
 
 namespace rgm {
 namespace {
@@ -30,16 +35,12 @@ Part part_of(const Batch& batch, std::string_view name) {
   return {tokens, name.substr(0, dot), part};
 }
 
-Tensor upload(const Batch& batch, const BatchColumn& column) {
-  switch (column.kind) {
-    case ColumnKind::integer: return from_host(column.integers, {batch.examples});
-    case ColumnKind::real: return from_host(column.reals, {batch.examples});
-    case ColumnKind::tokens: return from_host(column.integers, {column.rows, column.length});
-    case ColumnKind::per_token: return from_host(column.reals, {column.rows, column.length});
-    case ColumnKind::text: break;
-  }
-  return {};
-}
+// What a name stands for, as it is uploaded.
+struct Values {
+  std::variant<std::span<const int32_t>, std::span<const float>> all;
+  Shape shape;
+  bool one_segment = false;
+};
 
 // Each row is one example from end to end.
 bool one_segment(const BatchColumn& tokens) {
@@ -49,15 +50,24 @@ bool one_segment(const BatchColumn& tokens) {
   return true;
 }
 
-Tensor upload_part(const Part& part) {
-  const BatchColumn& tokens = *part.tokens;
-  if (part.part == "segments") {
-    Tensor segments = from_host(tokens.segments, {tokens.rows, tokens.length});
-    segments.get()->one_segment = one_segment(tokens);
-    return segments;
+std::optional<Values> values_of(const Batch& batch, std::string_view name) {
+  if (const BatchColumn* column = find(batch, name)) {
+    const Shape rows = {column->rows, column->length}, each = {batch.examples};
+    switch (column->kind) {
+      case ColumnKind::integer: return Values{std::span<const int32_t>(column->integers), each};
+      case ColumnKind::real: return Values{std::span<const float>(column->reals), each};
+      case ColumnKind::tokens: return Values{std::span<const int32_t>(column->integers), rows};
+      case ColumnKind::per_token: return Values{std::span<const float>(column->reals), rows};
+      case ColumnKind::text: return {};
+    }
   }
-  if (part.part == "weights") return from_host(tokens.reals, {tokens.rows, tokens.length});
-  return from_host(tokens.ends, {static_cast<int64_t>(tokens.ends.size())});
+  const Part part = part_of(batch, name);
+  if (!part.tokens) return {};
+  const BatchColumn& tokens = *part.tokens;
+  const Shape rows = {tokens.rows, tokens.length};
+  if (part.part == "segments") return Values{std::span<const int32_t>(tokens.segments), rows, one_segment(tokens)};
+  if (part.part == "weights") return Values{std::span<const float>(tokens.reals), rows};
+  return Values{std::span<const int32_t>(tokens.ends), {std::ssize(tokens.ends)}};
 }
 
 // Drops what was uploaded of `name`, its parts included.
@@ -84,12 +94,26 @@ double sum(const std::vector<T>& values) {
 
 Tensor column(Batch& batch, std::string_view name) {
   if (const auto known = batch.uploaded.find(name); known != batch.uploaded.end()) return known->second;
-  Tensor out;
-  if (const BatchColumn* whole = find(batch, name))
-    out = upload(batch, *whole);
-  else if (const Part part = part_of(batch, name); part.tokens)
-    out = upload_part(part);
-  if (out) batch.uploaded.emplace(name, out);
+  const auto values = values_of(batch, name);
+  if (!values) return {};
+  Tensor out = std::visit([&](auto all) { return from_host(all, values->shape); }, values->all);
+  out.get()->one_segment = values->one_segment;
+  batch.uploaded.emplace(name, out);
+  return out;
+}
+
+void upload_again(const Batch& batch, std::string_view name, const Tensor& to) {
+  const auto values = values_of(batch, name);
+  require(values && values->shape == to.shape() && values->one_segment == to.get()->one_segment,
+          "column \"{}\" is not what was uploaded before", name);
+  std::visit([&](auto all) { refill(to, all); }, values->all);
+}
+
+std::string layout_of(const Batch& batch) {
+  std::string out = fmt::format("{}", batch.examples);
+  for (const auto& [name, c] : batch.columns)
+    out += fmt::format(" {}:{}:{}x{}:{}:{}", name, static_cast<int>(c.kind), c.rows, c.length, c.ends.size(),
+                       c.kind == ColumnKind::tokens && one_segment(c));
   return out;
 }
 

@@ -57,6 +57,10 @@ BatchColumn pack(std::span<const TokenExample> examples, int64_t length, bool pr
 // when there is no such column. The same handle again at the next call.
 Tensor column(Batch& batch, std::string_view name);
 bool has_column(const Batch& batch, std::string_view name);
+// Writes the column into a tensor that column() answered for another batch of the same layout.
+void upload_again(const Batch& batch, std::string_view name, const Tensor& to);
+// The same text for batches whose columns have the same names, kinds and shapes.
+std::string layout_of(const Batch& batch);
 // The value has shape (E), or (B, T) of the token column that `name` begins with, as in `completion.advantages`.
 // Downloads it: the host's copy is what is cut, repacked and saved. RGM_INVALID when the shape fits neither.
 void set_column(Batch& batch, std::string_view name, const Tensor& value);

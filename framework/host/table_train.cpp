@@ -77,7 +77,7 @@ rgm_status scope_of(rgm_train* train, const char* role, const char* name, rgm_sc
 }
 
 rgm_status total_of(rgm_train* train, const char* column, rgm_tensor** out) {
-  return give(out, [&] { return ops::full({}, total(given(train, "train"), &given(column, "column"))); });
+  return give(out, [&] { return total_on_device(given(train, "train"), &given(column, "column")); });
 }
 
 rgm_status metric(rgm_train* train, const char* name, rgm_tensor* sum, rgm_tensor* count) {

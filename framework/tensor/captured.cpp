@@ -60,10 +60,16 @@ Captured::~Captured() {
 
 void Captured::replay() const { device_->check(device_->backend().replay(device_->queue(), work_)); }
 
-void refill(const Tensor& x, std::span<const int32_t> values) {
-  require(x.dtype() == RGM_I32 && is_contiguous(x.view()) && x.count() == std::ssize(values),
+namespace {
+template <class T>
+void refill_with(const Tensor& x, std::span<const T> values, rgm_dtype dtype) {
+  require(x.dtype() == dtype && is_contiguous(x.view()) && x.count() == std::ssize(values),
           "refill: {} values for a tensor of {}", values.size(), x.shape().text());
   current_device().upload(x.view().data, values.data(), values.size_bytes());
 }
+}  // namespace
+
+void refill(const Tensor& x, std::span<const int32_t> values) { refill_with(x, values, RGM_I32); }
+void refill(const Tensor& x, std::span<const float> values) { refill_with(x, values, RGM_F32); }
 
 }  // namespace rgm

@@ -34,7 +34,8 @@ class Captured {
   std::vector<Device::Block> memory_;
 };
 
-// Writes the host's values into x, which is dense.
+// Writes the host's values into x, which is dense and of their type.
 void refill(const Tensor& x, std::span<const int32_t> values);
+void refill(const Tensor& x, std::span<const float> values);
 
 }  // namespace rgm

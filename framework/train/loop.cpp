@@ -15,6 +15,8 @@ Loop::Loop(TrainSetup& setup, void* self)
       self_(self),
       checkpoints_(setup.folder / "checkpoint"),
       feed_(setup, self),
+      gradients_(train_, setup.parameters, (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout,
+                 [this](size_t i, Batch* batch) { return trained_loss_of(i, batch); }),
       optimizer_(setup.settings.optimizer, setup.parameters),
       steps_(steps_of(setup)) {
   // From here on the policy moves, and a model that only annotates has done its work.
@@ -91,21 +93,17 @@ void Loop::learn(double rate) {
   const std::vector<Batch*> batches = feed_.next();
   train_.begin_step(batches);
   train_.policy->training = true;
-  Tensor loss;
-  for (size_t i = 0; i < batches.size(); ++i) {
-    const Tensor part = loss_of(i, batches[i]);
-    if (!part.needs_gradient() && step_ == 1 && i == 0)
-      invalid("{}: the loss depends on nothing that is trained; see `trainable` and `adapter`", train_.stage);
-    if (part.needs_gradient()) backward(part);
-    const NoGradient still;
-    loss = loss ? loss + ops::detach(part) : ops::detach(part);
-    batches[i]->uploaded.clear();
-    train_.batches.clear();
-  }
+  loss_ = gradients_.run(batches);
   train_.policy->training = false;
-  loss_ = loss;
-  norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss);
+  norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss_);
   tokens_ += feed_.tokens();
+}
+
+Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {
+  Tensor loss = loss_of(micro_batch, batch);
+  if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0)
+    invalid("{}: the loss depends on nothing that is trained; see `trainable` and `adapter`", train_.stage);
+  return loss;
 }
 
 Tensor Loop::loss_of(size_t micro_batch, Batch* batch) {

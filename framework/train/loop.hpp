@@ -11,6 +11,7 @@
 #include "train/feed.hpp"
 #include "train/optimizer.hpp"
 #include "train/progress.hpp"
+#include "train/step_gradients.hpp"
 #include "train/trainer.hpp"
 
 namespace rgm {
@@ -34,6 +35,7 @@ class Loop {
   std::string first_broken_of_last_batches();
   [[noreturn]] void out_of_memory(const char* what);
   Tensor loss_of(size_t micro_batch, Batch* batch);
+  Tensor trained_loss_of(size_t micro_batch, Batch* batch);
   void stop_with_checkpoint();
 
   bool evaluation_is_due() const;
@@ -52,6 +54,7 @@ class Loop {
   void* self_;
   Checkpoints checkpoints_;
   Feed feed_;
+  StepGradients gradients_;
   Optimizer optimizer_;
   int64_t steps_, step_ = 0, tokens_ = 0;
   int64_t logged_at_ = 0, evaluated_at_ = 0;

@@ -40,6 +40,7 @@ Tensor Loop::held_out_loss() {
 
 void Loop::evaluate() {
   const Stopwatch watch(evaluate_seconds_);
+  gradients_.forget();
   const NoGradient still;
   // Those of the steps since the last line go on afterwards, also when this is interrupted.
   struct KeptMetrics {
@@ -105,6 +106,7 @@ void Loop::judge(const Numbers& numbers) {
 
 void Loop::take_samples() {
   const Stopwatch watch(sample_seconds_);
+  gradients_.forget();
   const TrainSettings& s = setup_.settings;
   const Model& model = *train_.policy;
   Sampling sampling;

@@ -16,6 +16,7 @@ void Loop::require_finite() {
 
 // The last checkpoint stays as it is.
 void Loop::not_finite(int64_t step, const std::string& what) {
+  gradients_.forget();
   const std::string where = first_broken_of_last_batches();
   const bool has_checkpoint = checkpoints_.newest().has_value();
   failure("{}: at step {} {} is not finite{}; a lower learning rate, more warm-up or clipping may help. {}",

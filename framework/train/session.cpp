@@ -122,6 +122,13 @@ double total(rgm_train& train, const std::string& column) {
   return sum;
 }
 
+Tensor total_on_device(rgm_train& train, const std::string& column) {
+  if (!train.total_places) return ops::full({}, total(train, column));
+  const auto place = train.total_places->find(column);
+  require(place != train.total_places->end(), "the total of \"{}\" was not asked for in the step before", column);
+  return place->second;
+}
+
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count) {
   const NoGradient still;
   auto& metric = train.metrics[name];

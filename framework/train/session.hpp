@@ -88,6 +88,8 @@ struct rgm_train {
   // drawn again for that and never in memory at once.
   std::function<void(const std::function<void(const rgm::Batch&)>& see)> each_batch;
   std::map<std::string, double> totals;  // of these, as far as asked for
+  // While work is captured: where the totals that it may ask for are written for each step.
+  std::optional<std::map<std::string, rgm::Tensor>> total_places;
 
   struct Metric {
     rgm::Tensor sum, count;
@@ -117,6 +119,7 @@ rgm_model* role(rgm_train& train,
                 const std::string& name);  // NULL when not configured; makes the reference when first asked
 rgm_scope* scope(rgm_train& train, const std::string& role, const std::string& name);
 double total(rgm_train& train, const std::string& column);
+Tensor total_on_device(rgm_train& train, const std::string& column);  // ()
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count);
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> sampling);
 Tensor score(rgm_train& train, Batch& completions);

@@ -38,6 +38,7 @@ bench() {  # NAME ARGUMENTS: the result in OUT/NAME.json, its main numbers here
 gpt2=("$configs/bench/gpt2-124m.yaml" --set stages.base.model.context=1024 --set stages.base.precision=bfloat16)
 said GPT-2 124M, T 1024, B 32 and 64, where the time goes
 bench gpt2-32 "${gpt2[@]}" --set stages.base.batch=32 --seconds 4
+bench gpt2-32-uncaptured "${gpt2[@]}" --set stages.base.batch=32 --set backend.cudnn.capture=false --seconds 4
 bench gpt2-64 "${gpt2[@]}" --set stages.base.batch=64 --seconds 4
 bench gpt2-profile "${gpt2[@]}" --set stages.base.batch=32 --seconds 2 --profile
 if python3 -c 'import torch' 2>/dev/null; then

@@ -7,6 +7,12 @@
 namespace regimen::cudnn {
 namespace {
 
+struct GpuOptions {
+  bool capture = true;
+  static constexpr auto list = options(
+      option("capture", &GpuOptions::capture, "steps whose shapes repeat are captured and enqueued as one piece"));
+};
+
 constexpr int least_capability = 80;  // bfloat16 on the matrix units
 
 const rgm_kernels kernel_table{sizeof(rgm_kernels),
@@ -94,8 +100,9 @@ rgm_status device_info(uint32_t index, rgm_device_info* out) {
   });
 }
 
-rgm_status open(uint32_t index, const rgm_config*, rgm_device** out) {
+rgm_status open(uint32_t index, const rgm_config* config, rgm_device** out) {
   return guard([&] {
+    const GpuOptions wanted = config ? OptionTable<GpuOptions>::read(config) : GpuOptions{};
     require_usable(static_cast<int>(index));
     auto device = std::make_unique<rgm_device>();
     const cudaDeviceProp found = properties_of(static_cast<int>(index));
@@ -103,6 +110,7 @@ rgm_status open(uint32_t index, const rgm_config*, rgm_device** out) {
     device->multiprocessors = found.multiProcessorCount;
     device->shared_memory = static_cast<int>(found.sharedMemPerBlockOptin);
     device->capability = found.major * 10 + found.minor;
+    device->may_capture = wanted.capture;
     check_cuda(cudaSetDevice(device->index), "GPU");
     device->lt = load_cublas_lt();
     check_cublas(device->lt.create(&device->lt.handle), "open");
@@ -189,6 +197,7 @@ rgm_status wait(rgm_queue* q) {
 // Captured as a graph of CUDA's, whose launch takes the place of one for every kernel. Allocating is allowed meanwhile.
 rgm_status capture_begin(rgm_queue* q) {
   return kernel(q, "capture_begin", [&] {
+    if (!q->device->may_capture) unsupported("capture_begin: the option `capture` is off");
     require_no_capture(q, "capture_begin");
     check_cuda(cudaStreamBeginCapture(q->stream, cudaStreamCaptureModeRelaxed), "capture_begin");
     q->captures = true;
@@ -260,7 +269,7 @@ constexpr rgm_backend table = [] {
   return b;
 }();
 constexpr rgm_component component =
-    backend("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
+    backend<GpuOptions>("cudnn", "0.1.0", "an NVIDIA GPU, through cuDNN, cuBLASLt and kernels of its own", &table);
 
 }  // namespace
 }  // namespace regimen::cudnn

@@ -80,6 +80,7 @@ class Attentions;  // cuDNN's graphs, attention_cudnn.cpp
 
 struct RGM_PRIVATE rgm_device {
   int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
+  bool may_capture = true;
   regimen::cudnn::Lt lt;
 };
 

@@ -26,6 +26,7 @@ struct DpoOptions {
 class Dpo {
  public:
   using Options = DpoOptions;
+  static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("chosen"), column::tokens("rejected")};
   static constexpr rgm_role roles[] = {role("reference", RGM_ANNOTATES)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};

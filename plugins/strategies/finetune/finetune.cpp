@@ -12,6 +12,7 @@ using namespace regimen;
 class Finetune {
  public:
   using Options = NoOptions;
+  static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("text"), column::label("label", RGM_OPTIONAL),
                                            column::real("value", RGM_OPTIONAL)};
   // A tenth and less of what pre-training takes: most of what the model knows should stay.

@@ -24,6 +24,7 @@ struct KtoOptions {
 class Kto {
  public:
   using Options = KtoOptions;
+  static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("completion"), column::integer("desirable")};
   static constexpr rgm_role roles[] = {role("reference")};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};

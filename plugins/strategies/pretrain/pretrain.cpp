@@ -6,6 +6,7 @@ using namespace regimen;
 class Pretrain {
  public:
   using Options = NoOptions;
+  static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("text")};
   // What trains small models well; large ones want a lower rate (arXiv 2005.14165, table 2.1).
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-3),

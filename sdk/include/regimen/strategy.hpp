@@ -1,6 +1,7 @@
 // strategy.hpp - a strategy is a class: Options, columns, and loss or rollout; the rest when it needs it.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
 //   evaluate(train, batch)   conclude(train, rows)
+// `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss.
 #pragma once
 #include "hooks.hpp"
 #include "options.hpp"
@@ -57,6 +58,7 @@ struct StrategyThunks {
     s.defaults = no_defaults;
     if constexpr (requires { T::roles; }) s.roles = pointers<T::roles>.data();
     if constexpr (requires { T::defaults; }) s.defaults = T::defaults;
+    if constexpr (requires { T::capturable; }) s.flags = T::capturable ? RGM_CAPTURABLE : 0;
     s.create = Instance<T>::create;
     s.destroy = Instance<T>::destroy;
     if constexpr (requires { &T::prepare; }) s.prepare = prepare;
