@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -91,6 +92,7 @@ void Device::take_kernels() {
 
 Device::~Device() {
   backend_.queue_free(queue_);
+  for (const Block& block : counting_) release(block);
   give_back_idle();
   backend_.close(device_);
 }
@@ -206,6 +208,24 @@ void Device::release(const Block& block) {
     backend_.free(device_, block.data);
   else
     idle_[block.size].push_back(block.data);
+}
+
+void* Device::counting(int64_t n) {
+  const std::lock_guard lock(counting_mutex_);
+  if (n > counted_) {
+    std::vector<int32_t> numbers(std::max<size_t>(256, std::bit_ceil(static_cast<size_t>(n))));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    const Block block = allocate(numbers.size() * sizeof(int32_t));
+    try {
+      upload(block.data, numbers.data(), numbers.size() * sizeof(int32_t));
+    } catch (...) {
+      release(block);
+      throw;
+    }
+    counting_.push_back(block);
+    counted_ = std::ssize(numbers);
+  }
+  return counting_.empty() ? nullptr : counting_.back().data;
 }
 
 void Device::check(rgm_status status) const {

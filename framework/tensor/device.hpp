@@ -43,6 +43,8 @@ class Device {
   // Until it is called with NULL: what this thread releases goes there, and what it needs is taken from there first. No
   // other has that memory then.
   void set_aside(std::vector<Block>* aside);
+  // [any] Where 0, 1, ... n - 1 (int32) lie, for as long as the device is open. Uploaded once.
+  void* counting(int64_t n);
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
   void wait();
@@ -74,6 +76,10 @@ class Device {
   rgm_device_info info_{};
 
   Block from_aside(size_t bytes);
+
+  std::mutex counting_mutex_;
+  int64_t counted_ = 0;
+  std::vector<Block> counting_;  // the last has all; those before it may still be read
 
   std::mutex mutex_;
   std::vector<Block>* aside_ = nullptr;

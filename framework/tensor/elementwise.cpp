@@ -52,9 +52,9 @@ Tensor full(const Shape& shape, double value, rgm_dtype dtype) {
 }
 
 Tensor iota(int64_t n) {
-  std::vector<int32_t> numbers(static_cast<size_t>(n));
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int32_t>(i);
-  return from_host(std::span<const int32_t>(numbers), {n});
+  const size_t bytes = static_cast<size_t>(n) * sizeof(int32_t);
+  return with_storage(dense_view({n}, RGM_I32),
+                      std::make_shared<Storage>(share_current_device(), current_device().counting(n), bytes, nullptr));
 }
 
 Tensor unary(int32_t op, const Tensor& input) {

@@ -19,15 +19,18 @@ Storage::~Storage() {
   if (block.data) device->release(block);
 }
 
-namespace {
-
-Tensor with_storage(rgm_view v, size_t bytes) {
-  auto storage = std::make_shared<Storage>(share_current_device(), bytes);
+Tensor with_storage(rgm_view v, std::shared_ptr<Storage> storage) {
   v.data = storage->data;
   auto* t = new rgm_tensor;
   t->view = v;
   t->storage = std::move(storage);
   return Tensor::adopt(t);
+}
+
+namespace {
+
+Tensor with_new_storage(const rgm_view& v, size_t bytes) {
+  return with_storage(v, std::make_shared<Storage>(share_current_device(), bytes));
 }
 
 template <class T>
@@ -36,11 +39,11 @@ constexpr rgm_dtype dtype_for = std::is_same_v<T, float> ? RGM_F32 : RGM_I32;
 }  // namespace
 
 Tensor empty(const Shape& shape, rgm_dtype dtype) {
-  return with_storage(dense_view(shape, dtype), static_cast<size_t>(shape.count()) * bytes_of(dtype));
+  return with_new_storage(dense_view(shape, dtype), static_cast<size_t>(shape.count()) * bytes_of(dtype));
 }
 
 Tensor empty_like(const rgm_view& v, rgm_dtype dtype) {
-  return with_storage(views::layout_like(v, dtype), static_cast<size_t>(count_of(v)) * bytes_of(dtype));
+  return with_new_storage(views::layout_like(v, dtype), static_cast<size_t>(count_of(v)) * bytes_of(dtype));
 }
 
 Tensor alias(const Tensor& x, const rgm_view& v) {

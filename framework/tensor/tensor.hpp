@@ -112,6 +112,8 @@ class Tensor {
 Tensor empty(const Shape& shape, rgm_dtype dtype = RGM_F32);
 // Uninitialised, with the order of axes in memory that `v` has (a transposed weight's gradient is transposed too).
 Tensor empty_like(const rgm_view& v, rgm_dtype dtype);
+// From the beginning of `storage`, as `v` has it.
+Tensor with_storage(rgm_view v, std::shared_ptr<Storage> storage);
 // The same memory, seen otherwise; no gradient flows through.
 Tensor alias(const Tensor& x, const rgm_view& v);
 
