@@ -140,7 +140,7 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
   const double step = median(measured.seconds), tokens = measured.tokens;
   const double row = tokens / static_cast<double>(settings.batch);
   const double operations = tokens * model.flops_per_token(static_cast<int64_t>(row));
-  const uint64_t memory = peak_memory(), on_device = device.peak_bytes();
+  const uint64_t memory = peak_memory(), on_device = device.peak_bytes(), held = device.held();
   const int64_t together = settings.micro_batch > 0 ? settings.micro_batch : settings.batch;
   const auto rows = static_cast<int64_t>(row * static_cast<double>(together));
   const double products =
@@ -160,6 +160,7 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
               {"formula", fmt::format("model_gflops: {:.4g} a step = {:.0f} tokens x 6 x (parameters in products + "
                                       "layers x heads x width x (row of {:.0f} + 1))",
                                       operations * 1e-9, tokens, row)}};
+  if (held > 0) out["held_device_bytes"] = held;
   if (options.profile) out["kernels"] = measured.kernels;
   return out;
 }

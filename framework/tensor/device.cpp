@@ -138,6 +138,8 @@ void Device::trim() {
 
 bool Device::keeps_freed() const { return RGM_HAS(&backend_, held) && RGM_HAS(&backend_, trim); }
 
+uint64_t Device::held() const { return keeps_freed() ? backend_.held(device_) : 0; }
+
 void* Device::block_of_backend(size_t size, size_t wanted) {
   void* data = nullptr;
   rgm_status status = backend_.alloc(device_, size, &data);

@@ -31,6 +31,7 @@ class Device {
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
   bool keeps_freed() const;  // the backend does, to hand it out again
+  uint64_t held() const;     // by such a backend, in use or idle, bytes; 0 of another
 
   struct Block {
     void* data = nullptr;

@@ -32,7 +32,7 @@ bench() {  # NAME ARGUMENTS: the result in OUT/NAME.json, its main numbers here
   local name=$1
   shift
   timeout 90 "$regimen" bench "$@" --backend cudnn >"$out/$name.json" || return
-  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|allocations)"' "$out/$name.json" | tr -d '\n'
+  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|held_device_bytes|allocations)"' "$out/$name.json" | tr -d '\n'
   echo
 }
 gpt2=("$configs/bench/gpt2-124m.yaml" --set stages.base.model.context=1024 --set stages.base.precision=bfloat16)

@@ -77,7 +77,8 @@ def main():
     print(json.dumps({"work": f"gpt2-124m {a.batch}x{a.context} vocabulary {a.vocabulary}",
                       "peer": f"torch {torch.__version__} compile", "device": torch.cuda.get_device_name(),
                       "tokens_per_second": round(a.batch * a.context / seconds), "step_ms": round(1000 * seconds, 2),
-                      "peak_memory_bytes": torch.cuda.max_memory_allocated()}))
+                      "peak_memory_bytes": torch.cuda.max_memory_allocated(),
+                      "held_memory_bytes": torch.cuda.max_memory_reserved()}))
 
 
 main()

@@ -116,14 +116,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
   if (device != 0) return told(cudaErrorInvalidDevice);
   *out = {};
   std::snprintf(out->name, sizeof out->name, "a GPU in software");
-  out->totalGlobalMem = size_t{4} << 30;
+  out->totalGlobalMem = emulator::memory;
   out->major = 9;
   out->multiProcessorCount = 4;  // so few that grids stride
   out->sharedMemPerBlockOptin = most_shared;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *free = *total = size_t{4} << 30;
+  *free = *total = emulator::memory;
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t error) {
@@ -192,6 +192,16 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return told(cudaErrorStreamCaptureUnsupported);
   }
   run_until(stream_of(stream), SIZE_MAX);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceSynchronize() {
+  const std::scoped_lock lock(running);
+  for (CUstream_st* stream : streams)
+    if (stream->captured) {
+      stream->broken = true;
+      return told(cudaErrorStreamCaptureUnsupported);
+    }
+  run_all();
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {

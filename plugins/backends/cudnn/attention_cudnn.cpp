@@ -73,8 +73,7 @@ class Attentions {
     if (masked) memory.insert({kBias, mask.bias});
     int64_t size = 0;
     if (graph.get_workspace_size(size).is_bad()) return false;
-    void* const workspace =
-        q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(std::max<int64_t>(size, 16)), q->stream);
+    void* const workspace = q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(std::max<int64_t>(size, 16)));
     auto status = graph.execute(handle_, memory, workspace);
     if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
     if (masked && !gradient) clear_unseeing(q, a, mask);

@@ -114,6 +114,7 @@ rgm_status open(uint32_t index, const rgm_config* config, rgm_device** out) {
     check_cuda(cudaSetDevice(device->index), "GPU");
     device->lt = load_cublas_lt();
     check_cublas(device->lt.create(&device->lt.handle), "open");
+    device->arena = std::make_unique<Arena>(device->index, found.totalGlobalMem, load_driver());
     *out = device.release();
   });
 }
@@ -124,15 +125,11 @@ void close(rgm_device* device) {
 const rgm_kernels* kernels(rgm_device*) { return &kernel_table; }
 
 rgm_status alloc(rgm_device* device, size_t bytes, void** out) {
-  return guard([&] {
-    check_cuda(cudaSetDevice(device->index), "alloc");
-    check_cuda(cudaMalloc(out, std::max<size_t>(bytes, 1)), "alloc");
-  });
+  return guard([&] { *out = device->arena->allocate(bytes); });
 }
-void release(rgm_device* device, void* memory) {
-  cudaSetDevice(device->index);
-  cudaFree(memory);
-}
+void release(rgm_device* device, void* memory) { device->arena->free(memory); }
+uint64_t held(rgm_device* device) { return device->arena->held(); }
+void trim(rgm_device* device) { device->arena->trim(); }
 
 rgm_status parallel_for(rgm_device*, int64_t n, int64_t, void* user, rgm_status (*body)(void*, int64_t, int64_t)) {
   return n > 0 ? body(user, 0, n) : RGM_OK;
@@ -148,8 +145,7 @@ void queue_free(rgm_queue* q) {
 rgm_status queue_new(rgm_device* device, rgm_queue** out) {
   return guard([&] {
     check_cuda(cudaSetDevice(device->index), "queue");
-    auto q = std::make_unique<rgm_queue>();
-    q->device = device;
+    auto q = std::make_unique<rgm_queue>(device);
     check_cuda(cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking), "queue");
     check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&q->fault), sizeof(int), cudaHostAllocMapped), "queue");
     *q->fault = kNoFault;
@@ -261,6 +257,8 @@ constexpr rgm_backend table = [] {
   b.upload = upload;
   b.download = download;
   b.wait = wait;
+  b.held = held;
+  b.trim = trim;
   b.origin = origin;
   b.capture_begin = capture_begin;
   b.capture_end = capture_end;

@@ -8,7 +8,7 @@
 #include <regimen/backend.hpp>
 #include <vector>
 
-#include "libraries.hpp"
+#include "arena.hpp"
 
 namespace regimen::cudnn {
 
@@ -16,7 +16,7 @@ void check_cuda(cudaError_t error, const char* what);  // RGM_NO_MEMORY where th
 
 // Device memory that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call
 // others.
-class Scratch {
+class RGM_PRIVATE Scratch {
  public:
   enum Slot {
     kWorkspace,
@@ -41,8 +41,11 @@ class Scratch {
     kRest,
     kSlots
   };
+  explicit Scratch(Arena& arena) : arena_(arena) {}
   ~Scratch();
-  void* bytes(Slot slot, size_t n, cudaStream_t stream);
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  void* bytes(Slot slot, size_t n);
   // Blocks that are outgrown while somebody holds this, as captured work does, which goes on using them.
   class Outgrown;
   std::shared_ptr<Outgrown> outgrown();
@@ -52,6 +55,7 @@ class Scratch {
     void* data = nullptr;
     size_t size = 0;
   };
+  Arena& arena_;
   std::array<Block, kSlots> blocks_;
   std::weak_ptr<Outgrown> outgrown_;
 };
@@ -82,10 +86,12 @@ struct RGM_PRIVATE rgm_device {
   int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
   bool may_capture = true;
   regimen::cudnn::Lt lt;
+  std::unique_ptr<regimen::cudnn::Arena> arena;
 };
 
 struct RGM_PRIVATE rgm_queue {
-  rgm_device* device = nullptr;
+  explicit rgm_queue(rgm_device* on) : device(on), scratch(*on->arena) {}
+  rgm_device* device;
   cudaStream_t stream = nullptr;
   regimen::cudnn::Scratch scratch;
   regimen::cudnn::Staging staging;
@@ -105,7 +111,7 @@ namespace regimen::cudnn {
 
 template <class T = void>
 T* scratch(rgm_queue* q, Scratch::Slot slot, int64_t elements) {
-  return static_cast<T*>(q->scratch.bytes(slot, static_cast<size_t>(elements) * sizeof(T), q->stream));
+  return static_cast<T*>(q->scratch.bytes(slot, static_cast<size_t>(elements) * sizeof(T)));
 }
 
 // What every kernel runs in: on the queue's GPU, and a launch that failed is told at once.

@@ -162,13 +162,12 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                   chunk = std::min(((M + chunks - 1) / chunks + 127) / 128 * 128, M);  // equal, and whole tiles
     auto* logits = scratch<float>(q, Scratch::kLogits, chunk * line);
     void* const gradient =
-        needs_gradient
-            ? q->scratch.bytes(Scratch::kGradient, static_cast<size_t>(chunk * line) * size_of(x.dtype), q->stream)
-            : nullptr;
+        needs_gradient ? q->scratch.bytes(Scratch::kGradient, static_cast<size_t>(chunk * line) * size_of(x.dtype))
+                       : nullptr;
     // The products run best over whole tiles: 16-bit weights are copied once, with lines of 0 behind the vocabulary.
     rgm_view padded = w;
     if (x.dtype == RGM_BF16 && V % 64 != 0 && needs_gradient) {
-      padded = {q->scratch.bytes(Scratch::kHead, static_cast<size_t>(line * C) * size_of(w.dtype), q->stream),
+      padded = {q->scratch.bytes(Scratch::kHead, static_cast<size_t>(line * C) * size_of(w.dtype)),
                 w.dtype,
                 2,
                 {line, C},

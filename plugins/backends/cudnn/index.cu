@@ -191,7 +191,7 @@ rgm_status scatter_add(rgm_queue* q, int32_t axis, const rgm_view* index, const 
     check_cuda(cub::DeviceRadixSort::SortPairs(nullptr, bytes, keys, sorted_keys, places, sorted_places, count, 0, 32,
                                                q->stream),
                "scatter_add");
-    void* const storage = q->scratch.bytes(Scratch::kSort, bytes, q->stream);
+    void* const storage = q->scratch.bytes(Scratch::kSort, bytes);
     check_cuda(cub::DeviceRadixSort::SortPairs(storage, bytes, keys, sorted_keys, places, sorted_places, count, 0, 32,
                                                q->stream),
                "scatter_add");

@@ -67,6 +67,29 @@ Lt load_cublas_lt() {
   return lt;
 }
 
+const Driver* load_driver() {
+  static const Driver driver = [] {
+    Driver d;
+    void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library) return d;
+    const auto find = [library](auto& function, const char* name) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+    };
+    find(d.granularity, "cuMemGetAllocationGranularity");
+    find(d.reserve, "cuMemAddressReserve");
+    find(d.free, "cuMemAddressFree");
+    find(d.create, "cuMemCreate");
+    find(d.release, "cuMemRelease");
+    find(d.map, "cuMemMap");
+    find(d.unmap, "cuMemUnmap");
+    find(d.set_access, "cuMemSetAccess");
+    return d;
+  }();
+  const bool all = driver.granularity && driver.reserve && driver.free && driver.create && driver.release &&
+                   driver.map && driver.unmap && driver.set_access;
+  return all ? &driver : nullptr;
+}
+
 void check_cublas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? RGM_NO_MEMORY : RGM_INTERNAL,

@@ -1,6 +1,7 @@
-// libraries.hpp - cuBLASLt and cuDNN, opened when the device is and not when the plug-in is loaded.
+// libraries.hpp - cuBLASLt, cuDNN and the driver, opened when the device is and not when the plug-in is loaded.
 #pragma once
 #include <cublasLt.h>
+#include <cuda.h>
 
 namespace regimen::cudnn {
 
@@ -22,11 +23,24 @@ struct Lt {
   decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set = nullptr;
 };
 
+// The driver's functions for virtual memory.
+struct Driver {
+  decltype(&cuMemGetAllocationGranularity) granularity = nullptr;
+  decltype(&cuMemAddressReserve) reserve = nullptr;
+  decltype(&cuMemAddressFree) free = nullptr;
+  decltype(&cuMemCreate) create = nullptr;
+  decltype(&cuMemRelease) release = nullptr;
+  decltype(&cuMemMap) map = nullptr;
+  decltype(&cuMemUnmap) unmap = nullptr;
+  decltype(&cuMemSetAccess) set_access = nullptr;
+};
+
 // Handles of dlopen, kept for the life of the process; throw RGM_UNSUPPORTED with what was looked for and where.
 void* open_cublas_lt();
 void* open_cudnn();
 void* open_cuda_runtime();
 Lt load_cublas_lt();
+const Driver* load_driver();  // NULL where it lacks one of them
 void check_cublas(cublasStatus_t status, const char* what);
 
 }  // namespace regimen::cudnn

@@ -83,7 +83,7 @@ rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* args) {
     if (dy.dtype != dtype && (a.dw || a.dx)) {
       dy.dtype = dtype;
       dy.stride[0] = dy.shape[1], dy.stride[1] = 1;
-      dy.data = q->scratch.bytes(Scratch::kRounded, static_cast<size_t>(count(dy)) * size_of(dtype), q->stream);
+      dy.data = q->scratch.bytes(Scratch::kRounded, static_cast<size_t>(count(dy)) * size_of(dtype));
     }
     const rgm_view* const rounded = dy.data == a.dy->data ? nullptr : &dy;
     if (a.db)

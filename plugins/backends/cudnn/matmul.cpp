@@ -24,8 +24,7 @@ rgm_view last_two(const rgm_view& v) {
   return out;
 }
 rgm_view dense_copy(rgm_queue* q, const rgm_view& v, Scratch::Slot slot) {
-  const rgm_view dense =
-      dense_like(v, q->scratch.bytes(slot, static_cast<size_t>(count(v)) * size_of(v.dtype), q->stream));
+  const rgm_view dense = dense_like(v, q->scratch.bytes(slot, static_cast<size_t>(count(v)) * size_of(v.dtype)));
   check(copy(q, &v, &dense));
   return dense;
 }
@@ -94,8 +93,8 @@ rgm_status matmul(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view*
     const rgm_view right = is_operand(*b) ? *b : dense_copy(q, *b, Scratch::kCopyB);
     if (has_rows(*y)) return batched(q, alpha, left, right, beta, *y);
     if (is_operand(*y)) return batched(q, alpha, transposed(right), transposed(left), beta, transposed(*y));
-    const rgm_view whole = dense_like(
-        *y, q->scratch.bytes(Scratch::kCopyY, static_cast<size_t>(count(*y)) * size_of(y->dtype), q->stream));
+    const rgm_view whole =
+        dense_like(*y, q->scratch.bytes(Scratch::kCopyY, static_cast<size_t>(count(*y)) * size_of(y->dtype)));
     if (beta != 0) check(copy(q, y, &whole));
     batched(q, alpha, left, right, beta, whole);
     check(copy(q, &whole, y));
@@ -128,8 +127,7 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
     const rgm_view z =
         in_y     ? y
         : in_aux ? *l.aux
-                 : dense_like(y, q->scratch.bytes(Scratch::kCopyY, static_cast<size_t>(count(y)) * size_of(y.dtype),
-                                                  q->stream));
+                 : dense_like(y, q->scratch.bytes(Scratch::kCopyY, static_cast<size_t>(count(y)) * size_of(y.dtype)));
     Product p;
     p.M = y.shape[0], p.N = y.shape[1], p.K = x.shape[1];
     p.a = operand(q, x, Scratch::kCopyA);
@@ -141,7 +139,7 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
       if (l.bias->dtype == z.dtype && is_contiguous(*l.bias) && is_aligned(l.bias->data)) {
         p.bias = l.bias->data;
       } else {
-        bias.data = q->scratch.bytes(Scratch::kBias, static_cast<size_t>(count(bias)) * size_of(bias.dtype), q->stream);
+        bias.data = q->scratch.bytes(Scratch::kBias, static_cast<size_t>(count(bias)) * size_of(bias.dtype));
         check(copy(q, l.bias, &bias));
         p.bias = bias.data;
       }
@@ -169,9 +167,9 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
       // Over z where y still holds an addend.
       const bool waits = residual || add;
       rgm_view place =
-          waits && in_aux ? dense_like(y, q->scratch.bytes(Scratch::kCopyY,
-                                                           static_cast<size_t>(count(y)) * size_of(y.dtype), q->stream))
-                          : z;
+          waits && in_aux
+              ? dense_like(y, q->scratch.bytes(Scratch::kCopyY, static_cast<size_t>(count(y)) * size_of(y.dtype)))
+              : z;
       out = waits ? place : y;
       check(unary(q, l.activation, now, &out));
       now = &out;

@@ -18,34 +18,36 @@ void check_cuda(cudaError_t error, const char* what) {
 
 class Scratch::Outgrown {
  public:
+  explicit Outgrown(Arena& from) : arena(from) {}
   ~Outgrown() {
-    for (void* block : blocks) cudaFree(block);
+    for (void* block : blocks) arena.free(block);
   }
+  Outgrown(const Outgrown&) = delete;
+  Outgrown& operator=(const Outgrown&) = delete;
+  Arena& arena;
   std::vector<void*> blocks;
 };
 
 std::shared_ptr<Scratch::Outgrown> Scratch::outgrown() {
   std::shared_ptr<Outgrown> all = outgrown_.lock();
-  if (!all) outgrown_ = all = std::make_shared<Outgrown>();
+  if (!all) outgrown_ = all = std::make_shared<Outgrown>(arena_);
   return all;
 }
 
 Scratch::~Scratch() {
-  for (const Block& block : blocks_) cudaFree(block.data);
+  for (const Block& block : blocks_) arena_.free(block.data);
 }
 
-void* Scratch::bytes(Slot slot, size_t n, cudaStream_t stream) {
+void* Scratch::bytes(Slot slot, size_t n) {
   Block& block = blocks_[slot];
   if (n <= block.size) return block.data;
-  check_cuda(cudaStreamSynchronize(stream), "scratch memory");  // what runs may still use the smaller one
   if (const auto kept = outgrown_.lock(); kept && block.data)
     kept->blocks.push_back(block.data);
   else
-    cudaFree(block.data);
+    arena_.free(block.data);
   block = {};
   const size_t size = (n + 511) / 512 * 512;
-  check_cuda(cudaMalloc(&block.data, size), "scratch memory");
-  block.size = size;
+  block = {arena_.allocate(size), size};
   return block.data;
 }
 

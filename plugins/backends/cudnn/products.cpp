@@ -46,7 +46,7 @@ class Products {
       check_cublas(lt_.desc_set(ready.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p.bias, sizeof p.bias), "matmul");
     if (p.aux)
       check_cublas(lt_.desc_set(ready.desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &p.aux, sizeof p.aux), "matmul");
-    void* const workspace = q->scratch.bytes(Scratch::kWorkspace, workspace_size, q->stream);
+    void* const workspace = q->scratch.bytes(Scratch::kWorkspace, workspace_size);
     // Its a is our b: see above.
     check_cublas(lt_.matmul(lt_.handle, ready.desc, &p.alpha, p.b.data, ready.a, p.a.data, ready.b, &p.beta, p.c.data,
                             ready.c, p.y.data, ready.y, &ready.algorithm, workspace, workspace_size, q->stream),
@@ -182,7 +182,7 @@ Matrix operand(rgm_queue* q, const rgm_view& v, Scratch::Slot slot) {
   if (is_operand(v)) return matrix_of(v);
   rgm_view dense = v;
   for (int64_t i = v.rank, step = 1; i-- > 0; step *= v.shape[i]) dense.stride[i] = step;
-  dense.data = q->scratch.bytes(slot, static_cast<size_t>(count(v)) * size_of(v.dtype), q->stream);
+  dense.data = q->scratch.bytes(slot, static_cast<size_t>(count(v)) * size_of(v.dtype));
   check(copy(q, &v, &dense));
   return matrix_of(dense);
 }

@@ -5,13 +5,11 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <map>
 #include <mutex>
-#include <set>
-#include <unordered_map>
 #include <vector>
 
 #include "device.hpp"
+#include "regimen/gaps.hpp"
 
 namespace regimen::onednn {
 namespace {
@@ -21,9 +19,8 @@ constexpr size_t kPage = 4096;
 
 size_t rounded(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
-// Blocks lie side by side, and freed neighbours become one. A block comes from the smallest gap that has room, so that
-// a step which was run once finds its blocks again, and what it frees serves larger blocks too. Pages stay with the
-// process until trim(). Thread-safe; never destroyed, as devices may outlive what the end of the program destroys.
+// Tensors and scratch in one stretch of addresses. Pages stay with the process until trim(). Thread-safe; never
+// destroyed, as devices may outlive what the end of the program destroys.
 class Arena {
  public:
   static Arena& get() {
@@ -39,51 +36,29 @@ class Arena {
   void* take(size_t bytes) {
     const size_t size = rounded(bytes, kPage);
     const std::lock_guard lock(mutex_);
-    if (size < bytes || size > most_ - std::min(in_use_, most_)) return nullptr;
-    const auto gap = by_size_.lower_bound({size, nullptr});
-    if (gap == by_size_.end()) return nullptr;
-    const auto [length, block] = *gap;
-    remove(block, length);
-    if (length > size) add(block + size, length - size);
-    taken_.emplace(block, size);
-    in_use_ += size;
+    if (size < bytes || size > most_ - std::min(gaps_.in_use(), most_)) return nullptr;
+    char* const block = gaps_.take(size);
+    if (!block) return nullptr;
     for (size_t page = page_of(block); page <= page_of(block + size - 1); ++page) touch(page);
     return block;
   }
 
   void give(void* memory) {
     const std::lock_guard lock(mutex_);
-    const auto taken = taken_.find(static_cast<char*>(memory));
-    if (taken == taken_.end()) std::abort();  // given back twice, or never taken
-    char* block = taken->first;
-    size_t size = taken->second;
-    taken_.erase(taken);
-    in_use_ -= size;
-    if (const auto next = by_place_.find(block + size); next != by_place_.end()) {
-      const size_t more = next->second;
-      remove(block + size, more);
-      size += more;
-    }
-    if (auto before = by_place_.lower_bound(block); before != by_place_.begin()) {
-      const auto [place, length] = *--before;
-      if (place + length == block) {
-        remove(place, length);
-        block = place, size += length;
-      }
-    }
-    add(block, size);
+    gaps_.give(memory);
   }
 
   // Whole huge pages of the gaps.
   void trim() {
     const std::lock_guard lock(mutex_);
-    for (const auto& [place, length] : by_place_) {
-      const size_t first = page_of(place + kHuge - 1), end = std::min(page_of(place + length), touched_.size());
-      if (first >= end) continue;
+    gaps_.each([this](Gaps::Stretch gap) {
+      const size_t first = page_of(gap.place + kHuge - 1),
+                   end = std::min(page_of(gap.place + gap.size), touched_.size());
+      if (first >= end) return;
       madvise(begin_ + first * kHuge, (end - first) * kHuge, MADV_DONTNEED);
       for (size_t page = first; page < end; ++page)
         if (touched_[page]) touched_[page] = false, held_ -= kHuge;
-    }
+    });
   }
 
  private:
@@ -99,17 +74,9 @@ class Arena {
     begin_ = static_cast<char*>(all) + (rounded(from, kHuge) - from);
     size_ = wanted - kHuge;
     madvise(begin_, size_, MADV_HUGEPAGE);  // a wish: failure changes nothing
-    add(begin_, size_);
+    gaps_.add({begin_, size_});
   }
 
-  void add(char* place, size_t length) {
-    by_place_.emplace(place, length);
-    by_size_.emplace(length, place);
-  }
-  void remove(char* place, size_t length) {
-    by_place_.erase(place);
-    by_size_.erase({length, place});
-  }
   size_t page_of(const char* p) const { return static_cast<size_t>(p - begin_) / kHuge; }
   void touch(size_t page) {
     if (page >= touched_.size()) touched_.resize(page + 1);
@@ -118,10 +85,8 @@ class Arena {
 
   std::mutex mutex_;
   char* begin_ = nullptr;
-  size_t size_ = 0, most_ = 0, in_use_ = 0;
-  std::map<char*, size_t> by_place_;            // gaps, never two that touch
-  std::set<std::pair<size_t, char*>> by_size_;  // the same ones; of one size the lowest is first
-  std::unordered_map<char*, size_t> taken_;
+  size_t size_ = 0, most_ = 0;
+  Gaps gaps_;
   std::vector<bool> touched_;  // huge pages that are the process's
   std::atomic<uint64_t> held_ = 0;
 };
