@@ -13,8 +13,6 @@
 namespace regimen::cudnn {
 namespace {
 
-constexpr size_t MiB = size_t{1} << 20, page = 32 * MiB;
-
 TEST(Gaps, NeighboursBecomeOneAndTheSmallestThatDoesIsTaken) {
   char memory[100];
   Gaps gaps;
@@ -48,6 +46,8 @@ TEST(Gaps, WhatIsGivenBackTwiceEndsTheProgram) {
 }
 
 #ifndef REGIMEN_SANITIZED  // there every block is the allocator's own
+
+constexpr size_t MiB = size_t{1} << 20, page = 32 * MiB;
 
 class GpuArena : public testing::Test {
  protected:

@@ -141,5 +141,29 @@ TEST_F(EmulatedPipeline, LearnsWhatTheReferenceLearns) {
   EXPECT_EQ(hash_of("cudnn/base/model/model.safetensors"), weights);
 }
 
+TEST_F(EmulatedPipeline, AGpuThatFallsAwayLeavesTheLastCheckpoint) {
+  write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(6, "    checkpoint: {every: 1}\n"));
+  const std::string here = "cd " + folder_.string() + " && ";
+  const Said whole = regimen("run p.yaml --backend cudnn --out whole");
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const Said first = rgm::regimen("run p.yaml --backend cudnn --out out", here + "EMULATED_GPU_LIFE=900");
+  EXPECT_EQ(first.status, 1);
+  EXPECT_THAT(first.err, testing::ContainsRegex("backend \"cudnn\" failed: .*unspecified launch failure"));
+  const Said again = regimen("run p.yaml --backend cudnn --out out");
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, testing::HasSubstr("base: resumed at step "));
+  EXPECT_EQ(hash_of("out/base/model/model.safetensors"), hash_of("whole/base/model/model.safetensors"));
+}
+
+TEST_F(EmulatedPipeline, GpuMemoryThatRunsOutIsToldByWhoHoldsIt) {
+  write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(3));
+  const Said said = rgm::regimen("run p.yaml --backend cudnn --out out --set stages.base.batch=512",
+                                 "cd " + folder_.string() + " && EMULATED_GPU_MEMORY=134217728");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, testing::HasSubstr("out of memory on cudnn: "));
+  EXPECT_THAT(said.err, testing::HasSubstr("weights 107 kB"));
+  EXPECT_THAT(said.err, testing::HasSubstr("--set stages.base.micro_batch=256"));
+}
+
 }  // namespace
 }  // namespace rgm

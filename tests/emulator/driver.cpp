@@ -11,8 +11,6 @@
 
 namespace emulator {
 
-size_t memory = size_t{4} << 30;
-
 namespace {
 
 constexpr size_t granularity = size_t{2} << 20;
@@ -21,7 +19,6 @@ struct Created {
   bool released = false;
 };
 std::mutex mutex;
-size_t created = 0;  // and not gone yet
 CUmemGenericAllocationHandle next = 1;
 std::map<CUmemGenericAllocationHandle, Created> handles;
 struct Mapped {
@@ -56,14 +53,14 @@ CUresult free_addresses(CUdeviceptr place, size_t size) {
 CUresult create(CUmemGenericAllocationHandle* out, size_t size, const CUmemAllocationProp* p, unsigned long long) {
   const std::scoped_lock lock(mutex);
   if (size == 0 || size % granularity != 0 || !is_of_device(p->location)) return CUDA_ERROR_INVALID_VALUE;
-  if (created + size > memory) return CUDA_ERROR_OUT_OF_MEMORY;
-  created += size;
+  if (memory_taken + size > memory) return CUDA_ERROR_OUT_OF_MEMORY;
+  memory_taken += size;
   *out = next++;
   handles[*out] = {size};
   return CUDA_SUCCESS;
 }
 void forget(std::map<CUmemGenericAllocationHandle, Created>::iterator handle) {
-  created -= handle->second.size;
+  memory_taken -= handle->second.size;
   handles.erase(handle);
 }
 CUresult release(CUmemGenericAllocationHandle handle) {

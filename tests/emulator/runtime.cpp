@@ -1,5 +1,6 @@
 // runtime.cpp - the part of CUDA's runtime that the backend uses, over the host's memory. Work that is enqueued runs
-// when somebody waits for it and not before: what is read too early, or freed too early, shows.
+// when somebody waits for it and not before: what is read too early, or freed too early, shows. The device has
+// $EMULATED_GPU_MEMORY bytes, and falls away after $EMULATED_GPU_LIFE pieces of work: all fails from there on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -38,12 +39,22 @@ std::recursive_mutex running;
 std::set<CUstream_st*> streams;
 std::map<const void*, size_t> pinned;  // where it begins, and its size
 std::map<const void*, size_t> shared_of;
+std::map<const void*, size_t> allocated;  // by cudaMalloc
 CUstream_st& default_stream() {
   static CUstream_st stream;
   return stream;
 }
 
+size_t number(const char* name, size_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+const size_t life = number("EMULATED_GPU_LIFE", SIZE_MAX);
+size_t lived = 0;
+bool is_gone() { return lived > life; }
+
 cudaError_t told(cudaError_t error) {
+  if (is_gone()) error = cudaErrorLaunchFailure;
   if (error != cudaSuccess) last_error = error;
   return error;
 }
@@ -54,7 +65,8 @@ void run_until(CUstream_st& stream, size_t n) {
     const std::function<void()> work = std::move(stream.work.front());
     stream.work.pop_front();
     ++stream.ran;
-    work();
+    ++lived;
+    if (!is_gone()) work();
   }
 }
 void run_all() {
@@ -80,6 +92,8 @@ void* poisoned(size_t bytes) {
 }  // namespace
 
 namespace emulator {
+
+size_t memory = number("EMULATED_GPU_MEMORY", size_t{4} << 30), memory_taken = 0;
 
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const std::scoped_lock lock(running);
@@ -123,10 +137,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *free = *total = emulator::memory;
+  *total = emulator::memory;
+  *free = emulator::memory - emulator::memory_taken;
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t error) {
+  if (error == cudaErrorLaunchFailure) return "unspecified launch failure";
   return error == cudaErrorInvalidConfiguration ? "invalid configuration argument" : "an error of the emulated GPU";
 }
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
@@ -138,13 +154,18 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute what, int
 }
 
 cudaError_t cudaMalloc(void** out, size_t bytes) {
-  *out = poisoned(bytes);
-  return told(*out ? cudaSuccess : cudaErrorMemoryAllocation);
+  const std::scoped_lock lock(running);
+  *out = emulator::memory_taken + bytes > emulator::memory ? nullptr : poisoned(bytes);
+  if (!*out) return told(cudaErrorMemoryAllocation);
+  emulator::memory_taken += allocated[*out] = bytes;
+  return told(cudaSuccess);
 }
 cudaError_t cudaFree(void* memory) {
   run_all();  // as CUDA does
+  const std::scoped_lock lock(running);
+  if (memory) emulator::memory_taken -= allocated.extract(memory).mapped();
   std::free(memory);
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaMallocHost(void** out, size_t bytes) {
   const std::scoped_lock lock(running);
@@ -173,11 +194,11 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   } else {
     emulator::enqueue(stream, [=] { std::memmove(to, from, bytes); });
   }
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   emulator::enqueue(stream, [=] { std::memset(to, value, bytes); });
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned) {
@@ -192,7 +213,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     return told(cudaErrorStreamCaptureUnsupported);
   }
   run_until(stream_of(stream), SIZE_MAX);
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaDeviceSynchronize() {
   const std::scoped_lock lock(running);
@@ -202,7 +223,7 @@ cudaError_t cudaDeviceSynchronize() {
       return told(cudaErrorStreamCaptureUnsupported);
     }
   run_all();
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const std::scoped_lock lock(running);
@@ -231,7 +252,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* out, cudaGraph_t graph, unsign
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
   for (const std::function<void()>& work : graph->work) emulator::enqueue(stream, work);
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
@@ -249,11 +270,11 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->stream = stream;
   event->after = stream_of(stream).enqueued;
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   run_until(stream_of(event->stream), event->after);
-  return cudaSuccess;
+  return told(cudaSuccess);
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
