@@ -35,6 +35,7 @@ rank::Samples samples_of(const rgm_train& train) {
     }
   }
   std::vector<std::string> where;
+  where.reserve(items.size());
   for (const rank::Item& item : items) where.push_back(train.stage + ": \"" + item.prompt.substr(0, 60) + "\"");
   return rank::make_samples(std::move(items), where);
 }

@@ -75,7 +75,7 @@ struct Pass {
 struct VirtualTokens {
   int64_t prompt = 0, prefix = 0;
   int64_t count() const { return prompt + prefix; }
-  auto operator<=>(const VirtualTokens&) const = default;
+  auto operator<=>(const VirtualTokens&) const = default;  // NOLINT(modernize-use-nullptr): there is none
 };
 
 // A linear layer; `site` is what acts on it.

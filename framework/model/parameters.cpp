@@ -25,9 +25,9 @@ void Parameter::refresh_half() const {
   if (half) assign(half, value);
 }
 Tensor Parameter::rows(int64_t begin, int64_t end) const {
-  const Tensor part = ops::slice(value, 0, begin, end);
+  Tensor part = ops::slice(value, 0, begin, end);
   if (!half) return part;
-  const Tensor narrow = alias(half, views::sliced(half.view(), 0, begin, end));
+  Tensor narrow = alias(half, views::sliced(half.view(), 0, begin, end));
   narrow.set_master(part);
   return narrow;
 }

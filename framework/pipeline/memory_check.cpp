@@ -90,7 +90,8 @@ int64_t even(int64_t fitting, int64_t batch) {
 void check_memory(const Stage& stage, size_t index, const Surroundings& around) {
   const auto& strategy = stage.strategy.component->table<rgm_strategy>();
   if (strategy.rollout || !strategy.loss) return;
-  std::shared_ptr<Device> real = share_current_device();
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): meanwhile another one is the current
+  const std::shared_ptr<Device> real = share_current_device();
   const uint64_t own = real->info().memory;
   const bool is_machines = own == 0 || own == machine_memory();
   // What earlier stages had is the process's still, and serves again.

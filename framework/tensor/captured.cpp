@@ -28,22 +28,22 @@ std::nullopt_t not_captured(std::string_view why) {
 }  // namespace
 
 std::optional<Captured> Captured::of(const std::function<void()>& work) {
-  const std::shared_ptr<Device> device = share_current_device();
-  const rgm_backend& backend = device->backend();
-  if (!can_capture(backend)) return {};
-  Captured captured(device);
-  if (backend.capture_begin(device->queue()) != RGM_OK) return not_captured(last_failure());
+  if (!can_capture(current_device().backend())) return {};
+  Captured captured(share_current_device());
+  Device& device = *captured.device_;
+  const rgm_backend& backend = device.backend();
+  if (backend.capture_begin(device.queue()) != RGM_OK) return not_captured(last_failure());
   try {
-    const SetAside aside(*device, captured.memory_);
+    const SetAside aside(device, captured.memory_);
     work();
   } catch (const Error& e) {
-    device->check(backend.capture_end(device->queue(), nullptr));
+    device.check(backend.capture_end(device.queue(), nullptr));
     return not_captured(e.what());
   } catch (...) {
-    backend.capture_end(device->queue(), nullptr);
+    backend.capture_end(device.queue(), nullptr);
     throw;
   }
-  if (backend.capture_end(device->queue(), &captured.work_) != RGM_OK) return not_captured(last_failure());
+  if (backend.capture_end(device.queue(), &captured.work_) != RGM_OK) return not_captured(last_failure());
   return captured;
 }
 

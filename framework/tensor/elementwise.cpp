@@ -7,10 +7,11 @@
 
 namespace rgm {
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): what is nobody else's is written to
 Tensor unary_gradient(int32_t op, const Tensor& x, Tensor dy) {
   const rgm_kernels& k = kernel::table();
   if (RGM_HAS(&k, unary_grad)) {
-    const Tensor dx = writable(dy, dy.dtype()) ? dy : empty(x.shape(), dy.dtype());
+    Tensor dx = writable(dy, dy.dtype()) ? dy : empty(x.shape(), dy.dtype());
     const auto call = [&](const auto& v) { return k.unary_grad(kernel::queue(), op, v[0], v[1], v[2]); };
     if (kernel::ran_on(std::array{&x.view(), &dy.view(), &dx.view()}, call)) return dx;
   }
@@ -117,7 +118,7 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& input, double scale, double shift) {
   const bool whole = !is_float(input.dtype()) && is_whole(scale) && is_whole(shift);
-  const Tensor x = cast(input, whole ? RGM_I32 : RGM_F32);
+  Tensor x = cast(input, whole ? RGM_I32 : RGM_F32);
   if (scale == 1 && shift == 0) return x;
   Tensor y = empty(x.shape(), x.dtype());
   const auto with = [&](int32_t op, const Tensor& from, double number) {

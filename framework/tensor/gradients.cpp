@@ -367,6 +367,7 @@ void custom(Backward& b) {
   }
   check_status(call.op.backward(call.user, in.data(), out.data(), dout_handles.data(), din.data()));
   std::vector<Tensor> results;
+  results.reserve(din.size());
   for (rgm_tensor* t : din) results.push_back(Tensor::adopt(t));
   for (size_t i = 0; i < n_in; ++i) {
     if (!b.needs(i) || !results[i]) continue;

@@ -30,7 +30,7 @@ Tensor logsumexp(const Tensor& x, uint32_t axes, const Shape& kept) {
 
 Tensor reduce(int32_t op, uint32_t axes, const Tensor& input, bool keep) {
   require(op >= RGM_SUM && op <= RGM_LOGSUMEXP, "reduce: {} is no operation", op);
-  const Tensor x = as_float(input);
+  Tensor x = as_float(input);
   axes &= (1U << x.rank()) - 1;
   if (axes == 0) return x;
   Shape kept = x.shape(), rest;

@@ -45,6 +45,7 @@ class ByteTokenizer final : public Tokenizer {
 
   std::vector<std::string> pieces() const override {
     std::vector<std::string> out;
+    out.reserve(257);
     for (int b = 0; b < 256; ++b) out.emplace_back(1, static_cast<char>(b));
     out.emplace_back(end_of_text_name);
     return out;

@@ -73,7 +73,7 @@ void Feed::add_extra(Batch& batch, int64_t position, int64_t count) {
   for (const auto& [name, source] : setup_.sources) {
     if (name == setup_.main_source || name == "validation") continue;
     Batch more = source->batch(position, count, mix(setup_.train->seed, 0xE7));
-    for (auto& [key, column] : more.columns) batch.columns[name + "." + key] = std::move(column);
+    for (auto& [key, column] : more.columns) batch.columns[fmt::format("{}.{}", name, key)] = std::move(column);
   }
 }
 

@@ -82,7 +82,7 @@ std::string first_broken(const Tensor& loss, std::span<Parameters* const> stores
   if (!loss || !loss.get()->step) return {};
   Names names(stores);
   for (const std::shared_ptr<Step>& step : steps_behind(loss)) {
-    const std::string name = names.of(*step);
+    std::string name = names.of(*step);
     if (std::any_of(step->saved.begin(), step->saved.end(), is_broken)) return name;
   }
   if (is_broken(loss)) return loss.get()->step->name;

@@ -40,6 +40,7 @@ double held_out_rows(const StageRecord& s) {
 
 Mean accuracy_of(const std::vector<const StageRecord*>& stages) {
   std::vector<double> all;
+  all.reserve(stages.size());
   for (const StageRecord* s : stages) all.push_back(outcome(*s).accuracy);
   Mean out = mean_of(all);
   const double rows = held_out_rows(*stages[0]);

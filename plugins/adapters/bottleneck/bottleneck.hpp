@@ -61,10 +61,10 @@ class Bottleneck {
     return plus(std::move(y), part, activated(matmul(dropout(x, o_.dropout), t(part.down))));
   }
   // The same of x that are tokens (B, T), which stand for vectors with a single 1.
-  Tensor added_to_tokens(const Part& part, const Tensor& x, Tensor y) const {
+  Tensor added_to_tokens(const Part& part, const Tensor& x, const Tensor& y) const {
     const int64_t rows = x.size(0), length = x.size(1), channels = y.size(2);
     const Tensor inner = activated(gather(part.down, 1, reshape(x, {-1})));  // (size, B T)
-    return reshape(plus(reshape(std::move(y), {-1, channels}), part, t(inner)), {rows, length, channels});
+    return reshape(plus(reshape(y, {-1, channels}), part, t(inner)), {rows, length, channels});
   }
 
  private:

@@ -19,8 +19,6 @@
 using namespace regimen;
 using nlohmann::json;
 
-extern char** environ;
-
 struct CommandOptions {
   std::optional<std::string_view> program;
   std::span<const rgm_str> arguments;
@@ -71,6 +69,7 @@ class Command {
     std::vector<std::string> words{std::string(*o_.program)};
     for (const rgm_str& a : o_.arguments) words.emplace_back(view(a));
     std::vector<char*> raw;
+    raw.reserve(words.size() + 1);
     for (std::string& word : words) raw.push_back(word.data());
     raw.push_back(nullptr);
     // A group of its own: what the program has started ends with it.

@@ -62,7 +62,7 @@ class Dpo {
     if (o_.loss == "hinge") return relu(affine(gap, -1, 1));
     if (o_.loss == "ipo_sum") return square(c - r + -0.5 / o_.beta);
     if (o_.loss == "ipo_mean") return square(c / length(chosen) - r / length(rejected) + -0.5 / o_.beta);
-    const Tensor right = softplus(-gap);
+    Tensor right = softplus(-gap);
     if (e == 0) return right;
     if (o_.loss == "robust") return (1 / (1 - 2 * e)) * ((1 - e) * right - e * softplus(gap));
     return (1 - e) * right + e * softplus(gap);

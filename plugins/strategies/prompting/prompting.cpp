@@ -55,7 +55,7 @@ class Prompting {
       words_.emplace_back(view(o.words.empty() ? o.labels[i] : o.words[i]));
       for (size_t j = 0; j < i; ++j)
         require(words_[i] != words_[j] && labels_[i] != labels_[j],
-                ("prompting: two labels are \"" + words_[i] + "\": nobody could tell them apart").c_str());
+                "prompting: two labels are \"" + words_[i] + "\": nobody could tell them apart");
     }
   }
 
@@ -122,7 +122,7 @@ class Prompting {
   static auto values(const Batch& batch, int64_t e) {
     return [&batch, e](const std::string& column) {
       require(batch.has_text(column.c_str()),
-              ("prompting: the template asks for {" + column + "}, and the data has no such column").c_str());
+              "prompting: the template asks for {" + column + "}, and the data has no such column");
       return std::string(batch.text(column.c_str(), e));
     };
   }
@@ -132,8 +132,7 @@ class Prompting {
             "prompting: the data has no column label: say which one it is, as in columns: {label: 1}");
     const std::string_view label = batch.text("label", e);
     const auto found = std::ranges::find(labels_, label);
-    require(found != labels_.end(),
-            ("prompting: the label \"" + std::string(label) + "\" is not among labels: [...]").c_str());
+    require(found != labels_.end(), "prompting: the label \"" + std::string(label) + "\" is not among labels: [...]");
     return size_t(found - labels_.begin());
   }
   const std::string& word(size_t label, bool right) const {
@@ -190,6 +189,7 @@ class Prompting {
 
   Batch scored(const Train& train, const std::vector<Asked>& rows) const {
     std::vector<std::string> prompts;
+    prompts.reserve(rows.size());
     for (const Asked& row : rows) prompts.push_back(row.prompt);
     auto scores = likelihoods(train, prompts);
     if (o_.score == "calibrated") {
@@ -203,10 +203,12 @@ class Prompting {
         for (size_t l = 0; l < words_.size(); ++l) scores[e][l] -= of_nothing[rows[e].empty][l];
     }
     std::vector<std::string> answers;
+    answers.reserve(scores.size());
     for (const auto& row : scores) answers.push_back(labels_[size_t(std::ranges::max_element(row) - row.begin())]);
     const Batch out = written(train, rows, answers);
     for (size_t l = 0; l < labels_.size(); ++l) {
       std::vector<float> column;
+      column.reserve(scores.size());
       for (const auto& row : scores) column.push_back(row[l]);
       out.set(("score " + labels_[l]).c_str(), write(column, {int64_t(column.size())}));
     }
