@@ -8,6 +8,8 @@
 namespace regimen::cudnn {
 namespace {
 
+constexpr int64_t few = 32;
+
 struct Reduction {
   Axes<2> kept;     // of x and y
   Axes<1> reduced;  // of x
@@ -20,6 +22,27 @@ __device__ float neutral(int op) { return op == RGM_MAXIMUM || op == RGM_LOGSUME
 __device__ float larger(float a, float b) { return a > b || a != a ? a : b; }
 struct Larger {
   __device__ float operator()(float a, float b) const { return larger(a, b); }
+};
+
+// One thread for one element of y, of few of x.
+struct Few {
+  Reduction r;
+  __device__ void operator()(int64_t, const int64_t (&at)[2]) const {
+    int64_t from[1];
+    const auto x = [&](int64_t j) {
+      r.reduced.at(j, from);
+      return r.x.number(at[0] + from[0]);
+    };
+    const bool maximum = r.op == RGM_MAXIMUM || r.op == RGM_LOGSUMEXP;
+    float sum = neutral(r.op);
+    for (int64_t j = 0; j < r.reduced.count; ++j) sum = maximum ? larger(sum, x(j)) : sum + x(j);
+    if (r.op == RGM_LOGSUMEXP && isfinite(sum)) {
+      float total = 0;
+      for (int64_t j = 0; j < r.reduced.count; ++j) total += expf(x(j) - sum);
+      sum += logf(total);
+    }
+    r.y.put(at[1], r.op == RGM_MEAN ? sum / static_cast<float>(r.reduced.count) : sum);
+  }
 };
 
 // One block for one element of y.
@@ -127,6 +150,7 @@ rgm_status reduce(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, co
     require(same_shape(kept, *y), "reduce: y has the shape of x with the reduced axes of size 1");
     const Reduction r{axes_of<2>({&kept, y}), axes_of<1>({x}, axes), any(*x), any(*y), op};
     if (r.kept.count == 0) return;
+    if (r.reduced.count <= few) return each<2>(q, r.kept, Few{r});
     const bool columns = r.kept.rank >= 1 && r.kept.stride[0][r.kept.rank - 1] == 1 && r.kept.count >= 32 &&
                          r.reduced.count >= 8 && op != RGM_LOGSUMEXP && x->dtype != RGM_F16;
     if (!columns) {

@@ -82,15 +82,15 @@ struct Squares {
   const float* x;
   int64_t n;
 };
-constexpr int parts = 64;
+constexpr int64_t most_parts = 64;  // of an item, a block each
 
 __global__ void squares_kernel(const Squares* items, double* partials) {
   const Squares item = items[blockIdx.y];
   double sum = 0;
-  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{parts} * blockDim.x)
+  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < item.n; i += int64_t{gridDim.x} * blockDim.x)
     sum += static_cast<double>(item.x[i]) * item.x[i];
   sum = over_block(sum, Sum{});
-  if (threadIdx.x == 0) partials[int64_t{blockIdx.y} * parts + blockIdx.x] = sum;
+  if (threadIdx.x == 0) partials[int64_t{blockIdx.y} * gridDim.x + blockIdx.x] = sum;
 }
 __global__ void total_kernel(const double* partials, int64_t n, float* y) {
   double sum = 0;
@@ -133,10 +133,16 @@ rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, c
   return kernel(q, "sum_of_squares", [&] {
     require(y->dtype == RGM_F32, "sum_of_squares: y is float32");
     std::vector<Squares> table;
-    for (uint32_t i = 0; i < n; ++i)
+    int64_t largest = 0;
+    for (uint32_t i = 0; i < n; ++i) {
       table.push_back({data<const float>(*xs[i]), dense_count(*xs[i], "sum_of_squares")});
+      largest = std::max(largest, table.back().n);
+    }
+    const int64_t parts = std::clamp<int64_t>((largest + 4095) / 4096, 1, most_parts);
     auto* partials = scratch<double>(q, Scratch::kPartials, std::max<int64_t>(n, 1) * parts);
-    if (n > 0) squares_kernel<<<dim3(parts, n), threads_in_block, 0, q->stream>>>(table_of(q, table), partials);
+    if (n > 0)
+      squares_kernel<<<dim3(static_cast<unsigned>(parts), n), threads_in_block, 0, q->stream>>>(table_of(q, table),
+                                                                                                partials);
     total_kernel<<<1, threads_in_block, 0, q->stream>>>(partials, int64_t{n} * parts, data<float>(*y));
   });
 }
