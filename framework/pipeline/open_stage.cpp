@@ -229,6 +229,11 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.train->policy = out.model;
   out.train->adapters = !out.adapter_sets().empty();
   out.train->context = out.model->config().context - out.model->virtual_tokens();
+  require(
+      out.train->context > 0,
+      "{}: {} virtual tokens stand in front of the text, and the model's context is {}: no room is left for it; ask "
+      "the adapter for fewer, or take a model with a larger context",
+      stage.name, out.model->virtual_tokens(), out.model->config().context);
   out.train->tokenizer = {out.model->tokenizer()};
   for (const auto& [source, wishes] : wishes_of(stage))
     for (ColumnWish wish : wishes) {

@@ -86,6 +86,15 @@ TEST_F(AdapterTest, MergedItIsAModelOfItsOwn) {
   EXPECT_THAT(again.err, HasSubstr("merged is there already"));
 }
 
+TEST_F(AdapterTest, VirtualTokensThatFillTheContextAreToldSo) {
+  write("p.yaml", tiny(5, stage("tuned", "base", "    steps: 5\n    adapter: {prefix: {length: 16}}\n")));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err,
+              HasSubstr("tuned: 16 virtual tokens stand in front of the text, and the model's context is 16: no "
+                        "room is left for it"));
+}
+
 TEST_F(AdapterTest, WhatCannotBeMergedIsLeftAlone) {
   write("p.yaml", tiny(5, stage("tuned", "base", "    steps: 5\n    adapter: {soft_prompt: {length: 2}}\n")));
   ASSERT_EQ(regimen("run p.yaml").status, 0);
