@@ -27,6 +27,7 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   setup.settings.checkpoint_every = writes && writes_checkpoints(kept, steps) ? 1 : 0;
   setup.settings.checkpoint_minutes = 0;
   setup.settings.keep = "last";
+  setup.captures = false;  // of two steps the second would pay for it
   setup.folder = folder;
   std::vector<std::chrono::steady_clock::time_point> ends;
   setup.after_step = [&](int64_t, int64_t) {
@@ -40,6 +41,7 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   if (writes) opened.model->save(folder / "model");
   if (held_out) setup.sources.insert(std::move(held_out));
   setup.settings = kept;
+  setup.captures = true;
   setup.after_step = {};
   return ends.size() < 2 ? 0 : std::chrono::duration<double>(ends[1] - ends[0]).count();
 }

@@ -180,9 +180,33 @@ Device::Block Device::from_aside(size_t bytes) {
   return block;
 }
 
+void Device::when_short(std::function<bool()> give_back) {
+  const std::lock_guard lock(mutex_);
+  give_back_ = std::move(give_back);
+  who_gives_back_ = std::this_thread::get_id();
+}
+
+bool Device::asked_to_give_back() {
+  std::function<bool()> ask;
+  {
+    const std::lock_guard lock(mutex_);
+    if (who_gives_back_ == std::this_thread::get_id()) ask = give_back_;
+  }
+  return ask && ask();
+}
+
+Device::Block Device::allocate(size_t bytes) {
+  try {
+    return allocate_at_once(bytes);
+  } catch (const Error& e) {
+    if (e.status() != RGM_NO_MEMORY || !asked_to_give_back()) throw;
+  }
+  return allocate_at_once(bytes);
+}
+
 // A block that is kept here may be up to an eighth larger than what is asked for, so that shapes that differ a little
 // share it.
-Device::Block Device::allocate(size_t bytes) {
+Device::Block Device::allocate_at_once(size_t bytes) {
   const size_t coarse = in_eighths(bytes);
   size_t size = rounded(bytes, kPage);
   const std::lock_guard lock(mutex_);

@@ -5,6 +5,7 @@
 #include <regimen/abi/backend.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -41,6 +42,8 @@ class Device {
   Block allocate(size_t bytes);
   void release(const Block& block);
   void trim();  // [any] gives blocks back that lie idle
+  // Asked on this thread before memory is refused to it; true: something was given back. NULL: nobody is asked.
+  void when_short(std::function<bool()> give_back);
   // Until it is called with NULL: what this thread releases goes there, and what it needs is taken from there first. No
   // other has that memory then.
   void set_aside(std::vector<Block>* aside);
@@ -77,6 +80,8 @@ class Device {
   rgm_device_info info_{};
 
   Block from_aside(size_t bytes);
+  Block allocate_at_once(size_t bytes);
+  bool asked_to_give_back();
 
   std::mutex counting_mutex_;
   int64_t counted_ = 0;
@@ -84,7 +89,8 @@ class Device {
 
   std::mutex mutex_;
   std::vector<Block>* aside_ = nullptr;
-  std::thread::id who_sets_aside_;
+  std::thread::id who_sets_aside_, who_gives_back_;
+  std::function<bool()> give_back_;
   std::map<size_t, std::vector<void*>> idle_;  // by size; the last one given back is the first to be used again
   size_t in_use_ = 0, peak_ = 0, refused_ = 0;
   uint64_t allocations_ = 0, held_ = 0, kernels_set_ = 0;

@@ -53,9 +53,9 @@ Tensor full(const Shape& shape, double value, rgm_dtype dtype) {
 }
 
 Tensor iota(int64_t n) {
+  const std::shared_ptr<Device>& device = share_current_device();  // owns what nobody may write to
   const size_t bytes = static_cast<size_t>(n) * sizeof(int32_t);
-  return with_storage(dense_view({n}, RGM_I32),
-                      std::make_shared<Storage>(share_current_device(), current_device().counting(n), bytes, nullptr));
+  return with_storage(dense_view({n}, RGM_I32), std::make_shared<Storage>(device, device->counting(n), bytes, device));
 }
 
 Tensor unary(int32_t op, const Tensor& input) {

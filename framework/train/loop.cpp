@@ -9,13 +9,17 @@
 
 namespace rgm {
 
+static bool may_capture(const TrainSetup& setup) {
+  return setup.captures && (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout;
+}
+
 Loop::Loop(TrainSetup& setup, void* self)
     : setup_(setup),
       train_(*setup.train),
       self_(self),
       checkpoints_(setup.folder / "checkpoint"),
       feed_(setup, self),
-      gradients_(train_, setup.parameters, (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout,
+      gradients_(train_, setup.parameters, may_capture(setup),
                  [this](size_t i, Batch* batch) { return trained_loss_of(i, batch); }),
       optimizer_(setup.settings.optimizer, setup.parameters),
       steps_(steps_of(setup)) {

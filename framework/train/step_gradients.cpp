@@ -7,6 +7,9 @@
 namespace rgm {
 namespace {
 
+constexpr int64_t most_micro_batches =
+    16;  // of one piece of work; many are launched fast enough, and a piece takes memory
+
 std::string layout_of_step(std::span<Batch* const> batches) {
   std::string out;
   for (const Batch* batch : batches) out += layout_of(*batch) + "\n";
@@ -33,20 +36,41 @@ class MetricsOfStep {
   std::map<std::string, rgm_train::Metric> before_;
 };
 
+class TotalsInPlaces {
+ public:
+  TotalsInPlaces(rgm_train& train, const std::map<std::string, Tensor>& places) : train_(train) {
+    train_.total_places = places;
+  }
+  ~TotalsInPlaces() { train_.total_places.reset(); }
+  TotalsInPlaces(const TotalsInPlaces&) = delete;
+  TotalsInPlaces& operator=(const TotalsInPlaces&) = delete;
+
+ private:
+  rgm_train& train_;
+};
+
 }  // namespace
 
 StepGradients::StepGradients(rgm_train& train, std::span<Parameters* const> stores, bool capturable, Loss loss)
-    : train_(train),
-      stores_(stores),
-      loss_(std::move(loss)),
-      may_capture_(capturable && can_capture(current_device().backend())) {}
+    : train_(train), stores_(stores), loss_(std::move(loss)), device_(share_current_device()) {
+  if (!capturable || !can_capture(device_->backend())) return;
+  captures_left_ = 2;
+  device_->when_short([this] {
+    if (captured_.use_count() != 1) return false;  // there is none, or it is being enqueued
+    forget();
+    return true;
+  });
+}
+StepGradients::~StepGradients() {
+  if (captures_left_ > 0) device_->when_short(nullptr);
+}
 
 Tensor StepGradients::run(std::span<Batch* const> batches) {
-  if (!may_capture_) return enqueue(batches);
+  if (captures_left_ == 0 || std::ssize(batches) > most_micro_batches) return enqueue(batches);
   std::string layout = layout_of_step(batches);
-  const bool repeats = layout == layout_ && kernels_set_ == current_device().kernels_set();
+  const bool repeats = layout == layout_ && kernels_set_ == device_->kernels_set();
   layout_ = std::move(layout);
-  kernels_set_ = current_device().kernels_set();
+  kernels_set_ = device_->kernels_set();
   if (!repeats) forget();
   if (repeats && (captured_ || capture(batches))) return replay(batches);
 
@@ -87,36 +111,41 @@ std::vector<StepGradients::Gradient> StepGradients::take_gradients() const {
   return out;
 }
 
-// Nothing of it runs yet. False: never again, for what stands in its way will stand there the next time.
+// Nothing of it runs yet. Memory that did not suffice may do so once more; of all else that stands in its way one can
+// expect that it does so again.
 bool StepGradients::capture(std::span<Batch* const> batches) {
-  Work& work = captured_.emplace();
+  auto work = std::make_shared<Work>();
   for (size_t i = 0; i < batches.size(); ++i) {
-    auto& columns = work.columns.emplace_back();
+    auto& columns = work->columns.emplace_back();
     for (const std::string& name : columns_[i]) columns.emplace(name, column(*batches[i], name));
   }
-  for (const std::string& name : totals_) work.totals.emplace(name, ops::full({}, 0));
-  train_.total_places = work.totals;
-  MetricsOfStep own(train_);
-  auto captured = Captured::of([&] {
-    work.loss = enqueue(batches);
-    work.gradients = take_gradients();
-    work.metrics = own.take();
-  });
-  train_.total_places.reset();
-  if (captured) {
-    work.captured.emplace(std::move(*captured));
+  for (const std::string& name : totals_) work->totals.emplace(name, ops::full({}, 0));
+  {
+    const TotalsInPlaces places(train_, work->totals);
+    MetricsOfStep own(train_);
+    if (auto captured = Captured::of([&] {
+          work->loss = enqueue(batches);
+          work->gradients = take_gradients();
+          work->metrics = own.take();
+        }))
+      work->captured.emplace(std::move(*captured));
+  }
+  if (work->captured) {
+    captured_ = std::move(work);
     return true;
   }
-  forget();
+  work.reset();
   take_gradients();
   for (Batch* batch : batches) batch->uploaded.clear();
   train_.batches.clear();
-  may_capture_ = false;
+  device_->trim();  // of what was tried; a step as usual may need it elsewhere
+  if (--captures_left_ == 0) device_->when_short(nullptr);
   return false;
 }
 
 Tensor StepGradients::replay(std::span<Batch* const> batches) {
-  const Work& work = *captured_;
+  const std::shared_ptr<const Work> kept = captured_;  // whatever memory is short meanwhile
+  const Work& work = *kept;
   const NoGradient still;
   for (size_t i = 0; i < batches.size(); ++i)
     for (const auto& [name, to] : work.columns[i]) upload_again(*batches[i], name, to);

@@ -17,11 +17,15 @@ class StepGradients {
   using Loss = std::function<Tensor(size_t micro_batch, Batch* batch)>;
   // `capturable`: what the loss enqueues follows from the layout of its batch, as RGM_CAPTURABLE has it.
   StepGradients(rgm_train& train, std::span<Parameters* const> stores, bool capturable, Loss loss);
+  ~StepGradients();
+  StepGradients(const StepGradients&) = delete;
+  StepGradients& operator=(const StepGradients&) = delete;
 
   // Leaves the gradients at what is trained, and the step's metrics with the session. The loss, (), is valid until the
   // next call.
   Tensor run(std::span<Batch* const> batches);
-  // Gives the memory of captured work back, to what is not a step. The next step like it is captured anew.
+  // Gives the memory of captured work back, to what is not a step; the device asks for it where memory is short. The
+  // next step like it is captured anew.
   void forget() { captured_.reset(); }
 
  private:
@@ -45,12 +49,13 @@ class StepGradients {
   rgm_train& train_;
   std::span<Parameters* const> stores_;
   Loss loss_;
-  bool may_capture_;
+  std::shared_ptr<Device> device_;
+  int captures_left_ = 0;                          // that may fail
   std::string layout_;                             // of the last step's batches
   std::vector<std::vector<std::string>> columns_;  // that its loss asked for, by micro-batch
   std::vector<std::string> totals_;                // that it asked for
   uint64_t kernels_set_ = 0;
-  std::optional<Work> captured_;
+  std::shared_ptr<const Work> captured_;
 };
 
 }  // namespace rgm

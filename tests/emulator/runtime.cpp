@@ -1,11 +1,13 @@
 // runtime.cpp - the part of CUDA's runtime that the backend uses, over the host's memory. Work that is enqueued runs
 // when somebody waits for it and not before: what is read too early, or freed too early, shows. The device has
-// $EMULATED_GPU_MEMORY bytes, and falls away after $EMULATED_GPU_LIFE pieces of work: all fails from there on.
+// $EMULATED_GPU_MEMORY bytes, and falls away after $EMULATED_GPU_LIFE pieces of work: all fails from there on. Graphs
+// that are launched leave a byte each in the file $EMULATED_GPU_GRAPHS.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -252,6 +254,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* out, cudaGraph_t graph, unsign
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
   for (const std::function<void()>& work : graph->work) emulator::enqueue(stream, work);
+  if (const char* const file = std::getenv("EMULATED_GPU_GRAPHS")) std::ofstream(file, std::ios::app) << '.';
   return told(cudaSuccess);
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

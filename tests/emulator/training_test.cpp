@@ -10,14 +10,28 @@ namespace rgm::test {
 namespace {
 
 int captures = 0, replays = 0;
+bool is_capturing = false;
+int refusals_in_captures = 0, refusals = 0;  // of memory, that are to come
 
-// The GPU, which counts.
+// The GPU, which counts, and has no more memory when a test wants that.
 const rgm_backend& counting() {
   static const rgm_backend& gpu = backend_of(EMULATED_GPU);
   static const rgm_backend table = [] {
     rgm_backend b = gpu;
-    b.capture_begin = [](rgm_queue* q) { return ++captures, gpu.capture_begin(q); };
+    b.capture_begin = [](rgm_queue* q) {
+      is_capturing = true;
+      return ++captures, gpu.capture_begin(q);
+    };
+    b.capture_end = [](rgm_queue* q, rgm_captured** out) {
+      is_capturing = false;
+      return gpu.capture_end(q, out);
+    };
     b.replay = [](rgm_queue* q, rgm_captured* captured) { return ++replays, gpu.replay(q, captured); };
+    b.alloc = [](rgm_device* device, size_t bytes, void** out) {
+      int& left = is_capturing ? refusals_in_captures : refusals;
+      if (left > 0) return --left, keep_failure(RGM_NO_MEMORY, "none is left");
+      return gpu.alloc(device, bytes, out);
+    };
     return b;
   }();
   return table;
@@ -54,9 +68,12 @@ struct Training {
   bool capturable = true;
   double dropout = 0;
   std::vector<size_t> forgets = {};  // before these steps
+  int refused_in_captures = 0;       // so often memory
+  size_t short_behind = SIZE_MAX;    // this step's gradients there is no memory at first
 
   Learned run(const std::vector<std::vector<Batch>>& steps) const {
     captures = replays = 0;
+    refusals_in_captures = capturable ? refused_in_captures : 0;
     const OnDevice device(counting());
     rgm_train train;
     train.policy = small_model("gpt2");
@@ -64,8 +81,9 @@ struct Training {
     std::vector<Parameters*> stores = {&model.parameters()};
     for (Parameter& p : model.parameters().all()) p.value.set_trained(true);
     Optimizer optimizer({}, stores);
+    uint64_t step = 0;
     StepGradients gradients(train, stores, capturable, [&](size_t i, Batch* batch) {
-      const RandomScope random({1, 2, static_cast<uint32_t>(i), 0});
+      const RandomScope random({1, step, static_cast<uint32_t>(i), 0});
       Pass pass = pass_over(column(*batch, "text"));
       pass.segments = column(*batch, "text.segments");
       const Tensor weights = column(*batch, "text.weights");
@@ -77,11 +95,17 @@ struct Training {
     Learned out{};
     for (size_t i = 0; i < steps.size(); ++i) {
       if (std::ranges::count(forgets, i)) gradients.forget();
+      step = i;
       std::vector<Batch> own = steps[i];
       std::vector<Batch*> batches;
       for (Batch& batch : own) batches.push_back(&batch);
       train.begin_step(batches);
       const Tensor loss = gradients.run(batches);
+      if (i == short_behind) {
+        refusals = 2;  // the device tries once more by itself, then asks who has memory to give
+        ops::full({1 << 20}, 0);
+        EXPECT_EQ(refusals, 0);
+      }
       const Tensor norm = optimizer.step(static_cast<int64_t>(i) + 1, 1e-2, 1, loss);
       out.losses.push_back(item(loss));
       out.norms.push_back(item(norm));
@@ -138,11 +162,53 @@ TEST(CapturedTraining, IsCapturedAnewAfterItWasForgotten) {
   expect_same(captured, Training{.capturable = false}.run(steps));
 }
 
+// Rows of several texts, cut otherwise in each step, and rows of one text that are as long.
+TEST(CapturedTraining, PackedRowsMayBeCutOtherwiseInEachStep) {
+  const auto packed = [](std::initializer_list<int64_t> lengths, uint32_t seed) {
+    std::vector<TokenExample> examples;
+    for (const int64_t length : lengths) {
+      TokenExample& e = examples.emplace_back();
+      e.ids = some_tokens(length, ++seed * 100);
+      e.weights.assign(e.ids.size(), 1);
+    }
+    Batch batch;
+    batch.examples = std::ssize(examples);
+    batch.columns.insert_or_assign("text", pack(examples, 9));
+    return std::vector<Batch>{batch};
+  };
+  const std::vector<std::vector<Batch>> steps = {packed({4, 5, 9}, 1), packed({3, 6, 9}, 2), packed({7, 2, 9}, 3),
+                                                 packed({9, 9}, 4),    packed({9, 7}, 5),    packed({9, 4}, 6)};
+  const Learned usual = Training{.capturable = false}.run(steps), captured = Training{}.run(steps);
+  EXPECT_EQ(captured.replays, 3) << "the second and third; the last, as a row with padding is not one from end to end";
+  expect_same(captured, usual);
+}
+
+TEST(CapturedTraining, WithoutMemoryForItStepsGoOnAsUsual) {
+  const auto steps = alike(5);
+  const Learned usual = Training{.capturable = false}.run(steps);
+  const Learned once = Training{.refused_in_captures = 2}.run(steps);
+  EXPECT_EQ(once.captures, 2);  // that of the second step failed
+  EXPECT_EQ(once.replays, 3);
+  expect_same(once, usual);
+  const Learned never = Training{.refused_in_captures = 1000}.run(steps);
+  EXPECT_EQ(never.captures, 2);
+  EXPECT_EQ(never.replays, 0);
+  expect_same(never, usual);
+}
+
+TEST(CapturedTraining, GivesItsMemoryBackWhereItIsShort) {
+  const auto steps = alike(6);
+  const Learned captured = Training{.short_behind = 3}.run(steps);
+  EXPECT_EQ(captured.captures, 2);
+  EXPECT_EQ(captured.replays, 5);
+  expect_same(captured, Training{.capturable = false}.run(steps));
+}
+
 // Random numbers have another key in each step, which is uploaded.
 TEST(CapturedTraining, StepsThatDrawRandomNumbersAreNotCaptured) {
   const auto steps = alike(4);
   const Learned captured = Training{.dropout = 0.1}.run(steps);
-  EXPECT_EQ(captured.captures, 1);  // tried once
+  EXPECT_EQ(captured.captures, 2);  // tried twice
   EXPECT_EQ(captured.replays, 0);
   expect_same(captured, Training{.capturable = false, .dropout = 0.1}.run(steps));
 }

@@ -9,9 +9,9 @@ namespace regimen::cudnn {
 namespace {
 
 #ifdef REGIMEN_SANITIZED  // which watches the rims of blocks that it knows
-constexpr size_t small = SIZE_MAX;
+constexpr bool all_are_small = true;
 #else
-constexpr size_t small = size_t{64} << 10;
+constexpr bool all_are_small = false;
 #endif
 constexpr size_t least_page = size_t{32} << 20, least_segment = size_t{256} << 20;
 constexpr size_t step = 512;  // of sizes, and between two segments, which never become one
@@ -80,9 +80,9 @@ Arena::~Arena() {
 void* Arena::allocate(size_t bytes) {
   check_cuda(cudaSetDevice(device_), "alloc");
   const std::lock_guard lock(mutex_);
-  if (bytes < small) {
+  if (bytes < small || all_are_small) {
     void* block = nullptr;
-    check_cuda(cudaMalloc(&block, std::max<size_t>(bytes, 1)), "alloc");
+    if (!malloc_of(std::max<size_t>(bytes, 1), &block)) no_memory();
     own_.emplace(block, bytes);
     held_ += bytes;
     return block;
@@ -110,20 +110,32 @@ void Arena::free(void* block) {
   own_.erase(own);
 }
 
+// False where there is no memory, also not when what is idle was given back.
+bool Arena::malloc_of(size_t size, void** out) {
+  cudaError_t error = cudaMalloc(out, size);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it is dealt with
+    if (!give_back_idle(size)) return false;
+    error = cudaMalloc(out, size);
+  }
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return false;
+  }
+  check_cuda(error, "alloc");
+  return true;
+}
+
 char* Arena::place_for(size_t size) {
   if (char* const block = gaps_.take(size); block || driver_) return block;
   Gaps::Stretch segment{nullptr, std::max(size, least_segment)};
-  for (int tries = 0; !segment.place; ++tries) {
-    void* memory = nullptr;
-    if (cudaMalloc(&memory, segment.size + step) == cudaSuccess) {
-      segment.place = static_cast<char*>(memory);
-    } else {
-      cudaGetLastError();
-      if (tries == 1) return nullptr;
-      segment.size = size;
-      give_back_idle();
-    }
+  void* memory = nullptr;
+  if (cudaMalloc(&memory, segment.size + step) != cudaSuccess) {  // then of what is needed alone
+    cudaGetLastError();
+    segment.size = size;
+    if (!malloc_of(size + step, &memory)) return nullptr;
   }
+  segment.place = static_cast<char*>(memory);
   segments_.push_back(segment);
   held_ += segment.size;
   gaps_.add(segment);
@@ -154,7 +166,8 @@ void Arena::back(char* block, size_t size) {
   for (size_t page = page_of(block); page <= page_of(block + size - 1); ++page) {
     if (backed_[page]) continue;
     CUresult result = back(page);
-    if (result == CUDA_ERROR_OUT_OF_MEMORY && give_back_idle()) result = back(page);
+    const size_t missing = (page_of(block + size - 1) - page + 1) * page_;
+    if (result == CUDA_ERROR_OUT_OF_MEMORY && give_back_idle(missing)) result = back(page);
     if (result == CUDA_ERROR_OUT_OF_MEMORY) no_memory();
     if (result != CUDA_SUCCESS)
       throw Error(RGM_INTERNAL, "alloc: CUDA's driver failed with " + std::to_string(static_cast<int>(result)));
@@ -164,32 +177,34 @@ void Arena::back(char* block, size_t size) {
 void Arena::trim() {
   cudaSetDevice(device_);
   const std::lock_guard lock(mutex_);
-  give_back_idle();
+  give_back_idle(SIZE_MAX);
 }
 
-// Whole pages or segments that are free. False: there are none, or work is captured and nothing may wait.
-bool Arena::give_back_idle() {
+// Of pages or segments that are wholly free, as many as are wanted. False: there are none, or nothing may wait.
+bool Arena::give_back_idle(size_t wanted) {
+  if (captures_) return false;
   if (cudaDeviceSynchronize() != cudaSuccess) {
     cudaGetLastError();
     return false;
   }
-  const uint64_t before = held_;
+  size_t given = 0;
   if (driver_)
-    gaps_.each([this](Gaps::Stretch gap) {
+    gaps_.each([&](Gaps::Stretch gap) {
       const size_t end = std::min(page_of(gap.place + gap.size), backed_.size());
-      for (size_t page = page_of(gap.place + page_ - 1); page < end; ++page) {
+      for (size_t page = page_of(gap.place + page_ - 1); page < end && given < wanted; ++page) {
         if (!backed_[page] || driver_->unmap(address(begin_ + page * page_), page_) != CUDA_SUCCESS) continue;
         backed_[page] = false;
-        held_ -= page_;
+        given += page_;
       }
     });
-  std::erase_if(segments_, [this](const Gaps::Stretch& segment) {
-    if (!gaps_.remove(segment)) return false;
+  std::erase_if(segments_, [&](const Gaps::Stretch& segment) {
+    if (given >= wanted || !gaps_.remove(segment)) return false;
     cudaFree(segment.place);
-    held_ -= segment.size;
+    given += segment.size;
     return true;
   });
-  return held_ < before;
+  held_ -= given;
+  return given > 0;
 }
 
 }  // namespace regimen::cudnn

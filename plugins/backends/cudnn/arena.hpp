@@ -26,6 +26,10 @@ class RGM_PRIVATE Arena {
   void free(void* block);  // NULL: nothing
   uint64_t held() const { return held_; }
   void trim();  // waits for the device
+  // Until it is called with false nothing may wait, and so nothing idle goes back.
+  void set_capturing(bool captures) { captures_ = captures; }
+
+  static constexpr size_t small = size_t{64} << 10;  // below that, blocks are CUDA's own
 
  private:
   bool reserve(size_t size);
@@ -33,7 +37,8 @@ class RGM_PRIVATE Arena {
   char* place_for(size_t size);
   CUresult back(size_t page);
   void back(char* block, size_t size);
-  bool give_back_idle();
+  bool malloc_of(size_t size, void** out);
+  bool give_back_idle(size_t wanted);
   size_t page_of(const char* place) const { return static_cast<size_t>(place - begin_) / page_; }
 
   const int device_;
@@ -46,6 +51,7 @@ class RGM_PRIVATE Arena {
   std::vector<Gaps::Stretch> segments_;  // without virtual memory
   std::unordered_map<void*, size_t> own_;
   std::atomic<uint64_t> held_ = 0;
+  std::atomic<bool> captures_ = false;
 };
 
 }  // namespace regimen::cudnn

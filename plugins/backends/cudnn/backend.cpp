@@ -197,6 +197,7 @@ rgm_status capture_begin(rgm_queue* q) {
     require_no_capture(q, "capture_begin");
     check_cuda(cudaStreamBeginCapture(q->stream, cudaStreamCaptureModeRelaxed), "capture_begin");
     q->captures = true;
+    q->device->arena->set_capturing(true);
     q->outgrown = q->scratch.outgrown();
   });
 }
@@ -204,6 +205,7 @@ rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
   return kernel(q, "capture_end", [&] {
     require(q->captures, "capture_end: nothing is captured");
     q->captures = false;
+    q->device->arena->set_capturing(false);
     const auto outgrown = std::move(q->outgrown);
     cudaGraph_t made = nullptr;
     const cudaError_t error = cudaStreamEndCapture(q->stream, &made);
@@ -213,7 +215,11 @@ rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
     check_cuda(error, "capture_end");
     auto captured = std::make_unique<rgm_captured>();
     captured->outgrown = outgrown;
-    const cudaError_t instantiated = cudaGraphInstantiate(&captured->graph, made, 0);
+    cudaError_t instantiated = cudaGraphInstantiate(&captured->graph, made, 0);
+    if (instantiated == cudaErrorMemoryAllocation) {  // once more, with what lies idle
+      q->device->arena->trim();
+      instantiated = cudaGraphInstantiate(&captured->graph, made, 0);
+    }
     cudaGetLastError();
     check_cuda(instantiated, "capture_end");
     *out = captured.release();

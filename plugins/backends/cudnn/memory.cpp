@@ -46,7 +46,8 @@ void* Scratch::bytes(Slot slot, size_t n) {
   else
     arena_.free(block.data);
   block = {};
-  const size_t size = (n + 511) / 512 * 512;
+  // Never so small that it would be CUDA's own: such a block may not be freed while work that is enqueued reads it.
+  const size_t size = std::max((n + 511) / 512 * 512, Arena::small);
   block = {arena_.allocate(size), size};
   return block.data;
 }
