@@ -88,8 +88,9 @@ CUresult unmap(CUdeviceptr place, size_t size) {
   const auto handle = handles.find(found->second.handle);
   mapped.erase(found);
   if (handle->second.released) forget(handle);
-  mmap(at(place), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  return CUDA_SUCCESS;
+  const void* const hidden =
+      mmap(at(place), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  return hidden == MAP_FAILED ? CUDA_ERROR_UNKNOWN : CUDA_SUCCESS;
 }
 CUresult set_access(CUdeviceptr place, size_t size, const CUmemAccessDesc* access, size_t n) {
   const std::scoped_lock lock(mutex);

@@ -22,7 +22,7 @@ enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv, kBias };
 
 struct Key {
   int64_t numbers[48];
-  auto operator<=>(const Key&) const = default;
+  auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): there is none
 };
 
 bool served(const rgm_view* v) {

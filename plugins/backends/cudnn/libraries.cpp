@@ -18,7 +18,9 @@ void* open_library(const std::string& name, const char* what) {
   for (const std::string& folder :
        {root ? std::string(root) + "/lib64" : std::string(), std::string("/usr/local/cuda/lib64")}) {
     if (folder.empty()) continue;
-    if (void* found = dlopen((folder + "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL)) return found;
+    std::string file = folder;
+    file.append("/").append(name);
+    if (void* found = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return found;
     tried += ", " + folder;
   }
   unsupported(std::string(what) + " (" + name + ") was not found in " + tried +

@@ -22,7 +22,7 @@ uint32_t alignment_of(const void* p) {
 
 struct Key {
   int64_t numbers[16];
-  auto operator<=>(const Key&) const = default;
+  auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): there is none
 };
 
 }  // namespace
