@@ -1,7 +1,8 @@
 #!/bin/bash
 # What docs/gpu.md reports, in about four minutes on a machine with a GPU: an archive of `cpack` is unpacked, every
 # kernel is compared with the reference, and the benches are run, with PyTorch beside them where python3 has it.
-#   gpu.sh ARCHIVE [OUT]        ARCHIVE: regimen-0.1.0-linux-x86_64.tar.gz; OUT receives the benches' JSON
+#   gpu.sh ARCHIVE [OUT]            ARCHIVE: regimen-0.1.0-linux-x86_64.tar.gz; OUT receives the benches' JSON
+#   gpu.sh ARCHIVE OUT sanitize     instead, the comparison under compute-sanitizer, as far as ten minutes go
 # CUDA's libraries are looked for in $LD_LIBRARY_PATH, and else anywhere below /usr and /opt.
 set -uo pipefail
 archive=$1 out=${2:-$(mktemp -d)}
@@ -22,6 +23,17 @@ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 "$regimen" plugins cudnn | head -12
 "$regimen" plugins cudnn --kernels
 
+if [[ ${3:-} == sanitize ]]; then
+  for tool in memcheck racecheck; do
+    said "compute-sanitizer $tool"
+    timeout 280 compute-sanitizer --tool $tool "$tree/lib/regimen/tests/conformance_tests" --gtest_filter='*Cudnn*' \
+      >"$out/$tool.txt" 2>&1
+    echo "rc $?"
+    tail -n 8 "$out/$tool.txt"
+  done
+  exit
+fi
+
 said kernels
 for kernel in linear_grad norm_grad attention sample capture; do
   timeout 60 "$regimen" bench --kernels --backend cudnn --only "$kernel" --cases 60
@@ -32,7 +44,7 @@ bench() {  # NAME ARGUMENTS: the result in OUT/NAME.json, its main numbers here
   local name=$1
   shift
   timeout 90 "$regimen" bench "$@" --backend cudnn >"$out/$name.json" || return
-  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|held_device_bytes|allocations)"' "$out/$name.json" | tr -d '\n'
+  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|held_device_bytes|allocations|read_gigabytes_per_second|read_efficiency)"' "$out/$name.json" | tr -d '\n'
   echo
 }
 gpt2=("$configs/bench/gpt2-124m.yaml" --set stages.base.model.context=1024 --set stages.base.precision=bfloat16)

@@ -26,7 +26,8 @@ TEST(PluginsCheck, ASoundStrategyPasses) {
   EXPECT_THAT(said.out, AllOf(HasSubstr("symbols    ok       regimen_plugin_v1 alone is exported"),
                               HasSubstr("strategy \"pretrain\""), HasSubstr("5 refused with a reason, 0 answered"),
                               ContainsRegex("gradients +ok +[0-9]+ of 28 parameters"), ContainsRegex("run +ok"),
-                              HasSubstr("\nsound: 7 checks\n")));
+                              ContainsRegex("capture +ok +steps may be captured: [0-9]+ kernels"),
+                              HasSubstr("\nsound: 8 checks\n")));
 }
 
 TEST(PluginsCheck, ASoundAdapterPasses) {
@@ -73,7 +74,15 @@ TEST(PluginsCheck, WrongGradient) {
   const Said said = check("wrong_gradient");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.out, ContainsRegex("gradients +FAILED +the gradient of .* has the slope"));
-  EXPECT_THAT(said.out, ContainsRegex("1 of 7 checks failed"));
+  EXPECT_THAT(said.out, ContainsRegex("1 of 8 checks failed"));
+}
+
+TEST(PluginsCheck, BrokenPromise) {
+  const Said said = check("broken_promise");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, ContainsRegex("capture +FAILED +it promises that its steps may be captured, and with other "
+                                      "values of the same shapes kernel [0-9]+ is \"fill 3 \\(\\)\" where it was "
+                                      "\"fill 2 \\(\\)\": leave out `capturable`"));
 }
 
 TEST(PluginsCheck, ThrowsInCreate) {
