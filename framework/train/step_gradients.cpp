@@ -7,8 +7,8 @@
 namespace rgm {
 namespace {
 
-constexpr int64_t most_micro_batches =
-    16;  // of one piece of work; many are launched fast enough, and a piece takes memory
+// Of one piece of work, which takes memory for each kernel; so many small ones are no reason to have it.
+constexpr int64_t most_micro_batches = 16;
 
 std::string layout_of_step(std::span<Batch* const> batches) {
   std::string out;
