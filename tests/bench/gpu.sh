@@ -53,6 +53,9 @@ bench gpt2-32 "${gpt2[@]}" --set stages.base.batch=32 --seconds 4
 bench gpt2-32-uncaptured "${gpt2[@]}" --set stages.base.batch=32 --set backend.cudnn.capture=false --seconds 4
 bench gpt2-64 "${gpt2[@]}" --set stages.base.batch=64 --seconds 4
 bench gpt2-profile "${gpt2[@]}" --set stages.base.batch=32 --seconds 2 --profile
+said a small model, where launches take the time: captured, and one by one
+bench char "$configs/bench/char.yaml" --seconds 2
+bench char-uncaptured "$configs/bench/char.yaml" --set backend.cudnn.capture=false --seconds 2
 if python3 -c 'import torch' 2>/dev/null; then
   said PyTorch
   timeout 150 python3 "$(dirname "${BASH_SOURCE[0]}")/gpu_peers.py" --batch 32
