@@ -294,11 +294,11 @@ Batch with_other_values(const Batch& batch, const rgm_train& train) {
 void capture_step(Opened& opened, const std::string& id) {
   const auto& table = opened.component(RGM_KIND_STRATEGY, id).table<rgm_strategy>();
   if (!(table.flags & RGM_CAPTURABLE)) return opened.skipped("it does not promise that its steps may be captured");
+  if (table.rollout) return opened.skipped("its steps are not captured, as it makes their data itself");
   if (!opened.open_reference()) return;
   const DeviceScope scope;
   const Trial trial(opened, id);
   Prepared prepared(opened, trial);
-  if (table.rollout) return opened.skipped("its steps are not captured, as it makes their data itself");
   rgm_train& train = *prepared.stage.train;
   Feed feed(prepared.stage.setup, prepared.self);
   Batch batch = *feed.next().front(), other = with_other_values(batch, train);

@@ -15,6 +15,12 @@ struct Reduction {
   Axes<1> reduced;  // of x
   Any x, y;
   int op;
+  // Number j of what becomes one element of y; its first is at `at`.
+  __device__ float number(int64_t at, int64_t j) const {
+    int64_t from[1];
+    reduced.at(j, from);
+    return x.number(at + from[0]);
+  }
 };
 
 __device__ float neutral(int op) { return op == RGM_MAXIMUM || op == RGM_LOGSUMEXP ? -INFINITY : 0; }
@@ -28,11 +34,7 @@ struct Larger {
 struct Few {
   Reduction r;
   __device__ void operator()(int64_t, const int64_t (&at)[2]) const {
-    int64_t from[1];
-    const auto x = [&](int64_t j) {
-      r.reduced.at(j, from);
-      return r.x.number(at[0] + from[0]);
-    };
+    const auto x = [&](int64_t j) { return r.number(at[0], j); };
     const bool maximum = r.op == RGM_MAXIMUM || r.op == RGM_LOGSUMEXP;
     float sum = neutral(r.op);
     for (int64_t j = 0; j < r.reduced.count; ++j) sum = maximum ? larger(sum, x(j)) : sum + x(j);
@@ -48,12 +50,9 @@ struct Few {
 // One block for one element of y.
 __global__ void wide_kernel(Reduction r) {
   for (int64_t i = blockIdx.x; i < r.kept.count; i += gridDim.x) {
-    int64_t at[2], from[1];
+    int64_t at[2];
     r.kept.at(i, at);
-    const auto x = [&](int64_t j) {
-      r.reduced.at(j, from);
-      return r.x.number(at[0] + from[0]);
-    };
+    const auto x = [&](int64_t j) { return r.number(at[0], j); };
     const bool maximum = r.op == RGM_MAXIMUM || r.op == RGM_LOGSUMEXP;
     float sum = neutral(r.op);
     for (int64_t j = threadIdx.x; j < r.reduced.count; j += blockDim.x) sum = maximum ? larger(sum, x(j)) : sum + x(j);
