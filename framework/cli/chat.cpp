@@ -23,7 +23,8 @@ namespace rgm {
 namespace {
 
 struct Request {
-  std::string model, system, chat_template, backend, weights;
+  std::string model, system, chat_template, backend;
+  cli::Types types;
   std::vector<std::string> adapters;
   Sampling sampling;
   int64_t seed = 0;
@@ -136,7 +137,7 @@ void check(const Request& request) {
 }
 
 int talk(const Request& request) {
-  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights, cli::Use::text);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   require(!model.by_row(), "chat: which of the named adapters speaks? Leave the name out");
   require(model->config().outputs == 0, "{}: this model classifies and writes no text", request.model);
   Conversation conversation(request, model);
@@ -172,9 +173,8 @@ int chat(const std::vector<std::string>& arguments) {
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
       "only the likeliest tokens that share this probability")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same answers")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable")(
-      "weights", po::value(&request.weights)->default_value("float32")->value_name("TYPE"),
-      "bfloat16: half the memory, and sooner read");
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  cli::add_types(shown, request.types);
   const auto given = cli::parse({.command = "chat",
                                  .line = "--model DIR [--adapter DIR]… [--system TEXT]",
                                  .text = "Talks with a trained model: a line is a message.",

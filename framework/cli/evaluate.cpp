@@ -22,7 +22,8 @@ namespace {
 using Json = nlohmann::json;
 
 struct Request {
-  std::string model, data, backend, weights;
+  std::string model, data, backend;
+  cli::Types types;
   std::vector<std::string> adapters, columns;
   bool json = false, per_token = false;
 };
@@ -151,7 +152,7 @@ void print(const Score& score, const std::map<std::string, Score>& by_adapter, b
 
 int answer(const Request& request) {
   const DataSpec spec = data_of(request);
-  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types);
   const ModelConfig& config = model->config();
   Score score;
   std::map<std::string, Score> by_adapter;
@@ -203,9 +204,8 @@ int evaluate(const std::vector<std::string>& arguments) {
       "where the file has text, label or value: text=0 by number, where it has no line of names")(
       "per-token", po::bool_switch(&request.per_token), "a line a token: row, position, id, log-probability, text")(
       "json", po::bool_switch(&request.json), "one JSON object; with --per-token one a token")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable")(
-      "weights", po::value(&request.weights)->default_value("float32")->value_name("TYPE"),
-      "bfloat16: half the memory, and sooner read");
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  cli::add_types(shown, request.types);
   const auto given = cli::parse(
       {.command = "evaluate",
        .line = "--model DIR [--adapter [NAME=]DIR]… --data FILE",

@@ -20,7 +20,8 @@ namespace rgm {
 namespace {
 
 struct Request {
-  std::string model, prompt, file, prompts, backend, weights;
+  std::string model, prompt, file, prompts, backend;
+  cli::Types types;
   std::vector<std::string> adapters;
   Sampling sampling;
   int64_t seed = 0;  // with its sign, which unsigned numbers would take for a large one
@@ -76,7 +77,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
 
 int answer(const Request& request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
-  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.weights, cli::Use::text);
+  const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   if (!request.prompts.empty()) return answer_rows(request, model);
   require(!model.by_row(),
           "generate: which of the named adapters serves the prompt? Leave the name out, or let rows of --prompts FILE "
@@ -117,9 +118,8 @@ int generate_text(const std::vector<std::string>& arguments) {
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
       "only the likeliest tokens that share this probability")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable")(
-      "weights", po::value(&request.weights)->default_value("float32")->value_name("TYPE"),
-      "bfloat16: half the memory, and sooner read");
+      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+  cli::add_types(shown, request.types);
   const auto given = cli::parse(
       {.command = "generate",
        .line = "--model DIR [--adapter [NAME=]DIR]… --prompt TEXT | --file FILE | --prompts FILE",

@@ -21,14 +21,28 @@ Named named(const std::string& given) {
   return {given.substr(0, at), given.substr(at + 1)};
 }
 
+void check(const char* option, const std::string& type) {
+  require(type == "float32" || type == "bfloat16", "{} is {}, expected float32 or bfloat16", option, type);
+}
+
 bool has_head(const fs::path& adapter) { return saved_head(SafeTensors(adapter / adapter_tensors_file)) != nullptr; }
 
 }  // namespace
 
+void add_types(boost::program_options::options_description& options, Types& types) {
+  const auto type = [](std::string& to) {
+    return boost::program_options::value(&to)->default_value("float32")->value_name("TYPE");
+  };
+  options.add_options()("weights", type(types.weights), "bfloat16: half the memory, and sooner read")(
+      "precision", type(types.precision), "bfloat16: computes in it, where the backend does");
+}
+
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
-                           const std::string& backend, const std::string& weights, Use use)
+                           const std::string& backend, const Types& types, Use use)
     : registry_(host_table()) {
-  require(weights == "float32" || weights == "bfloat16", "--weights is {}, expected float32 or bfloat16", weights);
+  check("--weights", types.weights);
+  check("--precision", types.precision);
+  const bool half = types.precision == "bfloat16";
   ModelPlace place = model_place(folder);
   std::vector<Named> of_rows;
   for (const std::string& given : adapters) {
@@ -44,14 +58,16 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   std::optional<Choice> choice;
   if (!backend.empty()) choice = choose_backend(backend, registry_);
   open_device(choice, registry_);
+  if (half) require_bfloat16("--precision bfloat16", "leave it out");
   const rgm_kernels& kernels = current_device().kernels();
   const bool packs = use == Use::text && RGM_HAS(&kernels, pack);
-  model_ = Model::open(place.model, weights == "bfloat16" ? NarrowWeights::all()
-                                    : packs               ? NarrowWeights::as_saved()
-                                                          : NarrowWeights());
+  model_ = Model::open(place.model, types.weights == "bfloat16" ? NarrowWeights::all()
+                                    : packs                             ? NarrowWeights::as_saved()
+                                                                        : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);
+  if (half) model_->use_bfloat16();
   for (const fs::path& adapter : place.adapters) add_saved_adapter(*adapters_, adapter, *model_, registry_);
   if (!of_rows.empty()) rows_ = std::make_unique<RowAdapters>(model_);
   for (const Named& one : of_rows) {

@@ -1,6 +1,8 @@
 // trained_model.hpp - a model from its folder with its adapters, opened on a device and frozen: what the commands that
 // use a model begin with.
 #pragma once
+#include <boost/program_options.hpp>
+
 #include "data/row.hpp"
 #include "host/row_adapters.hpp"
 #include "model/model.hpp"
@@ -13,13 +15,19 @@ namespace rgm::cli {
 // bfloat16 stay in it where the backend has such a layout: their values are the same.
 enum class Use { anything, text };
 
+// Options of those commands.
+struct Types {
+  std::string weights = "float32";    // or bfloat16: how its matrices are kept
+  std::string precision = "float32";  // or bfloat16: what it computes in
+};
+void add_types(boost::program_options::options_description& options, Types& types);
+
 class TrainedModel {
  public:
   // Stages' folders or the model/ and adapter/ in them; an empty backend: the best that is usable. Adapters that are
   // written NAME=DIR serve the rows that name them; others, together, every row.
-  // weights: float32, or bfloat16 to keep its matrices in that.
   TrainedModel(const std::string& model, const std::vector<std::string>& adapters, const std::string& backend,
-               const std::string& weights = "float32", Use use = Use::anything);
+               const Types& types = {}, Use use = Use::anything);
   Adapters* adapters() { return adapters_.get(); }           // of every row; NULL: it has none
   const RowAdapters* by_row() const { return rows_.get(); }  // NULL: rows name none
   const Model& operator*() const { return *model_; }

@@ -14,11 +14,14 @@ int32_t any_axis(Trial& t, const Shape& shape) {
 
 void reduce(Trial& t) {
   const int32_t op = t.index / 2 % 4 + 1;
-  t.optional = op == RGM_MEAN || op == RGM_LOGSUMEXP;  // the host has them from the other two
-  const bool tall = t.index >= 48;                     // the gradient of a bias: columns of many rows
-  const Shape shape = tall ? Shape{t.pick(500, 2100), 4 * t.pick(8, 40)} : t.shape(1, 4);
+  t.optional = op == RGM_MEAN || op == RGM_LOGSUMEXP;   // the host has them from the other two
+  const bool tall = t.index >= 48 && t.index % 2 == 0;  // the gradient of a bias: columns of many rows
+  const bool wide = t.index >= 48 && t.index % 2 == 1;  // the logits of a vocabulary
+  const Shape shape = tall   ? Shape{t.pick(500, 2100), 4 * t.pick(8, 40)}
+                      : wide ? Shape{t.pick(1, 3), t.pick(3000, 6000)}
+                             : t.shape(1, 4);
   const auto all = static_cast<int64_t>(1) << shape.size();
-  const auto axes = static_cast<uint32_t>(tall ? 1 : t.index % 5 == 0 ? all - 1 : t.pick(1, all - 1));
+  const auto axes = static_cast<uint32_t>(tall ? 1 : wide ? 2 : t.index % 5 == 0 ? all - 1 : t.pick(1, all - 1));
   t.say(fmt::format("operation {} axes {:#b}", op, axes));
   Shape kept = shape;
   for (size_t i = 0; i < kept.size(); ++i)

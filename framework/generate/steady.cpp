@@ -4,10 +4,7 @@
 namespace rgm {
 namespace {
 
-Tensor numbers(const Shape& shape) {
-  const std::vector<int32_t> zeros(static_cast<size_t>(shape.count()));
-  return from_host(std::span<const int32_t>(zeros), shape);
-}
+constexpr int64_t inputs = 5;  // token, slot, position, length and draw of a row
 
 }  // namespace
 
@@ -27,25 +24,25 @@ SteadyStep::SteadyStep(const Model& model, int64_t rows, Choose choose) : model_
   const rgm_backend& backend = current_device().backend();
   refused_ = !can_capture(backend) || !RGM_HAS(&current_device().kernels(), sample);
   if (refused_) return;
-  pass_.tokens = numbers({rows, 1});
-  pass_.places = {numbers({rows}), numbers({rows, 1}), numbers({rows})};
-  draws_ = numbers({rows});
+  values_.resize(static_cast<size_t>(inputs * rows));
+  inputs_ = from_host(std::span<const int32_t>(values_), {inputs, rows});
+  const auto part = [&](int64_t i, const Shape& shape) {
+    return ops::reshape(ops::slice(inputs_, 0, i, i + 1), shape);
+  };
+  pass_.tokens = part(0, {rows, 1});
+  pass_.places = {part(1, {rows}), part(2, {rows, 1}), part(3, {rows})};
+  draws_ = part(4, {rows});
 }
 
 void SteadyStep::place(std::span<const int32_t> tokens, std::span<const int32_t> draws, const KeyValueCache& cache) {
-  std::vector<int32_t> slots, positions, lengths;
-  for (size_t b = 0; b < tokens.size(); ++b) {
+  const size_t rows = tokens.size();
+  for (size_t b = 0; b < rows; ++b) {
     const int64_t at = cache.lengths[b];
     require(at < cache.capacity(), "a cache of {} slots cannot hold {} tokens", cache.capacity(), at + 1);
-    slots.push_back(static_cast<int32_t>(static_cast<int64_t>(b) * cache.capacity() + at));
-    positions.push_back(static_cast<int32_t>(at));
-    lengths.push_back(static_cast<int32_t>(at + 1));
+    const int64_t of_row[inputs] = {tokens[b], static_cast<int64_t>(b) * cache.capacity() + at, at, at + 1, draws[b]};
+    for (size_t i = 0; i < inputs; ++i) values_[i * rows + b] = static_cast<int32_t>(of_row[i]);
   }
-  refill(pass_.tokens, tokens);
-  refill(pass_.places.slots, slots);
-  refill(pass_.places.positions, positions);
-  refill(pass_.places.lengths, lengths);
-  refill(draws_, draws);
+  refill(inputs_, values_);
 }
 
 void SteadyStep::enqueue(KeyValueCache& cache) {

@@ -32,8 +32,10 @@ class SteadyStep {
   void enqueue(KeyValueCache& cache);
   const Model& model_;
   Choose choose_;
+  Tensor inputs_;  // (5, rows): what pass_ and draws_ see parts of, so that one upload renews them
   Pass pass_;
   Tensor draws_;
+  std::vector<int32_t> values_;  // on their way there
   ops::Drawn drawn_;
   int runs_ = 0;
   uint64_t kernels_set_ = 0;  // when it was captured: who times kernels wants to see them

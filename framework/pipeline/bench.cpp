@@ -13,9 +13,8 @@
 
 #include "base/log.hpp"
 #include "base/memory.hpp"
-#include "base/philox.hpp"
-#include "generate/generate.hpp"
 #include "pipeline/aside.hpp"
+#include "pipeline/bench_parts.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
@@ -25,7 +24,6 @@
 namespace rgm {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 // Since the program was started, to the hundredth of a second that the system keeps.
@@ -39,32 +37,6 @@ double seconds_of_process() {
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9 -
          std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-}
-
-double median(std::vector<double> all) {
-  std::ranges::sort(all);
-  const size_t half = all.size() / 2;
-  return all.size() % 2 ? all[half] : (all[half - 1] + all[half]) / 2;
-}
-
-double rounded(double x) { return std::stod(fmt::format("{:.4g}", x)); }
-
-// By the time they take, what is below a thousandth left out.
-Json table_of(const std::map<std::string, KernelTime>& times, double steps) {
-  std::vector<std::pair<std::string, KernelTime>> all(times.begin(), times.end());
-  std::ranges::sort(all, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-  double total = 0;
-  for (const auto& one : all) total += one.second.seconds;
-  Json out = Json::array();
-  for (const auto& [name, t] : all) {
-    if (t.seconds < total / 1000) break;
-    Json& row = out.emplace_back(Json{{"kernel", name},
-                                      {"calls", rounded(static_cast<double>(t.calls) / steps)},
-                                      {"ms", rounded(t.seconds * 1e3 / steps)},
-                                      {"share", rounded(t.seconds / total)}});
-    if (t.operations > 0) row["gflops"] = rounded(t.operations / t.seconds * 1e-9);
-  }
-  return out;
 }
 
 bool trains(const Stage& stage) { return stage.strategy.component->table<rgm_strategy>().loss != nullptr; }
@@ -84,8 +56,6 @@ uint64_t page_faults() {
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt);
 }
-
-constexpr int unmeasured_steps = 2, measured_steps = 5;
 
 struct Measured {
   std::vector<double> seconds;           // of each step
@@ -129,7 +99,7 @@ Measured measure(OpenedStage& opened, const BenchOptions& options, Device& devic
     return goes_on;
   };
   train(setup);
-  if (profile) out.kernels = table_of(profile->times(), static_cast<double>(out.seconds.size()));
+  if (profile) out.kernels = kernel_table(profile->times(), static_cast<double>(out.seconds.size()));
   return out;
 }
 
@@ -165,109 +135,6 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
   return out;
 }
 
-// A prompt of one token, so that every step is a step of decoding; the middle of the context is where most are.
-Json decode_bench(const Model& model, const BenchOptions& options, Device& device) {
-  const int64_t sequences = *options.decode;
-  Sampling sampling;
-  sampling.answers = sequences;
-  sampling.temperature = 0;
-  sampling.end_at_end_of_text = false;
-  sampling.max_tokens = std::min<int64_t>(model.config().context - 1, 128);
-  require(sampling.max_tokens >= unmeasured_steps + measured_steps,
-          "bench: a context of {} is too short to decode in, at least {} are needed", model.config().context,
-          unmeasured_steps + measured_steps + 1);
-  std::vector<double> seconds, turns, reads;  // of a step; in the second half, in turns with passes over memory
-  std::optional<KernelProfile> profile;
-  std::optional<ReadTest> read;
-  Json kernels;
-  uint64_t memory = 0;
-  int64_t seen = 0;
-  auto last = Clock::now();
-  generate(model, {{0}}, sampling, false, [&](int64_t, int32_t) {
-    if (++seen % sequences != 0) return;
-    const double step = std::chrono::duration<double>(Clock::now() - last).count();
-    const int64_t steps = seen / sequences;
-    if (steps > unmeasured_steps) (read ? turns : seconds).push_back(step);
-    if (steps == unmeasured_steps && options.profile) profile.emplace(device);
-    if (steps == unmeasured_steps + (sampling.max_tokens - unmeasured_steps) / 2) {
-      if (profile) kernels = table_of(profile->times(), static_cast<double>(seconds.size()));
-      profile.reset();
-      memory = peak_memory();
-      read.emplace();
-    }
-    if (read) reads.push_back(read->seconds());
-    last = Clock::now();
-  });
-  read.reset();
-  const double rate = static_cast<double>(ReadTest::bytes) / median(reads), turn = median(turns);
-  const double step = median(seconds);
-  double operations = 0, bytes = 0;
-  for (const ProductShape& s : model.products()) {
-    operations += 2 * static_cast<double>(s.in * s.out * s.count * sequences);
-    bytes += s.bytes * static_cast<double>(s.count);
-  }
-  const double products =
-      product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50, model.dtype()).rate();
-  Json out = {{"sequences", sequences},
-              {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
-              {"step_ms", rounded(step * 1e3)},
-              {"model_gflops", rounded(operations / step * 1e-9)},
-              {"matmul_gflops", rounded(products * 1e-9)},
-              {"efficiency", rounded(operations / step / products)},
-              {"weight_bytes", bytes},
-              {"read_gigabytes_per_second", rounded(rate * 1e-9)},
-              {"read_efficiency", rounded(bytes / turn / rate)},
-              {"peak_memory_bytes", memory},
-              {"formula", fmt::format("model_gflops: {:.4g} a step = {} sequences x 2 x parameters in products",
-                                      operations * 1e-9, sequences)}};
-  if (options.profile) out["kernels"] = kernels;
-  return out;
-}
-
-// Prompts of random tokens and answers that are drawn, from the first product to the last token. Plain products: of all
-// prompts at once, and of one token a sequence as often as there are new ones.
-Json rollout_bench(const Model& model, const BenchOptions& options) {
-  const ModelConfig& config = model.config();
-  const int64_t sequences = *options.decode, context = config.context;
-  Sampling sampling;
-  sampling.end_at_end_of_text = false;
-  sampling.max_tokens = std::min<int64_t>(context - options.prompt, 128);
-  require(sampling.max_tokens > 0, "bench: prompts of {} tokens leave no room in a context of {}", options.prompt,
-          context);
-  std::vector<std::vector<int32_t>> prompts(static_cast<size_t>(sequences));
-  for (size_t p = 0; p < prompts.size(); ++p)
-    for (int64_t i = 0; i < options.prompt; ++i)
-      prompts[p].push_back(
-          static_cast<int32_t>(mix(p, static_cast<uint64_t>(i)) % static_cast<uint64_t>(model.config().vocabulary)));
-  std::vector<double> seconds;
-  const auto begin = Clock::now();
-  while (seconds.size() < 2 || std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds) {
-    const auto start = Clock::now();
-    generate(model, prompts, sampling);
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-    sampling.seed++;
-  }
-  seconds.erase(seconds.begin());  // it warmed up
-  const uint64_t memory = peak_memory();
-  const auto products = [&](int64_t rows) {
-    return product_time(model.products(), rows, /*backward=*/false, options.seconds / 50, model.dtype());
-  };
-  const ProductTime prompt = products(sequences * options.prompt), token = products(sequences);
-  const auto steps = static_cast<double>(sampling.max_tokens);
-  const double operations = prompt.operations + steps * token.operations, all = median(seconds);
-  const double new_tokens = steps * static_cast<double>(sequences);
-  return {{"sequences", sequences},
-          {"prompt_tokens", options.prompt},
-          {"new_tokens", sampling.max_tokens},
-          {"tokens_per_second", rounded(new_tokens / all)},
-          {"step_ms", rounded(all * 1e3)},
-          {"model_gflops", rounded(operations / all * 1e-9)},
-          {"matmul_gflops", rounded(operations / (prompt.seconds + steps * token.seconds) * 1e-9)},
-          {"efficiency", rounded((prompt.seconds + steps * token.seconds) / all)},
-          {"peak_memory_bytes", memory},
-          {"rounds", seconds.size()}};
-}
-
 Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& options, Registry& registry) {
   const TemporaryFolder folder("bench");
   const DeviceScope scope;
@@ -290,6 +157,7 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   // Without a tokenizer any token may be drawn; nothing of it is trained.
   const auto model = Model::create(config, nullptr, 1, narrow_weights(stage));
   freeze(*model);
+  if (stage.precision == "bfloat16") model->use_bfloat16();
   model->pack();
   out.update(options.prompt > 0 ? rollout_bench(*model, options) : decode_bench(*model, options, *device));
   return out;

@@ -79,4 +79,12 @@ std::shared_ptr<Device> open_device(const std::optional<Choice>& choice, Registr
   return device;
 }
 
+void require_bfloat16(const std::string& what, const std::string& otherwise) {
+  const Device& device = current_device();
+  require(device.info().dtypes >> RGM_BF16 & 1,
+          "{} needs a backend that computes in it, which \"{}\" does not here; {}, or name another backend (`regimen "
+          "plugins` lists them)",
+          what, device.id(), otherwise);
+}
+
 }  // namespace rgm

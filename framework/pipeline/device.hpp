@@ -15,6 +15,9 @@ std::shared_ptr<Device> open_device(const std::optional<Choice>& choice, Registr
 // A backend by its id, with the defaults of its options.
 Choice choose_backend(const std::string& id, Registry& registry);
 
+// RGM_INVALID where the current device does not compute in bfloat16, which `what` asks for; `otherwise` is what to do.
+void require_bfloat16(const std::string& what, const std::string& otherwise);
+
 // Forgets the current device when it goes out of scope, so that it is closed before its plug-in is shut down.
 struct DeviceScope {
   ~DeviceScope() { set_current_device(nullptr); }

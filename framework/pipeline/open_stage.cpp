@@ -5,20 +5,13 @@
 
 #include "base/philox.hpp"
 #include "pipeline/data_sources.hpp"
+#include "pipeline/device.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_reward.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
-
-void require_bfloat16(const Stage& stage) {
-  const Device& device = current_device();
-  require(device.info().dtypes >> RGM_BF16 & 1,
-          "stage \"{}\": precision: bfloat16 needs a backend that computes in it, which \"{}\" does not here; write "
-          "precision: float32, or name another backend (`regimen plugins` lists them)",
-          stage.name, device.id());
-}
 
 // Every model that the stage reads: with what precision it does.
 void set_precision(const Stage& stage, OpenedStage& out) {
@@ -212,7 +205,8 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   const uint64_t seed = mix(around.pipeline.seed, index);
   const std::string main = main_source_of(stage);
   OpenedStage out;
-  if (stage.precision == "bfloat16") require_bfloat16(stage);
+  if (stage.precision == "bfloat16")
+    require_bfloat16(fmt::format("stage \"{}\": precision: bfloat16", stage.name), "write precision: float32");
   std::optional<DataSpec> train;
   if (stage.data.count(main)) train = data_of(stage, main, around.run);
   out.model = make_model(stage, train ? &*train : nullptr, seed, around);

@@ -63,6 +63,10 @@ inline void binary(int32_t op, const rgm_view& a, const rgm_view& b, const rgm_v
 inline void select(const rgm_view& c, const rgm_view& a, const rgm_view& b, const rgm_view& y) {
   check(table().select(queue(), &c, &a, &b, &y));
 }
+// MEAN and LOGSUMEXP are the backend's to offer.
+[[nodiscard]] inline bool offered_reduce(int32_t op, uint32_t axes, const rgm_view& x, const rgm_view& y) {
+  return ran(table().reduce(queue(), op, axes, &x, &y));
+}
 inline void reduce(int32_t op, uint32_t axes, const rgm_view& x, const rgm_view& y) {
   run_on(std::array{&x, &y}, [=](const auto& v) { return table().reduce(queue(), op, axes, v[0], v[1]); });
 }

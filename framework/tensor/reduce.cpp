@@ -43,11 +43,10 @@ Tensor reduce(int32_t op, uint32_t axes, const Tensor& input, bool keep) {
       rest.push_back(kept[i]);
     }
   }
-  Tensor y;
+  Tensor y = empty(kept);
   if (op == RGM_LOGSUMEXP) {
-    y = logsumexp(x, axes, kept);
+    if (!kernel::offered_reduce(op, axes, x.view(), y.view())) y = logsumexp(x, axes, kept);
   } else {
-    y = empty(kept);
     kernel::reduce(op == RGM_MAXIMUM ? RGM_MAXIMUM : RGM_SUM, axes, x.view(), y.view());
     if (op == RGM_MEAN) y = scaled(std::move(y), 1 / static_cast<double>(n));
   }

@@ -35,7 +35,7 @@ if [[ ${3:-} == sanitize ]]; then
 fi
 
 said kernels
-for kernel in linear_grad norm_grad attention sample capture; do
+for kernel in linear_grad norm_grad attention reduce sample capture; do
   timeout 60 "$regimen" bench --kernels --backend cudnn --only "$kernel" --cases 60
 done
 timeout 90 "$regimen" bench --kernels --backend cudnn

@@ -58,8 +58,15 @@ void make_refuse(rgm_status (*&kernel)(A...)) {
   kernel = refuse<A...>;
 }
 
+// Sums and maxima alone, as must be.
+inline rgm_status required_reduce(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y) {
+  if (op != RGM_SUM && op != RGM_MAXIMUM) return RGM_UNSUPPORTED;
+  return reference().kernels(nullptr)->reduce(q, op, axes, x, y);
+}
+
 inline rgm_kernels with_offer(Offer offer) {
   rgm_kernels k = *reference().kernels(nullptr);
+  if (offer == Offer::nothing || offer == Offer::refusals) k.reduce = required_reduce;
   const auto each = [](auto&& f, auto&... kernels) { (f(kernels), ...); };
   const auto refusing = [](auto& kernel) { make_refuse(kernel); };
   if (offer == Offer::nothing)

@@ -8,7 +8,7 @@
 namespace regimen::cudnn {
 namespace {
 
-constexpr int64_t few = 32;
+constexpr int64_t few = 32, long_line = 4096;
 
 struct Reduction {
   Axes<2> kept;     // of x and y
@@ -47,26 +47,43 @@ struct Few {
   }
 };
 
+// What n numbers x(j) become, on every thread of a block.
+template <class X>
+__device__ float over_numbers(int op, int64_t n, X x) {
+  const bool maximum = op == RGM_MAXIMUM || op == RGM_LOGSUMEXP;
+  float sum = neutral(op);
+#pragma unroll 4
+  for (int64_t j = threadIdx.x; j < n; j += blockDim.x) sum = maximum ? larger(sum, x(j)) : sum + x(j);
+  sum = maximum ? over_block(sum, Larger{}) : over_block(sum, Sum{});
+  if (op == RGM_MEAN) return sum / static_cast<float>(n);
+  if (op != RGM_LOGSUMEXP || !isfinite(sum)) return sum;
+  const float largest = sum;
+  float total = 0;
+#pragma unroll 4
+  for (int64_t j = threadIdx.x; j < n; j += blockDim.x) total += expf(x(j) - largest);
+  return largest + logf(over_block(total, Sum{}));
+}
+
 // One block for one element of y.
 __global__ void wide_kernel(Reduction r) {
   for (int64_t i = blockIdx.x; i < r.kept.count; i += gridDim.x) {
     int64_t at[2];
     r.kept.at(i, at);
-    const auto x = [&](int64_t j) { return r.number(at[0], j); };
-    const bool maximum = r.op == RGM_MAXIMUM || r.op == RGM_LOGSUMEXP;
-    float sum = neutral(r.op);
-    for (int64_t j = threadIdx.x; j < r.reduced.count; j += blockDim.x) sum = maximum ? larger(sum, x(j)) : sum + x(j);
-    sum = maximum ? over_block(sum, Larger{}) : over_block(sum, Sum{});
-    if (r.op == RGM_LOGSUMEXP) {
-      const float largest = sum;
-      float total = 0;
-      if (isfinite(largest))
-        for (int64_t j = threadIdx.x; j < r.reduced.count; j += blockDim.x) total += expf(x(j) - largest);
-      total = over_block(total, Sum{});
-      sum = isfinite(largest) ? largest + logf(total) : largest;
-    }
-    if (r.op == RGM_MEAN) sum /= static_cast<float>(r.reduced.count);
-    if (threadIdx.x == 0) r.y.put(at[1], sum);
+    const float y = over_numbers(r.op, r.reduced.count, [&](int64_t j) { return r.number(at[0], j); });
+    if (threadIdx.x == 0) r.y.put(at[1], y);
+    __syncthreads();
+  }
+}
+
+// The same of lines without gaps.
+template <class T>
+__global__ void __launch_bounds__(1024) lines_kernel(Reduction r, const T* x) {
+  for (int64_t i = blockIdx.x; i < r.kept.count; i += gridDim.x) {
+    int64_t at[2];
+    r.kept.at(i, at);
+    const T* line = x + at[0];
+    const float y = over_numbers(r.op, r.reduced.count, [&](int64_t j) { return to_float(line[j]); });
+    if (threadIdx.x == 0) r.y.put(at[1], y);
     __syncthreads();
   }
 }
@@ -153,8 +170,17 @@ rgm_status reduce(rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, co
     const bool columns = r.kept.rank >= 1 && r.kept.stride[0][r.kept.rank - 1] == 1 && r.kept.count >= 32 &&
                          r.reduced.count >= 8 && op != RGM_LOGSUMEXP && x->dtype != RGM_F16;
     if (!columns) {
-      wide_kernel<<<blocks_for(r.kept.count, 1), threads_in_block, 0, q->stream>>>(r);
-      return;
+      const unsigned blocks = blocks_for(r.kept.count, 1);
+      const bool line = r.reduced.rank == 1 && r.reduced.stride[0][0] == 1 && x->dtype != RGM_F16;
+      if (!line) {
+        wide_kernel<<<blocks, threads_in_block, 0, q->stream>>>(r);
+        return;
+      }
+      const int threads = r.reduced.count >= long_line ? 1024 : threads_in_block;
+      return with_float(x->dtype, "reduce", [&](auto t) {
+        using T = decltype(t);
+        lines_kernel<T><<<blocks, threads, 0, q->stream>>>(r, data<const T>(*x));
+      });
     }
     const bool fours = op != RGM_MAXIMUM && r.kept.rank == 1 && r.reduced.rank == 1 && r.kept.count % 4 == 0 &&
                        r.reduced.stride[0][0] % 4 == 0 && reinterpret_cast<uintptr_t>(x->data) % 16 == 0;
