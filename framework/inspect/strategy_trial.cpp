@@ -1,0 +1,151 @@
+// strategy_trial.cpp - rows for every column, a reward for every text, and the pipeline around them.
+#include "inspect/strategy_trial.hpp"
+
+#include <array>
+
+#include "pipeline/reader.hpp"
+#include "tensor/ops.hpp"
+
+namespace rgm::inspect {
+namespace {
+
+using Columns = std::vector<const rgm_column*>;
+
+Columns listed(const rgm_column* const* list) {
+  Columns out;
+  for (; *list; ++list) out.push_back(*list);
+  return out;
+}
+
+// A value of the column for row `e`, another one in each column; rows 2i and 2i + 1 belong together.
+nlohmann::json value_of(const rgm_column& column, int e, size_t place) {
+  constexpr std::array words = {"red", "green", "blue", "black", "white"};
+  const int pair = e / 2;
+  switch (column.kind) {
+    case RGM_TOKENS_COLUMN:
+    case RGM_TEXT_COLUMN:
+      return fmt::format("{} {} {}", words[(size_t(e) + place) % 5], words[(size_t(pair) + 2 * place) % 5], e);
+    case RGM_INTEGER_COLUMN: return column.flags & RGM_TOGETHER ? pair : e % 3;
+    case RGM_LABEL_COLUMN: return e % 2;
+    default: return column.flags & RGM_TOGETHER ? pair : 0.25 * (e % 5);
+  }
+}
+
+// Rows for every source that the columns name; what is optional is left out.
+std::map<std::string, std::string> rows_of(const Columns& columns, const std::string& main) {
+  constexpr size_t rows = 16;
+  std::map<std::string, std::vector<nlohmann::json>> sources;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i]->flags & RGM_OPTIONAL) continue;
+    const std::string name = columns[i]->name;
+    const size_t dot = name.find('.');
+    auto& source = sources[dot == std::string::npos ? main : name.substr(0, dot)];
+    source.resize(rows);
+    const std::string own = dot == std::string::npos ? name : name.substr(dot + 1);
+    for (size_t e = 0; e < rows; ++e)
+      if (own == every_column)
+        source[e]["text"] = value_of(*columns[i], int(e), i), source[e]["label"] = std::to_string(e % 2);
+      else
+        source[e][own] = value_of(*columns[i], int(e), i);
+  }
+  std::map<std::string, std::string> out;
+  for (const auto& [source, list] : sources)
+    for (const nlohmann::json& row : list) out[source] += row.dump() + "\n";
+  return out;
+}
+
+// What a strategy that makes rollouts is told of its answers: a number from 0 to 1 that differs from text to text.
+const Component& some_rule() {
+  static constexpr const rgm_option* no_options[] = {nullptr};
+  static constexpr const rgm_column* no_columns[] = {nullptr};
+  static const rgm_reward table = [] {
+    rgm_reward r{};
+    r.struct_size = sizeof r;
+    r.columns = no_columns;
+    r.create = [](const rgm_config*, void** self) -> rgm_status {
+      *self = nullptr;
+      return RGM_OK;
+    };
+    r.destroy = [](void*) {};
+    r.score = [](void*, const rgm_completion* const* items, uint32_t n, float* out) -> rgm_status {
+      for (uint32_t i = 0; i < n; ++i) {
+        uint32_t sum = 0;
+        for (const char c : std::string_view(items[i]->text.data, items[i]->text.size)) sum = 31 * sum + uint8_t(c);
+        out[i] = float(sum % 97) / 97;
+      }
+      return RGM_OK;
+    };
+    return r;
+  }();
+  static const rgm_component data{sizeof data, RGM_KIND_REWARD, "some-rule", "1", "", no_options, &table};
+  static const Component component{&data, nullptr, {}, "", whole_table(data)};
+  return component;
+}
+
+// A learned reward for a strategy that needs no columns of its own and so those of its reward; NULL: none is there.
+const Component* learned_reward(Registry& registry) {
+  for (const std::string& id : registry.ids(RGM_KIND_REWARD))
+    if (const Component& reward = registry.find(RGM_KIND_REWARD, id); reward.table<rgm_reward>().loss) return &reward;
+  return nullptr;
+}
+
+bool reads_a_column(const rgm_strategy& table) {
+  for (const rgm_column* const* c = table.columns; *c; ++c)
+    if (!((*c)->flags & RGM_OPTIONAL)) return true;
+  return false;
+}
+
+}  // namespace
+
+Trial::Trial(Opened& opened, const std::string& id) {
+  const Component& component = opened.component(RGM_KIND_STRATEGY, id);
+  const auto& table = component.table<rgm_strategy>();
+  save_tiny_model(folder_.path() / "model");
+  const std::string main = table.rollout ? "prompts" : "train";
+  const Component* const reward = table.rollout           ? &some_rule()
+                                  : reads_a_column(table) ? nullptr
+                                                          : learned_reward(opened.registry);
+  Columns columns = listed(table.columns);
+  if (reward && reward->table<rgm_reward>().loss)
+    for (const rgm_column* column : listed(reward->table<rgm_reward>().columns)) columns.push_back(column);
+  std::string data;
+  for (const auto& [source, rows] : rows_of(columns, main)) {
+    write_file(folder_.path() / (source + ".jsonl"), rows);
+    data += fmt::format("{}{}: {{jsonl: {}.jsonl}}", data.empty() ? "" : ", ", source, source);
+  }
+  std::string roles, head;
+  for (const rgm_role* const* r = table.roles; *r; ++r)
+    if (std::string((*r)->name) != "reference" && std::string((*r)->name) != "policy")
+      roles += fmt::format("    {}: {{from: model}}\n", (*r)->name);
+  for (const rgm_column* const* c = table.columns; *c; ++c)
+    if ((*c)->kind == RGM_LABEL_COLUMN && !((*c)->flags & RGM_OPTIONAL)) head = ", head: {classify: {labels: [a, b]}}";
+  const std::string text = fmt::format(
+      "regimen: 1\nbackend: reference\nstages:\n  - name: trial\n    strategy: {{\"{}\": {}}}\n"
+      "    model: {{from: model{}}}\n    data: {{{}}}\n    batch: 4\n    steps: 2\n{}{}",
+      id, sample_options(*component.data), head, data, roles,
+      reward ? fmt::format("    reward: {{\"{}\": {}}}\n", reward->data->id, sample_options(*reward->data)) : "");
+  write_file(folder_.path() / "pipeline.yaml", text);
+  const ComponentFinder find = [&](int kind, const std::string& wanted) -> const Component& {
+    const bool ours = kind == RGM_KIND_REWARD && wanted == some_rule().data->id;
+    return ours ? some_rule() : opened.registry.find(kind, wanted);
+  };
+  pipeline_ = read_pipeline(folder_.path() / "pipeline.yaml", {}, find, [](const fs::path&, const std::string&) {});
+  around_.emplace(Surroundings{pipeline_, opened.registry, folder_.path() / "run", folder_.path() / "run" / "cache"});
+}
+
+Prepared::Prepared(const Opened& opened, const Trial& trial) : stage(trial.open()) {
+  const TrainSetup& setup = stage.setup;
+  opened.at("create");
+  check_status(setup.strategy->create(setup.config, &self));
+  stage.train->makes_reference = true;
+  if (!setup.strategy->prepare) return;
+  opened.at("prepare");
+  const NoGradient still;
+  const RandomScope random({1, 0, 0, 0});
+  check_status(setup.strategy->prepare(self, stage.train.get()));
+}
+Prepared::~Prepared() {
+  if (self) stage.setup.strategy->destroy(self);
+}
+
+}  // namespace rgm::inspect
