@@ -24,9 +24,15 @@ int bench_kernels(const KernelBench& options) {
   how.last_error = plugin_error;
   const OpenBackend reference(registry, "reference");
   const OpenBackend subject(registry, options.backend);
+  bool begun = false;  // lines as they come: whoever has little time sees how far it got
+  how.after = [&](std::span<const conformance::Result> of_one_kernel) {
+    if (!std::exchange(begun, true)) fmt::print("{}", conformance::table_heading());
+    fmt::print("{}", conformance::table_line(of_one_kernel));
+    std::fflush(stdout);
+  };
   const std::vector<conformance::Result> results = conformance::run(device_of(reference), device_of(subject), how);
   require(!results.empty(), "bench: no kernel has \"{}\" in its name", how.filter);
-  fmt::print("{}", conformance::table(results));
+  fmt::print("{}", conformance::table_failures(results));
   return conformance::all_passed(results) ? 0 : 1;
 }
 

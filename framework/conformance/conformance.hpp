@@ -17,12 +17,15 @@ struct Device {  // an opened one; the caller closes it
   uint32_t index = 0;  // that it was opened with
 };
 
+struct Result;
+
 struct Options {
   uint64_t seed = 1;
   int cases_per_kernel = 24;  // at least; kernels with many operations or features get a case for each
   int step = 1;               // each n-th of them
   std::string filter{};       // only kernels whose name contains it
   std::function<void(const std::string& what)> before{};  // told of each case before it runs
+  std::function<void(std::span<const Result>)> after{};   // and, when all of a kernel have run, of theirs
   std::function<std::string()> last_error{};              // what the host keeps of a failure, to say it in `reason`
 };
 
@@ -40,7 +43,11 @@ struct Result {
 std::vector<Result> run(const Device& reference, const Device& subject, const Options& options = {});
 
 bool all_passed(std::span<const Result> results);
-// For people: a line a kernel with counts and the worst error, then every failed case with its reason.
+// For people: a line a kernel with counts and the worst error, then every failed case with its reason. All of it is
+// the heading, the lines and the failures.
 std::string table(std::span<const Result> results);
+std::string table_heading();
+std::string table_line(std::span<const Result> of_one_kernel);
+std::string table_failures(std::span<const Result> results);
 
 }  // namespace rgm::conformance

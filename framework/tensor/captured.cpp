@@ -28,16 +28,19 @@ std::nullopt_t not_captured(std::string_view why) {
 }  // namespace
 
 std::optional<Captured> Captured::of(const std::function<void()>& work) {
-  if (!can_capture(current_device().backend())) return {};
+  if (!can_capture(current_device())) return {};
   Captured captured(share_current_device());
   Device& device = *captured.device_;
   const rgm_backend& backend = device.backend();
-  if (backend.capture_begin(device.queue()) != RGM_OK) return not_captured(last_failure());
+  const rgm_status begun = backend.capture_begin(device.queue());
+  if (begun == RGM_UNSUPPORTED) device.set_may_capture(false);
+  if (begun != RGM_OK) return not_captured(last_failure());
   try {
     const SetAside aside(device, captured.memory_);
     work();
   } catch (const Error& e) {
     device.check(backend.capture_end(device.queue(), nullptr));
+    if (e.status() == RGM_DEVICE_ERROR) throw;
     return not_captured(e.what());
   } catch (...) {
     backend.capture_end(device.queue(), nullptr);

@@ -255,7 +255,7 @@ void* Device::counting(int64_t n) {
 }
 
 void Device::check(rgm_status status) const {
-  if (status != RGM_INTERNAL) [[likely]]
+  if (status != RGM_INTERNAL && status != RGM_DEVICE_ERROR) [[likely]]
     return check_status(status);
   try {
     check_status(status);

@@ -28,6 +28,9 @@ class Device {
   const rgm_kernels& kernels() const { return kernels_; }
   void set_kernels(const rgm_kernels& kernels) { kernels_ = kernels, ++kernels_set_; }  // to stand before its own
   uint64_t kernels_set() const { return kernels_set_; }                                 // so often
+  // Until then work may be captured, where the backend has that. False once it refused, or while kernels are timed.
+  void set_may_capture(bool may) { may_capture_ = may; }
+  bool may_capture() const { return may_capture_; }
   rgm_queue* queue() const { return queue_; }
   const rgm_backend& backend() const { return backend_; }
   rgm_device* handle() const { return device_; }
@@ -78,6 +81,7 @@ class Device {
   rgm_queue* queue_ = nullptr;
   rgm_kernels kernels_{};
   rgm_device_info info_{};
+  bool may_capture_ = true;
 
   Block from_aside(size_t bytes);
   Block allocate_at_once(size_t bytes);

@@ -148,14 +148,17 @@ rgm_kernels timed_table(const rgm_kernels& real) {
 
 }  // namespace
 
-KernelProfile::KernelProfile(Device& device) : device_(device), before_(device.kernels()) {
+KernelProfile::KernelProfile(Device& device)
+    : device_(device), before_(device.kernels()), captured_before_(device.may_capture()) {
   require(running == nullptr, "kernels are being timed already");
   running = new Running{&device, before_, {}};
   device.set_kernels(timed_table(before_));
+  device.set_may_capture(false);
 }
 
 KernelProfile::~KernelProfile() {
   device_.set_kernels(before_);
+  device_.set_may_capture(captured_before_);
   delete std::exchange(running, nullptr);
 }
 

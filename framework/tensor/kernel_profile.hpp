@@ -14,7 +14,8 @@ struct KernelTime {
   double operations = 0;  // floating-point ones, of products and attention; 0: not counted
 };
 
-// One at a time in a process; the device's kernels are its own again when it goes.
+// One at a time in a process; the device's kernels are its own again when it goes. Nothing is captured meanwhile, as
+// what is timed is waited for.
 class KernelProfile {
  public:
   explicit KernelProfile(Device& device);
@@ -29,6 +30,7 @@ class KernelProfile {
  private:
   Device& device_;
   rgm_kernels before_;
+  bool captured_before_;
 };
 
 }  // namespace rgm

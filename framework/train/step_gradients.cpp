@@ -53,7 +53,7 @@ class TotalsInPlaces {
 
 StepGradients::StepGradients(rgm_train& train, std::span<Parameters* const> stores, bool capturable, Loss loss)
     : train_(train), stores_(stores), loss_(std::move(loss)), device_(share_current_device()) {
-  if (!capturable || !can_capture(device_->backend())) return;
+  if (!capturable || !can_capture(*device_)) return;
   captures_left_ = 2;
   device_->when_short([this] {
     if (captured_.use_count() != 1) return false;  // there is none, or it is being enqueued
@@ -66,7 +66,8 @@ StepGradients::~StepGradients() {
 }
 
 Tensor StepGradients::run(std::span<Batch* const> batches) {
-  if (captures_left_ == 0 || std::ssize(batches) > most_micro_batches) return enqueue(batches);
+  if (captures_left_ == 0 || !device_->may_capture() || std::ssize(batches) > most_micro_batches)
+    return enqueue(batches);
   std::string layout = layout_of_step(batches);
   const bool repeats = layout == layout_ && kernels_set_ == device_->kernels_set();
   layout_ = std::move(layout);
@@ -138,7 +139,8 @@ bool StepGradients::capture(std::span<Batch* const> batches) {
   take_gradients();
   for (Batch* batch : batches) batch->uploaded.clear();
   train_.batches.clear();
-  device_->trim();  // of what was tried; a step as usual may need it elsewhere
+  if (!device_->may_capture()) return false;  // nothing was tried
+  device_->trim();                            // of what was tried; a step as usual may need it elsewhere
   if (--captures_left_ == 0) device_->when_short(nullptr);
   return false;
 }

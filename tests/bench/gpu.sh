@@ -1,11 +1,12 @@
 #!/bin/bash
-# What docs/gpu.md reports, in about four minutes on a machine with a GPU: an archive of `cpack` is unpacked, every
-# kernel is compared with the reference, and the benches are run, with PyTorch beside them where python3 has it.
-#   gpu.sh ARCHIVE [OUT]            ARCHIVE: regimen-0.1.0-linux-x86_64.tar.gz; OUT receives the benches' JSON
-#   gpu.sh ARCHIVE OUT sanitize     instead, the comparison under compute-sanitizer, as far as ten minutes go
+# What docs/gpu.md reports, on a machine with a GPU: an archive of `cpack` is unpacked, the benches are run, with PyTorch
+# beside them where python3 has it, and every kernel is compared with the reference.
+#   gpu.sh ARCHIVE OUT [speed|kernels|sanitize]
+# ARCHIVE: regimen-0.1.0-linux-x86_64.tar.gz; OUT receives the benches' JSON. Without a third argument speed, which takes
+# some four minutes, and then kernels; `sanitize` is the comparison under compute-sanitizer, as far as ten minutes go.
 # CUDA's libraries are looked for in $LD_LIBRARY_PATH, and else anywhere below /usr and /opt.
 set -uo pipefail
-archive=$1 out=${2:-$(mktemp -d)}
+archive=$1 out=${2:-$(mktemp -d)} what=${3:-}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir -p "$out"
@@ -16,6 +17,11 @@ if [[ -z ${LD_LIBRARY_PATH:-} ]]; then
                     2>/dev/null | xargs -r -n1 dirname | sort -u | tr '\n' ':')
   export LD_LIBRARY_PATH
 fi
+for version in 13 12; do  # of CUDA: cudnn-frontend would try 12 first
+  for folder in ${LD_LIBRARY_PATH//:/ }; do
+    [[ -e $folder/libcudart.so.$version ]] && export CUDNN_FRONTEND_CUDART_LIB_NAME=libcudart.so.$version && break 2
+  done
+done
 said() { echo "== $* (${SECONDS} s)"; }
 
 said plugin
@@ -23,28 +29,31 @@ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 "$regimen" plugins cudnn | head -12
 "$regimen" plugins cudnn --kernels
 
-if [[ ${3:-} == sanitize ]]; then
+if [[ $what == sanitize ]]; then
   for tool in memcheck racecheck; do
-    said "compute-sanitizer $tool"
-    timeout 280 compute-sanitizer --tool $tool "$tree/lib/regimen/tests/conformance_tests" --gtest_filter='*Cudnn*' \
-      >"$out/$tool.txt" 2>&1
+    said "compute-sanitizer $tool"  # blocks of their own, whose rims it then knows
+    REGIMEN_CUDNN_SEPARATE_BLOCKS=1 timeout 280 compute-sanitizer --tool $tool \
+      "$tree/lib/regimen/tests/conformance_tests" --gtest_filter='*Cudnn*' >"$out/$tool.txt" 2>&1
     echo "rc $?"
     tail -n 8 "$out/$tool.txt"
   done
   exit
 fi
 
-said kernels
-for kernel in linear_grad norm_grad attention reduce sample capture; do
-  timeout 60 "$regimen" bench --kernels --backend cudnn --only "$kernel" --cases 60
-done
-timeout 90 "$regimen" bench --kernels --backend cudnn
+compare() {
+  said kernels
+  timeout 240 "$regimen" bench --kernels --backend cudnn
+}
+if [[ $what == kernels ]]; then
+  compare
+  exit
+fi
 
 bench() {  # NAME ARGUMENTS: the result in OUT/NAME.json, its main numbers here
   local name=$1
   shift
   timeout 90 "$regimen" bench "$@" --backend cudnn >"$out/$name.json" || return
-  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|held_device_bytes|allocations|read_gigabytes_per_second|read_efficiency)"' "$out/$name.json" | tr -d '\n'
+  grep -E '"(tokens_per_second|step_ms|model_gflops|peak_device_bytes|held_device_bytes|allocations|read_gigabytes_per_second|read_efficiency|row|weight_bytes|cache_bytes)"' "$out/$name.json" | tr -d '\n'
   echo
 }
 gpt2=("$configs/bench/gpt2-124m.yaml" --set stages.base.model.context=1024 --set stages.base.precision=bfloat16)
@@ -65,4 +74,5 @@ bench decode "${gpt2[@]}" --decode 64 --seconds 2
 bench decode-profile "${gpt2[@]}" --decode 64 --seconds 2 --profile
 said LoRA of a Llama 3 8B shape
 bench lora-8b "$configs/bench/lora-8b.yaml" --set stages.base.batch=4 --seconds 4
+[[ $what == speed ]] || compare
 said end

@@ -22,8 +22,12 @@ namespace cudnn_frontend {
 enum class DataType_t { FLOAT, BFLOAT16 };
 enum class HeurMode_t { A };
 
-struct Status {
+enum class error_code_t { OK, GRAPH_NOT_SUPPORTED, GRAPH_EXECUTION_PLAN_CREATION_FAILED };
+
+struct error_t {
   std::string message{};
+  error_code_t code = error_code_t::OK;
+  error_code_t get_code() const { return code; }
   bool is_good() const { return message.empty(); }
   bool is_bad() const { return !is_good(); }
   const std::string& get_message() const { return message; }
@@ -189,14 +193,19 @@ class Graph {
     return {node_.dq, node_.dk, node_.dv};
   }
   // It refuses one width of heads, as cuDNN refuses what it has no engine for.
-  Status build(cudnnHandle_t, const std::vector<HeurMode_t>&) {
-    return node_.q->dim[3] == 16 ? Status{"no engine for heads of 16 channels"} : Status{};
-  }
-  Status get_workspace_size(int64_t& size) const {
-    size = 0;
+  // Every seventh is short of memory at first, as cuDNN is of the device's.
+  error_t build(cudnnHandle_t, const std::vector<HeurMode_t>&) {
+    static int builds = 0;
+    if (node_.q->dim[3] == 16) return {"no engine for heads of 16 channels", error_code_t::GRAPH_NOT_SUPPORTED};
+    if (builds++ % 7 == 3) return {"no memory", error_code_t::GRAPH_EXECUTION_PLAN_CREATION_FAILED};
     return {};
   }
-  Status execute(cudnnHandle_t handle, const std::unordered_map<int64_t, void*>& memory, void*) const {
+  // A deterministic gradient leaves its dP there.
+  error_t get_workspace_size(int64_t& size) const {
+    size = node_.gradient ? 2 * node_.q->dim[0] * node_.q->dim[1] * node_.q->dim[2] * node_.k->dim[2] : 0;
+    return {};
+  }
+  error_t execute(cudnnHandle_t handle, const std::unordered_map<int64_t, void*>& memory, void*) const {
     emulator::enqueue(*handle, [node = node_, memory] { node.run(memory); });
     return {};
   }

@@ -2,17 +2,21 @@
 #include "arena.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "device.hpp"
 
 namespace regimen::cudnn {
 namespace {
 
-#ifdef REGIMEN_SANITIZED  // which watches the rims of blocks that it knows
-constexpr bool all_are_small = true;
+// For tools that watch the rims of blocks that they know.
+bool blocks_are_to_be_separate() {
+#ifdef REGIMEN_SANITIZED
+  return true;
 #else
-constexpr bool all_are_small = false;
+  return std::getenv("REGIMEN_CUDNN_SEPARATE_BLOCKS") != nullptr;
 #endif
+}
 constexpr size_t least_page = size_t{32} << 20, least_segment = size_t{256} << 20;
 constexpr size_t step = 512;  // of sizes, and between two segments, which never become one
 
@@ -39,7 +43,8 @@ CUmemAllocationProp properties(int device) {
 
 }  // namespace
 
-Arena::Arena(int device, size_t memory, const Driver* driver) : device_(device), driver_(driver) {
+Arena::Arena(int device, size_t memory, const Driver* driver)
+    : device_(device), driver_(driver), separate_(blocks_are_to_be_separate()) {
   if (driver_ && !reserve(2 * memory)) driver_ = nullptr;
 }
 
@@ -80,7 +85,7 @@ Arena::~Arena() {
 void* Arena::allocate(size_t bytes) {
   check_cuda(cudaSetDevice(device_), "alloc");
   const std::lock_guard lock(mutex_);
-  if (bytes < small || all_are_small) {
+  if (bytes < small || separate_) {
     void* block = nullptr;
     if (!malloc_of(std::max<size_t>(bytes, 1), &block)) no_memory();
     own_.emplace(block, bytes);
@@ -104,10 +109,23 @@ void Arena::free(void* block) {
   const std::lock_guard lock(mutex_);
   const auto own = own_.find(block);
   if (own == own_.end()) return gaps_.give(block);
+  if (captures_) return later_.push_back(block);
+  free_own(block);
+}
+
+void Arena::free_own(void* block) {
+  const auto own = own_.find(block);
   cudaSetDevice(device_);
   cudaFree(block);
   held_ -= own->second;
   own_.erase(own);
+}
+
+void Arena::set_capturing(bool captures) {
+  const std::lock_guard lock(mutex_);
+  captures_ = captures;
+  if (captures_) return;
+  for (void* block : std::exchange(later_, {})) free_own(block);
 }
 
 // False where there is no memory, also not when what is idle was given back.

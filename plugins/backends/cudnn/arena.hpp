@@ -26,8 +26,8 @@ class RGM_PRIVATE Arena {
   void free(void* block);  // NULL: nothing
   uint64_t held() const { return held_; }
   void trim();  // waits for the device
-  // Until it is called with false nothing may wait, and so nothing idle goes back.
-  void set_capturing(bool captures) { captures_ = captures; }
+  // Until it is called with false nothing may wait, and so nothing goes back to CUDA.
+  void set_capturing(bool captures);
 
   static constexpr size_t small = size_t{64} << 10;  // below that, blocks are CUDA's own
 
@@ -39,10 +39,12 @@ class RGM_PRIVATE Arena {
   void back(char* block, size_t size);
   bool malloc_of(size_t size, void** out);
   bool give_back_idle(size_t wanted);
+  void free_own(void* block);
   size_t page_of(const char* place) const { return static_cast<size_t>(place - begin_) / page_; }
 
   const int device_;
   const Driver* driver_;
+  const bool separate_;  // every block is CUDA's own
   std::mutex mutex_;
   Gaps gaps_;
   char* begin_ = nullptr;  // of the addresses
@@ -50,8 +52,9 @@ class RGM_PRIVATE Arena {
   std::vector<bool> backed_;             // pages
   std::vector<Gaps::Stretch> segments_;  // without virtual memory
   std::unordered_map<void*, size_t> own_;
+  std::vector<void*> later_;  // of own_, freed while work was captured
   std::atomic<uint64_t> held_ = 0;
-  std::atomic<bool> captures_ = false;
+  bool captures_ = false;
 };
 
 }  // namespace regimen::cudnn

@@ -1,6 +1,6 @@
 // attention_cudnn.cpp - attention by cuDNN's graphs in bfloat16: whole or causal rows, and, through a bias, segments,
-// windows and prefixes. A graph is built once for a shape and its strides; what cuDNN refuses is remembered, and our
-// own kernels serve it.
+// windows and prefixes. A graph is built once for a shape and its strides; what cuDNN refuses, or would need too much
+// memory for, is remembered, and our own kernels serve it.
 #include "kernels.hpp"
 
 #ifdef REGIMEN_CUDNN_FRONTEND
@@ -47,6 +47,9 @@ bool needs_mask(const rgm_attention& a) {
   return a.features & (RGM_ATTENTION_WINDOW | RGM_ATTENTION_SEGMENTS) ||
          (a.features & RGM_ATTENTION_CAUSAL && !causal_by_itself(a));
 }
+// On sm_90 its gradient with a bias has NaN where the last of its tiles of 128 keys is half full and a row's scores are
+// all far below 0 (pytorch/pytorch#196678, NVIDIA/cudnn-frontend#628).
+bool is_wrong(const rgm_attention& a) { return needs_mask(a) && a.k->shape[1] % 128 == 64; }
 
 }  // namespace
 
@@ -61,9 +64,11 @@ class Attentions {
   bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
     if (!open(q)) return false;
     const auto [found, fresh] = graphs_.try_emplace(key_of(a, gradient));
-    if (fresh) found->second = built(a, gradient);
-    if (!found->second) return false;
-    Graph& graph = *found->second;
+    if (fresh) found->second = prepared(q, a, gradient);
+    if (!found->second.graph) {
+      if (q->captures && fresh) graphs_.erase(found);  // nothing idle could be given back to it
+      return false;
+    }
     const bool masked = needs_mask(a);
     const Mask mask = masked ? attention_mask(q, a) : Mask{};
     void* const stats = masked && gradient ? lse_for_gradient(q, a) : a.lse->data;
@@ -71,28 +76,43 @@ class Attentions {
         {kQ, a.q->data}, {kK, a.k->data}, {kV, a.v->data}, {kY, a.y->data}, {kStats, stats}};
     if (gradient) memory.insert({{kDy, a.dy->data}, {kDq, a.dq->data}, {kDk, a.dk->data}, {kDv, a.dv->data}});
     if (masked) memory.insert({kBias, mask.bias});
-    int64_t size = 0;
-    if (graph.get_workspace_size(size).is_bad()) return false;
-    void* const workspace = q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(std::max<int64_t>(size, 16)));
-    auto status = graph.execute(handle_, memory, workspace);
+    void* const workspace = q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(found->second.workspace));
+    auto status = found->second.graph->execute(handle_, memory, workspace);
     if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
     if (masked && !gradient) clear_unseeing(q, a, mask);
     return true;
   }
 
+  void leave_stream() {
+    if (handle_) fe::detail::set_stream(handle_, nullptr);
+    stream_ = nullptr;
+  }
+
  private:
+  struct Prepared {
+    std::unique_ptr<Graph> graph;
+    int64_t workspace = 0;  // bytes
+  };
+
   bool open(rgm_queue* q) {
-    if (tried_) return handle_ != nullptr;
+    if (!tried_) create_handle(q);
+    if (!handle_) return false;
+    if (std::exchange(stream_, q->stream) != q->stream) fe::detail::set_stream(handle_, q->stream);
+    return true;
+  }
+  void create_handle(rgm_queue* q) {
     tried_ = true;
     try {
       open_cuda_runtime();
       cudnn_frontend::cudnn_dlhandle = open_cudnn();
-      if (fe::detail::create_handle(&handle_) != CUDNN_STATUS_SUCCESS) handle_ = nullptr;
-      if (handle_) fe::detail::set_stream(handle_, q->stream);
+      const auto create = [this] { return fe::detail::create_handle(&handle_) == CUDNN_STATUS_SUCCESS; };
+      if (create()) return;
+      if (!q->captures) q->device->arena->trim();  // it may have been memory
+      if (q->captures || !create()) throw Error(RGM_UNSUPPORTED, "it cannot be opened");
     } catch (const std::exception& e) {
+      handle_ = nullptr;
       host->log(RGM_LOG_WARNING, str(std::string("cudnn: attention runs without cuDNN: ") + e.what()));
     }
-    return handle_ != nullptr;
   }
 
   static Key key_of(const rgm_attention& a, bool gradient) {
@@ -145,7 +165,25 @@ class Attentions {
     *out = described(name, v, uid).set_output(true).set_data_type(fe::DataType_t::BFLOAT16);
   }
 
-  std::unique_ptr<Graph> built(const rgm_attention& a, bool gradient) {
+  // Without a graph where there is none: told once, as the other shapes differ little.
+  Prepared prepared(rgm_queue* q, const rgm_attention& a, bool gradient) {
+    Prepared out;
+    auto status = build(a, gradient, out);
+    if (status.is_bad() && status.get_code() != fe::error_code_t::GRAPH_NOT_SUPPORTED && !q->captures) {
+      q->device->arena->trim();  // it may have been memory
+      status = build(a, gradient, out);
+    }
+    std::string why = status.is_bad() ? status.get_message() : "";
+    // Of the device alone, not of what is free, so that a run has the same bits whatever else lies there.
+    if (status.is_good() && static_cast<size_t>(out.workspace) > q->device->memory / 4)
+      why = "it needs " + std::to_string(out.workspace >> 20) + " MiB beside its arguments";
+    if (why.empty()) return out;
+    if (!q->captures && !std::exchange(refused_, true))
+      host->log(RGM_LOG_WARNING, str("cudnn: attention runs on a kernel of our own, cuDNN says: " + why));
+    return {};
+  }
+
+  fe::error_t build(const rgm_attention& a, bool gradient, Prepared& out) {
     auto graph = std::make_unique<Graph>();
     graph->set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
@@ -178,17 +216,19 @@ class Attentions {
       becomes(dv, "dv", a.dv, kDv);
     }
     auto status = graph->build(handle_, {fe::HeurMode_t::A});
-    if (status.is_good()) return graph;
-    if (!std::exchange(refused_, true))  // one line is enough: the other shapes differ little
-      host->log(RGM_LOG_WARNING,
-                str("cudnn: attention runs on a kernel of our own, cuDNN says: " + status.get_message()));
-    return nullptr;
+    if (status.is_good()) status = graph->get_workspace_size(out.workspace);
+    out.workspace = std::max<int64_t>(out.workspace, 16);
+    if (status.is_good()) out.graph = std::move(graph);
+    return status;
   }
 
   cudnnHandle_t handle_ = nullptr;
+  cudaStream_t stream_ = nullptr;  // that the handle has
   bool tried_ = false, refused_ = false;
-  std::map<Key, std::unique_ptr<Graph>> graphs_;
+  std::map<Key, Prepared> graphs_;
 };
+
+void leave_stream(Attentions& attentions) { attentions.leave_stream(); }
 
 static bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
   if (!q->attentions) q->attentions = std::make_shared<Attentions>();
@@ -196,7 +236,7 @@ static bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
 }
 bool cudnn_attention(rgm_queue* q, const rgm_attention& a) { return served(a) && run(q, a, false); }
 bool cudnn_attention_grad(rgm_queue* q, const rgm_attention& a) {
-  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv) && run(q, a, true);
+  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv) && !is_wrong(a) && run(q, a, true);
 }
 
 }  // namespace regimen::cudnn
@@ -206,6 +246,8 @@ bool cudnn_attention_grad(rgm_queue* q, const rgm_attention& a) {
 namespace regimen::cudnn {
 bool cudnn_attention(rgm_queue*, const rgm_attention&) { return false; }
 bool cudnn_attention_grad(rgm_queue*, const rgm_attention&) { return false; }
+class Attentions {};
+void leave_stream(Attentions&) {}
 }  // namespace regimen::cudnn
 
 #endif

@@ -110,15 +110,17 @@ rgm_status open(uint32_t index, const rgm_config* config, rgm_device** out) {
     device->multiprocessors = found.multiProcessorCount;
     device->shared_memory = static_cast<int>(found.sharedMemPerBlockOptin);
     device->capability = found.major * 10 + found.minor;
+    device->memory = found.totalGlobalMem;
     device->may_capture = wanted.capture;
     check_cuda(cudaSetDevice(device->index), "GPU");
     device->lt = load_cublas_lt();
     check_cublas(device->lt.create(&device->lt.handle), "open");
-    device->arena = std::make_unique<Arena>(device->index, found.totalGlobalMem, load_driver());
+    device->arena = std::make_unique<Arena>(device->index, device->memory, load_driver());
     *out = device.release();
   });
 }
 void close(rgm_device* device) {
+  cudaSetDevice(device->index);
   device->lt.destroy(device->lt.handle);
   delete device;
 }
@@ -135,24 +137,10 @@ rgm_status parallel_for(rgm_device*, int64_t n, int64_t, void* user, rgm_status 
   return n > 0 ? body(user, 0, n) : RGM_OK;
 }
 
-void queue_free(rgm_queue* q) {
-  cudaSetDevice(q->device->index);
-  cudaStreamSynchronize(q->stream);
-  cudaFreeHost(q->fault);
-  cudaStreamDestroy(q->stream);
-  delete q;
-}
 rgm_status queue_new(rgm_device* device, rgm_queue** out) {
-  return guard([&] {
-    check_cuda(cudaSetDevice(device->index), "queue");
-    auto q = std::make_unique<rgm_queue>(device);
-    check_cuda(cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking), "queue");
-    check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&q->fault), sizeof(int), cudaHostAllocMapped), "queue");
-    *q->fault = kNoFault;
-    check_cuda(cudaHostGetDevicePointer(reinterpret_cast<void**>(&q->fault_on_device), q->fault, 0), "queue");
-    *out = q.release();
-  });
+  return guard([&] { *out = new rgm_queue(device); });
 }
+void queue_free(rgm_queue* q) { delete q; }
 
 // After a wait: what a kernel could not report while it was only enqueued.
 void wait_for(rgm_queue* q, const char* what) {
@@ -171,7 +159,7 @@ void require_no_capture(const rgm_queue* q, const char* what) {
 rgm_status upload(rgm_queue* q, void* dst, const void* src, size_t bytes) {
   return kernel(q, "upload", [&] {
     require_no_capture(q, "upload");
-    if (bytes <= Staging::largest) return q->staging.upload(dst, src, bytes, q->stream);
+    if (bytes <= Staging::largest) return q->staging->upload(dst, src, bytes, q->stream);
     check_cuda(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, q->stream), "upload");
     check_cuda(cudaStreamSynchronize(q->stream), "upload");
   });

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <regimen/backend.hpp>
 #include <vector>
 
@@ -79,22 +80,35 @@ enum Fault : int { kNoFault, kIndexOutside, kTargetOutside, kPositionOutside };
 
 class Products;    // prepared products, products.hpp
 class Attentions;  // cuDNN's graphs, attention_cudnn.cpp
+void leave_stream(Attentions& attentions);
+
+// Of queues that have gone, for those to come: both take long to make.
+struct Spare {
+  std::mutex mutex;
+  std::unique_ptr<Staging> staging;
+  std::shared_ptr<Attentions> attentions;
+};
 
 }  // namespace regimen::cudnn
 
 struct RGM_PRIVATE rgm_device {
   int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
+  size_t memory = 0;  // bytes
   bool may_capture = true;
+  regimen::cudnn::Spare spare;
   regimen::cudnn::Lt lt;
   std::unique_ptr<regimen::cudnn::Arena> arena;
 };
 
 struct RGM_PRIVATE rgm_queue {
-  explicit rgm_queue(rgm_device* on) : device(on), scratch(*on->arena) {}
+  explicit rgm_queue(rgm_device* on);
+  ~rgm_queue();
+  rgm_queue(const rgm_queue&) = delete;
+  rgm_queue& operator=(const rgm_queue&) = delete;
   rgm_device* device;
   cudaStream_t stream = nullptr;
   regimen::cudnn::Scratch scratch;
-  regimen::cudnn::Staging staging;
+  std::unique_ptr<regimen::cudnn::Staging> staging;
   int *fault = nullptr, *fault_on_device = nullptr;  // one word, mapped
   bool captures = false;
   std::shared_ptr<regimen::cudnn::Scratch::Outgrown> outgrown;  // of what is captured

@@ -166,7 +166,13 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                        : nullptr;
     // The products run best over whole tiles: 16-bit weights are copied once, with lines of 0 behind the vocabulary.
     rgm_view padded = w;
-    if (x.dtype == RGM_BF16 && V % 64 != 0 && needs_gradient) {
+    const bool fills_up = x.dtype == RGM_BF16 && V % 64 != 0 && needs_gradient;
+    if (!fills_up && !is_operand(w)) {  // copied here, as each of the products below would
+      padded = {
+          q->scratch.bytes(Scratch::kHead, static_cast<size_t>(V * C) * size_of(w.dtype)), w.dtype, 2, {V, C}, {C, 1}};
+      check(copy(q, &w, &padded));
+    }
+    if (fills_up) {
       padded = {q->scratch.bytes(Scratch::kHead, static_cast<size_t>(line * C) * size_of(w.dtype)),
                 w.dtype,
                 2,
@@ -179,7 +185,7 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
     rgm_view turned = padded;
     std::swap(turned.shape[0], turned.shape[1]);
     std::swap(turned.stride[0], turned.stride[1]);
-    const Matrix head = operand(q, turned, Scratch::kCopyB);  // (C, V)
+    const Matrix head = matrix_of(turned);  // (C, V)
     for (int64_t begin = 0; begin < M; begin += chunk) {
       const int64_t n = std::min(chunk, M - begin);
       const rgm_view part = rows_of(x, begin, n);

@@ -3,6 +3,23 @@
 
 namespace regimen::cudnn {
 
+namespace {
+// What is wrong with a call, as opposed to the GPU, which does no more then.
+bool is_told_of_the_call(cudaError_t error) {
+  switch (error) {
+    case cudaErrorInvalidValue:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorInvalidResourceHandle:
+    case cudaErrorInvalidDevicePointer:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorLaunchOutOfResources:
+    case cudaErrorNotSupported: return true;
+    default: return error >= cudaErrorStreamCaptureUnsupported && error <= cudaErrorStreamCaptureWrongThread;
+  }
+}
+}  // namespace
+
 void check_cuda(cudaError_t error, const char* what) {
   if (error == cudaSuccess) [[likely]]
     return;
@@ -13,7 +30,8 @@ void check_cuda(cudaError_t error, const char* what) {
     throw Error(RGM_NO_MEMORY, std::string(what) + ": the GPU has " + std::to_string(free >> 20) + " of " +
                                    std::to_string(total >> 20) + " MiB left");
   }
-  throw Error(RGM_INTERNAL, std::string(what) + ": " + cudaGetErrorString(error));
+  throw Error(is_told_of_the_call(error) ? RGM_INTERNAL : RGM_DEVICE_ERROR,
+              std::string(what) + ": " + cudaGetErrorString(error));
 }
 
 class Scratch::Outgrown {

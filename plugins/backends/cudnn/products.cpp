@@ -20,6 +20,13 @@ uint32_t alignment_of(const void* p) {
   return 1;
 }
 
+// The heuristic looks at them all.
+int64_t alignments_of(std::initializer_list<const void*> pointers) {
+  int64_t out = 0;
+  for (const void* p : pointers) out = out << 10 | alignment_of(p);
+  return out;
+}
+
 struct Key {
   int64_t numbers[16];
   auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): there is none
@@ -89,8 +96,7 @@ class Products {
                    int64_t{ta} | int64_t{tb} << 1 | int64_t{p.bias != nullptr} << 2 | int64_t{p.beta != 0} << 3 |
                        int64_t{p.gelu} << 4 | int64_t{p.aux != nullptr} << 5 | int64_t{p.gelu_grad} << 6,
                    p.a.dtype * 64 + p.b.dtype * 8 + p.y.dtype,
-                   alignment_of(p.a.data) * int64_t{1024} + alignment_of(p.b.data),
-                   alignment_of(p.c.data) * int64_t{1024} + alignment_of(p.y.data)}};
+                   alignments_of({p.a.data, p.b.data, p.c.data, p.y.data, p.bias, p.aux})}};
     const auto [found, fresh] = prepared_.try_emplace(key);
     if (!fresh) return found->second;
     try {

@@ -28,7 +28,7 @@ template <class T>
 const T* table_of(rgm_queue* q, const std::vector<T>& items) {
   if (q->captures) unsupported("a list of tensors is uploaded, which work that is captured cannot be");
   auto* table = scratch<T>(q, Scratch::kTable, static_cast<int64_t>(items.size()));
-  q->staging.upload(table, items.data(), items.size() * sizeof(T), q->stream);
+  q->staging->upload(table, items.data(), items.size() * sizeof(T), q->stream);
   return table;
 }
 
