@@ -7,9 +7,36 @@
 #include "base/error.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "pipeline/pipeline.hpp"
+#include "host/host.hpp"
+#include "pipeline/aside.hpp"
+#include "pipeline/device.hpp"
+#include "pipeline/rehearse.hpp"
 
 namespace rgm {
+namespace {
+
+// Another machine may have the backend that is named: here another one stands in for it.
+std::shared_ptr<Device> some_device(const Pipeline& pipeline, Registry& registry) {
+  const Quiet quiet;
+  try {
+    return open_device(pipeline.backend, registry);
+  } catch (const Error& e) {
+    if (!pipeline.backend) throw;
+    log::warning("{} (the rest was checked all the same)", e.what());
+    return open_device(std::nullopt, registry);
+  }
+}
+
+// Models, adapters, rewards and data, as far as they are there before anything is run.
+void open_all(const Pipeline& pipeline, Registry& registry) {
+  const TemporaryFolder folder("check");
+  const DeviceScope scope;
+  const auto device = some_device(pipeline, registry);
+  const auto problems = rehearse(pipeline, registry, folder.path / "cache", *device);
+  if (!problems.empty()) invalid("{}", fmt::join(problems, "\n"));
+}
+
+}  // namespace
 
 int check(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
@@ -30,9 +57,11 @@ int check(const std::vector<std::string>& arguments) {
   require(given->count("file") > 0, "check: which file? As in `regimen check configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
 
-  Registry registry;
+  Registry registry(host_table());
   const std::string file = (*given)["file"].as<std::string>();
-  const size_t stages = read_pipeline(file, read, registry).stages.size();
+  const Pipeline pipeline = read_pipeline(file, read, registry);
+  open_all(pipeline, registry);
+  const size_t stages = pipeline.stages.size();
   fmt::print("{}: {} stage{}, no problems\n", file, stages, stages == 1 ? "" : "s");
   return 0;
 }

@@ -21,6 +21,7 @@ std::string write_tensors(const fs::path& path, const std::map<std::string, Tens
 std::string Adapters::save(const fs::path& folder, const std::string& base_model) const {
   const NoGradient no_gradient;
   std::string hash;
+  int order = 0;
   for (const auto& a : instances_) {
     const fs::path to = instances_.size() == 1 ? folder : folder / a->id;
     fs::create_directories(to);
@@ -57,6 +58,7 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
                            instances_.size() > 1 && base_model.starts_with("../") ? "../" + base_model : base_model},
                           {"inference_mode", true},
                           {"task_type", head ? "SEQ_CLS" : "CAUSAL_LM"}};
+    if (instances_.size() > 1) config["regimen_order"] = order++;
     if (carries_head) {
       config["modules_to_save"] = {"score"};
       config["regimen_labels"] = model_->config().labels;

@@ -14,6 +14,13 @@ constexpr const char* ensemble_file = "ensemble.json";
 
 bool is_adapter(const fs::path& folder) { return fs::exists(folder / "adapter_config.json"); }
 
+// Several act one after the other, in the order in which they were trained.
+int64_t order_of(const fs::path& folder) {
+  const auto config = nlohmann::json::parse(read_file(folder / "adapter_config.json"), nullptr, false);
+  const auto found = config.is_object() ? config.find("regimen_order") : config.end();
+  return found != config.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
 // PEFT's files name a type, not a plug-in: the first plug-in whose format has that type reads them.
 const Component& find_adapter(const SavedAdapter& saved, const fs::path& folder, Registry& registry) {
   if (!saved.id.empty()) return registry.find(RGM_KIND_ADAPTER, saved.id);
@@ -39,7 +46,7 @@ std::vector<fs::path> adapter_folders(const fs::path& given, bool members_too) {
     if (folder.filename() == "adapter" && fs::is_directory(folder))
       for (const auto& entry : fs::directory_iterator(folder))
         if (is_adapter(entry.path())) inside.push_back(entry.path());
-    std::sort(inside.begin(), inside.end());
+    std::ranges::sort(inside, {}, [](const fs::path& one) { return std::pair(order_of(one), one); });
     if (!inside.empty()) return inside;
   }
   invalid("{}: no adapter is there: expected adapter_config.json in it, or in an adapter/ within it", given.string());

@@ -110,6 +110,15 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
   return tokenizer;
 }
 
+void require_same_tokens(const std::string& what, const Model& its, const Model& policy) {
+  const Tokenizer &one = *its.tokenizer(), &other = *policy.tokenizer();
+  if (&one == &other || one.to_json() == other.to_json() || one.pieces() == other.pieces()) return;
+  invalid(
+      "{}: its model has another tokenizer ({} tokens) than the model that is trained ({}), whose tokens it would "
+      "read; take one that comes from the same base",
+      what, one.vocabulary(), other.vocabulary());
+}
+
 std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around, const NarrowWeights& narrow) {
   if (around.planned && !spec.from_stage.empty()) {
     const Model& like = *around.planned->at(spec.from_stage);

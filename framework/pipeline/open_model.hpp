@@ -35,6 +35,8 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed, const Surroundings& around);
 // One that is taken as it is: a reference, a teacher, a reward.
 std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& around, const NarrowWeights& narrow = {});
+// Models that read the same tokens must mean the same by them. RGM_INVALID, naming `what`, where they do not.
+void require_same_tokens(const std::string& what, const Model& its, const Model& policy);
 // For models of the stage that nobody trains: what `weights:` says of them.
 NarrowWeights narrow_weights(const Stage& stage);
 // Which of the model's own parameters are trained, as `trainable:` says. RGM_INVALID when nothing matches.

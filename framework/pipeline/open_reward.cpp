@@ -22,14 +22,6 @@ void attach(Reward& reward, uint64_t seed, bool trained, rgm_tokenizer* tokenize
   reward.scope->closed = true;
 }
 
-// The judge reads the policy's tokens, so both must mean the same by them.
-void check_tokenizer(const Reward& judge, const Model& policy) {
-  require(judge.model->tokenizer()->to_json() == policy.tokenizer()->to_json(),
-          "reward \"{}\": its model has another tokenizer than the model that is trained; learn it from "
-          "the same base",
-          judge.id);
-}
-
 }  // namespace
 
 void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& train) {
@@ -49,7 +41,8 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
       from.from_folder = choice.from_folder;
       reward.model = take_model(from, around, narrow_weights(stage));
       freeze(*reward.model);
-      check_tokenizer(reward, *train.policy);
+      require_same_tokens(fmt::format("stage \"{}\": reward \"{}\"", stage.name, reward.id), *reward.model,
+                          *train.policy);
     }
     reward.table = &choice.component->table<rgm_reward>();
     call_plugin(reward.name, "create", [&] { return reward.table->create(reward.config.get(), &reward.self); });

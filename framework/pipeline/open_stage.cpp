@@ -99,6 +99,7 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     const bool trains = (*r)->flags & RGM_TRAINED;
     const std::shared_ptr<Model> model =
         take_model(given->second, around, trains ? NarrowWeights() : narrow_weights(stage));
+    require_same_tokens(fmt::format("stage \"{}\": {}", stage.name, name), *model, *out.model);
     if (trains)
       out.trained[name] = model;
     else

@@ -51,7 +51,12 @@ Record stage_record(const Stage& stage, const OpenedStage& opened, const Record&
   for (const auto& [name, source] : opened.setup.sources) {
     Record files = Record::array();
     for (const fs::path& file : stage.data.at(name).files) files.push_back(file.string());
+    Record token_columns = Record::array();
+    if (const auto wishes = wishes_of(stage); wishes.contains(name))
+      for (const ColumnWish& column : wishes.at(name))
+        if (column.kind == RGM_TOKENS_COLUMN) token_columns.push_back(column.name);
     data[name] = {{"files", files},
+                  {"token_columns", token_columns},
                   {"units", source->units()},
                   {"tokens", source->tokens()},
                   {"counted_tokens", source->counted()},
@@ -67,6 +72,7 @@ Record stage_record(const Stage& stage, const OpenedStage& opened, const Record&
             {"channels", c.channels},
             {"context", c.context},
             {"vocabulary", c.vocabulary},
+            {"outputs", c.outputs},
             {"parameters", opened.parameters()},
             {"trained_parameters", opened.trained_parameters()}}},
           {"configuration", stage.effective},

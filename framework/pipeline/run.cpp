@@ -10,6 +10,7 @@
 #include "pipeline/device.hpp"
 #include "pipeline/inputs.hpp"
 #include "pipeline/record.hpp"
+#include "pipeline/rehearse.hpp"
 #include "pipeline/run_lock.hpp"
 #include "pipeline/run_stage.hpp"
 #include "train/report.hpp"
@@ -70,6 +71,7 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr};
 
   remove_unfinished(folder);
+  bool rehearsed = false;
   const std::string started = time_now();
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
@@ -82,6 +84,9 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
       check_demands(stage, folder / stage.name);
       continue;
     }
+    if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
+      if (const auto problems = rehearse(pipeline, registry, around.cache, *device); !problems.empty())
+        invalid("{}", fmt::join(problems, "\n"));
     try {
       run_stage(stage, i, around, hashes, options.force);
     } catch (...) {  // what there is so far can be looked at

@@ -149,7 +149,18 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   current_device().trim();
   give_back_memory();
   reset_peak_memory();
-  OpenedStage opened = open_stage(stage, index, around);
+  std::optional<OpenedStage> fit;
+  try {
+    fit = open_stage(stage, index, around);
+  } catch (const std::exception& e) {
+    write_record(file, {{"stage", stage.name},
+                        {"strategy", stage.strategy.id},
+                        {"status", "failed"},
+                        {"failure", e.what()},
+                        {"configuration", stage.effective}});
+    throw;
+  }
+  OpenedStage& opened = *fit;
   opened.setup.inputs_sha256 = hashes.at("inputs");
   opened.setup.training_sha256 = hashes.at("training");
   Record record = stage_record(stage, opened, hashes);

@@ -64,10 +64,12 @@ std::string lead(const Run& run) {
   if (known(o.judged))
     say(bold(percent(o.judged)) + " judged good" +
         (known(o.judged_before) ? ", " + bold(percent(o.judged_before)) + " before" : ""));
-  if (known(o.accuracy)) say(bold(percent(o.accuracy)) + " right");
+  if (known(o.accuracy)) say(bold(percent(o.accuracy)) + (o.is_held_out_accuracy ? " right" : " right in training"));
   if (said.empty()) said = state.empty() ? "nothing measured" : escape(state);
-  out += said;
-  return out + ".";
+  out += said + ".";
+  if (const std::string why = text(stage->record, {"failure"}); state == "failed" && !why.empty())
+    out += " It failed: " + escape(why);
+  return out;
 }
 
 std::string facts(const Json& record) {
@@ -95,12 +97,15 @@ std::string cards(const Run& run) {
   };
   if (known(o.validation_loss))
     card("validation loss", loss(o.validation_loss),
-         o.validation_loss < 50 ? "perplexity " + number(std::exp(o.validation_loss)) : "", " first");
-  if (known(o.accuracy)) card("accuracy", percent(o.accuracy), "on held-out data");
+         o.is_of_tokens && o.validation_loss < 50 ? "perplexity " + number(std::exp(o.validation_loss)) : "", " first");
+  if (known(o.accuracy))
+    card("accuracy", percent(o.accuracy), o.is_held_out_accuracy ? "on held-out data" : "on a batch in training");
   if (known(o.judged))
     card("judged good", percent(o.judged), known(o.judged_before) ? percent(o.judged_before) + " before" : "",
          " first");
-  if (known(o.reward)) card("reward", number(o.reward), "of answers to held-out prompts");
+  if (known(o.reward))
+    card("reward", number(o.reward),
+         o.is_held_out_reward ? "of answers to held-out prompts" : "of answers in training");
   if (known(o.loss) && !known(o.reward)) card("training loss", loss(o.loss), "mean of the last steps");
   if (known(o.steps)) card("steps", whole(o.steps), known(o.tokens) ? whole(o.tokens) + " tokens" : "");
   if (known(o.tokens_per_second)) card("tokens a second", whole(o.tokens_per_second), "while training");

@@ -91,7 +91,7 @@ std::vector<Method> methods_of(std::span<const Run> runs) {
   std::vector<Method> out;
   for (const Run& run : runs)
     for (const StageRecord& s : run.stages) {
-      if (!std::isfinite(outcome(s).accuracy)) continue;
+      if (!outcome(s).is_held_out_accuracy) continue;
       const std::string own = stem(s.name), name = !own.empty() && stems[own] > 1 ? own : s.name;
       auto at = std::ranges::find(out, name, &Method::name);
       if (at == out.end()) at = out.insert(out.end(), Method{.name = name});

@@ -30,6 +30,7 @@ std::string accuracy(const StageRecord& stage) {
   const double p = outcome(stage).accuracy, rows = real(stage.record, {"result", "rows"});
   if (!std::isfinite(p)) return "";
   const std::string shown = fmt::format("{:.1f} %", 100 * p);
+  if (!outcome(stage).is_held_out_accuracy) return shown + " in training";
   return rows > 0 ? shown + fmt::format(" ± {:.1f}", 100 * std::sqrt(p * (1 - p) / rows)) : shown;
 }
 

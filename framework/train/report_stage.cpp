@@ -118,11 +118,18 @@ Outcome outcome(const StageRecord& stage) {
     if (n > 0) o.loss = total / n;
   }
   o.validation_loss = either(real(result, {"validation_loss"}), last_finite(stage.find("validation_loss")));
-  o.accuracy = either(real(result, {"accuracy"}), last_finite(stage.find("accuracy")));
+  // A strategy that evaluates by itself reports accuracy and reward of held-out data alone in its result.
+  const double held_out = either(either(real(result, {"validation_accuracy"}), real(result, {"accuracy"})),
+                                 last_finite(stage.find("validation_accuracy")));
+  o.is_held_out_accuracy = std::isfinite(held_out);
+  o.accuracy = either(held_out, last_finite(stage.find("accuracy")));
   o.steps = either(real(result, {"steps"}), loss && !loss->empty() ? loss->x.back() : NAN);
   o.tokens = either(real(result, {"tokens"}), last_finite(stage.find("tokens")));
   o.seconds = real(result, {"seconds"});
+  o.is_held_out_reward = std::isfinite(real(result, {"reward"}));
   o.reward = either(real(result, {"reward"}), last_finite(stage.find("reward")));
+  const Json& columns = get(stage.record, {"data", "train", "token_columns"});
+  o.is_of_tokens = columns == Json::array({"text"}) && !(real(stage.record, {"model", "outputs"}) > 0);
   o.judged = real(result, {"judge_positive"});
   o.judged_before = real(result, {"judge_positive_before"});
   const double training = either(real(stage.record, {"timings", "train"}), o.seconds);

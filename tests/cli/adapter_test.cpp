@@ -52,6 +52,25 @@ TEST_F(AdapterTest, ItsHeadTravelsWithIt) {
   EXPECT_EQ(evaluated("--model runs/tiny/base --adapter runs/tiny/tuned")["accuracy"], 1.0);
 }
 
+// IA3 scales what LoRA has added, or LoRA adds to what IA3 has scaled.
+TEST_F(AdapterTest, SeveralActInTheOrderInWhichTheyWereTrained) {
+  write("p.yaml", tiny(20,
+                       "  - name: both\n    strategy: finetune\n    model: {from: base}\n"
+                       "    data: {train: {text: text.txt}}\n    optimizer: {adamw: {learning_rate: 5e-2}}\n"
+                       "    adapter: [{lora: {rank: 4, sites: \"*.attention.value\"}}, {ia3: {sites: \"*.attention.value\"}}]\n"
+                       "    steps: 30\n    batch: 4\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto loss = [&](const std::string& model) {
+    const Said evaluated = regimen("evaluate --json --data text.txt --model runs/tiny/" + model);
+    EXPECT_EQ(evaluated.status, 0) << evaluated.err;
+    return evaluated.status == 0 ? nlohmann::json::parse(evaluated.out)["loss"].get<double>() : 0;
+  };
+  const std::string lora = " --adapter runs/tiny/both/adapter/lora", ia3 = " --adapter runs/tiny/both/adapter/ia3";
+  EXPECT_EQ(loss("both"), loss("base" + lora + ia3));
+  EXPECT_GT(std::abs(loss("both") - loss("base" + ia3 + lora)), 1e-4);
+}
+
 TEST_F(AdapterTest, OneThatDoesNotChangeIsTold) {
   std::string still = stage("still", "base", "    steps: 3\n    adapter: {lora: {rank: 2}}\n    trainable: adapter\n");
   still.replace(still.find("1e-2"), 4, "1e-50");

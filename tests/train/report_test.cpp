@@ -72,12 +72,39 @@ class Report : public testing::Test {
 TEST_F(Report, SaysInOneSentenceWhatCameOut) {
   put("run.json", R"({"pipeline": "tiny", "stages": ["base"], "seed": 1337})");
   put("base/stage.json", R"({"name": "base", "strategy": "pretrain", "status": "done", "timings": {"train": 100},
+      "data": {"train": {"token_columns": ["text"]}},
       "result": {"validation_loss": 1.87, "steps": 2000, "tokens": 1536000, "seconds": 110}})");
   const std::string page = html();
   EXPECT_THAT(page, HasSubstr("<b>2,000 steps</b> in <b>1 min 50 s</b>, at <b>15,360</b> tokens a second, to a "
                               "validation loss of <b>1.870</b>."));
   EXPECT_THAT(page, HasSubstr("perplexity 6.488"));
   EXPECT_THAT(page, HasSubstr("<span>seed 1337</span>"));
+}
+
+// Of a loss over pairs the exponential is no perplexity; and an accuracy is held out where it says so.
+TEST_F(Report, WhatIsTrainedOnIsNotCalledHeldOut) {
+  put("run.json", R"({"stages": ["pairs"]})");
+  const auto pairs = [&](const char* result) {
+    put("pairs/stage.json", std::string(R"({"status": "done", "data": {"train": {"token_columns": ["chosen",
+        "rejected"]}}, "result": )") + result + "}");
+    put("pairs/metrics.jsonl", "{\"step\": 1, \"accuracy\": 1.0, \"reward\": 0.3}\n");
+    return html();
+  };
+  const std::string trained = pairs(R"({"validation_loss": 0.7})");
+  EXPECT_THAT(trained, HasSubstr("%</b> right in training"));
+  EXPECT_THAT(trained, HasSubstr("on a batch in training"));
+  EXPECT_THAT(trained, HasSubstr("of answers in training"));
+  EXPECT_THAT(trained, Not(HasSubstr("perplexity")));
+  const std::string held_out = pairs(R"({"validation_loss": 0.7, "validation_accuracy": 0, "reward": 0.5})");
+  EXPECT_THAT(held_out, HasSubstr("%</b> right."));
+  EXPECT_THAT(held_out, HasSubstr("on held-out data"));
+  EXPECT_THAT(held_out, HasSubstr("of answers to held-out prompts"));
+}
+
+TEST_F(Report, AFailureSaysWhy) {
+  put("run.json", R"({"stages": ["base"]})");
+  put("base/stage.json", R"({"status": "failed", "failure": "the loss is <not> finite"})");
+  EXPECT_THAT(html(), HasSubstr("It failed: the loss is &lt;not&gt; finite"));
 }
 
 // A column for what at least one stage says; of 400 answers half are right, give or take 2.5 points.

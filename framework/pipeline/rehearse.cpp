@@ -1,0 +1,75 @@
+// rehearse.cpp - opening without computing.
+#include "pipeline/rehearse.hpp"
+
+#include <algorithm>
+
+#include "pipeline/aside.hpp"
+#include "pipeline/open_stage.hpp"
+#include "tensor/dry_device.hpp"
+#include "tensor/plugin_call.hpp"
+
+namespace rgm {
+namespace {
+
+class OnDryDevice {
+ public:
+  explicit OnDryDevice(const Device& real) : before_(set_current_device(make_dry_device(real))) {}
+  ~OnDryDevice() { set_current_device(before_); }
+  OnDryDevice(const OnDryDevice&) = delete;
+  OnDryDevice& operator=(const OnDryDevice&) = delete;
+
+ private:
+  std::shared_ptr<Device> before_;
+};
+
+// Stages whose models it reads.
+std::vector<std::string> models_before(const Stage& stage) {
+  std::vector<std::string> out = {stage.model.from_stage};
+  for (const auto& [name, role] : stage.roles) out.push_back(role.from_stage);
+  for (const Choice& reward : stage.rewards) out.push_back(reward.from_stage);
+  std::erase(out, "");
+  return out;
+}
+
+// Rows that an earlier stage writes are left out, also those that it has written: it may write others.
+Stage without_rows(Stage stage) {
+  for (const auto& [source, from] : std::exchange(stage.data_from_stage, {})) stage.data.erase(source);
+  return stage;
+}
+
+void make_and_destroy(const TrainSetup& setup) {
+  void* self = nullptr;
+  call_plugin(setup.strategy_name, "create", [&] { return setup.strategy->create(setup.config, &self); });
+  setup.strategy->destroy(self);
+}
+
+}  // namespace
+
+std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                                  const Device& real) {
+  const Quiet quiet(log::Level::nothing);  // it is said when the stage runs
+  const OnDryDevice dry(real);
+  std::map<std::string, std::shared_ptr<Model>> planned;
+  const Surroundings around{pipeline, registry, {}, cache, &planned};
+  std::vector<std::string> problems;
+  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const bool whole = pipeline.stages[i].data_from_stage.empty();
+    const Stage stage = without_rows(pipeline.stages[i]);
+    const auto is_missing = [&](const std::string& name) { return !planned.contains(name); };
+    if (std::ranges::any_of(models_before(stage), is_missing)) continue;
+    try {
+      OpenedStage opened = open_stage(stage, i, around);
+      make_and_destroy(opened.setup);
+      planned[stage.name] = opened.model;
+    } catch (const Error& e) {
+      if (e.status() != RGM_INVALID || !whole) continue;  // it may be what is not there
+      const std::string_view said = e.what();
+      const std::string name = fmt::format("stage \"{}\"", stage.name);
+      const bool names_it = said.starts_with(name) || said.starts_with(stage.name + ":");
+      problems.push_back(names_it ? e.what() : fmt::format("{}: {}", name, said));
+    }
+  }
+  return problems;
+}
+
+}  // namespace rgm

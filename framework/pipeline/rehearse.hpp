@@ -1,0 +1,15 @@
+// rehearse.hpp - opens every stage of a pipeline before the first one is run, so that what does not fit together is
+// told before hours are spent on what stands in front of it.
+#pragma once
+#include "pipeline/open_model.hpp"
+
+namespace rgm {
+
+// What is wrong with models, adapters, rewards, data and options that plug-ins refuse, a line each; empty: nothing was
+// found. Stages are opened on a device that only counts, beside `real`, with models of the shapes that those before
+// them would leave. What depends on the weights or rows of an earlier stage is left out. `cache` is where tokenised
+// text is kept, for the run itself.
+std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                                  const Device& real);
+
+}  // namespace rgm
