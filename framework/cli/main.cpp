@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <new>
 
+#include "base/crash.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
@@ -56,6 +57,8 @@ int dispatch(std::vector<std::string> arguments) {
 
 int main(int argc, char** argv) {
   keep_freed_memory();
+  tell_crashes();
+  tell_exits();
   int status = 1;
   try {
     status = dispatch({argv + std::min(argc, 1), argv + argc});
@@ -75,6 +78,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "the output could not be written\n");
     status = 1;
   }
+  ends_by_itself();
   return status;
 }
 

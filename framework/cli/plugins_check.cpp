@@ -23,8 +23,14 @@ int check_plugin_file(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(given->count("file") > 0, "plugins check: which file? As in `regimen plugins check build/focal_loss.so`");
   const std::string file = (*given)["file"].as<std::string>();
-  const std::vector<inspect::Finding> findings = inspect::inspect(file);
-  fmt::print("{}", inspect::report(file, findings));
+  std::string part;
+  const std::vector<inspect::Finding> findings = inspect::inspect(file, [&](const inspect::Finding& finding) {
+    if (part.empty()) fmt::print("{}\n", file);
+    const bool is_first = finding.part != std::exchange(part, finding.part);
+    fmt::print("{}", inspect::line_of(finding, is_first));
+    std::fflush(stdout);
+  });
+  fmt::print("{}", inspect::summary(findings));
   return inspect::all_sound(findings) ? 0 : 1;
 }
 

@@ -1,7 +1,6 @@
 // run.cpp - `regimen run FILE`: runs a pipeline, and goes on with one that was interrupted.
 #include <boost/program_options.hpp>
 
-#include "base/crash.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -39,7 +38,6 @@ int run_pipeline(const std::vector<std::string>& arguments) {
   options.out = out;
 
   catch_interrupts();
-  tell_crashes();
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
   try {

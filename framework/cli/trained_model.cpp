@@ -62,8 +62,8 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   const rgm_kernels& kernels = current_device().kernels();
   const bool packs = use == Use::text && RGM_HAS(&kernels, pack);
   model_ = Model::open(place.model, types.weights == "bfloat16" ? NarrowWeights::all()
-                                    : packs                             ? NarrowWeights::as_saved()
-                                                                        : NarrowWeights());
+                                    : packs                     ? NarrowWeights::as_saved()
+                                                                : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);

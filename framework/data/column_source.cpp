@@ -146,6 +146,8 @@ class ColumnSource final : public Source {
       column.is_present = false;
       return nullptr;
     }
+    require(found == row.end(), "{}: \"{}\" is null, and the column \"{}\" needs a value in every row", where, name,
+            column.wish.name);
     const auto names = names_of(row);
     const bool is_table = spec_.format == "csv" || spec_.format == "tsv";
     invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}", where, name, column.wish.name,
@@ -168,9 +170,15 @@ class ColumnSource final : public Source {
     std::vector<std::pair<const Row*, const Row*>> values;  // of every column: itself, its prompt
     size_t count = 1;
     bool has_lists = false;
-    const auto consider = [&](const Row* value, const std::string& name) {
+    const auto consider = [&](const Row* value, const std::string& name, const std::string& column, bool is_text) {
       if (!value || !value->is_array()) return;
       require(!value->empty(), "{}: \"{}\" is an empty list", where, name);
+      require(!value->front().is_object(),
+              "{0}: \"{1}\" is a list of objects, expected texts; where it is a conversation, say so with columns: "
+              "{{{2}: {{messages: {1}}}}}",
+              where, name, column);
+      require(!is_text || !value->front().is_number(),
+              "{}: \"{}\" is a list of numbers, expected texts: a model's tokens are made from text here", where, name);
       require(!has_lists || value->size() == count, "{}: \"{}\" is a list of {}, another list here has {}", where, name,
               value->size(), count);
       count = value->size();
@@ -185,8 +193,8 @@ class ColumnSource final : public Source {
       const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
       if (column.is_present) value = field(column, column.map.from, row, where, may_miss);
       if (value && column.map.prompt) prompt = field(column, *column.map.prompt, row, where, false);
-      consider(value, column.map.from);
-      if (prompt) consider(prompt, *column.map.prompt);
+      consider(value, column.map.from, column.wish.name, column.is_tokens());
+      if (prompt) consider(prompt, *column.map.prompt, column.wish.name, true);
       values.emplace_back(value, prompt);
     }
     const auto at = [](const Row* value, size_t i) -> const Row& { return value->is_array() ? (*value)[i] : *value; };

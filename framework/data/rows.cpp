@@ -128,6 +128,8 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
   const MappedFile mapped(path);
   std::string_view text = mapped.text();
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that spreadsheets write
+  require(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
+          "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
   Table table(numbered, row);
   if (format == "json") {
     each_element(text, file, row);

@@ -110,7 +110,7 @@ rgm_status score_all(rgm_train* train, rgm_batch* completions, rgm_tensor** out)
 }
 rgm_status score_by(rgm_train* train, rgm_batch* completions, const char* reward, rgm_tensor** out) {
   return give(out, [&] {
-    Tensor x = score_of(given(train, "train"), given(completions, "completions"), &given(reward, "reward"));
+    Tensor x = score_of(given(train, "train"), completions, &given(reward, "reward"));
     if (!x) unsupported("the stage has no reward \"{}\"", reward);
     return x;
   });

@@ -22,8 +22,17 @@ std::vector<Step> steps_of(int kind) {
   }
 }
 
-// Runs one check; false when it did not come to its end.
-bool add(std::vector<Finding>& all, const std::string& part, const std::string& step, const Told& told) {
+struct Findings {
+  std::vector<Finding> all{};
+  const std::function<void(const Finding&)>& tell;
+  void push_back(Finding finding) {
+    all.push_back(std::move(finding));
+    if (tell) tell(all.back());
+  }
+};
+
+// Takes what one check told; false when it did not come to its end.
+bool add(Findings& all, const std::string& part, const std::string& step, const Told& told) {
   for (const nlohmann::json& line : told.lines) {
     if (!line.contains("verdict")) continue;
     const std::string verdict = line["verdict"];
@@ -56,11 +65,11 @@ void check_tables(const fs::path& file, const Pen& pen) {
 
 }  // namespace
 
-std::vector<Finding> inspect(const fs::path& file) {
+std::vector<Finding> inspect(const fs::path& file, const std::function<void(const Finding&)>& tell) {
   std::error_code error;
   if (!fs::exists(file, error)) invalid("{}: there is no such file; build the plug-in first", file.string());
   const fs::path path = fs::absolute(file).lexically_normal();
-  std::vector<Finding> all;
+  Findings all{.tell = tell};
   const auto opening = in_child(
       [&](const Pen& pen) {
         pen.at("reading it");
@@ -71,11 +80,11 @@ std::vector<Finding> inspect(const fs::path& file) {
         pen.write({{"verdict", "ok"}, {"text", "SHA-256 " + read.sha256()}});
       },
       most_seconds);
-  if (!add(all, "file", "read", opening)) return all;
+  if (!add(all, "file", "read", opening)) return all.all;
   if (!add(all, "file", "symbols", in_child([&](const Pen& pen) { check_symbols(path, pen); }, most_seconds)))
-    return all;
+    return all.all;
   const Told tables = in_child([&](const Pen& pen) { check_tables(path, pen); }, most_seconds);
-  if (!add(all, "file", "tables", tables)) return all;
+  if (!add(all, "file", "tables", tables)) return all.all;
 
   for (const nlohmann::json& line : tables.lines) {
     if (!line.contains("kind")) continue;
@@ -94,24 +103,22 @@ std::vector<Finding> inspect(const fs::path& file) {
               },
               most_seconds));
   }
-  return all;
+  return all.all;
 }
 
 bool all_sound(const std::vector<Finding>& findings) {
   return std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.verdict == Verdict::failed; });
 }
 
-std::string report(const fs::path& file, const std::vector<Finding>& findings) {
-  std::string out = file.string() + "\n", part;
-  size_t failed = 0;
-  for (const Finding& f : findings) {
-    if (f.part != part) out += fmt::format("\n{}\n", part = f.part);
-    const char* const word = f.verdict == Verdict::ok ? "ok" : f.verdict == Verdict::skipped ? "skipped" : "FAILED";
-    out += fmt::format("  {:<10} {:<8} {}\n", f.step, word, f.text);
-    failed += f.verdict == Verdict::failed;
-  }
-  return out + (failed == 0 ? fmt::format("\nsound: {} checks\n", findings.size())
-                            : fmt::format("\n{} of {} checks failed\n", failed, findings.size()));
+std::string line_of(const Finding& f, bool is_first) {
+  const char* const word = f.verdict == Verdict::ok ? "ok" : f.verdict == Verdict::skipped ? "skipped" : "FAILED";
+  return (is_first ? fmt::format("\n{}\n", f.part) : "") + fmt::format("  {:<10} {:<8} {}\n", f.step, word, f.text);
+}
+
+std::string summary(const std::vector<Finding>& findings) {
+  const auto failed = std::ranges::count(findings, Verdict::failed, &Finding::verdict);
+  return failed == 0 ? fmt::format("\nsound: {} checks\n", findings.size())
+                     : fmt::format("\n{} of {} checks failed\n", failed, findings.size());
 }
 
 }  // namespace rgm::inspect

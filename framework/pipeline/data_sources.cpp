@@ -33,21 +33,20 @@ Sources sources_of(const Stage& stage, const YamlMap* data) {
         out.main = name;
         break;
       }
-  const auto wish = [&](const rgm_column& column, uint32_t more_flags) {
+  const auto wish = [&](const rgm_column& column) {
     const std::string name = column.name;
     const size_t dot = name.find('.');
     const std::string source = dot == std::string::npos ? out.main : name.substr(0, dot);
     Wishes& all = out.wishes[source];
     const std::string own = dot == std::string::npos ? name : name.substr(dot + 1);
     if (std::none_of(all.begin(), all.end(), [&](const ColumnWish& w) { return w.name == own; }))
-      all.push_back({own, column.kind, column.flags | more_flags});
+      all.push_back({own, column.kind, column.flags});
   };
-  for (const rgm_column* const* c = strategy.columns; *c; ++c) wish(**c, 0);
+  for (const rgm_column* const* c = strategy.columns; *c; ++c) wish(**c);
   for (const Choice& reward : stage.rewards) {
     if (!reward.component || !reward.from_stage.empty() || !reward.from_folder.empty()) continue;
     const auto& table = reward.component->table<rgm_reward>();
-    // a rule copes with columns that the data does not have
-    for (const rgm_column* const* c = table.columns; *c; ++c) wish(**c, table.loss ? 0 : RGM_OPTIONAL);
+    for (const rgm_column* const* c = table.columns; *c; ++c) wish(**c);
   }
   return out;
 }

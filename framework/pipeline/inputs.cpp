@@ -1,6 +1,9 @@
 // inputs.cpp - hashes of data, weights and plug-ins of a stage.
 #include "pipeline/inputs.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include "base/sha256.hpp"
 #include "data/content_hash.hpp"
 #include "host/host.hpp"
@@ -31,16 +34,31 @@ std::string hash_model(const ModelSpec& spec, const Surroundings& around) {
   return sha256(all);
 }
 
-// What an option names is read by the plug-in, so its content counts.
-void hash_option_files(const Choice& choice, const fs::path& cache, nlohmann::ordered_json& out) {
-  if (!choice.config) return;
+// The files that options name, by their keys.
+std::map<std::string, std::string> option_files(const Choice& choice) {
+  std::map<std::string, std::string> out;
+  if (!choice.config || !choice.component) return out;
   for (const rgm_option* const* o = choice.component->data->options; *o; ++o) {
     const auto found = choice.config->values.find((*o)->key);
-    if (!((*o)->flags & RGM_PATH) || found == choice.config->values.end() || found->second.text.empty()) continue;
-    const fs::path file = found->second.text;
-    if (fs::is_regular_file(file))
-      out[fmt::format("file.{}.{}", choice.id, (*o)->key)] = content_hash(std::span(&file, 1), cache);
+    if (!((*o)->flags & RGM_PATH) || found == choice.config->values.end()) continue;
+    if (fs::is_regular_file(found->second.text)) out.emplace((*o)->key, found->second.text);
   }
+  return out;
+}
+
+// They are read by the plug-in, so their content counts.
+void hash_option_files(const Choice& choice, const fs::path& cache, nlohmann::ordered_json& out) {
+  for (const auto& [key, text] : option_files(choice)) {
+    const fs::path file = text;
+    out[fmt::format("file.{}.{}", choice.id, key)] = content_hash(std::span(&file, 1), cache);
+  }
+}
+
+void replace_texts(nlohmann::json& in, const std::set<std::string>& texts) {
+  if (in.is_structured())
+    for (nlohmann::json& part : in) replace_texts(part, texts);
+  else if (in.is_string() && texts.contains(in.get_ref<const std::string&>()))
+    in = true;
 }
 
 // With how many threads, above all; a backend that was not named has its defaults.
@@ -65,6 +83,17 @@ nlohmann::json without_places(nlohmann::json effective, const Stage& stage) {
       if (const std::string& format = stage.data.at(name).format; source.contains(format))
         source[format] = source[format].size();
   if (effective.contains("model") && !stage.model.from_folder.empty()) effective["model"]["from"] = true;
+  std::set<std::string> places;
+  const auto add = [&](const Choice& choice) {
+    for (const auto& [key, file] : option_files(choice)) places.insert(file);
+    places.insert(choice.from_folder.string());
+  };
+  add(stage.strategy);
+  std::ranges::for_each(stage.adapters, add);
+  std::ranges::for_each(stage.rewards, add);
+  for (const auto& [name, role] : stage.roles) places.insert(role.from_folder.string());
+  places.erase("");
+  replace_texts(effective, places);
   return effective;
 }
 

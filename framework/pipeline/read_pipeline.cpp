@@ -109,8 +109,10 @@ Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, const C
   if (!root.IsMap()) raise();
   read_version(map);
   map.read("name", out.name);
-  if (out.name.empty() || out.name.find('/') != std::string::npos || out.name.starts_with('.'))
-    map.key("name").problem("\"name\" names a folder for the results: it should be a word without \"/\"");
+  if (out.name.empty() || out.name.find_first_of(std::string_view("/\0", 2)) != std::string::npos ||
+      out.name.starts_with('.'))
+    map.key("name").problem(
+        "\"name\" names a folder for the results: it should be a word without \"/\" that does not begin with \".\"");
   int64_t seed = 0;
   if (map.read("seed", seed, 0)) out.seed = static_cast<uint64_t>(seed);
   read_plugins(reader, map, add_plugin);

@@ -57,7 +57,7 @@ std::optional<int64_t> Yaml::integer(int64_t min, int64_t max) const {
   const std::string range = open ? fmt::format("at least {}", min) : fmt::format("{} to {}", min, max);
   // 2e3 is 2000 to whoever writes it; beyond 2^53 a double could mean its neighbour
   if (!x || *x != std::floor(*x) || std::fabs(*x) > 0x1p53) {
-    wrong("a whole number, " + range);
+    wrong("a whole number, " + range + (x && *x > 0x1p53 ? " and at most 9007199254740992" : ""));
     return std::nullopt;
   }
   const auto n = static_cast<int64_t>(*x);

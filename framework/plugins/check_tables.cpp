@@ -115,6 +115,11 @@ void reward(const Checker& check, const rgm_reward& r, const std::string& name) 
   check.expect(RGM_HAS(&r, score) || (RGM_HAS(&r, attach) && RGM_HAS(&r, scores) && RGM_HAS(&r, loss)),
                "{} has neither score nor a learned head (attach, scores and loss)", name);
   columns(check, r.columns, name);
+  if (!RGM_HAS(&r, score)) return;
+  for (const rgm_column* const* c = r.columns; *c; ++c)
+    check.expect((*c)->kind != RGM_TOKENS_COLUMN,
+                 "column \"{}\" of {} holds tokens, and what scores answers by their text reads texts and numbers",
+                 (*c)->name, name);
 }
 
 #undef RGM_NEEDS

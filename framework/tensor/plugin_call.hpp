@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/crash.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "tensor/device.hpp"
@@ -24,6 +25,7 @@ void call_plugin(const std::string& name, std::string_view function, F&& call) {
             function, text);
   };
   try {
+    const PluginRuns runs(name, function);
     status = call();
   } catch (const std::exception& e) {
     threw(e.what());

@@ -69,6 +69,8 @@ uint64_t hash_of(std::string_view name) {
 
 Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init) {
   const std::string full_name = scope.prefix + name;
+  for (int32_t i = 0; i < like.rank; ++i)
+    require(like.shape[i] >= 0, "parameter {}: {} is no shape", full_name, Shape(like).text());
   const Shape shape(like);
   if (const Parameter* found = scope.parameters->find(full_name)) {
     require(found->value.shape() == shape, "parameter {} has the shape {}, {} was asked for", full_name,
@@ -118,6 +120,7 @@ double total(rgm_train& train, const std::string& column) {
   double sum = 0;
   const bool together = train.together(column);  // groups never split, so each batch counts its own
   if (train.each_batch) train.each_batch([&](const Batch& batch) { sum += total(batch, column, together); });
+  if (sum == 0) sum = 1;  // so that the mean of nothing is 0: a step without a token to learn changes nothing
   train.totals.emplace(column, sum);
   return sum;
 }

@@ -123,7 +123,7 @@ Tensor total_on_device(rgm_train& train, const std::string& column);  // ()
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count);
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> sampling);
 Tensor score(rgm_train& train, Batch& completions);
-Tensor score_of(rgm_train& train, Batch& completions, const std::string& name);  // empty when none is called so
+Tensor score_of(rgm_train& train, Batch* completions, const std::string& name);  // empty when none is called so
 Tensor reward_loss(rgm_train& train, Batch& batch);
 std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, int64_t count);  // NULL: no such source
 void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,

@@ -1,5 +1,6 @@
 // session_answers.cpp - answers sampled from a model, what the rewards say of them, and what a learned reward
 // minimises.
+#include <algorithm>
 #include <cmath>
 
 #include "base/philox.hpp"
@@ -28,25 +29,36 @@ class HooksOff {
 
 std::string_view view(rgm_str s) { return {s.data, s.size}; }
 
+double number_of(const rgm_attr& a, double least, double most, bool whole) {
+  const bool is_number = a.value.type == RGM_REAL || a.value.type == RGM_INTEGER;
+  const double x = a.value.type == RGM_REAL ? a.value.as.f : is_number ? double(a.value.as.i) : 0;
+  require(is_number && x >= least && x <= most && (!whole || x == std::floor(x)),
+          "generate: \"{}\" is {}, expected a {}number from {} to {}", a.key,
+          is_number ? fmt::format("{}", x) : "no number", whole ? "whole " : "", least, most);
+  return x;
+}
+
 Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokenizer) {
+  constexpr double many = 1e9;
   Sampling out;
   for (const rgm_attr& a : attrs) {
     const std::string_view key = a.key;
-    const double number = a.value.type == RGM_REAL ? a.value.as.f : double(a.value.as.i);
     if (key == "answers")
-      out.answers = int64_t(number);
+      out.answers = int64_t(number_of(a, 0, many, true));
     else if (key == "max_tokens")
-      out.max_tokens = int64_t(number);
+      out.max_tokens = int64_t(number_of(a, 0, many, true));
     else if (key == "temperature")
-      out.temperature = number;
+      out.temperature = number_of(a, 0, many, false);
     else if (key == "top_k")
-      out.top_k = int64_t(number);
+      out.top_k = int64_t(number_of(a, 0, many, true));
     else if (key == "top_p")
-      out.top_p = number;
+      out.top_p = number_of(a, 0, 1, false);
     else if (key == "stop" && a.value.type == RGM_TEXTS)
       for (uint32_t i = 0; i < a.value.count; ++i) out.stop.push_back(tokenizer.encode(view(a.value.as.ss[i])));
-    else if (key == "stop")
+    else if (key == "stop" && (a.value.type == RGM_TEXT || a.value.type == RGM_CHOICE))
       out.stop.push_back(tokenizer.encode(view(a.value.as.s)));
+    else if (key == "stop")
+      invalid("generate: \"stop\" is neither a text nor a list of texts");
     else
       invalid("generate: \"{}\" is not known; there are answers, max_tokens, temperature, top_k, top_p, stop", key);
   }
@@ -196,9 +208,21 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   return all.size() == 1 ? all.front() : ops::concat(all, 0);
 }
 
+// NaN is what a reward cannot score; where the data has not got a column that it may read, that is why.
+void require_its_columns(const Reward& reward, const Batch& completions, const std::vector<float>& scores) {
+  if (std::ranges::none_of(scores, [](float x) { return std::isnan(x); })) return;
+  for (const rgm_column* const* c = reward.table->columns; c && *c; ++c)
+    require(completions.columns.contains((*c)->name),
+            "reward \"{0}\": it cannot score the answers, and the data has no column \"{1}\", which it may read; name "
+            "the column of the file, as in columns: {{{1}: NAME}}",
+            reward.id, (*c)->name);
+}
+
 std::vector<float> scores_of(const Reward& reward, const rgm_train& train, Batch& completions) {
-  return reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
-                             : to_host(learned_scores(reward, *reward.model, completions));
+  if (!reward.table->score) return to_host(learned_scores(reward, *reward.model, completions));
+  std::vector<float> scores = rule_scores(reward, completions, *train.policy->tokenizer());
+  require_its_columns(reward, completions, scores);
+  return scores;
 }
 
 // The first answers to different prompts, which are the same prompts in every evaluation.
@@ -231,11 +255,12 @@ Tensor score(rgm_train& train, Batch& completions) {
   return from_host(sum, {int64_t(sum.size())});
 }
 
-Tensor score_of(rgm_train& train, Batch& completions, const std::string& name) {
+Tensor score_of(rgm_train& train, Batch* completions, const std::string& name) {
   const NoGradient still;
   for (const Reward& reward : train.rewards) {
     if (reward.label != name) continue;
-    const std::vector<float> all = scores_of(reward, train, completions);
+    if (!completions) return ops::full({0}, 0);
+    const std::vector<float> all = scores_of(reward, train, *completions);
     return from_host(all, {int64_t(all.size())});
   }
   return {};

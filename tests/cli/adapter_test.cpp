@@ -54,11 +54,12 @@ TEST_F(AdapterTest, ItsHeadTravelsWithIt) {
 
 // IA3 scales what LoRA has added, or LoRA adds to what IA3 has scaled.
 TEST_F(AdapterTest, SeveralActInTheOrderInWhichTheyWereTrained) {
-  write("p.yaml", tiny(20,
-                       "  - name: both\n    strategy: finetune\n    model: {from: base}\n"
-                       "    data: {train: {text: text.txt}}\n    optimizer: {adamw: {learning_rate: 5e-2}}\n"
-                       "    adapter: [{lora: {rank: 4, sites: \"*.attention.value\"}}, {ia3: {sites: \"*.attention.value\"}}]\n"
-                       "    steps: 30\n    batch: 4\n"));
+  write("p.yaml",
+        tiny(20,
+             "  - name: both\n    strategy: finetune\n    model: {from: base}\n"
+             "    data: {train: {text: text.txt}}\n    optimizer: {adamw: {learning_rate: 5e-2}}\n"
+             "    adapter: [{lora: {rank: 4, sites: \"*.attention.value\"}}, {ia3: {sites: \"*.attention.value\"}}]\n"
+             "    steps: 30\n    batch: 4\n"));
   const Said said = regimen("run p.yaml");
   ASSERT_EQ(said.status, 0) << said.err;
   const auto loss = [&](const std::string& model) {

@@ -65,6 +65,24 @@ TEST_F(BrokenPlugin, ThrowsInLoss) {
   EXPECT_EQ(json("runs/tiny/base/stage.json")["status"], "failed");
 }
 
+TEST_F(BrokenPlugin, EndsTheProgram) {
+  const Said said = run(add("ends_in_loss"), "strategy: ends_in_loss");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, AllOf(HasSubstr("regimen was ended by exit()"),
+                              HasSubstr("It was in strategy \"ends_in_loss\" (" + path("ends_in_loss.so") + "): loss"),
+                              HasSubstr("the same command goes on from there")));
+}
+
+#ifndef REGIMEN_SANITIZED  // which tell of crashes in their own way
+TEST_F(BrokenPlugin, CrashesInLoss) {
+  const Said said = run(add("ends_in_loss"), "strategy: {ends_in_loss: {crashes: true}}");
+  EXPECT_NE(said.status, 0);
+  EXPECT_THAT(said.err,
+              AllOf(HasSubstr("regimen crashed (segmentation fault)"),
+                    HasSubstr("It was in strategy \"ends_in_loss\" (" + path("ends_in_loss.so") + "): loss")));
+}
+#endif
+
 TEST_F(BrokenPlugin, WrongShapes) {
   const Said loss = run(add("wrong_shapes"), "strategy: wrong_shapes");
   EXPECT_EQ(loss.status, 2);

@@ -30,6 +30,15 @@ TEST(Verdict, ChanceIsTheMostFrequentLabel) {
   EXPECT_EQ(verdict.confusion().at("b").at("a"), 4);
 }
 
+// None of 60 right, where one of two labels has 40 of them: between 0 and 0.06, chance is 0.67.
+TEST(Verdict, WorseThanChanceIsNotAtChance) {
+  Verdict verdict;
+  for (int i = 0; i < 40; ++i) verdict.add("a", "b");
+  for (int i = 0; i < 20; ++i) verdict.add("b", "a");
+  EXPECT_TRUE(verdict.is_below_chance());
+  EXPECT_FALSE(verdict.is_at_chance());
+}
+
 class PromptingTest : public TinyRun {
  protected:
   PromptingTest() {

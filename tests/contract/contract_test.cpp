@@ -391,6 +391,8 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
   EXPECT_TRUE(said("faulty.so): its hook output answered the shape (16) at layers.0.mlp")) << said_;
   EXPECT_EQ(broken(adapted("faulty_adapter: {fault: late}")), 2);
   EXPECT_TRUE(said("late is asked for too late")) << said_;
+  EXPECT_EQ(broken(adapted("faulty_adapter: {fault: negative}")), 2);
+  EXPECT_TRUE(said("scale: (-1) is no shape")) << said_;
   write("rows.jsonl", "{\"text\": \"the cat\", \"target\": 1}\n{\"text\": \"a dog\", \"target\": 2}\n");
   const auto strategy = [](const std::string& fault) {
     return "  - {name: bad, strategy: {faulty: {fault: " + fault +
@@ -402,6 +404,15 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
   EXPECT_TRUE(said("annotate changes the column \"target\"")) << said_;
   EXPECT_EQ(broken(strategy("reference")), 1);  // it declared no such role
   EXPECT_TRUE(said("no model is configured as \"reference\"")) << said_;
+  const std::pair<const char*, const char*> samplings[] = {
+      {"temperature", "\"temperature\" is -1, expected a number from 0 to 1000000000"},
+      {"top_k", "\"top_k\" is 2.5, expected a whole number from 0 to 1000000000"},
+      {"answers", "\"answers\" is no number, expected a whole number from 0 to 1000000000"},
+      {"stop", "\"stop\" is neither a text nor a list of texts"}};
+  for (const auto& [fault, message] : samplings) {
+    EXPECT_EQ(broken(strategy(fault)), 2);
+    EXPECT_TRUE(said(message)) << said_;
+  }
   EXPECT_EQ(
       broken("  - {name: bad, strategy: faulty, model: {from: base}, data: {train: {text: text.txt}}, steps: 1}\n"), 2);
   EXPECT_TRUE(said("annotates examples, and windows of a text are cut anew")) << said_;

@@ -129,6 +129,16 @@ TEST_F(ColumnSourceTest, AMissingColumnIsAnsweredWithThoseThereAre) {
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n", {text}, {{"txt", "text", {}}}), HasSubstr("read by nobody"));
 }
 
+TEST_F(ColumnSourceTest, WhatIsNoTextIsNotTakenForOne) {
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n{\"text\": null}\n", {text}),
+              HasSubstr("data.jsonl:2: \"text\" is null, and the column \"text\" needs a value in every row"));
+  EXPECT_THAT(
+      refusal("jsonl", R"({"said": [{"role": "user", "content": "a"}]})", {text}, {{"text", "said", {}}}),
+      HasSubstr("\"said\" is a list of objects, expected texts; where it is a conversation, say so with columns: "
+                "{text: {messages: said}}"));
+  EXPECT_THAT(refusal("jsonl", R"({"text": [12, 55]})", {text}), HasSubstr("is a list of numbers, expected texts"));
+}
+
 TEST_F(ColumnSourceTest, OptionalColumnsMayBeLeftOut) {
   const ColumnWish margin{"margin", RGM_REAL_COLUMN, RGM_OPTIONAL};
   const auto source = open("jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", {text, margin});

@@ -37,6 +37,14 @@ class RowsTest : public testing::Test {
   test::Folder folder;
 };
 
+TEST_F(RowsTest, Utf16IsToldAsSuch) {
+  for (const char* format : {"csv", "tsv", "jsonl", "json"})
+    EXPECT_THAT(refusal(format, std::string("\xFF\xFE"
+                                            "a\0",
+                                            4)),
+                HasSubstr("is UTF-16; convert it"));
+}
+
 TEST_F(RowsTest, JsonLines) {
   EXPECT_THAT(read("jsonl", "{\"a\":1}\n\n{\"a\":2}\r\n  \n{\"a\":3}"),
               ElementsAre("1: {\"a\":1}", "3: {\"a\":2}", "5: {\"a\":3}"));

@@ -56,6 +56,10 @@ class Ppo {
   explicit Ppo(const Options& o) : o_(o) {}
 
   void prepare(const Train& train) {
+    const std::string judge(o_.judge);
+    require(
+        judge.empty() || train.has_reward(judge.c_str()),
+        "ppo: the stage has no reward \"" + judge + "\" to judge with; add reward: {from: " + judge + ", weight: 0}");
     const char* const reader = train.find("critic") ? "critic" : "policy";
     head_.attach(train.scope(reader, "value"), train.model(reader).info().channels);
     price_ = train.scope("policy", "ppo").buffer("kl", {}, Init::fill(o_.kl));
@@ -133,10 +137,7 @@ class Ppo {
                            attr("temperature", o_.temperature), attr("top_k", o_.top_k), attr("top_p", o_.top_p)});
   }
   Tensor judged(const Train& train, const Batch& batch) const {
-    const auto scores = train.score_by(batch, std::string(o_.judge).c_str());
-    require(scores.has_value(), "ppo: the stage has no reward \"" + std::string(o_.judge) +
-                                    "\" to judge with; add reward: {from: " + std::string(o_.judge) + ", weight: 0}");
-    return *scores;
+    return *train.score_by(batch, std::string(o_.judge).c_str());  // it is there, as prepare has seen
   }
 
   // What a token is worth stands in the state before it: that of the token on its left.

@@ -96,6 +96,8 @@ class Prompting {
     if (verdict.is_at_chance())
       train.report("note", quoted("at chance: always giving the most frequent label is right as often, as far as " +
                                   std::to_string(int64_t(verdict.count())) + " rows can tell"));
+    if (verdict.is_below_chance())
+      train.report("note", quoted("below chance: always giving the most frequent label is right more often"));
   }
 
  private:

@@ -40,7 +40,8 @@ class Verdict {
     return most / count_;
   }
   // No better than chance, as far as so many rows can tell.
-  bool is_at_chance() const { return interval().low <= chance(); }
+  bool is_at_chance() const { return interval().low <= chance() && !is_below_chance(); }
+  bool is_below_chance() const { return interval().high < chance(); }
   const std::map<std::string, std::map<std::string, double>>& confusion() const { return confusion_; }
 
  private:

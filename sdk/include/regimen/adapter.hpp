@@ -96,7 +96,7 @@ struct AdapterThunks {
     rgm_adapter a{};
     a.struct_size = sizeof a;
     a.kinds = T::kinds;
-    a.sites = T::sites;
+    a.sites = ended<T::sites>.data();
     if constexpr (requires { T::format; }) a.format = &T::format;
     a.create = Instance<T>::create;
     a.destroy = Instance<T>::destroy;

@@ -40,6 +40,14 @@ void from_value(const rgm_value& v, T& out) {
   else if constexpr (std::is_convertible_v<T, std::string_view>) out = T(view(v.as.s));
   else out = T(v.as.ss, v.count);
 }
+// A list of a class with an end behind it, whether it has one of its own or not.
+template <const auto& list>
+inline constexpr auto ended = [] {
+  std::array<std::remove_cvref_t<decltype(list[0])>, std::size(list) + 1> out{};
+  for (size_t i = 0; i < std::size(list); ++i) out[i] = list[i];
+  return out;
+}();
+
 constexpr rgm_attr attr(const char* key, const auto& value) { return {key, to_value(value)}; }
 
 template <class Owner, class Member>
@@ -55,7 +63,14 @@ struct Option {
 
   constexpr Option range(double lo, double hi) const { Option o = *this; o.min = lo; o.max = hi; return o; }
   constexpr Option at_least(double lo) const { Option o = *this; o.min = lo; return o; }
-  constexpr Option choices(const char* const* w) const { Option o = *this; o.words = w; o.choice = true; return o; }
+  template <size_t N>
+  constexpr Option choices(const char* const (&w)[N]) const {
+    if (w[N - 1] != nullptr) throw "the list of choices has to end with nullptr";
+    Option o = *this;
+    o.words = w;
+    o.choice = true;
+    return o;
+  }
   constexpr Option flag(uint32_t f) const { Option o = *this; o.flags |= f; return o; }
 
   constexpr rgm_option data(const Owner& defaults) const {

@@ -57,7 +57,7 @@ struct StrategyThunks {
     s.roles = no_roles;
     s.defaults = no_defaults;
     if constexpr (requires { T::roles; }) s.roles = pointers<T::roles>.data();
-    if constexpr (requires { T::defaults; }) s.defaults = T::defaults;
+    if constexpr (requires { T::defaults; }) s.defaults = ended<T::defaults>.data();
     if constexpr (requires { T::capturable; }) s.flags = T::capturable ? RGM_CAPTURABLE : 0;
     s.create = Instance<T>::create;
     s.destroy = Instance<T>::destroy;

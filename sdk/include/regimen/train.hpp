@@ -121,6 +121,14 @@ class Train {
     check(status);
     return Tensor::adopt(out);
   }
+  bool has_reward(const char* reward) const {
+    rgm_tensor* out = nullptr;
+    const rgm_status status = host->train->score_by(train_, nullptr, reward, &out);
+    if (status == RGM_UNSUPPORTED) return false;
+    check(status);
+    static_cast<void>(Tensor::adopt(out));
+    return true;
+  }
   // Ranks (E) of answers by a person, and who that was; waits.
   std::pair<Tensor, std::string_view> ask_person(const Batch& batch) const {
     rgm_tensor* ranks = nullptr;

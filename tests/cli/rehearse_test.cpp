@@ -1,0 +1,115 @@
+// rehearse_test.cpp - what is wrong with a later stage is told before the first one is trained, by `check` and by
+// `run`.
+#include <gmock/gmock.h>
+
+#include "cli/tiny_run.hpp"
+#include "plugins/folder.hpp"
+
+namespace rgm {
+namespace {
+
+using testing::HasSubstr;
+
+class Rehearsal : public TinyRun {
+ protected:
+  Rehearsal() {
+    write("rows.tsv", "text\tlabel\nthe cat\tcat\nthe dog\tdog\n");
+    write("pairs.jsonl", R"({"prompt": "the ", "good": "cat", "bad": "dog"})"
+                         "\n");
+  }
+  static std::string second(const std::string& more) {
+    return tiny(3) +
+           "  - name: second\n    strategy: finetune\n    model: {from: base, head: {classify: {labels: [cat, "
+           "dog]}}}\n    data: {train: {tsv: rows.tsv}}\n    batch: 2\n    steps: 2\n" +
+           more;
+  }
+  // `message` stands in what both say, and nothing was trained.
+  void expect_told(const std::string& pipeline, const std::string& message, const std::string& set = "") {
+    write("p.yaml", pipeline);
+    const std::string with = set.empty() ? "" : " --set '" + set + "'";
+    const Said checked = regimen("check p.yaml" + with), ran = regimen("run p.yaml" + with);
+    EXPECT_EQ(checked.status, 2) << set;
+    EXPECT_THAT(checked.err, HasSubstr(message));
+    EXPECT_EQ(ran.status, 2) << set;
+    EXPECT_THAT(ran.err, HasSubstr(message));
+    EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/base/stage.json")) << set;
+  }
+};
+
+TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
+  expect_told(second(""), "stage \"second\": rows.tsv:2: there is no \"sentence\"",
+              "stages.second.data.train.columns={text: sentence}");
+  expect_told(second(""), "no label of the model", "stages.second.model.head={classify: {labels: [good, bad]}}");
+  expect_told(second(""), "stage \"second\": adapter \"lora\": no site",
+              "stages.second.adapter={lora: {sites: nosuch}}");
+  expect_told(second(""), "two adapters \"lora\"", "stages.second.adapter=[lora, lora]");
+  expect_told(second(""), "no parameter matches \"zzz*\"", "stages.second.trainable={names: [\"zzz*\"]}");
+  expect_told(second(""), "40 virtual tokens", "stages.second.adapter={soft_prompt: {length: 40}}");
+}
+
+TEST_F(Rehearsal, EveryStageIsLookedAt) {
+  write("p.yaml",
+        second("    trainable: {names: [a*b]}\n") +
+            "  - name: third\n    strategy: finetune\n    model: {from: base}\n    adapter: {lora: {sites: no}}\n"
+            "    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n");
+  const Said said = regimen("check p.yaml");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("stage \"second\": trainable"));
+  EXPECT_THAT(said.err, HasSubstr("stage \"third\": adapter"));
+}
+
+TEST_F(Rehearsal, ModelsThatReadTheSameTokensMustMeanTheSameByThem) {
+  const std::string bytes =
+      tiny(3) +
+      "  - name: other\n    strategy: pretrain\n    model: {family: gpt2, layers: 1, heads: 2, channels: 16, "
+      "context: 16}\n    tokenizer: bytes\n    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n";
+  expect_told(bytes +
+                  "  - name: pull\n    strategy: distill\n    model: {from: base}\n    teacher: {from: other}\n    "
+                  "data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n",
+              "stage \"pull\": teacher: its model has another tokenizer (257 tokens) than the model that is trained");
+  expect_told(bytes +
+                  "  - name: prefer\n    strategy: dpo\n    model: {from: base}\n    reference: {from: other}\n    "
+                  "data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, answer: good}, rejected: "
+                  "{prompt: prompt, answer: bad}}}}\n    batch: 1\n    steps: 2\n",
+              "stage \"prefer\": reference: its model has another tokenizer");
+}
+
+TEST_F(Rehearsal, RowsThatAnEarlierStageWritesAreNoProblem) {
+  write("p.yaml",
+        tiny(3) +
+            "  - name: answers\n    strategy: {sample: {answers: 2, max_tokens: 3}}\n    model: {from: base}\n"
+            "    data: {prompts: {jsonl: pairs.jsonl}}\n"
+            "  - name: learn\n    strategy: finetune\n    model: {from: base}\n"
+            "    data: {train: {from: answers, columns: {text: {prompt: prompt, answer: text}}}}\n"
+            "    batch: 2\n    steps: 2\n"
+            "  - name: onward\n    strategy: finetune\n    model: {from: learn}\n    adapter: lora\n"
+            "    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n");
+  EXPECT_EQ(regimen("check p.yaml").status, 0);
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+}
+
+TEST_F(Rehearsal, ABackendThatIsNotHereIsNoMistakeInAPipeline) {
+  const Folder plugins;
+  const std::string file = plugins.add("unusable_backend").string();
+  write("p.yaml", "plugins: [" + file + "]\n" + second(""));
+  const Said checked = regimen("check p.yaml --backend abacus");
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_THAT(checked.err, HasSubstr("no abacus is connected"));
+  EXPECT_THAT(checked.err, HasSubstr("the rest was checked all the same"));
+  const Said wrong = regimen("check p.yaml --backend abacus --set stages.second.adapter=[lora,lora]");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("two adapters \"lora\""));
+}
+
+TEST_F(Rehearsal, AStageThatFailsToOpenLeavesWhy) {
+  write("p.yaml", tiny(3));
+  const Said said = regimen("run p.yaml --set stages.base.adapter=[lora,lora]");
+  EXPECT_EQ(said.status, 2);
+  const auto stage = json("runs/tiny/base/stage.json");
+  EXPECT_EQ(stage["status"], "failed");
+  EXPECT_THAT(stage["failure"].get<std::string>(), HasSubstr("two adapters \"lora\""));
+}
+
+}  // namespace
+}  // namespace rgm
