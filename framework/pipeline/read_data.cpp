@@ -105,7 +105,7 @@ void read_columns(const Reader& reader, const Yaml& given, const Wishes* wishes,
     }
     ColumnMap column{item.name, "", std::nullopt};
     if (item.value.is_map() && YamlMap(item.value, "a column").has("messages")) {
-      YamlMap chat(item.value, "a column");
+      YamlMap chat(item.value, "a conversation");
       column.chat = read_chat(reader, chat, column);
       chat.finish();
     } else if (item.value.is_map()) {

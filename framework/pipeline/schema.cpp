@@ -28,7 +28,7 @@ stages:
     strategy: none
     model: {family: gpt2, head: {classify: {labels: [a, b]}}}
     tokenizer: {bpe: {}}
-    data: {train: {jsonl: none, columns: {text: {prompt: a, answer: b}}}, validation: {split: 0.1}}
+    data: {train: {jsonl: none, columns: {text: {prompt: a, answer: b}, chat: {messages: a}}}, validation: {split: 0.1}}
     reward: {from: none, weight: 1}
     reference: {from: none}
     optimizer: {adamw: {}}
@@ -244,7 +244,7 @@ class Schema {
     }
     if (what == "a source of data") {
       if (key == "columns")
-        return {{"type", "object"}, {"additionalProperties", {{"anyOf", {text(), map_of("a column")}}}}};
+        return {{"type", "object"}, {"additionalProperties", {{"anyOf", {text(), map_of("a column"), conversation()}}}}};
       if (key == "split") return {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}};
       if (key == "begin" || key == "end") return of(asked);
       return key == "from" ? text() : texts();  // a format, with one file or several
@@ -252,6 +252,13 @@ class Schema {
     if (key == "from") return text();
     if (key == "labels" || key == "names" || key == "decay") return texts();
     return of(asked);
+  }
+
+  Json conversation() {
+    Json out = map_of("a conversation");
+    out["required"] = {"messages"};
+    out["properties"]["roles"] = texts();
+    return out;
   }
 
   Listener heard_;

@@ -172,8 +172,8 @@ TEST_F(PromptingTest, NothingIsTrained) {
   EXPECT_EQ(result()["base_unchanged"], true);
   EXPECT_EQ(result()["weights_sha256_before"], result()["weights_sha256_after"]);
   EXPECT_EQ(result()["weights_sha256_before"].get<std::string>().size(), 64U);
-  EXPECT_EQ(result()["at_chance"], true) << "three rows tell nothing";
-  EXPECT_THAT(said.err, HasSubstr("at chance"));
+  EXPECT_EQ(result()["at_chance"], false) << "of none in three, at most 0.56; chance is two in three";
+  EXPECT_THAT(said.err, HasSubstr("below chance"));
 }
 
 TEST_F(PromptingTest, WhatIsWrongIsToldWithWhatToDo) {

@@ -95,7 +95,7 @@ TEST_F(Rehearsal, ABackendThatIsNotHereIsNoMistakeInAPipeline) {
   write("p.yaml", "plugins: [" + file + "]\n" + second(""));
   const Said checked = regimen("check p.yaml --backend abacus");
   EXPECT_EQ(checked.status, 0) << checked.err;
-  EXPECT_THAT(checked.err, HasSubstr("no abacus is connected"));
+  EXPECT_THAT(checked.err, HasSubstr("backend \"abacus\" cannot be opened"));
   EXPECT_THAT(checked.err, HasSubstr("the rest was checked all the same"));
   const Said wrong = regimen("check p.yaml --backend abacus --set stages.second.adapter=[lora,lora]");
   EXPECT_EQ(wrong.status, 2);

@@ -51,7 +51,9 @@ TEST_F(Schema, TakesWhatTheReadersTake) {
         "trainable: {last: 2}", "trainable: {names: [\"layers.0.*\"]}", "tokenizer: {bpe: {vocabulary: 512}}",
         "tokenizer: {from: elsewhere}", "adapter: lora", "adapter: [{lora: {rank: 4, sites: \"*.query\"}}, ia3]",
         "reward: {from: judge, weight: 0.5}", "reference: {from: base}", "sample: {prompt: 1999, tokens: 5}",
-        "precision: bfloat16", "checkpoint: {minutes: 10, keep: best}"})
+        "precision: bfloat16", "checkpoint: {minutes: 10, keep: best}",
+        "data: {train: {jsonl: a, columns: {text: {messages: said, template: chatml, roles: [assistant, tool]}}}}",
+        "data: {train: {jsonl: a, columns: {text: {messages: said, roles: user}}}}"})
     EXPECT_EQ(problem_with(line), "") << line;
 }
 
