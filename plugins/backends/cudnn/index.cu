@@ -22,7 +22,11 @@ template <class T>
 __global__ void gather_kernel(Gather<T> g) {
   const int64_t count = g.n * g.others.count, step = int64_t{gridDim.x} * blockDim.x;
   for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < count; e += step) {
-    const int64_t i = g.inner_axis ? e % g.n : e / g.others.count, other = g.inner_axis ? e / g.n : e % g.others.count;
+    const int64_t fast = g.inner_axis ? g.n : g.others.count;
+    const bool small = count <= INT32_MAX;  // divisions of 64 bits take long
+    const int64_t slow_one = small ? static_cast<uint32_t>(e) / static_cast<uint32_t>(fast) : e / fast,
+                  fast_one = e - slow_one * fast;
+    const int64_t i = g.inner_axis ? fast_one : slow_one, other = g.inner_axis ? slow_one : fast_one;
     int64_t at[2];
     g.others.at(other, at);
     const int64_t from = g.index[i * g.index_step];
@@ -127,6 +131,15 @@ void require_index(const char* name, const rgm_view& index, int32_t axis, const 
 }
 
 // The axes other than `axis`, of whole (at any place on it) and listed.
+// Whole lines, which can be copied 16 bytes at a time.
+bool in_sixteens(const Axes<2>& others, const rgm_view& x, const rgm_view& y, int32_t axis) {
+  const auto bytes = static_cast<int64_t>(size_of(x.dtype));
+  const auto whole = [&](int64_t elements) { return elements * bytes % 16 == 0; };
+  return axis != y.rank - 1 && others.rank == 1 && others.stride[0][0] == 1 && others.stride[1][0] == 1 &&
+         whole(others.count) && whole(x.stride[axis]) && whole(y.stride[axis]) &&
+         (reinterpret_cast<uintptr_t>(x.data) | reinterpret_cast<uintptr_t>(y.data)) % 16 == 0;
+}
+
 Axes<2> others_of(int32_t axis, rgm_view whole, rgm_view listed) {
   whole.shape[axis] = listed.shape[axis] = 1;
   return axes_of<2>({&whole, &listed});
@@ -138,9 +151,12 @@ rgm_status gather(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view*
   return kernel(q, "gather", [&] {
     require_index("gather", *index, axis, *y);
     require(x->dtype == y->dtype && x->rank == y->rank, "gather: x and y have one dtype and rank");
-    const Axes<2> others = others_of(axis, *x, *y);
+    Axes<2> others = others_of(axis, *x, *y);
     const int64_t n = y->shape[axis];
     if (n * others.count == 0) return;
+    const bool sixteens = in_sixteens(others, *x, *y, axis);
+    const int64_t together = sixteens ? 16 / static_cast<int64_t>(size_of(x->dtype)) : 1;
+    if (sixteens) others.count = others.size[0] /= together;
     const auto run = [&](auto t) {
       using T = decltype(t);
       const Gather<T> g{others,
@@ -149,13 +165,14 @@ rgm_status gather(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view*
                         data<const int32_t>(*index),
                         n,
                         x->shape[axis],
-                        x->stride[axis],
-                        y->stride[axis],
+                        x->stride[axis] / together,
+                        y->stride[axis] / together,
                         index->stride[0],
                         q->fault_on_device,
                         axis == y->rank - 1};
       gather_kernel<T><<<blocks_for(n * others.count), threads_in_block, 0, q->stream>>>(g);
     };
+    if (sixteens) return run(uint4{});
     switch (size_of(x->dtype)) {
       case 1: return run(uint8_t{});
       case 2: return run(uint16_t{});

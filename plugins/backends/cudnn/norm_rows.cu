@@ -71,8 +71,9 @@ __global__ void __launch_bounds__(block_size) norm_kernel(Norm<X, Y> a) {
   if (a.rstd.data) a.rstd.at(row, 0) = rstd;
 }
 
+// Two blocks a multiprocessor, as many as are launched, where registers allow it.
 template <class X, class DY, int lanes, int fours>
-__global__ void __launch_bounds__(block_size) norm_grad_kernel(NormGrad<X, DY> a) {
+__global__ void __launch_bounds__(block_size, fours <= 6 ? 2 : 1) norm_grad_kernel(NormGrad<X, DY> a) {
   constexpr int teams = block_size / lanes;
   extern __shared__ float sums[];  // dw, db
   const int lane = static_cast<int>(threadIdx.x) % lanes, team = static_cast<int>(threadIdx.x) / lanes;
@@ -80,24 +81,25 @@ __global__ void __launch_bounds__(block_size) norm_grad_kernel(NormGrad<X, DY> a
   float dw[fours][4] = {}, db[fours][4] = {};
   for (int64_t row = int64_t{blockIdx.x} * teams + team; row < a.M; row += int64_t{gridDim.x} * teams) {
     const float mean = a.centred ? a.mean.at(row, 0) : 0, rstd = a.rstd.at(row, 0);
-    float normed[fours][4], g[fours][4], sum_g = 0, sum_gn = 0;
+    // dy as it lies takes fewer registers, and w is read again: two blocks then have room.
+    float normed[fours][4], sum_g = 0, sum_gn = 0;
+    Four<DY> dys[fours];
 #pragma unroll
     for (int i = 0; i < fours; ++i) {
       const int c = (i * lanes + lane) * 4;
       if (c >= a.C) continue;
       float w[4];
       read(a.x, row, c, normed[i]);
-      read(a.dy, row, c, g[i]);
+      dys[i] = *reinterpret_cast<const Four<DY>*>(a.dy.data + row * a.dy.row + c);
       read(a.w, 0, c, w);
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        const float dy = g[i][k];
+        const float dy = to_float(dys[i].at[k]), g = dy * w[k];
         normed[i][k] = (normed[i][k] - mean) * rstd;
         dw[i][k] += dy * normed[i][k];
         db[i][k] += dy;
-        g[i][k] = dy * w[k];
-        sum_g += g[i][k];
-        sum_gn += g[i][k] * normed[i][k];
+        sum_g += g;
+        sum_gn += g * normed[i][k];
       }
     }
     const float mean_g = a.centred ? over_team<lanes>(sum_g) / n : 0, mean_gn = over_team<lanes>(sum_gn) / n;
@@ -105,15 +107,13 @@ __global__ void __launch_bounds__(block_size) norm_grad_kernel(NormGrad<X, DY> a
     for (int i = 0; i < fours; ++i) {
       const int c = (i * lanes + lane) * 4;
       if (c >= a.C) continue;
+      float w[4], dx[4], so_far[4] = {};
+      read(a.w, 0, c, w);
+      if (a.adds) read(a.dx, row, c, so_far);
 #pragma unroll
-      for (int k = 0; k < 4; ++k) g[i][k] = rstd * (g[i][k] - mean_g - normed[i][k] * mean_gn);
-      if (a.adds) {
-        float so_far[4];
-        read(a.dx, row, c, so_far);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) g[i][k] += so_far[k];
-      }
-      write(a.dx, row, c, g[i]);
+      for (int k = 0; k < 4; ++k)
+        dx[k] = rstd * (to_float(dys[i].at[k]) * w[k] - mean_g - normed[i][k] * mean_gn) + so_far[k];
+      write(a.dx, row, c, dx);
     }
   }
   // One team after the other, so that the order is always the same.

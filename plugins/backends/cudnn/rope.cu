@@ -15,12 +15,14 @@ struct Rope {
   int64_t sx[4], sy[4], sp[2], sc[2], ss[2];
   int* fault;
 };
-// A thread for a pair, or for an element behind the pairs.
-template <class T>
+// A thread for a pair, or for an element behind the pairs. They are counted in I: divisions of 64 bits take long.
+template <class T, class I>
 __global__ void rope_kernel(Rope<T> r) {
-  const int64_t width = r.D - r.half, count = r.B * r.T_ * r.H * width;
-  for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < count; e += int64_t{gridDim.x} * blockDim.x) {
-    const int64_t i = e % width, h = e / width % r.H, t = e / (width * r.H) % r.T_, b = e / (width * r.H * r.T_);
+  const auto width = static_cast<I>(r.D - r.half), heads = static_cast<I>(r.H), tokens = static_cast<I>(r.T_);
+  const int64_t count = r.B * r.T_ * r.H * (r.D - r.half);
+  for (int64_t at = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; at < count; at += int64_t{gridDim.x} * blockDim.x) {
+    const auto e = static_cast<I>(at), line = e / width, row = line / heads;
+    const int64_t i = e - line * width, h = line - row * heads, t = row % tokens, b = row / tokens;
     const T* x = r.x + b * r.sx[0] + t * r.sx[1] + h * r.sx[2];
     T* y = r.y + b * r.sy[0] + t * r.sy[1] + h * r.sy[2];
     if (i >= r.half) {
@@ -70,7 +72,8 @@ rgm_status rope(rgm_queue* q, const rgm_rope* args) {
                 {sin.stride[0], sin.stride[1]},
                 q->fault_on_device};
       for (int i = 0; i < 4; ++i) r.sx[i] = x.stride[i], r.sy[i] = y.stride[i];
-      rope_kernel<T><<<blocks_for(count(x)), threads_in_block, 0, q->stream>>>(r);
+      const auto run = count(x) <= INT32_MAX ? rope_kernel<T, uint32_t> : rope_kernel<T, int64_t>;
+      run<<<blocks_for(count(x)), threads_in_block, 0, q->stream>>>(r);
     });
   });
 }

@@ -40,18 +40,20 @@ __global__ void __launch_bounds__(lanes* lines)
   partials[part * columns + column] = total;
 }
 
-// 32 columns side by side, the parts of 8 at once.
-__global__ void add_kernel(const float* partials, int64_t parts, int64_t columns, float* y, int64_t step, bool adds) {
-  __shared__ float sums[lines][lanes];
+// 32 columns side by side, 32 parts at once.
+constexpr int parts_at_once = 32;
+__global__ void __launch_bounds__(lanes* parts_at_once)
+    add_kernel(const float* partials, int64_t parts, int64_t columns, float* y, int64_t step, bool adds) {
+  __shared__ float sums[parts_at_once][lanes];
   const int64_t c = int64_t{blockIdx.x} * lanes + threadIdx.x;
   float sum = 0;
   if (c < columns)
-    for (int64_t p = threadIdx.y; p < parts; p += lines) sum += partials[p * columns + c];
+    for (int64_t p = threadIdx.y; p < parts; p += parts_at_once) sum += partials[p * columns + c];
   sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y != 0 || c >= columns) return;
 #pragma unroll
-  for (int k = 1; k < lines; ++k) sum += sums[k][threadIdx.x];
+  for (int k = 1; k < parts_at_once; ++k) sum += sums[k][threadIdx.x];
   y[c * step] = adds ? y[c * step] + sum : sum;
 }
 
@@ -83,7 +85,7 @@ void sum_of_rows(rgm_queue* q, const rgm_view& x, const rgm_view* copied, const 
         <<<dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(parts)), dim3(lanes, lines), 0, q->stream>>>(
             data<const T>(x), copied ? data<BF16>(*copied) : nullptr, rows, columns, x.stride[0], partials, share);
   });
-  add_kernel<<<static_cast<unsigned>((columns + lanes - 1) / lanes), dim3(lanes, lines), 0, q->stream>>>(
+  add_kernel<<<static_cast<unsigned>((columns + lanes - 1) / lanes), dim3(lanes, parts_at_once), 0, q->stream>>>(
       partials, parts, columns, data<float>(y), y.stride[0], adds);
 }
 

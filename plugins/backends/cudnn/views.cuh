@@ -33,43 +33,35 @@ __device__ inline F16 from_float<F16>(float x) {
   return __float2half(x);
 }
 
-// An element of any dtype: the switch is the same for all threads.
+// An element of any dtype: the switch is the same for all threads. Each is complete by itself, as functions that call
+// each other would keep the arguments in memory.
 struct Any {
   void* data;
   rgm_dtype dtype;
-  __device__ float number(int64_t i) const {
+  template <class To>
+  __device__ To get(int64_t i) const {
     switch (dtype) {
-      case RGM_F32: return static_cast<const float*>(data)[i];
-      case RGM_BF16: return to_float(static_cast<const BF16*>(data)[i]);
-      case RGM_F16: return to_float(static_cast<const F16*>(data)[i]);
-      default: return static_cast<float>(integer(i));
+      case RGM_F32: return static_cast<To>(static_cast<const float*>(data)[i]);
+      case RGM_BF16: return static_cast<To>(to_float(static_cast<const BF16*>(data)[i]));
+      case RGM_F16: return static_cast<To>(to_float(static_cast<const F16*>(data)[i]));
+      case RGM_I32: return static_cast<To>(static_cast<const int32_t*>(data)[i]);
+      case RGM_I64: return static_cast<To>(static_cast<const int64_t*>(data)[i]);
+      case RGM_U8: return static_cast<To>(static_cast<const uint8_t*>(data)[i]);
+      default: return static_cast<To>(static_cast<const uint8_t*>(data)[i] != 0);  // RGM_BOOL
     }
   }
-  __device__ int64_t integer(int64_t i) const {
+  __device__ float number(int64_t i) const { return get<float>(i); }
+  __device__ int64_t integer(int64_t i) const { return get<int64_t>(i); }
+  template <class From>
+  __device__ void put(int64_t i, From x) const {
     switch (dtype) {
-      case RGM_I32: return static_cast<const int32_t*>(data)[i];
-      case RGM_I64: return static_cast<const int64_t*>(data)[i];
-      case RGM_U8: return static_cast<const uint8_t*>(data)[i];
-      case RGM_BOOL: return static_cast<const uint8_t*>(data)[i] != 0;
-      default: return static_cast<int64_t>(number(i));
-    }
-  }
-  __device__ void put(int64_t i, float x) const {
-    switch (dtype) {
-      case RGM_F32: static_cast<float*>(data)[i] = x; break;
-      case RGM_BF16: static_cast<BF16*>(data)[i] = from_float<BF16>(x); break;
-      case RGM_F16: static_cast<F16*>(data)[i] = from_float<F16>(x); break;
-      case RGM_BOOL: static_cast<uint8_t*>(data)[i] = x != 0; break;
-      default: put(i, static_cast<int64_t>(x));
-    }
-  }
-  __device__ void put(int64_t i, int64_t x) const {
-    switch (dtype) {
-      case RGM_I32: static_cast<int32_t*>(data)[i] = static_cast<int32_t>(x); break;
-      case RGM_I64: static_cast<int64_t*>(data)[i] = x; break;
-      case RGM_U8: static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(x); break;
-      case RGM_BOOL: static_cast<uint8_t*>(data)[i] = x != 0; break;
-      default: put(i, static_cast<float>(x));
+      case RGM_F32: static_cast<float*>(data)[i] = static_cast<float>(x); break;
+      case RGM_BF16: static_cast<BF16*>(data)[i] = from_float<BF16>(static_cast<float>(x)); break;
+      case RGM_F16: static_cast<F16*>(data)[i] = from_float<F16>(static_cast<float>(x)); break;
+      case RGM_I32: static_cast<int32_t*>(data)[i] = static_cast<int32_t>(static_cast<int64_t>(x)); break;
+      case RGM_I64: static_cast<int64_t*>(data)[i] = static_cast<int64_t>(x); break;
+      case RGM_U8: static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(static_cast<int64_t>(x)); break;
+      default: static_cast<uint8_t*>(data)[i] = x != 0;
     }
   }
 };
