@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "host/host.hpp"
@@ -60,7 +61,9 @@ int check(const std::vector<std::string>& arguments) {
   Registry registry(host_table());
   const std::string file = (*given)["file"].as<std::string>();
   const Pipeline pipeline = read_pipeline(file, read, registry);
+  catch_interrupts();
   open_all(pipeline, registry);
+  if (interrupted()) return interrupt_status();
   const size_t stages = pipeline.stages.size();
   fmt::print("{}: {} stage{}, no problems\n", file, stages, stages == 1 ? "" : "s");
   return 0;

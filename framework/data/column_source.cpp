@@ -173,7 +173,7 @@ class ColumnSource final : public Source {
     const auto consider = [&](const Row* value, const std::string& name, const std::string& column, bool is_text) {
       if (!value || !value->is_array()) return;
       require(!value->empty(), "{}: \"{}\" is an empty list", where, name);
-      require(!value->front().is_object(),
+      require(!is_text || !value->front().is_object(),
               "{0}: \"{1}\" is a list of objects, expected texts; where it is a conversation, say so with columns: "
               "{{{2}: {{messages: {1}}}}}",
               where, name, column);

@@ -47,10 +47,11 @@ std::map<std::string, std::string> option_files(const Choice& choice) {
 }
 
 // They are read by the plug-in, so their content counts.
-void hash_option_files(const Choice& choice, const fs::path& cache, nlohmann::ordered_json& out) {
+void hash_option_files(const Choice& choice, const std::string& name, const fs::path& cache,
+                       nlohmann::ordered_json& out) {
   for (const auto& [key, text] : option_files(choice)) {
     const fs::path file = text;
-    out[fmt::format("file.{}.{}", choice.id, key)] = content_hash(std::span(&file, 1), cache);
+    out[fmt::format("file.{}.{}", name, key)] = content_hash(std::span(&file, 1), cache);
   }
 }
 
@@ -103,10 +104,10 @@ bool is_taken(const ModelSpec& spec) { return !spec.from_stage.empty() || !spec.
 
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device) {
   nlohmann::ordered_json out;
-  const auto plugin = [&](const Choice& choice) {
+  const auto plugin = [&](const Choice& choice, const std::string& name = "") {
     if (!choice.component) return;
     out["plugin." + choice.id] = choice.component->sha256;
-    hash_option_files(choice, around.cache, out);
+    hash_option_files(choice, name.empty() ? choice.id : name, around.cache, out);
   };
   for (const auto& [name, ignored] : stage.data)
     out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
@@ -118,7 +119,7 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
     from.from_stage = stage.rewards[i].from_stage;
     from.from_folder = stage.rewards[i].from_folder;
     if (is_taken(from)) out[fmt::format("reward.{}", i)] = hash_model(from, around);
-    plugin(stage.rewards[i]);
+    plugin(stage.rewards[i], fmt::format("{}.{}", i, stage.rewards[i].id));
   }
   plugin(stage.strategy);
   for (const Choice& adapter : stage.adapters) {

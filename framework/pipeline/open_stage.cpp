@@ -25,8 +25,9 @@ void set_precision(const Stage& stage, OpenedStage& out) {
 
 // The adapters that a model was trained with, which lie beside it.
 std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& around) {
-  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty();
-  if (!taken || around.planned) return {};
+  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty(),
+             is_there = !around.planned || spec.from_stage.empty();
+  if (!taken || !is_there) return {};
   return place_of(spec, around).adapters;
 }
 

@@ -2,7 +2,9 @@
 #include "pipeline/rehearse.hpp"
 
 #include <algorithm>
+#include <set>
 
+#include "base/interrupt.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/open_stage.hpp"
 #include "tensor/dry_device.hpp"
@@ -52,9 +54,12 @@ std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, 
   std::map<std::string, std::shared_ptr<Model>> planned;
   const Surroundings around{pipeline, registry, {}, cache, &planned};
   std::vector<std::string> problems;
-  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
-    const bool whole = pipeline.stages[i].data_from_stage.empty();
-    const Stage stage = without_rows(pipeline.stages[i]);
+  std::set<std::string> incomplete;  // stages whose models lack what adapters or rows would have given them
+  for (size_t i = 0; i < pipeline.stages.size() && !interrupted(); ++i) {
+    const Stage& given = pipeline.stages[i];
+    const bool whole = given.data_from_stage.empty() && !incomplete.contains(given.model.from_stage);
+    if (!whole || !given.adapters.empty()) incomplete.insert(given.name);
+    const Stage stage = without_rows(given);
     const auto is_missing = [&](const std::string& name) { return !planned.contains(name); };
     if (std::ranges::any_of(models_before(stage), is_missing)) continue;
     try {

@@ -135,6 +135,18 @@ void begin_anew(const fs::path& folder, Checkpoints& checkpoints) {
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
 }
 
+// For the report. What an earlier run has made and recorded stays: undone, the mistake costs nothing.
+static void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::path& file) {
+  if (read_record(file).value("status", "") == "done") return;
+  try {
+    write_record(file, {{"stage", stage.name},
+                        {"strategy", stage.strategy.id},
+                        {"status", "failed"},
+                        {"failure", why},
+                        {"configuration", stage.effective}});
+  } catch (const std::exception&) {}  // the first mistake is the one to tell
+}
+
 void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
   const fs::path folder = around.run / stage.name, file = folder / "stage.json";
   std::error_code error;
@@ -153,11 +165,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   try {
     fit = open_stage(stage, index, around);
   } catch (const std::exception& e) {
-    write_record(file, {{"stage", stage.name},
-                        {"strategy", stage.strategy.id},
-                        {"status", "failed"},
-                        {"failure", e.what()},
-                        {"configuration", stage.effective}});
+    keep_failure_to_open(stage, e.what(), file);
     throw;
   }
   OpenedStage& opened = *fit;

@@ -142,6 +142,14 @@ std::optional<T> number(std::string_view text) {
   return out;
 }
 
+// 2e3 is 2000 to whoever writes it; beyond 2^53 a double could mean its neighbour.
+std::optional<int64_t> whole_number(std::string_view text) {
+  if (const auto digits = number<int64_t>(text)) return digits;
+  const auto x = number<double>(text);
+  if (!x || *x != std::floor(*x) || std::fabs(*x) > 0x1p53) return std::nullopt;
+  return static_cast<int64_t>(*x);
+}
+
 std::string shown(const YAML::Node& node) {
   if (node.IsNull()) return "nothing";
   if (node.IsSequence()) return "a list";
@@ -196,7 +204,7 @@ class Reader {
         return out;
       }
       case RGM_INTEGER: {
-        const auto out = plain ? number<int64_t>(text) : std::nullopt;
+        const auto out = plain ? whole_number(text) : std::nullopt;
         if (!out) return wrong(node, "an integer");
         return in_range(node, static_cast<double>(*out), *out);
       }

@@ -9,11 +9,10 @@
 
 namespace rgm {
 
-inline bool can_capture(const Device& device) {
-  const rgm_backend& b = device.backend();
-  return device.may_capture() && RGM_HAS(&b, capture_begin) && RGM_HAS(&b, capture_end) && RGM_HAS(&b, replay) &&
-         RGM_HAS(&b, captured_free);
+inline bool knows_capture(const rgm_backend& b) {
+  return RGM_HAS(&b, capture_begin) && RGM_HAS(&b, capture_end) && RGM_HAS(&b, replay) && RGM_HAS(&b, captured_free);
 }
+inline bool can_capture(const Device& device) { return device.may_capture() && knows_capture(device.backend()); }
 
 class Captured {
  public:

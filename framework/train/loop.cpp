@@ -126,8 +126,10 @@ void Loop::log_step() {
   if (norm == 0 && !warned_of_zero_) {
     warned_of_zero_ = true;
     log::end_progress();
-    log::warning("{}: at step {} the gradient is exactly zero: the loss does not depend on what is trained",
-                 train_.stage, step_);
+    log::warning(
+        "{}: at step {} the gradient is exactly zero: the loss does not depend on what is trained, or nothing "
+        "in its batch counts",
+        train_.stage, step_);
   }
   progress_->step({step_, tokens_, last_loss_, rate(), norm, train_seconds_}, train_.read_metrics());
   logged_at_ = step_;

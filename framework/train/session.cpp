@@ -120,7 +120,7 @@ double total(rgm_train& train, const std::string& column) {
   double sum = 0;
   const bool together = train.together(column);  // groups never split, so each batch counts its own
   if (train.each_batch) train.each_batch([&](const Batch& batch) { sum += total(batch, column, together); });
-  if (sum == 0) sum = 1;  // so that the mean of nothing is 0: a step without a token to learn changes nothing
+  if (sum == 0) sum = 1;  // so that the mean of nothing is 0, and no step is not a number for want of a token to learn
   train.totals.emplace(column, sum);
   return sum;
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ struct rgm_train {
   // drawn again for that and never in memory at once.
   std::function<void(const std::function<void(const rgm::Batch&)>& see)> each_batch;
   std::map<std::string, double> totals;  // of these, as far as asked for
+  std::set<std::string> warned;          // of what is said once
   // While work is captured: where the totals that it may ask for are written for each step.
   std::optional<std::map<std::string, rgm::Tensor>> total_places;
 

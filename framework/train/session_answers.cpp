@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/log.hpp"
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
@@ -208,20 +209,23 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   return all.size() == 1 ? all.front() : ops::concat(all, 0);
 }
 
-// NaN is what a reward cannot score; where the data has not got a column that it may read, that is why.
-void require_its_columns(const Reward& reward, const Batch& completions, const std::vector<float>& scores) {
-  if (std::ranges::none_of(scores, [](float x) { return std::isnan(x); })) return;
+// A reward answers NaN where it has no opinion. Where it never has one, a column that it may read and the data has not
+// got may be why.
+void warn_of_no_score(const Reward& reward, rgm_train& train, const Batch& completions,
+                      const std::vector<float>& scores) {
+  if (scores.empty() || !std::ranges::all_of(scores, [](float x) { return std::isnan(x); })) return;
   for (const rgm_column* const* c = reward.table->columns; c && *c; ++c)
-    require(completions.columns.contains((*c)->name),
-            "reward \"{0}\": it cannot score the answers, and the data has no column \"{1}\", which it may read; name "
-            "the column of the file, as in columns: {{{1}: NAME}}",
-            reward.id, (*c)->name);
+    if (!completions.columns.contains((*c)->name) && train.warned.insert(reward.name + (*c)->name).second)
+      log::warning(
+          "{0}: reward \"{1}\" scores none of {2} answers, and the data has no column \"{3}\", which it may read: name "
+          "the file's, as in columns: {{{3}: NAME}}",
+          train.stage, reward.id, scores.size(), (*c)->name);
 }
 
-std::vector<float> scores_of(const Reward& reward, const rgm_train& train, Batch& completions) {
+std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
   if (!reward.table->score) return to_host(learned_scores(reward, *reward.model, completions));
   std::vector<float> scores = rule_scores(reward, completions, *train.policy->tokenizer());
-  require_its_columns(reward, completions, scores);
+  warn_of_no_score(reward, train, completions, scores);
   return scores;
 }
 

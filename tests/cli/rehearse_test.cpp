@@ -102,6 +102,51 @@ TEST_F(Rehearsal, ABackendThatIsNotHereIsNoMistakeInAPipeline) {
   EXPECT_THAT(wrong.err, HasSubstr("two adapters \"lora\""));
 }
 
+// Its adapter has the head, and the template of its chats.
+TEST_F(Rehearsal, AFolderComesWithItsAdapters) {
+  write("p.yaml", second("    adapter: {lora: {rank: 2}}\n"));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  write("on.yaml",
+        "regimen: 1\nname: on\nbackend: reference\nstages:\n  - name: a\n    strategy: finetune\n    model: {from: "
+        "runs/tiny/second}\n    data: {train: {tsv: rows.tsv}}\n    batch: 2\n    steps: 2\n"
+        "  - name: b\n    strategy: finetune\n    model: {from: runs/tiny/second}\n    data: {train: {tsv: rows.tsv}}\n"
+        "    batch: 2\n    steps: 2\n");
+  const Said checked = regimen("check on.yaml"), ran = regimen("run on.yaml");
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_EQ(ran.status, 0) << ran.err;
+}
+
+// 8 virtual tokens leave 8 of the context of 16 to a text of 12.
+TEST_F(Rehearsal, VirtualTokensOfAnEarlierStageLeaveLessOfTheContext) {
+  write("short.txt", "the cat sat ");
+  const auto stage = [](const std::string& name, const std::string& from, const std::string& more) {
+    return "  - name: " + name + "\n    strategy: finetune\n    model: {from: " + from +
+           "}\n    data: {train: {text: " + more + "    batch: 2\n    steps: 2\n";
+  };
+  write("p.yaml", tiny(3) + stage("soft", "base", "text.txt}}\n    adapter: {soft_prompt: {length: 8}}\n") +
+                      stage("after", "soft", "short.txt}}\n"));
+  EXPECT_EQ(regimen("check p.yaml").status, 0);
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+}
+
+TEST_F(Rehearsal, WhatARewardMustReadIsInTheData) {
+  const Folder plugins;
+  const std::string file = plugins.add("dies_in_score").string();
+  expect_told("plugins: [" + file + "]\n" + tiny(3) +
+                  "  - name: play\n    strategy: {grpo: {answers: 2, max_tokens: 2}}\n    model: {from: base}\n"
+                  "    reward: dies_in_score\n    data: {prompts: {jsonl: pairs.jsonl}}\n    batch: 1\n    steps: 1\n",
+              "stage \"play\": pairs.jsonl:1: there is no \"answer\" for the column \"answer\"");
+}
+
+TEST_F(Rehearsal, AMistakeLeavesTheRecordOfWhatIsDone) {
+  write("p.yaml", tiny(3));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  EXPECT_EQ(regimen("run p.yaml --set stages.base.adapter=[lora,lora]").status, 2);
+  EXPECT_EQ(json("runs/tiny/base/stage.json")["status"], "done");
+  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("base: unchanged, not run again"));
+}
+
 TEST_F(Rehearsal, AStageThatFailsToOpenLeavesWhy) {
   write("p.yaml", tiny(3));
   const Said said = regimen("run p.yaml --set stages.base.adapter=[lora,lora]");

@@ -46,12 +46,24 @@ TEST_F(Schema, EveryPipelineThatComesWithTheProjectHolds) {
 
 TEST_F(Schema, TakesWhatTheReadersTake) {
   for (const char* line :
-       {"steps: 2e3", "epochs: 0.5", "optimizer: sgd", "optimizer: {sgd: {momentum: 0.9}}",
-        "optimizer: {adamw: {decay: [\"*.weight\"]}}", "schedule: {linear: {warmup: 10, final: 0}}", "trainable: head",
-        "trainable: {last: 2}", "trainable: {names: [\"layers.0.*\"]}", "tokenizer: {bpe: {vocabulary: 512}}",
-        "tokenizer: {from: elsewhere}", "adapter: lora", "adapter: [{lora: {rank: 4, sites: \"*.query\"}}, ia3]",
-        "reward: {from: judge, weight: 0.5}", "reference: {from: base}", "sample: {prompt: 1999, tokens: 5}",
-        "precision: bfloat16", "checkpoint: {minutes: 10, keep: best}",
+       {"steps: 2e3",
+        "epochs: 0.5",
+        "optimizer: sgd",
+        "optimizer: {sgd: {momentum: 0.9}}",
+        "optimizer: {adamw: {decay: [\"*.weight\"]}}",
+        "schedule: {linear: {warmup: 10, final: 0}}",
+        "trainable: head",
+        "trainable: {last: 2}",
+        "trainable: {names: [\"layers.0.*\"]}",
+        "tokenizer: {bpe: {vocabulary: 512}}",
+        "tokenizer: {from: elsewhere}",
+        "adapter: lora",
+        "adapter: [{lora: {rank: 4, sites: \"*.query\"}}, ia3]",
+        "reward: {from: judge, weight: 0.5}",
+        "reference: {from: base}",
+        "sample: {prompt: 1999, tokens: 5}",
+        "precision: bfloat16",
+        "checkpoint: {minutes: 10, keep: best}",
         "data: {train: {jsonl: a, columns: {text: {messages: said, template: chatml, roles: [assistant, tool]}}}}",
         "data: {train: {jsonl: a, columns: {text: {messages: said, roles: user}}}}"})
     EXPECT_EQ(problem_with(line), "") << line;

@@ -47,7 +47,7 @@ TEST_F(Options, AreDefaultsWhereNothingIsGiven) {
 
 TEST_F(Options, TakeEveryType) {
   const auto config =
-      read("{rank: 4, alpha: 1, on: no, text: 12, how: sum, sizes: [3, 4, 5], rates: [1e-3, .5], labels: one}");
+      read("{rank: 0.4e1, alpha: 1, on: no, text: 12, how: sum, sizes: [3, 4, 5], rates: [1e-3, .5], labels: one}");
   EXPECT_EQ(problems_.text(), "");
   EXPECT_EQ(get(*config, "rank").as.i, 4);
   EXPECT_EQ(get(*config, "alpha").as.f, 1.0);
@@ -65,6 +65,8 @@ TEST_F(Options, NameTheValueTheRangeAndThePlace) {
   EXPECT_THAT(problem("{alpha: -1}"), HasSubstr("its range is at least 0"));
   EXPECT_THAT(problem("{rank: many}"), HasSubstr("should be an integer, came \"many\""));
   EXPECT_THAT(problem("{rank: 1.5}"), HasSubstr("should be an integer"));
+  EXPECT_THAT(problem("{rank: 1e400}"), HasSubstr("should be an integer"));
+  EXPECT_THAT(problem("{rank: .inf}"), HasSubstr("should be an integer"));
   EXPECT_THAT(problem("{rank: \"8\"}"), HasSubstr("should be an integer, came the text \"8\""));
   EXPECT_THAT(problem("{rank: [8]}"), HasSubstr("came a list"));
   EXPECT_THAT(problem("{alpha: .nan}"), HasSubstr("should be a number"));

@@ -193,10 +193,10 @@ rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
   return kernel(q, "capture_end", [&] {
     require(q->captures, "capture_end: nothing is captured");
     q->captures = false;
-    q->device->arena->set_capturing(false);
     const auto outgrown = std::move(q->outgrown);
     cudaGraph_t made = nullptr;
     const cudaError_t error = cudaStreamEndCapture(q->stream, &made);
+    q->device->arena->set_capturing(false);
     const std::unique_ptr<CUgraph_st, decltype(&cudaGraphDestroy)> graph(made, cudaGraphDestroy);
     cudaGetLastError();  // of work that could not be captured: told below, or not asked for
     if (!out) return;

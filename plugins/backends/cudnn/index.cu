@@ -130,7 +130,6 @@ void require_index(const char* name, const rgm_view& index, int32_t axis, const 
           std::string(name) + ": index is I32 and has a place for each element of the axis");
 }
 
-// The axes other than `axis`, of whole (at any place on it) and listed.
 // Whole lines, which can be copied 16 bytes at a time.
 bool in_sixteens(const Axes<2>& others, const rgm_view& x, const rgm_view& y, int32_t axis) {
   const auto bytes = static_cast<int64_t>(size_of(x.dtype));
@@ -140,6 +139,7 @@ bool in_sixteens(const Axes<2>& others, const rgm_view& x, const rgm_view& y, in
          (reinterpret_cast<uintptr_t>(x.data) | reinterpret_cast<uintptr_t>(y.data)) % 16 == 0;
 }
 
+// The axes other than `axis`, of whole (at any place on it) and listed.
 Axes<2> others_of(int32_t axis, rgm_view whole, rgm_view listed) {
   whole.shape[axis] = listed.shape[axis] = 1;
   return axes_of<2>({&whole, &listed});
