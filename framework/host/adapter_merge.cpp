@@ -26,7 +26,9 @@ void Adapters::merge() {
               "well; give it with --adapter instead",
               a->id);
       rgm_tensor *weight = nullptr, *bias = nullptr;
-      check_status(a->table->merge(a->self, place.state, site.weight.get(), site.bias.get(), &weight, &bias));
+      call_plugin(a->name, "merge", [&] {
+        return a->table->merge(a->self, place.state, site.weight.get(), site.bias.get(), &weight, &bias);
+      });
       const Tensor w = Tensor::adopt(weight), b = Tensor::adopt(bias);
       require(w && w.shape() == site.weight.shape(), "adapter \"{}\": merged, {} has no weight of the shape {}", a->id,
               site.name, site.weight.shape().text());

@@ -1,4 +1,7 @@
 // table_train.cpp - rgm_train_api: the running stage behind C functions. What a stage does is in train/session.hpp.
+#include <algorithm>
+#include <array>
+
 #include "host/guard.hpp"
 #include "host/person.hpp"
 #include "host/tables.hpp"
@@ -82,8 +85,14 @@ rgm_status total_of(rgm_train* train, const char* column, rgm_tensor** out) {
 
 rgm_status metric(rgm_train* train, const char* name, rgm_tensor* sum, rgm_tensor* count) {
   return guard([&] {
-    const Tensor n = count ? scalar(count, "count") : ops::full({}, 1);
-    add_metric(given(train, "train"), &given(name, "name"), scalar(sum, "sum"), n);
+    constexpr std::array own = {"step", "loss", "tokens", "tokens_per_second", "learning_rate", "gradient_norm"};
+    const std::string called = &given(name, "name");
+    require(std::ranges::find(own, called) == own.end(),
+            "metric: \"{}\" is what the host itself writes of a step; call it something else", called);
+    const auto number = [&](rgm_tensor* t, const char* what) {
+      return scalar(t, fmt::format("metric \"{}\": its {}", called, what).c_str());
+    };
+    add_metric(given(train, "train"), called, number(sum, "sum"), count ? number(count, "count") : ops::full({}, 1));
   });
 }
 

@@ -109,6 +109,13 @@ std::vector<fs::path> weights_in(const fs::path& folder) {
   return files;
 }
 
+// Without these nobody can open the weights.
+bool lacks_its_companions(const fs::path& weights) {
+  const fs::path folder = weights.parent_path();
+  if (weights.filename() == "adapter_model.safetensors") return !fs::exists(folder / "adapter_config.json");
+  return !fs::exists(folder / "config.json") || !fs::exists(folder / "tokenizer.json");
+}
+
 // Over the hashes of the files, which are remembered.
 std::string hash_of(const std::vector<fs::path>& files, const fs::path& cache) { return content_hash(files, cache); }
 
@@ -124,6 +131,7 @@ bool is_done(const Record& record, const Record& hashes, const fs::path& folder,
   const std::string result = text(record["hashes"], "result");
   if (result.empty()) return fs::exists(folder / "rows.jsonl");
   const std::vector<fs::path> files = weights_in(folder);
+  if (std::ranges::any_of(files, lacks_its_companions)) return false;
   return !files.empty() && hash_of(files, cache) == (files.size() == 1 ? sha256(result) : result);
 }
 

@@ -66,10 +66,10 @@ std::string lead(const Run& run) {
         (known(o.judged_before) ? ", " + bold(percent(o.judged_before)) + " before" : ""));
   if (known(o.accuracy)) say(bold(percent(o.accuracy)) + (o.is_held_out_accuracy ? " right" : " right in training"));
   if (said.empty()) said = state.empty() ? "nothing measured" : escape(state);
-  out += said + ".";
-  if (const std::string why = text(stage->record, {"failure"}); state == "failed" && !why.empty())
-    out += " It failed: " + escape(why);
-  return out;
+  std::string why = state == "failed" ? text(stage->record, {"failure"}) : "";
+  if (why.empty()) return out + said + ".";
+  if (why.starts_with(stage->name + ": ")) why.erase(0, stage->name.size() + 2);
+  return out + (said == state ? "" : said + ", ") + "failed: " + escape(why) + (why.ends_with('.') ? "" : ".");
 }
 
 std::string facts(const Json& record) {

@@ -225,6 +225,8 @@ void warn_of_no_score(const Reward& reward, rgm_train& train, const Batch& compl
 std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
   if (!reward.table->score) return to_host(learned_scores(reward, *reward.model, completions));
   std::vector<float> scores = rule_scores(reward, completions, *train.policy->tokenizer());
+  require(std::ranges::none_of(scores, [](float x) { return std::isinf(x); }),
+          "{}: score answered infinity, expected a number, or NaN where it has no opinion", reward.name);
   warn_of_no_score(reward, train, completions, scores);
   return scores;
 }

@@ -147,6 +147,14 @@ TEST_F(Rehearsal, AMistakeLeavesTheRecordOfWhatIsDone) {
   EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("base: unchanged, not run again"));
 }
 
+TEST_F(Rehearsal, AModelWithoutItsTokenizerIsMadeAgain) {
+  write("p.yaml", tiny(3));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  fs::remove(folder_ / "runs/tiny/base/model/tokenizer.json");
+  EXPECT_THAT(regimen("run p.yaml").err, testing::Not(HasSubstr("not run again")));
+  EXPECT_TRUE(fs::exists(folder_ / "runs/tiny/base/model/tokenizer.json"));
+}
+
 TEST_F(Rehearsal, AStageThatFailsToOpenLeavesWhy) {
   write("p.yaml", tiny(3));
   const Said said = regimen("run p.yaml --set stages.base.adapter=[lora,lora]");

@@ -408,7 +408,9 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
       {"temperature", "\"temperature\" is -1, expected a number from 0 to 1000000000"},
       {"top_k", "\"top_k\" is 2.5, expected a whole number from 0 to 1000000000"},
       {"answers", "\"answers\" is no number, expected a whole number from 0 to 1000000000"},
-      {"stop", "\"stop\" is neither a text nor a list of texts"}};
+      {"stop", "\"stop\" is neither a text nor a list of texts"},
+      {"metric", "\"loss\" is what the host itself writes of a step; call it something else"},
+      {"metric_shape", "metric \"mine\": its sum has shape (2), expected ()"}};
   for (const auto& [fault, message] : samplings) {
     EXPECT_EQ(broken(strategy(fault)), 2);
     EXPECT_TRUE(said(message)) << said_;

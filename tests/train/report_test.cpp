@@ -104,7 +104,7 @@ TEST_F(Report, WhatIsTrainedOnIsNotCalledHeldOut) {
 TEST_F(Report, AFailureSaysWhy) {
   put("run.json", R"({"stages": ["base"]})");
   put("base/stage.json", R"({"status": "failed", "failure": "the loss is <not> finite"})");
-  EXPECT_THAT(html(), HasSubstr("It failed: the loss is &lt;not&gt; finite"));
+  EXPECT_THAT(html(), HasSubstr("failed: the loss is &lt;not&gt; finite."));
 }
 
 // A column for what at least one stage says; of 400 answers half are right, give or take 2.5 points.
