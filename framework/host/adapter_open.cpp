@@ -41,7 +41,8 @@ nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format
       if (const auto found = config.find(pair.theirs); found != config.end() && !found->is_null())
         options[pair.ours] = *found;
   const auto own = config.find("regimen_sites");
-  if (own != config.end()) options.erase("sites");  // they say more than PEFT's names, which a format may read, too
+  if (own != config.end() && !own->is_null())
+    options.erase("sites");  // they say more than PEFT's names, which a format may read, too
   for (const char* key : {"regimen_sites", "target_modules"}) {
     const auto found = config.find(key);
     if (options.contains("sites") || found == config.end() || found->is_null()) continue;

@@ -145,8 +145,8 @@ void begin_anew(const fs::path& folder, Checkpoints& checkpoints) {
 
 // For the report. What an earlier run has made and recorded stays: undone, the mistake costs nothing.
 static void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::path& file) {
-  if (read_record(file).value("status", "") == "done") return;
   try {
+    if (read_record(file).value("status", "") == "done") return;
     write_record(file, {{"stage", stage.name},
                         {"strategy", stage.strategy.id},
                         {"status", "failed"},

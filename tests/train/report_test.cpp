@@ -86,7 +86,8 @@ TEST_F(Report, WhatIsTrainedOnIsNotCalledHeldOut) {
   put("run.json", R"({"stages": ["pairs"]})");
   const auto pairs = [&](const char* result) {
     put("pairs/stage.json", std::string(R"({"status": "done", "data": {"train": {"token_columns": ["chosen",
-        "rejected"]}}, "result": )") + result + "}");
+        "rejected"]}}, "result": )") +
+                                result + "}");
     put("pairs/metrics.jsonl", "{\"step\": 1, \"accuracy\": 1.0, \"reward\": 0.3}\n");
     return html();
   };
