@@ -81,14 +81,6 @@ Texts texts_of(const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapte
   }
   each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
     const auto found = row.find(name);
-    require(
-        found == row.end() || found->is_string(),
-        "{}: \"{}\" is {} {}, and texts are what is read here; of conversations, and of answers alone, the stage that "
-        "learns them says how well: validation_loss in its stage.json",
-        where, name, found == row.end() || !found->is_object() ? "a" : "an",
-        found == row.end()  ? ""
-        : found->is_array() ? "list"
-                            : found->type_name());
     if (found == row.end()) {
       std::vector<std::string> names;
       for (const auto& [key, value] : row.items()) names.push_back(key);
@@ -97,6 +89,10 @@ Texts texts_of(const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapte
           "table has no line of names",
           where, name, join(names));
     }
+    require(found->is_string(),
+            "{}: \"{}\" is {}, and texts are what is read here; of conversations, and of answers alone, the stage that "
+            "learns them says how well: validation_loss in its stage.json",
+            where, name, found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
     add(found->get_ref<const std::string&>(), where);
     if (!by_row) return;
     out.names.push_back(cli::adapter_of(row, where));
