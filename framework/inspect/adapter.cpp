@@ -13,9 +13,9 @@
 namespace rgm::inspect {
 namespace {
 
-std::unique_ptr<rgm_config> config_of(const Component& component) {
+std::unique_ptr<rgm_config> config_of(const Component& component, const std::string& options) {
   Problems problems(component.data->id);
-  auto config = read_options(*component.data, YAML::Load(sample_options(*component.data)), problems);
+  auto config = read_options(*component.data, YAML::Load(options), problems);
   problems.raise();
   return config;
 }
@@ -33,7 +33,10 @@ struct Adapted {
   std::unique_ptr<Adapters> adapters;
 
   Adapted(const Opened& opened, const Component& component, std::map<std::string, Tensor> saved = {})
-      : config(config_of(component)) {
+      : Adapted(opened, component, sample_options(*component.data), std::move(saved)) {}
+  Adapted(const Opened& opened, const Component& component, const std::string& options,
+          std::map<std::string, Tensor> saved = {})
+      : config(config_of(component, options)) {
     for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
     adapters = std::make_unique<Adapters>(model, 3);
     opened.at("create, open and attach");
@@ -98,7 +101,7 @@ struct Instance {
   std::list<Place> places;
 
   Instance(const Opened& opened, const Component& component)
-      : config(config_of(component)), table(component.table<rgm_adapter>()) {
+      : config(config_of(component, sample_options(*component.data))), table(component.table<rgm_adapter>()) {
     const NoGradient still;
     const RandomScope random({3, 0, 0, 0});
     opened.at("create");
@@ -210,10 +213,44 @@ void files_step(Opened& opened, const std::string& id) {
   opened.ok("saved and opened again, as {}", format ? fmt::format("PEFT's {}", format->peft_type) : "our own names");
 }
 
+// Folded into the weights, what it learned is still there.
+void merge_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  const DeviceScope scope;
+  const Component& component = opened.component(RGM_KIND_ADAPTER, id);
+  if (!component.table<rgm_adapter>().merge) return opened.skipped("it has no merge, which `regimen merge` then says");
+  const Adapted adapted(opened, component);
+  adapted.disturb();
+  const double before = item(adapted.loss());
+  opened.at("merge");
+  try {
+    adapted.adapters->merge();
+  } catch (const Error& e) {
+    return opened.skipped("refused: {}", e.what());
+  }
+  adapted.model->set_hooks(nullptr);
+  const double after = item(adapted.loss());
+  if (!(std::abs(after - before) <= 1e-4 * std::abs(before)))
+    return opened.failed("merged, the model has the loss {:.6f}, and {:.6f} with the adapter beside it", after, before);
+  opened.ok("merged, the loss is {:.6f}, as with the adapter beside the model", after);
+}
+
+void options_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  const DeviceScope scope;
+  const Component& component = opened.component(RGM_KIND_ADAPTER, id);
+  try_options(opened, *component.data, [&](const std::string& options) {
+    const Adapted adapted(opened, component, options);
+    const float loss = item(adapted.loss());
+    require(std::isfinite(loss), "the loss is {}", loss);
+  });
+}
+
 }  // namespace
 
 std::vector<Step> adapter_steps() {
-  return {{"sites", sites_step}, {"nonsense", nonsense_step}, {"gradients", gradient_step}, {"files", files_step}};
+  return {{"sites", sites_step}, {"nonsense", nonsense_step}, {"gradients", gradient_step},
+          {"files", files_step}, {"merge", merge_step},       {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

@@ -78,7 +78,9 @@ void tell(const Opened& opened, const Refusals& seen) {
               seen.refused, seen.answered);
 }
 
-std::string sample_options(const rgm_component& component) {
+namespace {
+
+nlohmann::json required_options(const rgm_component& component) {
   nlohmann::json given = nlohmann::json::object();
   for (const rgm_option& o : options_of(component)) {
     if (!(o.flags & RGM_REQUIRED)) continue;
@@ -95,7 +97,45 @@ std::string sample_options(const rgm_component& component) {
     }
     given[o.key] = o.type >= RGM_INTEGERS ? nlohmann::json::array({one}) : one;
   }
-  return given.dump();
+  return given;
+}
+
+// What it may be beside its default.
+std::vector<nlohmann::json> other_values(const rgm_option& o) {
+  const nlohmann::json initial = describe(o)["default"];
+  std::vector<nlohmann::json> out;
+  if (o.type == RGM_BOOLEAN) out.emplace_back(initial != true);
+  if (o.type == RGM_CHOICE)
+    for (const char* const* c = o.choices; *c; ++c)
+      if (initial != *c) out.emplace_back(*c);
+  return out;
+}
+
+}  // namespace
+
+std::string sample_options(const rgm_component& component) { return required_options(component).dump(); }
+
+void try_options(const Opened& opened, const rgm_component& component,
+                 const std::function<void(const std::string& options)>& attempt) {
+  int tried = 0;
+  std::vector<std::string> refused;
+  for (const rgm_option& o : options_of(component))
+    for (const nlohmann::json& value : other_values(o)) {
+      nlohmann::json options = required_options(component);
+      options[o.key] = value;
+      const std::string what =
+          fmt::format("{}: {}", o.key, value.is_string() ? value.get<std::string>() : value.dump());
+      opened.at("a trial with " + what);
+      ++tried;
+      try {
+        attempt(options.dump());
+      } catch (const Error& e) {
+        refused.push_back(fmt::format("with {}: {}", what, e.what()));
+      }
+    }
+  if (tried == 0) return opened.skipped("no option is a choice");
+  opened.ok("{} other choice{} of options tried{}{}", tried, tried == 1 ? "" : "s",
+            refused.empty() ? "" : ", refused was ", fmt::join(refused, "; "));
 }
 
 }  // namespace rgm::inspect

@@ -62,6 +62,11 @@ void tell(const Opened& opened, const Refusals& seen);
 // A value for each option that must be given, as a pipeline's YAML would; the rest are defaults.
 std::string sample_options(const rgm_component& component);
 
+// Calls `attempt` with the options as a pipeline's YAML for every other value of a BOOLEAN and a CHOICE, one at a time.
+// An Error of it is a refusal, which may be right, and is told.
+void try_options(const Opened& opened, const rgm_component& component,
+                 const std::function<void(const std::string& options)>& attempt);
+
 // One check of one component.
 struct Step {
   const char* name;

@@ -16,10 +16,13 @@ struct Instance {
   const rgm_reward& table;
   void* self = nullptr;
 
-  Instance(Opened& opened, const std::string& id) : table(opened.component(RGM_KIND_REWARD, id).table<rgm_reward>()) {
+  Instance(Opened& opened, const std::string& id)
+      : Instance(opened, id, sample_options(*opened.component(RGM_KIND_REWARD, id).data)) {}
+  Instance(Opened& opened, const std::string& id, const std::string& options)
+      : table(opened.component(RGM_KIND_REWARD, id).table<rgm_reward>()) {
     const rgm_component& data = *opened.component(RGM_KIND_REWARD, id).data;
     Problems problems(id);
-    config = read_options(data, YAML::Load(sample_options(data)), problems);
+    config = read_options(data, YAML::Load(options), problems);
     problems.raise();
     opened.at("create");
     check_status(table.create(config.get(), &self));
@@ -170,11 +173,31 @@ void gradient_step(Opened& opened, const std::string& id) {
   });
 }
 
+// A rule scores an answer; a learned one makes its head.
+void options_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  const DeviceScope device;
+  try_options(opened, *opened.component(RGM_KIND_REWARD, id).data, [&](const std::string& options) {
+    const Instance reward(opened, id, options);
+    if (reward.table.scores) return static_cast<void>(Attached(opened, reward));
+    std::vector<rgm_value> columns;
+    for (const rgm_column* const* c = reward.table.columns; *c; ++c) columns.push_back(sample((*c)->kind));
+    constexpr std::string_view text = "Yes, 7 of them.";
+    const rgm_completion item{sizeof item, 0, {text.data(), text.size()}, {text.data(), text.size()}, columns.data()};
+    const rgm_completion* const items[] = {&item};
+    float out = 0;
+    check_status(reward.table.score(reward.self, items, 1, &out));
+  });
+}
+
 }  // namespace
 
 std::vector<Step> reward_steps() {
-  return {
-      {"create", create_step}, {"answers", answers_step}, {"nonsense", nonsense_step}, {"gradients", gradient_step}};
+  return {{"create", create_step},
+          {"answers", answers_step},
+          {"nonsense", nonsense_step},
+          {"gradients", gradient_step},
+          {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

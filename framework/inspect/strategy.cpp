@@ -121,14 +121,22 @@ void run_step(Opened& opened, const std::string& id) {
   opened.ok("a pipeline with it ran");
 }
 
+void options_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  try_options(opened, *opened.component(RGM_KIND_STRATEGY, id).data, [&](const std::string& given) {
+    opened.open_reference();  // a run closes what it ran on
+    const Trial trial(opened, id, given);
+    RunOptions options;
+    options.out = trial.run_folder();
+    run(trial.pipeline(), options, opened.registry);
+  });
+}
+
 }  // namespace
 
 std::vector<Step> strategy_steps() {
-  return {{"create", create_step},
-          {"nonsense", nonsense_step},
-          {"gradients", gradient_step},
-          {"capture", capture_step},
-          {"run", run_step}};
+  return {{"create", create_step},   {"nonsense", nonsense_step}, {"gradients", gradient_step},
+          {"capture", capture_step}, {"run", run_step},           {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

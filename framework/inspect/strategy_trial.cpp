@@ -97,7 +97,7 @@ bool reads_a_column(const rgm_strategy& table) {
 
 }  // namespace
 
-Trial::Trial(Opened& opened, const std::string& id) {
+Trial::Trial(Opened& opened, const std::string& id, const std::string& options) {
   const Component& component = opened.component(RGM_KIND_STRATEGY, id);
   const auto& table = component.table<rgm_strategy>();
   save_tiny_model(folder_.path() / "model");
@@ -122,7 +122,7 @@ Trial::Trial(Opened& opened, const std::string& id) {
   const std::string text = fmt::format(
       "regimen: 1\nbackend: reference\nstages:\n  - name: trial\n    strategy: {{\"{}\": {}}}\n"
       "    model: {{from: model{}}}\n    data: {{{}}}\n    batch: 4\n    steps: 2\n{}{}",
-      id, sample_options(*component.data), head, data, roles,
+      id, options.empty() ? sample_options(*component.data) : options, head, data, roles,
       reward ? fmt::format("    reward: {{\"{}\": {}}}\n", reward->data->id, sample_options(*reward->data)) : "");
   write_file(folder_.path() / "pipeline.yaml", text);
   const ComponentFinder find = [&](int kind, const std::string& wanted) -> const Component& {

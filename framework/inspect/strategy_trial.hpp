@@ -11,7 +11,8 @@ namespace rgm::inspect {
 // A pipeline of one stage of the strategy, opened.
 class Trial {
  public:
-  Trial(Opened& opened, const std::string& id);
+  // `options` as in a pipeline; empty: those that must be given.
+  Trial(Opened& opened, const std::string& id, const std::string& options = "");
   const Pipeline& pipeline() const { return pipeline_; }
   fs::path run_folder() const { return folder_.path() / "run"; }
   OpenedStage open() const { return open_stage(pipeline_.stages.front(), 0, *around_); }

@@ -27,7 +27,7 @@ TEST(PluginsCheck, ASoundStrategyPasses) {
                               HasSubstr("strategy \"pretrain\""), HasSubstr("5 refused with a reason, 0 answered"),
                               ContainsRegex("gradients +ok +[0-9]+ of 28 parameters"), ContainsRegex("run +ok"),
                               ContainsRegex("capture +ok +steps may be captured: [0-9]+ kernels"),
-                              HasSubstr("\nsound: 8 checks\n")));
+                              HasSubstr("\nsound: 9 checks\n")));
 }
 
 TEST(PluginsCheck, ASoundAdapterPasses) {
@@ -41,7 +41,7 @@ TEST(PluginsCheck, ASoundAdapterPasses) {
 TEST(PluginsCheck, ASoundRewardPasses) {
   const Said said = check_method("lib/regimen/ranking");
   EXPECT_EQ(said.status, 0) << said.out << said.err;
-  EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"), HasSubstr("sound: 7 checks")));
+  EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"), HasSubstr("sound: 8 checks")));
 }
 
 TEST(PluginsCheck, ASoundBackendPasses) {
@@ -74,7 +74,17 @@ TEST(PluginsCheck, WrongGradient) {
   const Said said = check("wrong_gradient");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.out, ContainsRegex("gradients +FAILED +the gradient of .* has the slope"));
-  EXPECT_THAT(said.out, ContainsRegex("1 of 8 checks failed"));
+  EXPECT_THAT(said.out, ContainsRegex("1 of 9 checks failed"));
+}
+
+TEST(PluginsCheck, WrongMerge) {
+  const Said said = check("wrong_merge");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, ContainsRegex("merge +FAILED +merged, the model has the loss [0-9.]+, and [0-9.]+ with the "
+                                      "adapter beside it"));
+  EXPECT_THAT(said.out,
+              ContainsRegex("options +ok +2 other choices of options tried, refused was with shape: column: .*"
+                            "columns are to come"));
 }
 
 TEST(PluginsCheck, BrokenPromise) {
