@@ -119,7 +119,10 @@ nlohmann::json effective(const Stage& s) {
   out["weights"] = s.weights;
   out["recompute"] = s.recompute;
   out["checkpoint"] = checkpoint(s);
-  for (const auto& [name, least] : s.demands) out["demand"][name] = least;
+  for (const auto& [name, demand] : s.demands) {
+    if (demand.at_least) out["demand"][name]["at_least"] = *demand.at_least;
+    if (demand.at_most) out["demand"][name]["at_most"] = *demand.at_most;
+  }
   if (trains(s)) {
     out["optimizer"] = of(s.optimizer);
     out["schedule"] = of(s.schedule);

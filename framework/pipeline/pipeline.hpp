@@ -48,6 +48,11 @@ struct TokenizerSpec {
   bool given = false;
 };
 
+// A number of a stage's result has to lie between these.
+struct Demand {
+  std::optional<double> at_least, at_most;
+};
+
 struct Stage : TrainSettings {
   std::string name;
   Choice strategy;
@@ -63,7 +68,7 @@ struct Stage : TrainSettings {
   std::vector<std::string> trainable_names;
   std::string precision = "float32", weights = "float32";
   bool recompute = false;
-  std::map<std::string, double> demands;  // of its result, before anything behind it is run: at least so much
+  std::map<std::string, Demand> demands;  // of its result, before anything behind it is run
   nlohmann::json effective;               // every value in force, as `plan` prints it and stage.json keeps it
 };
 

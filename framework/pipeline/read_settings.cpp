@@ -137,8 +137,25 @@ void read_sample(const Yaml& given, Stage& out) {
 
 void read_demands(const Yaml& given, Stage& out) {
   YamlMap map(given, "demand");
-  for (const YamlMap::Item& item : map.items())
-    if (const auto least = item.value.number({})) out.demands[item.name] = *least;
+  for (const YamlMap::Item& item : map.items()) {
+    Demand& demand = out.demands[item.name];
+    if (!item.value.is_map()) {
+      demand.at_least = item.value.number({});
+      continue;
+    }
+    YamlMap bounds(item.value, "a demand");
+    const auto read = [&](const char* key, std::optional<double>& to) {
+      if (const auto bound = bounds.find(key)) to = bound->number({});
+      return bounds.has(key);
+    };
+    const bool has_least = read("at_least", demand.at_least), has_most = read("at_most", demand.at_most);
+    if (!has_least && !has_most)
+      item.value.problem(
+          fmt::format("\"{}\" demands nothing: write {{at_most: NUMBER}}, or at_least, or both", item.value.path()));
+    if (demand.at_least && demand.at_most && *demand.at_least > *demand.at_most)
+      item.value.problem(fmt::format("no number is at least {:g} and at most {:g}", *demand.at_least, *demand.at_most));
+    bounds.finish();
+  }
 }
 
 YAML::Node node_of(const rgm_value& v) {

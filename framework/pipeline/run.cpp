@@ -42,18 +42,21 @@ std::optional<double> number_in(const Record& result, const std::string& path) {
 void check_demands(const Stage& stage, const fs::path& folder) {
   if (stage.demands.empty()) return;
   const Record record = read_record(folder / "stage.json"), result = record.value("result", Record::object());
-  for (const auto& [name, least] : stage.demands) {
+  for (const auto& [name, demand] : stage.demands) {
     const auto value = number_in(result, name);
     if (!value) {
       std::vector<std::string> names;
       for (const auto& [key, item] : result.items())
         if (item.is_number()) names.push_back(key);
-      invalid("stage {}: its result has no number \"{}\", of which at least {:g} is demanded{}; there are {}",
-              stage.name, name, least, did_you_mean(name, names), join(names));
+      invalid("stage {}: its result has no number \"{}\", of which something is demanded{}; there are {}", stage.name,
+              name, did_you_mean(name, names), join(names));
     }
-    if (*value < least)
-      failure("stage {}: {} is {:g}, and at least {:g} is demanded: nothing behind it is run. What it made lies in {}",
-              stage.name, name, *value, least, folder.string());
+    const auto refuse = [&](const char* side, double bound) {
+      failure("stage {}: {} is {:g}, and at {} {:g} is demanded: nothing behind it is run. What it made lies in {}",
+              stage.name, name, *value, side, bound, folder.string());
+    };
+    if (demand.at_least && *value < *demand.at_least) refuse("least", *demand.at_least);
+    if (demand.at_most && *value > *demand.at_most) refuse("most", *demand.at_most);
   }
 }
 

@@ -234,7 +234,14 @@ class Schema {
         return {{"anyOf", {{{"enum", {"all", "head", "adapter"}}}, map}}};
       }
       if (key == "name") return {{"type", {"string", "integer"}}, {"pattern", "^[a-z0-9_-]{1,64}$"}};
-      if (key == "demand") return {{"type", "object"}, {"additionalProperties", {{"type", "number"}}}};
+      if (key == "demand") {
+        const Json number = {{"type", "number"}};
+        const Json bounds = {{"type", "object"},
+                             {"properties", {{"at_least", number}, {"at_most", number}}},
+                             {"additionalProperties", false},
+                             {"minProperties", 1}};
+        return {{"type", "object"}, {"additionalProperties", {{"anyOf", {number, bounds}}}}};
+      }
       if (heard_.maps.contains(key)) return map_of(key);  // evaluate, log, checkpoint, sample
     }
     if (what == "a model" && key == "head") {

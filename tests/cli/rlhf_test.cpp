@@ -204,7 +204,10 @@ TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
   const Said near = regimen("run p.yaml --set 'stages.judge.demand={acuracy: 0}'");
   EXPECT_EQ(near.status, 2);
   EXPECT_THAT(near.err, HasSubstr("did you mean \"accuracy\"?"));
-  const Said less = regimen("run p.yaml --set 'stages.judge.demand={accuracy: 0}'");
+  const Said most = regimen("run p.yaml --set 'stages.judge.demand={validation_loss: {at_most: -1}}'");
+  EXPECT_EQ(most.status, 1);
+  EXPECT_THAT(most.err, testing::ContainsRegex("stage judge: validation_loss is [0-9.]+, and at most -1 is demanded"));
+  const Said less = regimen("run p.yaml --set 'stages.judge.demand={accuracy: {at_least: 0, at_most: 1}}'");
   EXPECT_EQ(less.status, 0) << less.err;
   EXPECT_THAT(less.err, HasSubstr("stage judge: unchanged"));
 }
