@@ -35,21 +35,12 @@ void show(const std::string& text) {
     failure("chat: the text could not be written: {}", std::strerror(errno));
 }
 
-ChatTemplate template_for(const Request& request, const Tokenizer& tokenizer) {
-  const std::string& given = request.chat_template;
-  if (given.ends_with(".jinja")) return {read_file(given), given, tokenizer};
-  if (!given.empty()) return {named_chat_template(given), "chat template " + given, tokenizer};
-  if (auto own = chat_template_of(tokenizer)) return *own;
-  invalid(
-      "{}: the tokenizer has no chat template: give the one that the model was taught with, as in --template "
-      "chatml; there are {}, or a file.jinja",
-      request.model, join(chat_template_names()));
-}
-
 class Conversation {
  public:
   Conversation(const Request& request, const cli::TrainedModel& model)
-      : model_(model), chat_(template_for(request, *model->tokenizer())), sampling_(request.sampling) {
+      : model_(model),
+        chat_(cli::chat_template_for(request.chat_template, request.model, *model->tokenizer())),
+        sampling_(request.sampling) {
     if (!request.system.empty()) messages_.push_back({{"role", "system"}, {"content", request.system}});
     kept_ = messages_.size();
     sampling_.seed = static_cast<uint64_t>(request.seed);

@@ -12,7 +12,7 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/trained_model.hpp"
-#include "data/rows.hpp"
+#include "data/sequences.hpp"
 #include "generate/score.hpp"
 #include "pipeline/reader.hpp"
 
@@ -22,7 +22,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Request {
-  std::string model, data, backend;
+  std::string model, data, chat_template, backend;
   cli::Types types;
   std::vector<std::string> adapters, columns;
   bool json = false, per_token = false;
@@ -50,50 +50,23 @@ DataSpec data_of(const Request& request) {
   return out;
 }
 
-// The rows' ids, as the tokenizer gives them and nothing added, and the adapters that serve them.
+// The rows, and the adapters that serve them.
 struct Texts {
-  std::vector<std::vector<int32_t>> ids;
+  std::vector<TokenExample> rows;
   std::vector<int32_t> adapters;   // where rows name them
   std::vector<std::string> names;  // of these
 };
-Texts texts_of(const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row) {
-  Texts out;
-  const auto add = [&](const std::string& text, const std::string& where) {
-    try {
-      out.ids.push_back(tokenizer.encode(text));
-    } catch (const Error& e) {
-      invalid("{}: {}", where, e.what());
-    }
+Texts texts_of(const Request& request, const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row) {
+  require(!by_row || spec.format != "text",
+          "evaluate: {} has no rows that could name an adapter: leave out the name before =", spec.files[0].string());
+  const auto template_for = [&](const ColumnMap& map) {
+    const bool is_known = !request.chat_template.empty() || chat_template_of(tokenizer);
+    return cli::chat_template_for(map.chat->alpaca && !is_known ? "alpaca" : request.chat_template, request.model,
+                                  tokenizer);
   };
-  const fs::path& file = spec.files[0];
-  if (spec.format == "text") {
-    require(!by_row, "evaluate: {} has no rows that could name an adapter: leave out the name before =", file.string());
-    const std::string text = read_file(file);
-    if (const auto at = invalid_utf8(text)) invalid("{}: is not UTF-8 at byte {}", file.string(), *at);
-    add(text, file.string());
-    return out;
-  }
-  std::string name = "text";
-  for (const ColumnMap& c : spec.columns) {
-    require(c.column == "text",
-            "evaluate: the column \"{}\" is read by nobody here: this model predicts tokens of \"text\"", c.column);
-    name = c.from;
-  }
-  each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
-    const auto found = row.find(name);
-    if (found == row.end()) {
-      std::vector<std::string> names;
-      for (const auto& [key, value] : row.items()) names.push_back(key);
-      invalid(
-          "{}: there is no text \"{}\"; there are {}: say which with --column text=NAME, or text=0 by number where a "
-          "table has no line of names",
-          where, name, join(names));
-    }
-    require(found->is_string(),
-            "{}: \"{}\" is {}, and texts are what is read here; of conversations, and of answers alone, the stage that "
-            "learns them says how well: validation_loss in its stage.json",
-            where, name, found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
-    add(found->get_ref<const std::string&>(), where);
+  Texts out;
+  each_sequence(spec, tokenizer, template_for, [&](TokenExample tokens, const Row& row, const std::string& where) {
+    out.rows.push_back(std::move(tokens));
     if (!by_row) return;
     out.names.push_back(cli::adapter_of(row, where));
     out.adapters.push_back(by_row->number(out.names.back(), where));
@@ -175,15 +148,16 @@ int answer(const Request& request) {
                                 .end_of_text = false};
     score = score_examples(*model, *open_source(spec, wishes, model->tokenizer(), options));
   } else {
-    const Texts texts = texts_of(spec, *model->tokenizer(), model.by_row());
+    const Texts texts = texts_of(request, spec, *model->tokenizer(), model.by_row());
     const auto see = [&](const ScoredToken& t) {
       if (request.per_token) print_token(t, *model->tokenizer(), request.json);
       if (!texts.names.empty()) add(t, by_adapter[texts.names[static_cast<size_t>(t.row)]]);
     };
     const bool sees = request.per_token || model.by_row();
     score =
-        score_texts(*model, texts.ids, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
-    require(score.count > 0, "{}: has no token behind another one, so nothing to predict", spec.files[0].string());
+        score_texts(*model, texts.rows, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
+    require(score.count > 0, "{}: has no token behind another one that counts, so nothing to predict",
+            spec.files[0].string());
     if (score.windowed > 0)
       log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
                 score.rows, config.context);
@@ -205,7 +179,9 @@ int evaluate(const std::vector<std::string>& arguments) {
       "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows that name it in a column adapter")(
       "data", text(request.data, "FILE"), "a text; or jsonl, json, csv, tsv, by the ending: each row a sequence")(
       "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
-      "where the file has text, label or value: text=0 by number, where it has no line of names")(
+      "where the file has text, prompt, label or value: text=0 by number, where it has no line of names")(
+      "template", text(request.chat_template, "NAME"),
+      "of conversations: chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
       "per-token", po::bool_switch(&request.per_token), "a line a token: row, position, id, log-probability, text")(
       "json", po::bool_switch(&request.json), "one JSON object; with --per-token one a token")(
       "backend", text(request.backend, "ID"), "otherwise the best that is usable");
@@ -216,8 +192,9 @@ int evaluate(const std::vector<std::string>& arguments) {
        .text =
            "Says how well a trained model predicts every token of a file given those before it: mean loss in nats,\n"
            "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token, or\n"
-           "a learned prompt, before it; a row longer than the context is read in windows. A model with a head of\n"
-           "its own is held against the column label or value.",
+           "a learned prompt, before it; a row longer than the context is read in windows. Of conversations only\n"
+           "what the assistant says is scored, of answers behind a prompt only these. A model with a head of its own\n"
+           "is held against the column label or value.",
        .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
       shown, arguments);
   if (!given) return 0;

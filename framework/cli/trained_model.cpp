@@ -2,6 +2,8 @@
 #include "cli/trained_model.hpp"
 
 #include "artefact/safetensors.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 #include "host/host.hpp"
 #include "pipeline/open_adapter.hpp"
@@ -82,6 +84,16 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
     rows_->add(one.name, std::move(set));
   }
   if (packs) model_->pack();
+}
+
+ChatTemplate chat_template_for(const std::string& given, const std::string& model, const Tokenizer& tokenizer) {
+  if (given.ends_with(".jinja")) return {read_file(given), given, tokenizer};
+  if (!given.empty()) return {named_chat_template(given), "chat template " + given, tokenizer};
+  if (auto own = chat_template_of(tokenizer)) return *own;
+  invalid(
+      "{}: the tokenizer has no chat template: give the one that the model was taught with, as in --template "
+      "chatml; there are {}, or a file.jinja",
+      model, join(chat_template_names()));
 }
 
 std::string adapter_of(const Row& row, const std::string& where) {

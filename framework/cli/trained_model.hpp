@@ -8,6 +8,7 @@
 #include "model/model.hpp"
 #include "pipeline/device.hpp"
 #include "plugins/registry.hpp"
+#include "text/chat.hpp"
 
 namespace rgm::cli {
 
@@ -40,6 +41,10 @@ class TrainedModel {
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<RowAdapters> rows_;
 };
+
+// How the model is spoken to: by the template of this name or file.jinja, or, where none is given, the tokenizer's own.
+// RGM_INVALID, naming the option --template, where there is none.
+ChatTemplate chat_template_for(const std::string& given, const std::string& model, const Tokenizer& tokenizer);
 
 // The name in a row's column "adapter"; empty where there is none.
 std::string adapter_of(const Row& row, const std::string& where);

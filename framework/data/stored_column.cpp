@@ -141,18 +141,20 @@ std::string StoredColumn::key(int64_t example) const {
           static_cast<size_t>(length(example)) * sizeof(int32_t)};
 }
 
+TokenExample StoredColumn::tokens(int64_t example) const {
+  const auto n = static_cast<size_t>(length(example));
+  const auto first = ids.begin() + begin(example);
+  TokenExample out{{first, first + length(example)}, std::vector<float>(n, 1.0F)};
+  std::fill_n(out.weights.begin(), uncounted[static_cast<size_t>(example)], 0.0F);
+  if (!counts.empty()) std::copy_n(counts.begin() + begin(example), n, out.weights.begin());
+  return out;
+}
+
 BatchColumn StoredColumn::gather(const std::vector<int64_t>& examples, int64_t row_length, bool predicts_first) const {
   if (is_tokens()) {
-    std::vector<TokenExample> out(examples.size());
-    for (size_t i = 0; i < examples.size(); ++i) {
-      const auto first = ids.begin() + begin(examples[i]);
-      out[i].ids.assign(first, first + length(examples[i]));
-      out[i].weights.assign(out[i].ids.size(), 1.0F);
-      std::fill_n(out[i].weights.begin(), uncounted[static_cast<size_t>(examples[i])], 0.0F);
-      if (!counts.empty())
-        std::transform(counts.begin() + begin(examples[i]), counts.begin() + begin(examples[i]) + length(examples[i]),
-                       out[i].weights.begin(), [](uint8_t c) { return static_cast<float>(c); });
-    }
+    std::vector<TokenExample> out;
+    out.reserve(examples.size());
+    for (const int64_t e : examples) out.push_back(tokens(e));
     return pack(out, row_length, predicts_first);
   }
   BatchColumn out;

@@ -14,9 +14,12 @@ constexpr int64_t tokens_at_once = 4096, examples_at_once = 64;
 
 struct Window {
   int64_t row, begin;  // of its first token, which the window before it scores, or else a prompt or nobody
-  std::vector<int32_t> ids;
+  std::span<const int32_t> ids;
+  std::span<const float> weights;  // empty: all are scored
   int32_t adapter;
   std::vector<ScoredToken> scored = {};
+
+  bool counts(int64_t at) const { return weights.empty() || weights[static_cast<size_t>(at)] != 0; }
 };
 
 class TextScorer {
@@ -36,7 +39,9 @@ class TextScorer {
   // The first token of a row is predicted where a prompt stands in front of it.
   int64_t first_scored(const Window& w) const { return w.begin == 0 && fronts_.at(w.adapter).prompt > 0 ? 0 : 1; }
   void add(Window window) {
-    if (std::ssize(window.ids) <= first_scored(window)) return;
+    bool counts = false;
+    for (int64_t t = first_scored(window); t < std::ssize(window.ids) && !counts; ++t) counts = window.counts(t);
+    if (!counts) return;
     tokens_ += static_cast<int64_t>(window.ids.size());
     windows_.push_back(std::move(window));
     if (tokens_ >= tokens_at_once) run();
@@ -64,7 +69,8 @@ class TextScorer {
     int64_t rows = 0, length = 0;
     for (const auto& [adapter, windows] : by_adapter) {
       std::vector<TokenExample> examples;
-      for (const Window* w : windows) examples.push_back({w->ids, std::vector<float>(w->ids.size(), 1.0F)});
+      for (const Window* w : windows)
+        examples.push_back({{w->ids.begin(), w->ids.end()}, std::vector<float>(w->ids.size(), 1.0F)});
       const BatchColumn& packed = packs.emplace_back(pack(examples, longest(adapter)));
       rows += packed.rows;
       length = std::max(length, packed.length);
@@ -93,6 +99,7 @@ class TextScorer {
         const auto n = static_cast<int64_t>(w.ids.size());
         const int64_t end = (row + packed.ends[i] / packed.length) * length + packed.ends[i] % packed.length;
         for (int64_t t = first_scored(w); t < n; ++t) {
+          if (!w.counts(t)) continue;
           const auto at = static_cast<size_t>(end + 1 - n + t);
           const int32_t token = w.ids[static_cast<size_t>(t)];
           w.scored.push_back({w.row, w.begin + t, token, p[at], best[at] == token});
@@ -130,24 +137,28 @@ void add_label(std::span<const float> scores, int32_t label, Score& out) {
 
 }  // namespace
 
-Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& rows,
+Score score_texts(const Model& model, std::span<const TokenExample> rows,
                   const std::function<void(const ScoredToken&)>& see, std::span<const int32_t> adapters) {
   const NoGradient still;
   TextScorer scorer(model, !adapters.empty(), see);
   int64_t windowed = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
-    const std::vector<int32_t>& ids = rows[row];
+    const std::span<const int32_t> ids = rows[row].ids;
+    const std::span<const float> weights = rows[row].weights;
     const auto n = static_cast<int64_t>(ids.size());
     const int32_t adapter = adapters.empty() ? no_adapter : adapters[row];
     const int64_t longest = scorer.longest(adapter);
     require(longest > 1, "{} virtual tokens leave no room in the model's context of {}",
             model.config().context - longest + 1, model.config().context);
     windowed += n > longest;
-    for (int64_t begin = 0; begin == 0 || begin + 1 < n; begin += longest - 1)
+    for (int64_t begin = 0; begin == 0 || begin + 1 < n; begin += longest - 1) {
+      const auto from = static_cast<size_t>(begin), count = static_cast<size_t>(std::min(n - begin, longest));
       scorer.add({.row = static_cast<int64_t>(row),
                   .begin = begin,
-                  .ids = {ids.begin() + begin, ids.begin() + std::min(n, begin + longest)},
+                  .ids = ids.subspan(from, count),
+                  .weights = weights.empty() ? weights : weights.subspan(from, count),
                   .adapter = adapter});
+    }
   }
   Score out = scorer.finish();
   out.rows = static_cast<int64_t>(rows.size());

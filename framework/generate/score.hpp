@@ -23,10 +23,11 @@ struct ScoredToken {
   bool likeliest;
 };
 
-// Every token of a row but the first. A row longer than the context is read in windows of as many tokens as the context
-// and one more, each beginning with the last token of the one before it, so that each token is scored once. `see` (may
-// be empty) gets the tokens in order. `adapters` (may be empty) has the number of the adapter that serves each row.
-Score score_texts(const Model& model, const std::vector<std::vector<int32_t>>& rows,
+// Every token of a row but the first; where it has weights, those whose weight is not 0. A row longer than the context
+// is read in windows of as many tokens as the context and one more, each beginning with the last token of the one
+// before it, so that each token is scored once. `see` (may be empty) gets the tokens in order. `adapters` (may be
+// empty) has the number of the adapter that serves each row.
+Score score_texts(const Model& model, std::span<const TokenExample> rows,
                   const std::function<void(const ScoredToken&)>& see = {}, std::span<const int32_t> adapters = {});
 
 // With the model's own head, over a source with the columns `text` and `label` or `value`, as `finetune` reads them.

@@ -50,6 +50,32 @@ TEST_F(ChatTest, AnswersComeAsTheyWereTaught) {
               HasSubstr("<|im_start|>"));
 }
 
+TEST_F(ChatTest, EvaluateScoresWhatTheStageScored) {
+  write("answers.csv", "question,reply\ncat?,the cat\ndog?,a dog\n");
+  write("p.yaml",
+        pipeline(taught("    data: {train: {jsonl: chats.jsonl, columns: {text: {messages: messages, template: "
+                        "chatml}}}, validation: {jsonl: chats.jsonl, columns: {text: {messages: messages, "
+                        "template: chatml}}}}\n") +
+                 "  - name: answers\n    strategy: finetune\n    model: {from: base}\n    steps: 2\n"
+                 "    data: {train: {csv: answers.csv, columns: {text: {prompt: question, answer: reply}}}, "
+                 "validation: {csv: answers.csv, columns: {text: {prompt: question, answer: reply}}}}\n"));
+  const Said ran = regimen("run p.yaml");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const auto is_as_measured = [&](const std::string& stage, const std::string& data, int tokens) {
+    const Said said = regimen("evaluate --json --model runs/tiny/" + stage + " --data " + data);
+    ASSERT_EQ(said.status, 0) << said.err;
+    const auto result = nlohmann::json::parse(said.out);
+    EXPECT_EQ(result["tokens"], tokens);
+    EXPECT_NEAR(result["loss"], json("runs/tiny/" + stage + "/stage.json")["result"]["validation_loss"], 1e-5);
+  };
+  is_as_measured("taught", "chats.jsonl", 2 * (7 + 11));  // bytes: "the cat", and <|im_end|> with its end of line
+  is_as_measured("answers", "answers.csv --column prompt=question --column text=reply", 7 + 5 + 2);  // and the end
+  const Said said = regimen("evaluate --model runs/tiny/base --data chats.jsonl");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err, HasSubstr("runs/tiny/base: the tokenizer has no chat template: give the one"));
+  EXPECT_EQ(regimen("evaluate --model runs/tiny/base --data chats.jsonl --template chatml").status, 0);
+}
+
 TEST_F(ChatTest, AnAdapterCarriesItsTemplate) {
   write("p.yaml",
         pipeline(taught(std::string("    adapter: {lora: {sites: ['*.attention.*', '*.mlp.*']}}\n") + chats)));

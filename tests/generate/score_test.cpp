@@ -8,11 +8,15 @@
 namespace rgm::test {
 namespace {
 
+using Rows = std::vector<TokenExample>;
+
 class Scores : public TensorTest {
  protected:
   static std::vector<ScoredToken> all(const Model& model, const std::vector<std::vector<int32_t>>& rows) {
     std::vector<ScoredToken> out;
-    score_texts(model, rows, [&](const ScoredToken& t) { out.push_back(t); });
+    Rows examples;
+    for (const auto& ids : rows) examples.push_back({ids, {}});
+    score_texts(model, examples, [&](const ScoredToken& t) { out.push_back(t); });
     return out;
   }
 };
@@ -24,7 +28,7 @@ TEST_F(Scores, AModelThatKnowsNothingHasTheLossOfAGuess) {
     const NoGradient still;
     assign(model->parameters().find("embedding.weight")->value, ops::full({257, 16}, 0));
   }
-  const Score score = score_texts(*model, {{5, 0, 7, 0}, {1, 2}});
+  const Score score = score_texts(*model, Rows{{{5, 0, 7, 0}, {}}, {{1, 2}, {}}});
   EXPECT_EQ(score.count, 4);
   EXPECT_EQ(score.right, 2);
   EXPECT_NEAR(score.loss, 4 * std::log(257.0), 1e-4);
@@ -38,7 +42,22 @@ TEST_F(Scores, EveryTokenOfALongRowIsScoredOnce) {
   // The second window begins with token 24, so 25 is read behind it alone.
   const auto second = all(*model, {{some_tokens(60, 3)[24], some_tokens(60, 3)[25]}});
   EXPECT_NEAR(tokens[24].logprob, second[0].logprob, 1e-4);
-  EXPECT_EQ(score_texts(*model, {some_tokens(60, 3), some_tokens(25, 4)}).windowed, 1);
+  EXPECT_EQ(score_texts(*model, Rows{{some_tokens(60, 3), {}}, {some_tokens(25, 4), {}}}).windowed, 1);
+}
+
+TEST_F(Scores, WhatHasNoWeightIsReadAndNotScored) {
+  const auto model = small_model();
+  const std::vector<int32_t> ids = some_tokens(60, 3);
+  std::vector<float> weights(60, 0);
+  weights[5] = weights[30] = 1;
+  std::vector<ScoredToken> some;
+  const Score score = score_texts(*model, Rows{{ids, weights}}, [&](const ScoredToken& t) { some.push_back(t); });
+  const auto every = all(*model, {ids});  // from position 1 on
+  ASSERT_EQ(score.count, 2);
+  EXPECT_EQ(some[0].position, 5);
+  EXPECT_EQ(some[1].position, 30);
+  EXPECT_NEAR(some[0].logprob, every[4].logprob, 1e-4);
+  EXPECT_NEAR(score.loss, -every[4].logprob - every[29].logprob, 1e-4);
 }
 
 TEST_F(Scores, RowsInOneBatchAreScoredAsIfAlone) {

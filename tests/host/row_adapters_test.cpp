@@ -101,8 +101,9 @@ TEST_F(RowAdaptersTest, GenerationSortsRowsAndAnswersInTheirOrder) {
 TEST_F(RowAdaptersTest, ScoresAreThoseOfEachRowAlone) {
   const Served served;
   const std::vector<int32_t> adapters{prompted, low_rank, in_front, no_adapter, prompted_too, low_rank};
-  std::vector<std::vector<int32_t>> rows;
-  for (uint32_t i = 0; i < adapters.size(); ++i) rows.push_back(some_tokens(4 + 5 * i, i));  // the last ones in windows
+  std::vector<TokenExample> rows;
+  for (uint32_t i = 0; i < adapters.size(); ++i)
+    rows.push_back({some_tokens(4 + 5 * i, i), {}});  // the last in windows
   std::vector<double> by_row(rows.size());
   std::vector<std::pair<int64_t, int64_t>> order;
   const Score all = score_texts(
@@ -115,7 +116,7 @@ TEST_F(RowAdaptersTest, ScoresAreThoseOfEachRowAlone) {
   EXPECT_TRUE(std::ranges::is_sorted(order));
   double sum = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const Score own = score_texts(*served.model, {rows[i]}, {}, std::span(&adapters[i], 1));
+    const Score own = score_texts(*served.model, std::span(&rows[i], 1), {}, std::span(&adapters[i], 1));
     EXPECT_NEAR(by_row[i], own.loss, 1e-5) << i;
     sum += own.loss;
   }

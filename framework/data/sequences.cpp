@@ -1,0 +1,90 @@
+#include "data/sequences.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "data/chat_rows.hpp"
+#include "data/rows.hpp"
+#include "data/stored_column.hpp"
+
+namespace rgm {
+namespace {
+
+const Row& field(const Row& row, const std::string& name, const std::string& where) {
+  const auto found = row.find(name);
+  if (found == row.end()) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : row.items()) names.push_back(key);
+    invalid(
+        "{}: there is no text \"{}\"; there are {}: say which with --column text=NAME, or text=0 by number where a "
+        "table has no line of names",
+        where, name, join(names));
+  }
+  require(found->is_string(), "{}: \"{}\" is {}, and texts are what is read here", where, name,
+          found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
+  return *found;
+}
+
+// What a row is, by what was said of it and by the first row.
+ColumnMap column_of(const DataSpec& spec, const Row& first) {
+  ColumnMap out{"text", "text", std::nullopt};
+  bool is_said = false;
+  for (const ColumnMap& c : spec.columns) {
+    require(c.column == "text" || c.column == "prompt",
+            "the column \"{}\" is read by nobody here: this model predicts tokens of \"text\", behind \"prompt\"",
+            c.column);
+    if (c.column == "prompt")
+      out.prompt = c.from;
+    else
+      out.from = c.from, is_said = true;
+  }
+  if (!is_said && !out.prompt && !first.contains("text"))
+    if (auto found = recognised(first, "text")) return *found;
+  const auto found = first.find(out.from);
+  if (found != first.end() && found->is_array() && !found->empty() && found->front().is_object() && !out.prompt)
+    out.chat = ChatMap{};
+  return out;
+}
+
+}  // namespace
+
+void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const TemplateCall& template_for,
+                   const SequenceCall& see) {
+  const fs::path& file = spec.files.at(0);
+  if (spec.format == "text") {
+    const std::string text = read_file(file);
+    if (const auto at = invalid_utf8(text)) invalid("{}: is not UTF-8 at byte {}", file.string(), *at);
+    try {
+      return see({tokenizer.encode(text), {}}, Row(), file.string());
+    } catch (const Error& e) {
+      invalid("{}: {}", file.string(), e.what());
+    }
+  }
+  std::optional<ColumnMap> map;
+  std::shared_ptr<const ChatTemplate> chat;
+  each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
+    if (!map) {
+      map = column_of(spec, row);
+      if (map->chat) chat = std::make_shared<const ChatTemplate>(template_for(*map));
+      if (map->chat || map->prompt) log::info("{}: read as {}", file.string(), description(*map));
+    }
+    StoredColumn one{.wish = {"text", RGM_TOKENS_COLUMN, 0}, .map = *map};
+    if (chat) {
+      one.chat = chat;
+      one.add_chat(messages_of(row, *map, where), false, tokenizer, where);
+    } else {
+      const Row* const prompt = map->prompt ? &field(row, *map->prompt, where) : nullptr;
+      one.add_tokens(field(row, map->from, where), prompt, tokenizer, prompt, where);
+    }
+    TokenExample tokens = one.tokens(0);
+    if (!chat && !map->prompt) tokens.weights.clear();
+    see(std::move(tokens), row, where);
+  });
+}
+
+}  // namespace rgm
