@@ -36,6 +36,19 @@ TEST(Conformance, OneDnnAgreesWithTheReference) {
   std::puts(table(results).c_str());
 }
 
+// Run once more where OpenMP's settings would give fewer threads than oneDNN shares its work out to, see
+// CMakeLists.txt.
+TEST(Conformance, ProductsOfOneDnnAgreeWithTheReference) {
+  if (!std::filesystem::exists(library("onednn"))) GTEST_SKIP() << library("onednn") << " is not built";
+  Backend reference("reference"), onednn("onednn");
+  for (const char* product : {"matmul", "linear", "head_loss"}) {
+    Options options = with_errors();
+    options.filter = product;
+    const std::vector<Result> results = run(reference.opened, onednn.opened, options);
+    EXPECT_TRUE(all_passed(results)) << table(results);
+  }
+}
+
 // On a machine without a GPU this shows why nothing was compared.
 TEST(Conformance, CudnnAgreesWithTheReference) {
   if (!std::filesystem::exists(library("cudnn"))) GTEST_SKIP() << library("cudnn") << " is not built";

@@ -15,7 +15,16 @@ struct CpuOptions {
       option("threads", &CpuOptions::threads, "compute threads; 0: as many as the process may run on").range(0, 1024));
 };
 
-static int available_threads() { return std::max(1, omp_get_num_procs()); }
+static int available_threads() { return std::clamp(omp_get_num_procs(), 1, omp_get_thread_limit()); }
+
+// No team is larger than OpenMP's limit.
+static int at_most_the_limit(int threads) {
+  const int limit = omp_get_thread_limit();
+  if (threads > limit)
+    host->log(RGM_LOG_WARNING, str("onednn: threads is " + std::to_string(threads) + ", but OMP_THREAD_LIMIT allows " +
+                                   std::to_string(limit) + ": it goes on with as many; raise the limit for more"));
+  return std::min(threads, limit);
+}
 
 static const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                       0,
@@ -94,7 +103,7 @@ static rgm_status open(uint32_t index, const rgm_config* config, rgm_device** ou
     require(index == 0, "onednn has one device, 0");
     const CpuOptions wanted = OptionTable<CpuOptions>::read(config);
     auto device = std::make_unique<rgm_device>();
-    device->threads = wanted.threads > 0 ? static_cast<int>(wanted.threads) : available_threads();
+    device->threads = wanted.threads > 0 ? at_most_the_limit(static_cast<int>(wanted.threads)) : available_threads();
     device->vector = &vector_kernels();
     *out = device.release();
   });

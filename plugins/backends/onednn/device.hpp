@@ -65,11 +65,20 @@ struct Running {
   Running& operator=(const Running&) = delete;
 };
 
-// What every kernel runs in: oneDNN takes its thread count from the calling thread's OpenMP settings.
+// oneDNN shares its work out to as many threads as the calling thread's OpenMP settings promise, and what a smaller
+// team leaves out is never computed. So the team comes whole, whatever the environment has; open() sees to
+// OMP_THREAD_LIMIT.
+inline void want_team(int threads) {
+  omp_set_dynamic(0);
+  if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);
+  omp_set_num_threads(threads);
+}
+
+// What every kernel runs in.
 template <class F>
 rgm_status kernel(rgm_queue* q, F&& body) noexcept {
   return guard([&] {
-    omp_set_num_threads(threads(q));
+    want_team(threads(q));
     const FlushDenormals flush;
     const Running running(q);
     body();
