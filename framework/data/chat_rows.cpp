@@ -1,9 +1,7 @@
 // chat_rows.cpp - Alpaca's, ShareGPT's and OpenAI's rows as messages.
 #include "data/chat_rows.hpp"
 
-#include <algorithm>
-
-#include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace rgm {
@@ -23,13 +21,8 @@ std::string role_of(const std::string& from) {
   return from;
 }
 
-bool is_deep(const Row& value, int left) {
-  if (!value.is_structured()) return false;
-  return left == 0 || std::ranges::any_of(value, [&](const Row& part) { return is_deep(part, left - 1); });
-}
-
 Messages::object_t::mapped_type message(const Row& one, size_t i, const std::string& where) {
-  require(!is_deep(one, 50), "{}: message {} is nested more than 50 deep", where, i + 1);
+  require(!is_deeper(one, 50), "{}: message {} is nested more than 50 deep", where, i + 1);
   require(one.is_object(), "{}: message {} is a JSON {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", where,
           i + 1, one.type_name());
   const bool share_gpt = one.contains("from") && one.contains("value");

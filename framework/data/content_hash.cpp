@@ -10,7 +10,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/sha256.hpp"
 
 namespace rgm {
@@ -59,7 +59,7 @@ std::string content_hash(std::span<const fs::path> files, const fs::path& cache)
   nlohmann::json known = nlohmann::json::object();
   bool is_new = false;
   if (!cache.empty() && fs::exists(memory)) {
-    known = nlohmann::json::parse(read_file(memory), nullptr, false);
+    known = json_or_discarded(read_file(memory));
     if (!known.is_object()) known = nlohmann::json::object();
   }
   Sha256 sum;

@@ -3,28 +3,14 @@
 
 #include <algorithm>
 
-#include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 
 namespace rgm {
 namespace {
 
-// The parser's own words, without its number and place: "expected ':' after the key".
-std::string short_reason(const Row::exception& e) {
-  const std::string_view text = e.what();
-  const size_t place = text.rfind(": ");
-  const size_t from = text.find("syntax error");
-  if (from != std::string_view::npos) return std::string(text.substr(from));
-  return std::string(place == std::string_view::npos ? text : text.substr(place + 2));
-}
-
 Row parse_object(std::string_view text, const std::string& where) {
-  Row value;
-  try {
-    value = Row::parse(text);
-  } catch (const Row::exception& e) {
-    invalid("{}: not valid JSON: {}", where, short_reason(e));
-  }
+  Row value = parse_json<Row>(text, where);
   require(value.is_object(), "{}: a JSON {} where an object was expected, as in {{\"text\": \"...\"}}", where,
           value.type_name());
   return value;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "model/members.hpp"
 
@@ -115,6 +115,9 @@ Json to_hugging_face(const ModelConfig& config) {
 }
 
 ModelConfig from_hugging_face(const Json& json, const std::string& where) {
+  // What we do not read is handed on, and copying overflows the stack where it is nested without end.
+  require(!is_deeper(json, deepest_json), "{}: JSON nested more than {} deep, at most that was expected", where,
+          deepest_json);
   const Members m(json, where);
   try {
     ModelConfig out = read(m);

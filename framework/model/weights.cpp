@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "base/error.hpp"
+#include "base/json.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/views.hpp"
 
@@ -35,7 +35,7 @@ std::string_view prefix_of(const ModelConfig& c) {
 }
 
 nlohmann::json read_index(const fs::path& path) {
-  const auto json = nlohmann::json::parse(read_file(path), nullptr, false);
+  const auto json = parse_json(read_file(path), path.string());
   require(json.is_object() && json.contains("weight_map") && json["weight_map"].is_object(),
           "{}: an object with a \"weight_map\" was expected", path.string());
   return json["weight_map"];

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/json.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "plugins/options.hpp"
@@ -16,7 +17,7 @@ bool is_adapter(const fs::path& folder) { return fs::exists(folder / "adapter_co
 
 // Several act one after the other, in the order in which they were trained.
 int64_t order_of(const fs::path& folder) {
-  const auto config = nlohmann::json::parse(read_file(folder / "adapter_config.json"), nullptr, false);
+  const auto config = json_or_discarded(read_file(folder / "adapter_config.json"));
   const auto found = config.is_object() ? config.find("regimen_order") : config.end();
   return found != config.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
@@ -31,7 +32,7 @@ ModelPlace model_place(const fs::path& given) {
   if (fs::is_directory(given / "adapter")) {
     ModelPlace place{"", adapter_folders(given)};
     const fs::path file = place.adapters[0] / "adapter_config.json";
-    const auto config = nlohmann::json::parse(read_file(file), nullptr, false);
+    const auto config = parse_json(read_file(file), file.string());
     const std::string base = config.is_object() ? config.value("base_model_name_or_path", "") : "";
     place.model = fs::path(base).is_absolute() ? fs::path(base) : place.adapters[0] / base;
     if (!base.empty() && is_model(place.model)) return place;

@@ -5,6 +5,7 @@
 
 #include <ctime>
 
+#include "base/json.hpp"
 #include "host/host.hpp"
 #include "plugins/check.hpp"
 
@@ -12,7 +13,7 @@ namespace rgm {
 
 Record read_record(const fs::path& file) {
   if (!fs::exists(file)) return Record::object();
-  Record out = Record::parse(read_file(file), nullptr, false);
+  Record out = json_or_discarded<Record>(read_file(file));
   return out.is_object() ? out : Record::object();
 }
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
@@ -259,14 +259,12 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
   const fs::path older = path.parent_path() / "tokenizer.model";
   const fs::path beside = path.parent_path() / "tokenizer_config.json";
   const bool has_config = fs::is_directory(file_or_folder) && fs::exists(beside);
-  const json config = has_config ? json::parse(read_file(beside), nullptr, false) : json();
-  if (config.is_discarded()) invalid("{}: this is not JSON", beside.string());
+  const json config = has_config ? parse_json(read_file(beside), beside.string()) : json();
   const bool is_older = path.extension() == ".model" || (!fs::exists(path) && fs::exists(older));
   const fs::path found = is_older && path.extension() != ".model" ? older : path;
   const std::string content = read_file(found);
   const json file =
-      is_older ? json_of_sentence_piece(content, found.string(), config) : json::parse(content, nullptr, false);
-  if (file.is_discarded()) invalid("{}: this is not JSON", path.string());
+      is_older ? json_of_sentence_piece(content, found.string(), config) : parse_json(content, found.string());
   const TokenizerPtr out = tokenizer_from_json(file, found.string(), config);
   // As newer versions of transformers write it; older ones have it in the file of settings, or several with names.
   std::string chat;

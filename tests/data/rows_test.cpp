@@ -56,6 +56,12 @@ TEST_F(RowsTest, ABrokenLineIsNamed) {
   EXPECT_THAT(refusal("jsonl", "{\"a\":\"\xff\"}\n"), HasSubstr("f.jsonl:1: not valid JSON"));
 }
 
+TEST_F(RowsTest, ARowWithoutEndIsNamed) {
+  const std::string deep = "{\"a\": " + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  EXPECT_THAT(refusal("jsonl", "{\"a\":1}\n" + deep), HasSubstr("f.jsonl:2: JSON nested more than 100 deep"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1},\n" + deep + "]"), HasSubstr("f.json:2: JSON nested more than 100 deep"));
+}
+
 TEST_F(RowsTest, ArrayOfObjects) {
   EXPECT_THAT(read("json", "[\n {\"a\": \"x]},{\\\"\"},\n {\"a\": [1, {\"b\": 2}]}\n]\n"),
               ElementsAre("2: {\"a\":\"x]},{\\\"\"}", "3: {\"a\":[1,{\"b\":2}]}"));

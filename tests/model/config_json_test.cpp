@@ -51,6 +51,12 @@ TEST(ConfigJson, BothVersionsScalePositionsAlike) {
   EXPECT_DOUBLE_EQ(turns[1], between * (kept + (1 - kept) / 8));
 }
 
+TEST(ConfigJson, MembersNestedWithoutEndAreRefused) {
+  json config = plain("llama");
+  config["x"] = json::parse(std::string(200'000, '[') + std::string(200'000, ']'));
+  EXPECT_EQ(problem(config), "config.json: JSON nested more than 100 deep, at most that was expected");
+}
+
 TEST(ConfigJson, LinearScalingDividesEveryTurn) {
   const auto c = read(with(plain("llama"), {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}));
   EXPECT_DOUBLE_EQ(rope_frequencies(c)[0], 0.25);

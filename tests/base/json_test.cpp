@@ -1,0 +1,43 @@
+// json_test.cpp - JSON from outside, and how deep it may be.
+#include "base/json.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rgm {
+namespace {
+
+std::string nested(size_t n) { return std::string(n, '[') + std::string(n, ']'); }
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_json(text, "f.json");
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), RGM_INVALID);
+    return e.what();
+  }
+  return "parsed";
+}
+
+TEST(Json, MayBeAHundredDeep) {
+  EXPECT_EQ(parse_json(nested(100), "f.json").dump(), nested(100));
+  EXPECT_EQ(refusal(nested(101)), "f.json: JSON nested more than 100 deep, at most that was expected");
+  EXPECT_EQ(refusal(std::string(200'000, '[')), "f.json: JSON nested more than 100 deep, at most that was expected");
+  EXPECT_TRUE(json_or_discarded(nested(101)).is_discarded());
+  EXPECT_TRUE(is_deeper(nlohmann::json::parse(nested(101)), 100));
+  EXPECT_FALSE(is_deeper(nlohmann::json::parse(nested(100)), 100));
+}
+
+TEST(Json, BracketsWithinTextsAreNone) {
+  const std::string brackets(200, '[');
+  EXPECT_EQ(parse_json("\"\\\"" + brackets + "\"", "f.json"), "\"" + brackets);
+  EXPECT_EQ(parse_json("[\"\\\\\", []]", "f.json").size(), 2U);
+}
+
+TEST(Json, WhatIsNoneIsSaid) {
+  EXPECT_THAT(refusal("{\"a\": 1"), testing::StartsWith("f.json: not valid JSON: syntax error while parsing object"));
+  EXPECT_TRUE(json_or_discarded("{\"a\": 1").is_discarded());
+}
+
+}  // namespace
+}  // namespace rgm
