@@ -39,9 +39,7 @@ class PieceTokenizer final : public Tokenizer {
       : Tokenizer(table.specials, table.end_of_text), table_(std::move(table)), letters_(table_.pieces) {
     for (size_t i = 0; i < table_.pieces.size(); ++i) {
       ids_.emplace(table_.pieces[i], static_cast<int32_t>(i));
-      const auto special = specials().find(table_.pieces[i]);
-      if (special == specials().end() || special->second != static_cast<int32_t>(i))
-        letters_[i] = with_spaces(table_.pieces[i]);
+      letters_[i] = with_spaces(table_.pieces[i]);  // added tokens too: Gemma's runs of spaces are some
     }
     for (size_t b = 0; b < 256; ++b) {
       byte_ids_[b] = id_of(fmt::format("<0x{:02X}>", b));

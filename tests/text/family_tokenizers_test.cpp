@@ -94,6 +94,40 @@ TEST_P(PieceTokenizers, AStreamKeepsTheSpacesBetweenWords) {
 
 TEST_P(PieceTokenizers, WhatIsSavedIsTheFileThatWasOpened) { EXPECT_EQ(tokenizer->to_json(), family.at("tokenizer")); }
 
+TEST(TokenizerFiles, NestedWithoutEndAreNamed) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-deep-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  const std::string deep = "{\"x\": " + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  for (const char* const file : {"tokenizer_config.json", "tokenizer.json"}) {
+    save_tokenizer(*byte_tokenizer(), folder);
+    write_file(folder / file, deep);
+    EXPECT_THAT([&] { load_tokenizer(folder); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr(std::string(file) + ": JSON nested more than 100")));
+  }
+  fs::remove_all(folder);
+}
+
+// As Gemma's file has them: pieces that merges make, and added tokens beside.
+TEST(PieceTokenizer, RunsOfSpacesComeBackAsSpaces) {
+  nlohmann::json file = recorded().at("gemma2").at("tokenizer");
+  const size_t first = file["model"]["vocab"].size();
+  const std::string one = "\u2581", two = one + one;
+  auto merges = nlohmann::json::array({nlohmann::json::array({one, one}), nlohmann::json::array({two, two})});
+  for (const std::string& run : {two, two + two}) {
+    const size_t id = file["model"]["vocab"].size();
+    file["model"]["vocab"][run] = id;
+    file["added_tokens"].push_back({{"id", id}, {"content", run}, {"special", false}, {"normalized", false}});
+  }
+  for (const auto& merge : file["model"]["merges"]) merges.push_back(merge);
+  file["model"]["merges"] = merges;
+  const TokenizerPtr gemma = tokenizer_from_json(file, "gemma2");
+  const std::string text = "def f():\n    return  1";
+  const auto ids = gemma->encode(text);
+  EXPECT_THAT(ids, testing::Contains(first + 1));  // four spaces
+  EXPECT_EQ(gemma->decode(ids), text);
+  EXPECT_EQ(gemma->pieces()[first], "  ");
+}
+
 // Models that were learned by tests/parity/record_sentence_piece.py, and the ids that transformers finds with them.
 TEST(SentencePiece, IdsAreThoseOfTransformers) {
   const fs::path recorded = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
