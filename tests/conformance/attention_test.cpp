@@ -23,6 +23,19 @@ TEST_F(Reference, AttentionOverOneKeyIsItsValue) {
   EXPECT_THAT(lse, ElementsAre(-17));  // q . k alone
 }
 
+TEST_F(Reference, AttentionOfAQueryThatIsNaNIsNaN) {
+  Floats q{NAN}, k{2}, v{3}, y(1), lse(1);
+  const rgm_view vq = floats(q, {1, 1, 1, 1}), vk = floats(k, {1, 1, 1, 1}), vv = floats(v, {1, 1, 1, 1});
+  const rgm_view vy = floats(y, {1, 1, 1, 1}), vl = floats(lse, {1, 1, 1});
+  rgm_attention args{};
+  args.struct_size = sizeof args;
+  args.scale = 1;
+  args.q = &vq, args.k = &vk, args.v = &vv, args.y = &vy, args.lse = &vl;
+  ASSERT_EQ(k_.attention(nullptr, &args), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(testing::IsNan()));
+  EXPECT_THAT(lse, ElementsAre(testing::IsNan()));
+}
+
 // q is 0, so that every key a query sees weighs the same and y is the mean of their values.
 class SeenKeys : public Reference {
  protected:

@@ -79,12 +79,12 @@ rgm_status attention(rgm_queue*, const rgm_attention* args) {
             for (int64_t d = 0; d < at.Dv; ++d)
               sums[static_cast<size_t>(d)] += kept * v[static_cast<size_t>(j * at.Dv + d)];
           }
-          if (sum > 0)
-            for (double& s : sums) s /= sum;
+          const bool blind = sum == 0;  // not where it is NaN
+          for (double& s : sums) s /= blind ? 1 : sum;
           store(y, i * y.stride[0], at.Dv, y.stride[1], sums.data());
           if (const rgm_view* lse = args->lse)
             put(*lse, b * lse->stride[0] + h * lse->stride[1] + i * lse->stride[2],
-                sum > 0 ? largest + std::log(sum) : -infinity);
+                blind ? -infinity : largest + std::log(sum));
         }
       }
   });

@@ -10,8 +10,14 @@ ONEDNN_INLINE float absorb(float* s, int64_t width, float& top, float& total) {
   Vec best = splat(top);
   for (int64_t j = 0; j < width; j += kLanes) best = max(load(s + j), best);
   const float next = maximum(best);
-  if (next == -kInfinity) {
-    for (int64_t j = 0; j < width; j += kLanes) store(s + j, Vec{});
+  if (next == -kInfinity) {  // nothing is seen, or NaN, which no maximum is: that goes into the sum
+    Vec nan = {};
+    for (int64_t j = 0; j < width; j += kLanes) {
+      const Vec score = load(s + j);
+      nan += score == score ? Vec{} : score;
+      store(s + j, Vec{});
+    }
+    total += sum(nan);
     return 1;
   }
   const float shrink = exp(splat(top - next))[0];

@@ -1,0 +1,58 @@
+// onednn_test.cpp - what the CPU's kernels do at the rim of their work, with numbers that can be checked by hand. Run
+// once more for each instruction set, as the comparison with the reference is.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "numbers.hpp"
+
+namespace rgm::conformance {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsNan;
+
+class OneDnn : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(library("onednn"))) GTEST_SKIP() << library("onednn") << " is not built";
+    backend_ = std::make_unique<Backend>("onednn");
+    ASSERT_EQ(table().queue_new(device(), &q_), RGM_OK);
+  }
+  void TearDown() override {
+    if (q_) table().queue_free(q_);
+  }
+  const rgm_backend& table() { return *backend_->opened.table; }
+  rgm_device* device() { return backend_->opened.device; }
+  const rgm_kernels& k() { return backend_->kernels(); }
+
+  std::unique_ptr<Backend> backend_;
+  rgm_queue* q_ = nullptr;
+};
+
+// One query of many is NaN; with few of them scores are made in another way.
+TEST_F(OneDnn, AttentionOfAQueryThatIsNaNIsNaNAndItsNeighboursAreNot) {
+  for (const int64_t T : {3, 70}) {
+    const auto n = static_cast<size_t>(T);
+    Floats q(n, 1), k(n, 1), v(n, 5), y(n), lse(n);
+    q[1] = NAN;
+    const rgm_view vq = floats(q, {1, T, 1, 1}), vk = floats(k, {1, T, 1, 1}), vv = floats(v, {1, T, 1, 1});
+    const rgm_view vy = floats(y, {1, T, 1, 1}), vl = floats(lse, {1, 1, T});
+    rgm_attention args{};
+    args.struct_size = sizeof args;
+    args.scale = 1;
+    args.q = &vq, args.k = &vk, args.v = &vv, args.y = &vy, args.lse = &vl;
+    for (const uint32_t features : {0u, uint32_t{RGM_ATTENTION_CAUSAL}}) {
+      args.features = features;
+      ASSERT_EQ(this->k().attention(q_, &args), RGM_OK);
+      EXPECT_THAT(y[1], IsNan());
+      EXPECT_THAT(lse[1], IsNan());
+      y[1] = 5;
+      for (const float mean : y) EXPECT_NEAR(mean, 5, 1e-5);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rgm::conformance
