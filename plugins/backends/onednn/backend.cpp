@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "kernels.hpp"
+#include "processors.hpp"
 #include "regimen/plugin.hpp"
 
 namespace regimen::onednn {
@@ -15,7 +16,11 @@ struct CpuOptions {
       option("threads", &CpuOptions::threads, "compute threads; 0: as many as the process may run on").range(0, 1024));
 };
 
-static int available_threads() { return std::clamp(omp_get_num_procs(), 1, omp_get_thread_limit()); }
+static int available_threads() {
+  std::ifstream groups("/proc/self/cgroup");
+  const int64_t allowed = std::min<int64_t>(processors_left(groups, "/sys/fs/cgroup"), omp_get_thread_limit());
+  return static_cast<int>(std::clamp<int64_t>(omp_get_num_procs(), 1, allowed));
+}
 
 // No team is larger than OpenMP's limit.
 static int at_most_the_limit(int threads) {
