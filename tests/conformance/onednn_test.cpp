@@ -54,5 +54,16 @@ TEST_F(OneDnn, AttentionOfAQueryThatIsNaNIsNaNAndItsNeighboursAreNot) {
   }
 }
 
+// 1e-20 squared is below the least normal number of float32. oneDNN's threads flush it to 0 as ours do, also where the
+// first to ask for threads was no kernel.
+TEST_F(OneDnn, ProductsAreFlushedByEveryThread) {
+  const auto nothing = [](void*, int64_t, int64_t) { return rgm_status{RGM_OK}; };
+  ASSERT_EQ(table().parallel_for(device(), 100000, 1, nullptr, nothing), RGM_OK);
+  Floats a(256 * 256, 1e-20f), b(256 * 512, 1e-20f), y(256 * 512);
+  const rgm_view va = floats(a, {256, 256}), vb = floats(b, {256, 512}), vy = floats(y, {256, 512});
+  ASSERT_EQ(k().matmul(q_, 1, &va, &vb, 0, &vy), RGM_OK);
+  EXPECT_THAT(y, Each(0));
+}
+
 }  // namespace
 }  // namespace rgm::conformance

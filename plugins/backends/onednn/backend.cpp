@@ -130,6 +130,7 @@ static rgm_status parallel_for(rgm_device* device, int64_t n, int64_t grain, voi
   std::string text;
   const auto run = [&] {
     std::mutex mutex;
+    const FlushDenormals flush;  // as kernels do: threads begin as the one that first asks for them, also oneDNN's
     parallel(device->threads, n, grain, [&](int64_t begin, int64_t end, int) {
       const rgm_status result = body(user, begin, end);
       if (result == RGM_OK) return;
