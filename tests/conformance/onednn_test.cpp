@@ -64,6 +64,13 @@ TEST_F(OneDnn, ProductsAreFlushedByEveryThread) {
   ASSERT_EQ(k().matmul(q_, 1, &va, &vb, 0, &vy), RGM_OK);
   EXPECT_THAT(y, Each(0));
 }
+TEST_F(OneDnn, FloatsOf16BitsBelowTheNormalOnesAreNotFlushed) {
+  std::vector<uint16_t> x{0x0001, 0x03FF, 0x8200, 0x0400};
+  Floats y(4);
+  const rgm_view vx = view_of(x.data(), RGM_F16, {4}), vy = floats(y, {4});
+  ASSERT_EQ(k().copy(q_, &vx, &vy), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(0x1p-24f, 1023 * 0x1p-24f, -0x1p-15f, 0x1p-14f));
+}
 
 }  // namespace
 }  // namespace rgm::conformance

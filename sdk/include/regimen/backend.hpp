@@ -137,9 +137,10 @@ struct Float16 {
   }
   explicit operator float() const {
     const uint32_t sign = uint32_t{bits & 0x8000u} << 16, magnitude = bits & 0x7FFF;
-    const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112f;  // also right for subnormals
-    const uint32_t u = magnitude >= 0x7C00 ? (magnitude << 13) | 0x7F800000 : std::bit_cast<uint32_t>(scaled);
-    return std::bit_cast<float>(sign | u);
+    // A subnormal counts 2^-24: no float32 on the way is one, which a kernel that flushes them would lose.
+    const uint32_t subnormal = std::bit_cast<uint32_t>(static_cast<float>(magnitude) * 0x1p-24f);
+    const uint32_t normal = (magnitude << 13) + (magnitude >= 0x7C00 ? 0x70000000 : 0x38000000);
+    return std::bit_cast<float>(sign | (magnitude < 0x400 ? subnormal : normal));
   }
 };
 
