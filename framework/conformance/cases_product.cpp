@@ -81,19 +81,24 @@ void linear(Trial& t) {
   });
 }
 
-// Packed and multiplied in one case; a backend that packs nothing has none.
+// Packed and multiplied in one case; a backend that packs nothing has none. In the last cases y takes the place of x.
+constexpr int packed_cases = 48, in_place_cases = 4;
+
 void packed(Trial& t) {
-  const uint32_t features =
+  const bool in_place = t.index >= packed_cases && t.index < packed_cases + in_place_cases;
+  uint32_t features =
       t.features({RGM_LINEAR_BIAS, RGM_LINEAR_RESIDUAL, RGM_LINEAR_ACTIVATION, RGM_LINEAR_AUX, RGM_LINEAR_ADD});
-  const int64_t M = t.one_of({1, 2, 3, 7, 12, 16, 31, 96, 97, 130}), in = t.one_of({256, 515, 700}),
-                out = t.one_of({131, 384, 401, 1000});
+  if (in_place) features &= ~uint32_t{RGM_LINEAR_ADD};
+  const int64_t M = in_place ? t.one_of({1, 97}) : t.one_of({1, 2, 3, 7, 12, 16, 31, 96, 97, 130}),
+                in = in_place ? 256 : t.one_of({256, 515, 700}), out = in_place ? in : t.one_of({131, 384, 401, 1000});
   const auto optional = [&](uint32_t bit, const Shape& shape) {
     return features & bit ? t.in(shape, t.normals()) : no_arg;
   };
-  const Arg x = t.in({M, in}, t.normals()), weight = t.in({out, in}, t.normals(), t.one_of({RGM_F32, RGM_BF16}));
+  const Arg x = in_place ? t.inout({M, in}, t.normals()) : t.in({M, in}, t.normals()),
+            weight = t.in({out, in}, t.normals(), t.one_of({RGM_F32, RGM_BF16}));
   const Arg bias = optional(RGM_LINEAR_BIAS, {out}), residual = optional(RGM_LINEAR_RESIDUAL, {M, out});
   const Arg aux = features & RGM_LINEAR_AUX ? t.out({M, out}) : no_arg;
-  const Arg y = features & RGM_LINEAR_ADD ? t.inout({M, out}, t.normals()) : t.out({M, out});
+  const Arg y = in_place ? x : features & RGM_LINEAR_ADD ? t.inout({M, out}, t.normals()) : t.out({M, out});
   t.offered = [](const rgm_kernels& k) { return RGM_HAS(&k, pack) && RGM_HAS(&k, unpack) && RGM_HAS(&k, linear); };
   const auto packs = t.offered;
   t.call = [=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
@@ -158,7 +163,7 @@ Kernels product_cases() {
   return {
       {"matmul", true, 96, matmul},
       {"linear", false, cases + training_cases, [](Trial& t) { t.index < 2 ? linear_of_the_future(t) : linear(t); }},
-      {"pack", false, 48, packed},
+      {"pack", false, packed_cases + in_place_cases, packed},
       {"linear_grad", false, cases + training_cases, linear_grad}};
 }
 

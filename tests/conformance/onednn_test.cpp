@@ -72,5 +72,29 @@ TEST_F(OneDnn, FloatsOf16BitsBelowTheNormalOnesAreNotFlushed) {
   EXPECT_THAT(y, ElementsAre(0x1p-24f, 1023 * 0x1p-24f, -0x1p-15f, 0x1p-14f));
 }
 
+// y (M, 256) = x turned round, by a weight that has a 1 in each row. A single row, also the last of 97, is not copied
+// before it is multiplied.
+TEST_F(OneDnn, APackedWeightMayAnswerInThePlaceOfItsInput) {
+  constexpr int64_t n = 256;
+  Floats w(n * n);
+  for (int64_t i = 0; i < n; ++i) w[static_cast<size_t>(i * n + n - 1 - i)] = 1;
+  const rgm_view vw = floats(w, {n, n});
+  rgm_packed* packed = nullptr;
+  ASSERT_EQ(k().pack(q_, &vw, nullptr, 0, &packed), RGM_OK);
+  for (const int64_t M : {1, 97}) {
+    Floats x(static_cast<size_t>(M * n)), turned(x);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+    for (size_t i = 0; i < x.size(); ++i) turned[i] = x[i / n * n + n - 1 - i % n];
+    const rgm_view vx = floats(x, {M, n});
+    rgm_linear args{};
+    args.struct_size = sizeof args;
+    args.features = RGM_LINEAR_PACKED;
+    args.packed = packed, args.x = &vx, args.y = &vx;
+    ASSERT_EQ(k().linear(q_, &args), RGM_OK);
+    EXPECT_EQ(x, turned) << M;
+  }
+  k().unpack(packed);
+}
+
 }  // namespace
 }  // namespace rgm::conformance

@@ -44,7 +44,9 @@ void multiply_packed(rgm_queue* q, const rgm_view& x, const rgm_packed& w, float
   const int64_t M = x.shape[0], K = w.in, width = vector(q).panel, n = (w.out + width - 1) / width;
   const float* a = data<float>(x);
   int64_t a_row = x.stride[0];
-  if (x.stride[1] != 1 && K > 1) {
+  // A single row is read where it lies, by all threads, and y may be x.
+  const bool in_place = y == data<float>(x);
+  if (in_place || (x.stride[1] != 1 && K > 1)) {
     rgm_view dense = x;
     a_row = dense.stride[0] = K, dense.stride[1] = 1;
     dense.data = q->scratch.floats(Scratch::kCopyA, M * K);
