@@ -62,7 +62,10 @@ void cumsum(Trial& t) {
 void top_k(Trial& t) {
   const Shape shape = t.shape(1, 3);
   Shape best = shape;
-  best.back() = t.index % 3 == 0 ? 1 : t.index % 3 == 1 ? shape.back() : t.pick(1, shape.back());
+  best.back() = t.index % 12 == 5  ? 0
+                : t.index % 3 == 0 ? 1
+                : t.index % 3 == 1 ? shape.back()
+                                   : t.pick(1, shape.back());
   // Integers have many equals, whose order is by index.
   const Arg x = t.in(shape, t.chance(0.5) ? t.integers(-5, 5) : t.normals());
   const Arg y = t.out(best), index = t.out(best, RGM_I32);

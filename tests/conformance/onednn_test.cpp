@@ -96,5 +96,26 @@ TEST_F(OneDnn, APackedWeightMayAnswerInThePlaceOfItsInput) {
   k().unpack(packed);
 }
 
+TEST_F(OneDnn, WhatStandsBesideAnOutputHasItsShape) {
+  Floats x(4), w(4), y(4), other(2);
+  const rgm_view vx = floats(x, {2, 2}), vw = floats(w, {2, 2}), vy = floats(y, {2, 2}), vo = floats(other, {1, 2});
+  rgm_linear args{};
+  args.struct_size = sizeof args;
+  args.features = RGM_LINEAR_RESIDUAL;
+  args.x = &vx, args.weight = &vw, args.y = &vy, args.residual = &vo;
+  EXPECT_EQ(k().linear(q_, &args), RGM_INVALID);
+  EXPECT_EQ(last_failure(), "linear: residual is (1, 2), y is (2, 2)");
+  args.features = RGM_LINEAR_AUX;
+  args.aux = &vo;
+  EXPECT_EQ(k().linear(q_, &args), RGM_INVALID);
+  EXPECT_EQ(last_failure(), "linear: aux is (1, 2), y is (2, 2)");
+}
+
+TEST_F(OneDnn, MemoryThatThereIsNotIsNamed) {
+  void* block = nullptr;
+  EXPECT_EQ(table().alloc(device(), size_t{1} << 60, &block), RGM_NO_MEMORY);
+  EXPECT_EQ(last_failure(), "no memory for 1152921504606846976 bytes");
+}
+
 }  // namespace
 }  // namespace rgm::conformance

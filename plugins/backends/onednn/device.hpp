@@ -9,7 +9,7 @@
 #include "vector/table.hpp"
 
 namespace regimen::onednn {
-// Memory aligned to 256. Throws bad_alloc. Both are safe from any thread.
+// Memory aligned to 256, or RGM_NO_MEMORY. Both are safe from any thread.
 void* allocate(size_t bytes);
 void deallocate(void* memory);
 uint64_t held_memory();  // bytes taken from the system; what is freed stays, and serves again

@@ -3,6 +3,10 @@
 #include "packed.hpp"
 
 namespace regimen::onednn {
+static std::string text(const Matrix& m) {
+  return '(' + std::to_string(m.rows) + ", " + std::to_string(m.columns) + ')';
+}
+
 rgm_status linear(rgm_queue* q, const rgm_linear* args) {
   return kernel(q, [&] {
     const rgm_linear& a = *args;
@@ -38,8 +42,13 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
       row.bias = data<float>(*a.bias);
     }
     Matrix residual, aux;
-    if (has(RGM_LINEAR_RESIDUAL)) residual = matrix(a.residual, "linear");
-    if (has(RGM_LINEAR_AUX)) aux = matrix(a.aux, "linear");
+    const auto beside_y = [&](const rgm_view* v, const std::string& name) {
+      const Matrix m = matrix(v, "linear");
+      require(m.rows == y.rows && m.columns == y.columns, "linear: " + name + " is " + text(m) + ", y is " + text(y));
+      return m;
+    };
+    if (has(RGM_LINEAR_RESIDUAL)) residual = beside_y(a.residual, "residual");
+    if (has(RGM_LINEAR_AUX)) aux = beside_y(a.aux, "aux");
     const bool plain = !row.bias && !residual.data && !aux.data && !activation;
     if (plain && !(packed && add)) return product(add ? 1 : 0, *a.y);
 

@@ -17,6 +17,10 @@ namespace {
 constexpr size_t kHuge = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 
+[[noreturn]] void no_memory(size_t bytes) {
+  throw Error(RGM_NO_MEMORY, "no memory for " + std::to_string(bytes) + " bytes");
+}
+
 size_t rounded(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 // Tensors and scratch in one stretch of addresses. Pages stay with the process until trim(). Thread-safe; never
@@ -98,7 +102,7 @@ void* of_library(size_t bytes) {
   const size_t size = rounded(std::max<size_t>(bytes, 1), 256);
   const bool is_large = bytes >= kHuge;  // and the arena is not there
   void* memory = nullptr;
-  if (size < bytes || posix_memalign(&memory, is_large ? kHuge : 256, size) != 0) throw std::bad_alloc();
+  if (size < bytes || posix_memalign(&memory, is_large ? kHuge : 256, size) != 0) no_memory(bytes);
   if (is_large) madvise(memory, size / kHuge * kHuge, MADV_HUGEPAGE);
   const uint64_t lent = lent_by_library += malloc_usable_size(memory);
   for (uint64_t most = most_lent; lent > most && !most_lent.compare_exchange_weak(most, lent);) {}
@@ -110,7 +114,7 @@ void* allocate(size_t bytes) {
 #ifndef REGIMEN_SANITIZED  // which watches the rims of blocks that it knows
   if (bytes >= kSmall && Arena::get().is_there()) {
     if (void* const block = Arena::get().take(bytes)) return block;
-    throw std::bad_alloc();
+    no_memory(bytes);
   }
 #endif
   return of_library(bytes);

@@ -72,13 +72,19 @@ class Primitives {
 
 namespace {
 
+[[noreturn]] void failed(const Operands& g, dnnl_status_t status, const std::string& what) {
+  throw Error(status == dnnl_out_of_memory ? RGM_NO_MEMORY : RGM_DEVICE_ERROR,
+              "oneDNN: " + what + ", for the product of (" + std::to_string(g.M) + ", " + std::to_string(g.K) +
+                  ") and (" + std::to_string(g.K) + ", " + std::to_string(g.N) + ')');
+}
+
 void by_primitive(rgm_queue* q, const Operands& g) {
   assert(!omp_in_parallel());
   if (!q->primitives) q->primitives = std::make_shared<Primitives>();
   try {
     q->primitives->run(q, g);
   } catch (const dnnl::error& e) {
-    throw Error(RGM_DEVICE_ERROR, std::string("oneDNN: ") + e.what());
+    failed(g, e.status, e.what());
   }
 }
 
@@ -86,7 +92,7 @@ void by_sgemm(const Operands& g) {
   const auto status =
       dnnl_sgemm(g.ta ? 'T' : 'N', g.tb ? 'T' : 'N', g.M, g.N, g.K, g.alpha, static_cast<const float*>(g.a), g.lda,
                  static_cast<const float*>(g.b), g.ldb, g.beta, g.c, g.ldc);
-  if (status != dnnl_success) throw Error(RGM_DEVICE_ERROR, "oneDNN: sgemm failed");
+  if (status != dnnl_success) failed(g, status, status == dnnl_out_of_memory ? "no memory" : "sgemm failed");
 }
 
 // Measured on two AVX-512 machines: sgemm is within a few percent of the best, except where b is transposed (a forward

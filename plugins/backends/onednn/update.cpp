@@ -40,6 +40,7 @@ rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adam
               "adamw: gradient, parameter and moments differ in shape");
       if (a.copy && (!is_contiguous(*a.copy) || (a.copy->dtype != RGM_BF16 && a.copy->dtype != RGM_F16)))
         unsupported("onednn: adamw copies to 16-bit floats without gaps");
+      require(!a.copy || same_shape(*a.copy, *a.p), "adamw: copy and parameter differ in shape");
     }
     require(hyper->dtype == RGM_F32 && hyper->rank == 1 && hyper->shape[0] == 8, "adamw: hyper has eight F32");
     float h[8];
