@@ -134,6 +134,21 @@ TEST_F(Reference, TopKTakesEqualOnesByIndex) {
   EXPECT_THAT(index, ElementsAre(1, 2, 3));
 }
 
+// By the formula of rgm_sample -1.9375 counts 158399660032, of 2^40; where products and sums round in one, 16384 more.
+TEST_F(Reference, AProbabilityCountsAsTheContractSaysToTheBit) {
+  Floats x{-1.9375f, -2}, logprobs(1);
+  std::vector<int32_t> draws(1), tokens(1);
+  const rgm_view vx = floats(x, {1, 2}), vd = integers(draws, {1}), vt = integers(tokens, {1}),
+                 vl = floats(logprobs, {1});
+  const rgm_sample args{sizeof(rgm_sample), 0, 0, 1, &vx, &vd, &vt, &vl};
+  constexpr int32_t behind = 158399660032 / 256;  // the first draw of 2^32 that is behind them
+  for (const int32_t token : {0, 1}) {
+    draws[0] = behind - 1 + token;
+    ASSERT_EQ(k_.sample(nullptr, &args), RGM_OK);
+    EXPECT_EQ(tokens[0], token);
+  }
+}
+
 TEST_F(Reference, HeadLossOfEqualLogitsIsMinusLogV) {
   Floats x{0, 0}, w{1, 2, 3, 4, 5, 6, 7, 8}, logprobs(1), entropy(1);
   std::vector<int32_t> targets{2};

@@ -47,6 +47,14 @@ TEST(Sample, AFlatDistributionIsDrawnFlat) {
   for (int32_t i = 0; i < 1000; i += 37) EXPECT_EQ(drawn(logits, Sampling{}, (i + 0.5) / 1000), i);
 }
 
+// By the formula of rgm_sample -1.9375 counts 158399660032, of 2^40; where products and sums round in one, 16384 more.
+TEST(Sample, AProbabilityCountsAsTheContractSaysToTheBit) {
+  const std::vector<float> logprobs = {-1.9375F, -2};
+  constexpr uint32_t behind = 158399660032 / 256;  // the first draw of 2^32 that is behind them
+  EXPECT_EQ(sample(logprobs, Sampling{}, behind - 1), 0);
+  EXPECT_EQ(sample(logprobs, Sampling{}, behind), 1);
+}
+
 using OnABackend = TensorTest;
 
 TEST_F(OnABackend, DrawsAreThoseOfTheHost) {
@@ -200,6 +208,21 @@ TEST_F(Generation, LogProbabilitiesAreThoseOfAPass) {
     logprobs.erase(logprobs.begin(), logprobs.begin() + static_cast<std::ptrdiff_t>(prompts[i].size()));
     expect_near(out[i].logprobs, logprobs, 1e-3);
   }
+}
+
+// A head of 300 rows for 257 tokens: what is never drawn has its part of the probability all the same.
+TEST_F(Generation, SoTheyAreWhereTheHeadHasMoreRowsThanThereAreTokens) {
+  ModelConfig config = small_config();
+  config.vocabulary = 300;
+  const auto wide = Model::create(config, byte_tokenizer(), 7);
+  Sampling s;
+  s.max_tokens = 4, s.end_at_end_of_text = false;
+  const Generated out = generate(*wide, {prompts[0]}, s).front();
+  std::vector<int32_t> text = prompts[0];
+  text.insert(text.end(), out.tokens.begin(), out.tokens.end());
+  const NoGradient still;
+  const auto expected = to_host(wide->forward(pass_over(tokens_of({text})), RGM_LOGPROBS)[0]);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(out.logprobs[i], expected[prompts[0].size() + i], 1e-4) << i;
 }
 
 TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
