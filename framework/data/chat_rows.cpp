@@ -31,15 +31,16 @@ Messages::object_t::mapped_type message(const Row& one, size_t i, const std::str
           "{}: message {} has no \"role\"; expected {{\"role\": \"user\", "
           "\"content\": \"...\"}}",
           where, i + 1);
-  require(content != one.end() && (content->is_string() || content->is_array() || content->is_null()),
-          "{}: message {} of \"{}\" has no \"content\"", where, i + 1, role->get<std::string>());
+  const bool says = content != one.end() && (content->is_string() || content->is_array() || content->is_null());
+  require(says || (content == one.end() && one.contains("tool_calls")), "{}: message {} of \"{}\" has no \"content\"",
+          where, i + 1, role->get<std::string>());
   Messages out = Messages::object();
   for (const auto& [key, value] : one.items()) {  // in their order, which a template may show
     if (key == (share_gpt ? "from" : "role"))
       out["role"] = share_gpt ? role_of(value) : value.get<std::string>();
     else if (key == (share_gpt ? "value" : "content"))
-      out["content"] = value.is_null() ? Messages("") : value;
-    else if (!share_gpt && !value.is_null())
+      out["content"] = value;  // null too: a template may ask whether it is none
+    else if (!share_gpt)
       out[key] = value;  // tool_calls, name: the template knows them
   }
   return out;

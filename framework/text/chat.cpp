@@ -52,22 +52,23 @@ struct Named {
 constexpr Named named[] = {
     {"alpaca",
      "{%- for message in messages %}\n"
-     "{%- if message.role == 'system' %}{{ message.content | trim }}\n\n"
-     "{% elif message.role == 'user' %}{{ '### Instruction:\n' + message.content | trim + '\n\n' }}\n"
+     "{%- if message.role == 'system' %}{{ (message.content or '') | trim }}\n\n"
+     "{% elif message.role == 'user' %}{{ '### Instruction:\n' + (message.content or '') | trim + '\n\n' }}\n"
      "{%- elif message.role == 'assistant' %}"
-     "{{ '### Response:\n' + message.content | trim + eos_token | default('\n\n', true) }}\n"
+     "{{ '### Response:\n' + (message.content or '') | trim + eos_token | default('\n\n', true) }}\n"
      "{%- else %}{{ raise_exception('alpaca has no role ' + message.role) }}{% endif %}\n"
      "{%- endfor %}\n"
      "{%- if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}\n"},
     {"chatml",
      "{%- for message in messages %}\n"
-     "{{- '<|im_start|>' + message.role + '\n' + message.content | trim + '<|im_end|>\n' }}\n"
+     "{{- '<|im_start|>' + message.role + '\n' + (message.content or '') | trim + '<|im_end|>\n' }}\n"
      "{%- endfor %}\n"
      "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}\n"},
     {"llama3",
      "{{- bos_token }}\n"
      "{%- for message in messages %}\n"
-     "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + '<|eot_id|>' }}\n"
+     "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + (message.content or '') | trim + "
+     "'<|eot_id|>' }}\n"
      "{%- endfor %}\n"
      "{%- if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}\n"},
 };

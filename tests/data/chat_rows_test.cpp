@@ -76,6 +76,22 @@ TEST_F(ChatRows, ToolCallsAreShownAsTheyAreWritten) {
             R"({"content": "Q", "role": "user"}({"y": 1, "x": [2, {"b": 0, "a": 1}]}A))");
 }
 
+// DeepSeek-R1's template writes a call only where the content is none.
+TEST_F(ChatRows, NoContentIsNone) {
+  const auto tokenizer = with_chat_template(
+      byte_tokenizer(),
+      "{% for m in messages %}{{ m.role[0] }}:{% if m.content is not defined %}?{% elif m.content is none %}"
+      "{{ m.tool_calls[0].name }}{{ m.name is none }}{% else %}{{ m.content }}{% endif %};{% endfor %}");
+  const std::string row = R"({"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": null, )"
+                          R"("name": null, "tool_calls": [{"name": "add"}]}, {"role": "tool", "content": "3"}, )"
+                          R"({"role": "assistant", "tool_calls": [{"name": "sub"}]}]})";
+  EXPECT_EQ(shown(*open(row + "\n", {}, {text}, tokenizer)), "u:Q;(a:addTrue;)t:3;(a:?;)");
+  // Ours have nothing there.
+  EXPECT_EQ(shown(*open(row + "\n", {{"text", "messages", {}, ChatMap{.template_name = "chatml"}}})),
+            "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n(<|im_end|>\n)"
+            "<|im_start|>tool\n3<|im_end|>\n<|im_start|>assistant\n(<|im_end|>\n)");
+}
+
 TEST_F(ChatRows, ShareGptsNamesAreKnown) {
   const char* const row = R"({"conversations": [{"from": "system", "value": "S"}, {"from": "human", "value": "Q"},
                                                 {"from": "gpt", "value": "A"}]})";
