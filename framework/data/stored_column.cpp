@@ -80,18 +80,19 @@ void StoredColumn::add(const Row& value, const std::string& where) {
 
 void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
                               const std::string& where) {
-  const auto append = [&](const Row& text) {
-    try {
-      const auto more = tokenizer.encode(as_text(text));
-      ids.insert(ids.end(), more.begin(), more.end());
-    } catch (const Error& e) {
-      invalid("{}: {}", where, e.what());
-    }
-  };
   const auto before = static_cast<int64_t>(ids.size());
-  if (prompt) append(*prompt);
-  uncounted.push_back(static_cast<int64_t>(ids.size()) - before);
-  append(value);
+  try {
+    const auto asked = prompt ? tokenizer.encode(as_text(*prompt)) : std::vector<int32_t>();
+    // Answers are encoded for themselves, but where that would put a space between.
+    const bool is_joined = prompt && tokenizer.puts_space_in_front();
+    const auto said = tokenizer.encode((is_joined ? as_text(*prompt) : "") + as_text(value));
+    const auto same = std::ranges::mismatch(asked, said).in1 - asked.begin();
+    uncounted.push_back(is_joined ? same : static_cast<int64_t>(asked.size()));
+    if (!is_joined) ids.insert(ids.end(), asked.begin(), asked.end());
+    ids.insert(ids.end(), said.begin(), said.end());
+  } catch (const Error& e) {
+    invalid("{}: {}", where, e.what());
+  }
   if (const auto id = tokenizer.end_of_text(); id && end_of_text) ids.push_back(*id);
   ends.push_back(static_cast<int64_t>(ids.size()));
   require(ends.back() > before, "{}: \"{}\" is empty", where, map.from);

@@ -32,6 +32,7 @@ class ChatTokenizer final : public Tokenizer {
   std::string decode(std::span<const int32_t> ids) const override { return inner_->decode(ids); }
   std::string decode_on(std::span<const int32_t> ids) const override { return inner_->decode_on(ids); }
   size_t stable_prefix(std::string_view text) const override { return inner_->stable_prefix(text); }
+  bool puts_space_in_front() const override { return inner_->puts_space_in_front(); }
   std::vector<std::string> pieces() const override { return inner_->pieces(); }
   nlohmann::json to_json() const override { return inner_->to_json(); }
   nlohmann::json config_json() const override {

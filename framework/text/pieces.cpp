@@ -89,6 +89,7 @@ class PieceTokenizer final : public Tokenizer {
 
   // Merges may go anywhere, and a second half would have a space in front.
   size_t stable_prefix(std::string_view) const override { return 0; }
+  bool puts_space_in_front() const override { return table_.front != PieceTable::Front::nothing; }
 
  private:
   int32_t id_of(std::string_view piece) const {

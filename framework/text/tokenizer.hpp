@@ -39,6 +39,9 @@ class Tokenizer {
   // The largest length n such that encode(text) = encode(text[0, n)) + encode(text[n, end)) whatever follows `text`,
   // so a file may be encoded in pieces; 0 when there is no such place.
   virtual size_t stable_prefix(std::string_view text) const = 0;
+  // Whether a space may be put in front of every text, so that two of them encoded one after the other are not the
+  // tokens of the whole.
+  virtual bool puts_space_in_front() const { return false; }
   // The bytes of every id, in order; special tokens by name.
   virtual std::vector<std::string> pieces() const = 0;
   // The content of tokenizer.json

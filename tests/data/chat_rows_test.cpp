@@ -117,6 +117,34 @@ TEST_F(ChatRows, APromptWithItsCompletion) {
             "T($)" /* nothing stands before the first token */);
 }
 
+// As Llama 2's, which puts a space in front of every text: the answer has none of its own.
+TEST_F(ChatRows, APromptAndItsCompletionAreOneText) {
+  const nlohmann::json replaces_space = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
+  const nlohmann::json file = {
+      {"added_tokens", {{{"id", 0}, {"content", "</s>"}}}},
+      {"normalizer",
+       {{"type", "Sequence"},
+        {"normalizers", {nlohmann::json{{"type", "Prepend"}, {"prepend", "\u2581"}}, replaces_space}}}},
+      {"decoder", nullptr},
+      {"model",
+       {{"type", "BPE"},
+        {"byte_fallback", true},
+        {"vocab", {{"</s>", 0}, {"\u2581", 1}, {"2", 2}, {"+", 3}, {"=", 4}, {"4", 5}, {"\u25812", 6}, {"=4", 7}}},
+        {"merges", {"\u2581 2"}}}}};
+  const TokenizerPtr llama = tokenizer_from_json(file, "llama", {{"eos_token", "</s>"}});
+  const std::string row = "{\"prompt\": \"2+2=\", \"completion\": \"4\"}\n";
+  const Batch batch = open(row, {}, {text}, llama)->in_order(0, 1);
+  EXPECT_EQ(batch.columns.at("text").integers, (std::vector<int32_t>{6, 3, 2, 4, 5, 0}));
+  EXPECT_EQ(batch.columns.at("text").reals, (std::vector<float>{0, 0, 0, 0, 1, 1}));
+  // What the two make together is learned.
+  nlohmann::json joins = file;
+  joins["model"]["merges"].push_back("= 4");
+  const Batch joined =
+      open(row, {}, {text}, tokenizer_from_json(joins, "llama", {{"eos_token", "</s>"}}))->in_order(0, 1);
+  EXPECT_EQ(joined.columns.at("text").integers, (std::vector<int32_t>{6, 3, 2, 7, 0}));
+  EXPECT_EQ(joined.columns.at("text").reals, (std::vector<float>{0, 0, 0, 1, 1}));
+}
+
 TEST_F(ChatRows, RolesAndTemplatesCanBeChosen) {
   const std::string row = R"({"turns": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]})"
                           "\n";
