@@ -7,13 +7,54 @@
 namespace regimen::onednn::ONEDNN_ISA {
 
 namespace {
-typedef uint64_t Long __attribute__((vector_size(kLanes * 8)));
+typedef uint64_t Pair __attribute__((vector_size(kLanes * 4)));  // of lanes: an even one, and above it the odd one
 
-// Both halves of the 64-bit product.
-ONEDNN_INLINE void multiply(uint64_t a, Word b, Word& high, Word& low) {
-  const Long product = __builtin_convertvector(b, Long) * a;
-  high = __builtin_convertvector(product >> 32, Word);
-  low = __builtin_convertvector(product, Word);
+// The 64-bit products of the even lanes.
+ONEDNN_INLINE Pair even_products(Word a, Word b) {
+#if defined __AVX512F__
+  return (Pair)_mm512_maskz_mul_epu32(0xFF, (__m512i)a, (__m512i)b);
+#elif defined __AVX2__
+  return (Pair)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined __SSE2__
+  return (Pair)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return ((Pair)a & UINT32_MAX) * ((Pair)b & UINT32_MAX);
+#endif
+}
+
+// Both halves of the 64-bit products: processors multiply every second lane at once, and no other way is as fast.
+template <int... J>
+ONEDNN_INLINE void multiply(uint32_t a, Word b, Word& high, Word& low, LaneList<J...>) {
+  const Word all = Word{} + a;
+  const Word even = (Word)even_products(b, all), odd = (Word)even_products((Word)((Pair)b >> 32), all);
+  high = __builtin_shufflevector(even, odd, (J % 2 ? kLanes + J : J + 1)...);
+  low = __builtin_shufflevector(even, odd, (J % 2 ? kLanes + J - 1 : J)...);
+}
+
+// a0 b0 a1 b1 ..: the first half of them, and the second
+template <int... J>
+ONEDNN_INLINE void interleave(Word a, Word b, Word& first, Word& second, LaneList<J...>) {
+  first = __builtin_shufflevector(a, b, (J % 2 * kLanes + J / 2)...);
+  second = __builtin_shufflevector(a, b, (J % 2 * kLanes + (kLanes + J) / 2)...);
+}
+
+// The counter's words for the kLanes blocks that start at `block`: high and low, 128 bits, plus block and lane.
+ONEDNN_INLINE void count(uint64_t low, uint64_t high, uint64_t block, Word (&c)[4]) {
+  const uint64_t first = low + block;
+  high += first < low ? 1 : 0;
+  Word lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<uint32_t>(i);
+  c[0] = lane + static_cast<uint32_t>(first);
+  c[1] = Word{} + static_cast<uint32_t>(first >> 32);
+  c[2] = Word{} + static_cast<uint32_t>(high);
+  c[3] = Word{} + static_cast<uint32_t>(high >> 32);
+  const bool carries = static_cast<uint32_t>(first) > UINT32_MAX - (kLanes - 1);
+  if (!carries) return;
+  Word carry = (Word)(c[0] < lane);  // true is -1
+  for (int k = 1; k < 4; ++k) {
+    c[k] -= carry;
+    carry &= (Word)(c[k] == 0);
+  }
 }
 
 // Words 0..3 of the kLanes blocks that start at `block`.
@@ -21,17 +62,11 @@ ONEDNN_INLINE void philox(const int32_t* key, uint64_t block, Word (&c)[4]) {
   uint32_t k0 = static_cast<uint32_t>(key[0]), k1 = static_cast<uint32_t>(key[1]);
   const uint64_t low = static_cast<uint32_t>(key[2]) | static_cast<uint64_t>(static_cast<uint32_t>(key[3])) << 32;
   const uint64_t high = static_cast<uint32_t>(key[4]) | static_cast<uint64_t>(static_cast<uint32_t>(key[5])) << 32;
-  for (int i = 0; i < kLanes; ++i) {
-    const uint64_t first = low + block + static_cast<uint64_t>(i), carried = high + (first < low ? 1 : 0);
-    c[0][i] = static_cast<uint32_t>(first);
-    c[1][i] = static_cast<uint32_t>(first >> 32);
-    c[2][i] = static_cast<uint32_t>(carried);
-    c[3][i] = static_cast<uint32_t>(carried >> 32);
-  }
+  count(low, high, block, c);
   for (int round = 0; round < 10; ++round) {
     Word h0, l0, h1, l1;
-    multiply(0xD2511F53, c[0], h0, l0);
-    multiply(0xCD9E8D57, c[2], h1, l1);
+    multiply(0xD2511F53, c[0], h0, l0, Lanes<kLanes>::List{});
+    multiply(0xCD9E8D57, c[2], h1, l1, Lanes<kLanes>::List{});
     c[0] = h1 ^ c[1] ^ k0;
     c[2] = h0 ^ c[3] ^ k1;
     c[1] = l1;
@@ -85,13 +120,17 @@ void random(const int32_t* key, int32_t distribution, int64_t first, void* y, in
       normal(c[2], c[3], v[2], v[3]);
       for (int k = 0; k < 4; ++k) c[k] = (Word)v[k];
     }
-    uint32_t words[4][kLanes];
-    __builtin_memcpy(words, c, sizeof words);
-    for (int i = 0; i < kLanes; ++i)
-      for (int k = 0; k < 4; ++k) {
-        const int64_t at = (block + i) * 4 + k - first;
-        if (at >= 0 && at < n) __builtin_memcpy(out + at, &words[k][i], 4);
-      }
+    Word even[2], odd[2], all[4];
+    interleave(c[0], c[2], even[0], even[1], Lanes<kLanes>::List{});
+    interleave(c[1], c[3], odd[0], odd[1], Lanes<kLanes>::List{});
+    for (int half = 0; half < 2; ++half)
+      interleave(even[half], odd[half], all[2 * half], all[2 * half + 1], Lanes<kLanes>::List{});
+    const int64_t at = block * 4 - first, begin = at < 0 ? -at : 0, end = n - at < 4 * kLanes ? n - at : 4 * kLanes;
+    if (end - begin == 4 * kLanes)
+      __builtin_memcpy(out + at, all, sizeof all);
+    else
+      __builtin_memcpy(out + at + begin, reinterpret_cast<uint32_t*>(all) + begin,
+                       static_cast<size_t>(end - begin) * 4);
   }
 }
 

@@ -2,7 +2,7 @@
 // extension: arithmetic is written with operators, and only loads of a few lanes need intrinsics.
 #pragma once
 #include <stdint.h>
-#if defined __AVX2__
+#if defined __SSE2__
 #include <immintrin.h>
 #endif
 
