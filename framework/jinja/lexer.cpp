@@ -24,7 +24,6 @@ class Lexer {
  public:
   Lexer(std::string_view text, const std::string& where) : text_(text), where_(where) {
     if (text_.ends_with('\n')) text_.remove_suffix(1);
-    if (text_.ends_with('\r')) text_.remove_suffix(1);
   }
 
   std::vector<Token> all() {
@@ -177,22 +176,38 @@ class Lexer {
         value += rest[i];
         continue;
       }
-      const char c = rest[++i];
-      const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : 0;  // of "\x41", "\u2581"
-      if (uint32_t point = 0; digits > 0 && i + digits < rest.size()) {
-        const char *const first = rest.data() + i + 1, *const last = first + digits;
-        if (const auto [end, error] = std::from_chars(first, last, point, 16); error == std::errc() && end == last) {
-          if (point >= 0xD800 && point < 0xE000) wrong("half of a surrogate pair in a text");
-          append_utf8(value, static_cast<char32_t>(point));
-          i += digits;
-          continue;
-        }
-      }
-      const size_t known = std::string_view("ntr\\'\"0").find(c);
-      if (known == std::string_view::npos) value += '\\';  // as in Python, it stands for itself
-      value += known == std::string_view::npos ? c : "\n\t\r\\'\"\0"[known];
+      i += escape(rest.substr(i + 1), value);
     }
     wrong("a text that does not end");
+  }
+
+  // What Python makes of the characters behind a backslash; answers how many they are.
+  size_t escape(std::string_view rest, std::string& value) {
+    const char c = rest[0];
+    if (c == '\n') return 1;  // the line goes on
+    if (const size_t known = std::string_view("ntr\\'\"abfv").find(c); known != std::string_view::npos) {
+      value += "\n\t\r\\'\"\a\b\f\v"[known];
+      return 1;
+    }
+    const size_t hexadecimal = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;  // \x41, \u2581, \U0001F600
+    const size_t octal = std::min(rest.find_first_not_of("01234567"), rest.size());
+    if (c == 'N') wrong("\\N in a text: a character by its name is not known, write its number as in \\u2581");
+    if (hexadecimal == 0 && octal == 0) {
+      value += '\\';  // as in Python, it stands for itself
+      value += c;
+      return 1;
+    }
+    const std::string_view digits =
+        hexadecimal ? rest.substr(1, hexadecimal) : rest.substr(0, std::min<size_t>(octal, 3));
+    uint32_t point = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), point, hexadecimal ? 16 : 8);
+    if (error != std::errc() || end != digits.data() + digits.size() || (hexadecimal && digits.size() < hexadecimal))
+      wrong(fmt::format("\\{} in a text, {} hexadecimal digits were expected behind it", c, hexadecimal));
+    if (point >= 0xD800 && point < 0xE000) wrong("half of a surrogate pair in a text");
+    if (point > 0x10FFFF) wrong(fmt::format("the character {:#x} in a text, at most 0x10ffff was expected", point));
+    append_utf8(value, static_cast<char32_t>(point));
+    return digits.size() + (hexadecimal > 0);
   }
 
   std::string_view text_;
@@ -205,6 +220,14 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokens_of(std::string_view text, const std::string& where) { return Lexer(text, where).all(); }
+std::vector<Token> tokens_of(std::string_view text, const std::string& where) {
+  std::string with_newlines;  // \r\n and \r are \n to Jinja, within texts too
+  for (size_t i = 0; i < text.size(); ++i)
+    if (text[i] != '\r')
+      with_newlines += text[i];
+    else if (!text.substr(i + 1).starts_with('\n'))
+      with_newlines += '\n';
+  return Lexer(with_newlines, where).all();
+}
 
 }  // namespace rgm::jinja
