@@ -48,12 +48,13 @@ Value element(const Value& value, const Value& key) {
     return key.is_text() ? attribute(value, key.text()) : Value(Undefined{key.shown()});
   }
   if (key.is_text()) return attribute(value, key.text());
+  // As Jinja has it: what has no such element is undefined, whatever it is.
+  if (!(value.is_list() || value.is_text()) || !(key.is_integer() || key.is_boolean())) return Undefined{key.shown()};
   const int64_t index = key.integer("an index");
   if (value.is_list()) {
     const int64_t at = place(index, value.list().size());
     return at < 0 ? Value(Undefined{key.shown()}) : value.list()[static_cast<size_t>(at)];
   }
-  if (!value.is_text()) invalid("[{}] of {}", index, value.kind());
   const auto all = characters(value.text());
   const int64_t at = place(index, all.size());
   return at < 0 ? Value(Undefined{key.shown()}) : Value(all[static_cast<size_t>(at)]);

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/error.hpp"
+#include "jinja/arguments.hpp"
 #include "jinja/program.hpp"
 
 namespace rgm::jinja {
@@ -255,8 +256,11 @@ class Parser : ExpressionParser {
     closing("endmacro");
     return [=](Scope& scope, std::string&) {
       const Scope& outermost = scope.outermost();
+      std::vector<std::string_view> known;
+      for (const auto& [parameter, otherwise] : parameters) known.emplace_back(parameter);
       const auto call = [=, &budget = scope.budget, &outermost](const Arguments& given) {
         budget.check_stack();
+        check_arguments(given, known, fmt::format("the macro \"{}\"", name));
         Scope inner{budget, &outermost};
         for (size_t i = 0; i < parameters.size(); ++i) {
           const auto& [parameter, otherwise] = parameters[i];
@@ -303,9 +307,21 @@ Value time_as(const Arguments& a) {
   return std::string(out, std::strftime(out, sizeof out, format.c_str(), &local));
 }
 
+// dict(a=1), dict({"a": 1}, b=2)
+Map members(const Arguments& a, const char* what) {
+  Map out;
+  if (!a.positional.empty()) {
+    require(a.positional.size() == 1 && a.positional[0].is_map(), "{}({}), one map was expected", what,
+            a.positional[0].kind());
+    out = a.positional[0].map();
+  }
+  for (const auto& [name, value] : a.named) set(out, name, value);
+  return out;
+}
+
 Map built_in() {
-  const Function map = [](const Arguments& a) { return Value(a.named); };
-  const Function names = [](const Arguments& a) { return Value(Namespace{a.named}); };
+  const Function map = [](const Arguments& a) { return Value(members(a, "dict")); };
+  const Function names = [](const Arguments& a) { return Value(Namespace{members(a, "namespace")}); };
   const Function refuse = [](const Arguments& a) -> Value {
     invalid("the template refuses these messages: {}", a.positional.empty() ? "" : a.positional[0].shown());
   };

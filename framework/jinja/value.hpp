@@ -17,8 +17,8 @@ using List = std::vector<Value>;
 using Map = std::vector<std::pair<std::string, Value>>;  // in the order in which the keys came
 
 struct Arguments {
-  List positional;
-  Map named;
+  List positional = {};
+  Map named = {};
 };
 using Function = std::function<Value(const Arguments&)>;
 
@@ -96,6 +96,8 @@ void set(Map& map, std::string_view key, Value value);
 
 // Characters of UTF-8, which Python counts and cuts by.
 std::vector<std::string> characters(std::string_view text);
+// White space, of which Python's strip() takes off all at either end.
+bool is_blank(std::string_view character);
 
 // What a `for` runs over: a list's values, a map's keys, a text's characters, nothing of what is undefined.
 List items_of(const Value& value, std::string_view what);

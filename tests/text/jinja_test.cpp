@@ -43,5 +43,66 @@ TEST(JinjaTexts, BackslashesArePythons) {
   EXPECT_THAT(refusal("{{ '\\N{DASH}' }}"), HasSubstr("a character by its name is not known"));
 }
 
+TEST(JinjaFilters, JsonIsThatOfTransformers) {
+  EXPECT_EQ(shown("{{ m | tojson }}"), R"({"b": 1, "a": null})");
+  EXPECT_EQ(shown("{{ m | tojson(false, 2) }}"), "{\n  \"b\": 1,\n  \"a\": null\n}");
+  EXPECT_EQ(shown("{{ m | tojson(separators=(',', ':'), sort_keys=true) }}"), R"({"a":null,"b":1})");
+  EXPECT_EQ(shown("{{ [1] | tojson(indent='-') }}"), "[\n-1\n]");
+  EXPECT_EQ(shown("{{ 'É\\U0001F600' | tojson }}"), "\"É\U0001F600\"");
+  EXPECT_EQ(shown("{{ 'É\\U0001F600' | tojson(ensure_ascii=true) }}"), R"("\u00c9\ud83d\ude00")");
+}
+
+TEST(JinjaFilters, LettersAreUnicodes) {
+  EXPECT_EQ(shown("{{ said | title }}"), "Don't User_name\r\nÉ SS");
+  EXPECT_EQ(shown("{{ said.title() }}"), "Don'T User_Name\r\nÉ Ss");
+  EXPECT_EQ(shown("{{ said | upper }}"), "DON'T USER_NAME\r\nÉ SS");
+  EXPECT_EQ(shown("{{ said.lower() }}"), "don't user_name\r\né ß");
+  EXPECT_EQ(shown("{{ 'éA' | capitalize }}"), "Éa");
+}
+
+TEST(JinjaFilters, LinesAndWords) {
+  EXPECT_EQ(shown("{{ 'a\\r\\nb\\u2028\\nc\\n'.splitlines() }}"), "['a', 'b', '', 'c']");
+  EXPECT_EQ(shown("{{ 'a\\r\\nb'.splitlines(true) }}"), "['a\\r\\n', 'b']");
+  EXPECT_EQ(shown("{{ 'a\\r\\n\\nb\\n' | indent(2) }}"), "a\n\n  b\n");
+  EXPECT_EQ(shown("{{ ' a\\u3000b  c '.split() }}"), "['a', 'b', 'c']");
+  EXPECT_EQ(shown("{{ 'a b  c '.split(none, 1) }}{{ ' a b c '.rsplit(none, 1) }}"), "['a', 'b  c '][' a b', 'c']");
+}
+
+TEST(JinjaFilters, PartsOfElements) {
+  EXPECT_EQ(shown("{{ rows | map(attribute='k', default='-') | join(',') }}"), "b,A,-");
+  EXPECT_EQ(shown("{{ [[1, 2], [3]] | map(attribute=0) | list }}"), "[1, 3]");
+  EXPECT_EQ(shown("{{ ['a'] | map('tojson', indent=1) | list }}"), "['\"a\"']");
+  EXPECT_EQ(shown("{{ rows | sum(attribute='n', start=10) }}"), "16");
+  EXPECT_EQ(shown("{{ rows | sort(attribute='n', reverse=true) | map(attribute='n') | list }}"), "[3, 2, 1]");
+  EXPECT_EQ(shown("{{ ['b', 'A', 'a'] | sort }}{{ ['b', 'A', 'a'] | sort(case_sensitive=true) }}"),
+            "['A', 'a', 'b']['A', 'a', 'b']");
+  EXPECT_EQ(shown("{{ ['a', 'A', 'b'] | unique | list }}"), "['a', 'b']");
+  EXPECT_EQ(shown("{% for k, v in {'b': 1, 'C': 0} | dictsort(by='value') %}{{ k }}{% endfor %}"), "Cb");
+  EXPECT_EQ(shown("{% for k, v in {'b': 1, 'C': 0} | dictsort(reverse=true) %}{{ k }}{% endfor %}"), "Cb");
+}
+
+TEST(JinjaFilters, Numbers) {
+  EXPECT_EQ(shown("{{ '12a' | int }} {{ 'x' | int(5) }} {{ ' 1.9' | int }} {{ '0x1f' | int(base=16) }}"), "0 5 1 31");
+  EXPECT_EQ(shown("{{ none | int(7) }} {{ '1.5a' | float }} {{ 'x' | float(2.5) }} {{ '1.5' | float }}"),
+            "7 0.0 2.5 1.5");
+}
+
+TEST(JinjaFilters, WhatTheyDoNotTakeIsRefused) {
+  EXPECT_EQ(refusal("{{ m | tojson(indnt=2) }}"),
+            "t:1: the filter \"tojson\" has the argument \"indnt\", which is not known; it takes: ensure_ascii, "
+            "indent, separators, sort_keys");
+  EXPECT_EQ(refusal("{{ 'a' | upper(1) }}"), "t:1: the filter \"upper\" has 1 arguments, it takes: none");
+  EXPECT_EQ(refusal("{{ 'a'.find('b', 1) }}"), "t:1: find() has 2 arguments, it takes: part");
+  EXPECT_EQ(refusal("{{ 'a' | trim('a', chars='b') }}"), "t:1: the filter \"trim\" has the argument \"chars\" twice");
+  EXPECT_EQ(refusal("{% macro f(a) %}{% endmacro %}{{ f(1, b=2) }}"),
+            "t:1: the macro \"f\" has the argument \"b\", which is not known; it takes: a");
+}
+
+TEST(Jinja, MembersOfNothing) {
+  EXPECT_EQ(shown("{{ m.a[0] }}|{{ m.a['x'] }}|{{ m.b[0] is defined }}"), "||False");
+  EXPECT_EQ(shown("{% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns.b }}{{ dict({'a': 1}, b=2) }}"),
+            "12{'a': 1, 'b': 2}");
+}
+
 }  // namespace
 }  // namespace rgm
