@@ -63,6 +63,11 @@ class BpeTokenizer final : public Tokenizer {
       const auto found = ids.find(std::string(1, static_cast<char>(b)));
       byte_ids_[b] = found == ids.end() ? -1 : found->second;
     }
+    for (const auto& [name, id] : specials()) {
+      std::string composed;
+      const bool is_late = table_.normalized.contains(name);
+      (is_late ? late_ : early_)[std::string(is_late && table_.nfc ? composed_form(name, composed) : name)] = id;
+    }
     merges_.reserve(table_.merges.size());
     for (const auto& [left, right] : table_.merges) merges_.add(id_of(left), id_of(right), id_of(left + right));
   }
@@ -79,17 +84,20 @@ class BpeTokenizer final : public Tokenizer {
     if (!lock) own = std::make_unique<Memory>(table_.pattern);
     Memory& memory = own ? *own : memory_;
     const auto word = [&](std::string_view w) { encode_word(w, memory, out); };
+    const auto add = [&](int32_t id) { out.push_back(id); };
+    const auto words = [&](std::string_view plain, size_t) {
+      if (table_.split_words)
+        memory.splitter.split(plain, word);
+      else
+        word(plain);
+    };
     split_specials(
-        text, specials(),
+        text, early_,
         [&](std::string_view plain, size_t) {
           std::string composed;
-          if (table_.nfc) plain = composed_form(plain, composed);
-          if (table_.split_words)
-            memory.splitter.split(plain, word);
-          else
-            word(plain);
+          split_specials(table_.nfc ? composed_form(plain, composed) : plain, late_, words, add);
         },
-        [&](int32_t id) { out.push_back(id); });
+        add);
     return out;
   }
 
@@ -161,6 +169,7 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   BpeTable table_;
+  SpecialTokens early_, late_;                         // found before the text is composed, and after
   std::unordered_map<std::string_view, int32_t> ids_;  // of pieces in the table
   std::array<int32_t, 256> byte_ids_{};
   Merges merges_;

@@ -41,6 +41,11 @@ class PieceTokenizer final : public Tokenizer {
       ids_.emplace(table_.pieces[i], static_cast<int32_t>(i));
       letters_[i] = with_spaces(table_.pieces[i]);  // added tokens too: Gemma's runs of spaces are some
     }
+    for (const auto& [name, id] : specials()) {
+      const bool is_late = table_.normalized.contains(name);
+      (is_late ? late_ : early_)[is_late ? normalized(name) : name] = id;
+      if (is_late) letters_[static_cast<size_t>(id)] = with_spaces(normalized(name));
+    }
     for (size_t b = 0; b < 256; ++b) {
       byte_ids_[b] = id_of(fmt::format("<0x{:02X}>", b));
       if (byte_ids_[b] >= 0) letters_[static_cast<size_t>(byte_ids_[b])] = std::string(1, static_cast<char>(b));
@@ -65,10 +70,16 @@ class PieceTokenizer final : public Tokenizer {
 
   std::vector<int32_t> encode(std::string_view text) const override {
     std::vector<int32_t> out;
+    const auto add = [&](int32_t id) { out.push_back(id); };
     split_specials(
-        text, specials(),
-        [&](std::string_view plain, size_t offset) { merges_.merge(symbols(in_front(plain, offset)), out); },
-        [&](int32_t id) { out.push_back(id); });
+        text, early_,
+        [&](std::string_view plain, size_t offset) {
+          split_specials(
+              normalized(plain), late_,
+              [&](std::string_view rest, size_t more) { merges_.merge(symbols(in_front(rest, offset + more)), out); },
+              add);
+        },
+        add);
     return out;
   }
 
@@ -97,11 +108,16 @@ class PieceTokenizer final : public Tokenizer {
     return found == ids_.end() ? -1 : found->second;
   }
 
+  std::string normalized(std::string_view text) const {
+    if (!table_.normalizes) return std::string(text);
+    return std::string(table_.front == PieceTable::Front::always ? space_letter : "") + with_space_letters(text);
+  }
+
   std::string in_front(std::string_view plain, size_t offset) const {
     using Front = PieceTable::Front;
     std::string text = with_space_letters(plain);
     const bool unless = !text.starts_with(space_letter);
-    if (table_.front == Front::always || (table_.front == Front::unless_space && unless) ||
+    if ((table_.front == Front::unless_space && unless) ||
         (table_.front == Front::first_unless_space && unless && offset == 0))
       text.insert(0, space_letter);
     return text;
@@ -133,6 +149,7 @@ class PieceTokenizer final : public Tokenizer {
   }
 
   PieceTable table_;
+  SpecialTokens early_, late_;                         // found before the text is normalized, and after
   std::vector<std::string> letters_;                   // the bytes of every id
   std::unordered_map<std::string_view, int32_t> ids_;  // of pieces in the table
   std::array<int32_t, 256> byte_ids_{};

@@ -1,6 +1,7 @@
 // pieces.hpp - what defines a BPE on characters, as SentencePiece makes them for Llama 1 and 2, Mistral and Gemma: a
 // space is the letter U+2581, and characters that have no piece are bytes.
 #pragma once
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,8 @@ struct PieceTable {
   std::vector<std::string> pieces;  // UTF-8, "<0x0A>" for a byte; specials by name
   std::vector<std::pair<std::string, std::string>> merges;
   SpecialTokens specials;
+  std::set<std::string> normalized;  // of these: looked for behind the others, in the text that is normalized, as it is
+  bool normalizes = false;           // spaces are letters before that, and Front::always is put there
   Front front = Front::nothing;
   bool strips_space = false;  // one in front, of what is decoded
   std::string unknown;        // the piece of what has none, empty: none

@@ -33,7 +33,7 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
     if (step.value("type", "") == "Prepend" && step.at("prepend") == space_letter)
       table.front = Front::always;
     else if (replaces(step, " ", space_letter))
-      letters = true;
+      letters = table.normalizes = true;
     else
       unsupported(where, "normalizer", step);
   }

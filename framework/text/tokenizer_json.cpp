@@ -144,6 +144,7 @@ class Reader {
         if (token.value(key, false)) unsupported("{} of the added token \"{}\"", key, name);
       if (name.empty()) unsupported("an added token without a name");
       specials_[name] = static_cast<int32_t>(id_of(name, token.at("id")));
+      if (token.value("normalized", false)) normalized_.insert(name);
     }
   }
 
@@ -195,11 +196,12 @@ class Reader {
 
   TokenizerPtr bytes_or_bpe(const json& model) {
     BpeTable& table = table_;
-    table.specials = specials_;
+    table.specials = specials_, table.normalized = normalized_;
     table.end_of_text = end_of_text();
     table.config = config_;
     // What a plain one has is written anew.
-    if (table.nfc || table.whole_words || !table.pattern.empty() || !part("post_processor").empty())
+    if (table.nfc || table.whole_words || !table.pattern.empty() || !table.normalized.empty() ||
+        !part("post_processor").empty())
       table.source = file_;
     for (const std::string& piece : pieces_) {
       const auto bytes = specials_.contains(piece) ? piece : from_byte_characters(piece);
@@ -220,7 +222,7 @@ class Reader {
   TokenizerPtr pieces(const json& model) {
     PieceTable table;
     if (table_.whole_words) unsupported("model.ignore_merges beside byte_fallback");
-    table.pieces = pieces_, table.specials = specials_;
+    table.pieces = pieces_, table.specials = specials_, table.normalized = normalized_;
     table.end_of_text = end_of_text();
     table.source = file_, table.config = config_;
     for (const json& merge : model.at("merges")) table.merges.push_back(pair_of(merge));
@@ -241,7 +243,8 @@ class Reader {
   BpeTable table_;
   bool byte_level_ = false;
   SpecialTokens specials_;
-  std::vector<std::string> pieces_;  // as the file writes them
+  std::set<std::string> normalized_;  // of these
+  std::vector<std::string> pieces_;   // as the file writes them
 };
 
 }  // namespace

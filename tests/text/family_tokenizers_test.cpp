@@ -128,6 +128,25 @@ TEST(PieceTokenizer, RunsOfSpacesComeBackAsSpaces) {
   EXPECT_EQ(gemma->pieces()[first], "  ");
 }
 
+// Hugging Face's library looks for these behind the others, in a text that is normalized, as their names are then.
+TEST(AddedTokens, NormalizedOnesAreFoundInNormalizedText) {
+  const auto with = [](const char* family, const char* name, int32_t id) {
+    nlohmann::json file = recorded().at(family).at("tokenizer");
+    file["added_tokens"].push_back({{"id", id}, {"content", name}, {"normalized", true}, {"special", false}});
+    return tokenizer_from_json(file, family);
+  };
+  using Ids = std::vector<int32_t>;
+  const TokenizerPtr llama = with("llama2", "<tool>", 520);  // a space stands in front of it
+  EXPECT_EQ(llama->encode("<tool>"), (Ids{520}));
+  EXPECT_EQ(llama->encode("r<tool>"), (Ids{342, 301, 63, 303, 300, 300, 297, 65}));
+  EXPECT_EQ(llama->encode("r <tool>a"), (Ids{342, 301, 520, 287}));
+  EXPECT_EQ(llama->encode("<s><tool> a"), (Ids{1, 520, 507}));
+  EXPECT_EQ(llama->decode(Ids{342, 301, 520, 287}), "r <tool>a");
+  const TokenizerPtr qwen = with("qwen", "\u00e9!", 361);
+  EXPECT_EQ(qwen->encode("ae\u0301!<think>"), (Ids{67, 361, 360}));  // composed first
+  EXPECT_EQ(qwen->encode("\u00e9!"), (Ids{361}));
+}
+
 // Models that were learned by tests/parity/record_sentence_piece.py, and the ids that transformers finds with them.
 TEST(SentencePiece, IdsAreThoseOfTransformers) {
   const fs::path recorded = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
