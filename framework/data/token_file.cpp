@@ -69,8 +69,8 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
 
 TokenFile TokenFile::open(const std::vector<fs::path>& files, const std::string& content, const Tokenizer& tokenizer,
                           const fs::path& cache) {
-  const std::string key =
-      sha256(fmt::format("{} {} {} {}", magic, version, content, sha256(tokenizer.to_json().dump())));
+  const std::string key = sha256(fmt::format("{} {} {} {} {}", magic, version, content,
+                                             sha256(tokenizer.to_json().dump()), tokenizer.end_of_text().value_or(-1)));
   TokenFile out;
   if (cache.empty()) {
     make(files, content, tokenizer, key, [&](std::string_view bytes) { out.memory_ += bytes; });

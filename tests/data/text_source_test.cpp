@@ -241,6 +241,21 @@ TEST_F(TextSourceTest, IdsDoNotDependOnTheSizeOfThePieces) {
   }
 }
 
+TEST_F(TextSourceTest, AnotherEndOfTextIsTokenisedAnew) {
+  const std::vector<fs::path> files = {write("a.txt", "ab"), write("b.txt", "cd")};
+  const auto json = train_bpe("x", {.vocabulary = 258, .specials = {"<|endoftext|>", "<|end|>"}})->to_json();
+  const DataSpec spec{.format = "text", .files = files};
+  std::vector<int32_t> ends;
+  for (const char* const name : {"<|endoftext|>", "<|end|>"}) {
+    const TokenizerPtr tokenizer = tokenizer_from_json(json, "t", {{"eos_token", name}});
+    const auto source = open_source(spec, {text_wish}, tokenizer, {.context = 4, .cache = folder / "cache"});
+    ends.push_back(source->in_order(0, 1).columns.at("text").integers[2]);
+    EXPECT_EQ(ends.back(), tokenizer->specials().at(name));
+  }
+  EXPECT_NE(ends[0], ends[1]);
+  EXPECT_EQ(token_files().size(), 2U);
+}
+
 TEST_F(TextSourceTest, ReadTextIsAllFiles) {
   const DataSpec spec{.format = "text", .files = {write("1.txt", "abc"), write("2.txt", "def")}, .columns = {}};
   EXPECT_EQ(whole_text(spec), "abcdef");
