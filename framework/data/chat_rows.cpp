@@ -70,6 +70,20 @@ Messages messages_of(const Row& row, const ColumnMap& map, const std::string& wh
   return out;
 }
 
+Row beside_messages(const Row& row, const std::string& where) {
+  Row out = Row::object();
+  for (const char* key : {"tools", "documents"}) {
+    const auto found = row.find(key);
+    if (found == row.end() || found->is_null() || *found == "") continue;
+    const std::string place = fmt::format("{}: \"{}\"", where, key);
+    const Row list = found->is_string() ? parse_json<Row>(found->get<std::string>(), place) : *found;
+    require(list.is_array(), "{} is a JSON {}, a list was expected", place, list.type_name());
+    out[key] = list;
+  }
+  if (const auto more = row.find("chat_template_kwargs"); more != row.end() && more->is_object()) out.update(*more);
+  return out;
+}
+
 std::optional<ColumnMap> recognised(const Row& row, const std::string& column) {
   const auto is = [&](const char* key, bool list) {
     const auto found = row.find(key);

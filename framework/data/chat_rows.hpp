@@ -14,6 +14,10 @@ namespace rgm {
 // output, as Alpaca has them. RGM_INVALID beginning with `where`.
 Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where);
 
+// What the row has for the template beside its messages: `tools` (a list, or one as a text of JSON), `documents`, and
+// the members of `chat_template_kwargs`, as TRL hands them on. RGM_INVALID beginning with `where`.
+Row beside_messages(const Row& row, const std::string& where);
+
 // How the first row of a file without `column` has it all the same: "messages" or "conversations"; "instruction" and
 // "output"; "prompt" with "completion" or "response". Nothing where it has none of these.
 std::optional<ColumnMap> recognised(const Row& row, const std::string& column);

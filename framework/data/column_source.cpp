@@ -202,7 +202,7 @@ class ColumnSource final : public Source {
       for (size_t c = 0; c < columns_.size(); ++c) {
         const auto& [value, prompt] = values[c];
         if (columns_[c].map.chat)
-          columns_[c].add_chat(messages_of(row, columns_[c].map, where), !end_of_text_, *tokenizer_, where);
+          columns_[c].add_chat(row, !end_of_text_, *tokenizer_, where);
         else if (value && columns_[c].is_tokens())
           columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_, end_of_text_, where);
         else if (value)

@@ -76,7 +76,7 @@ void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const Templ
     StoredColumn one{.wish = {"text", RGM_TOKENS_COLUMN, 0}, .map = *map};
     if (chat) {
       one.chat = chat;
-      one.add_chat(messages_of(row, *map, where), false, tokenizer, where);
+      one.add_chat(row, false, tokenizer, where);
     } else {
       const Row* const prompt = map->prompt ? &field(row, *map->prompt, where) : nullptr;
       one.add_tokens(field(row, map->from, where), prompt, tokenizer, prompt, where);

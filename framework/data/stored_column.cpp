@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "data/chat_rows.hpp"
 
 namespace rgm {
 namespace {
@@ -100,13 +101,15 @@ void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokeniz
 
 // `for_answer`: a prompt, up to where the assistant is to speak; what ends a text is the template's. Ids are those of
 // the whole text, as it is read when the model speaks: a piece has those that come when it is added.
-void StoredColumn::add_chat(Messages messages, bool for_answer, const Tokenizer& tokenizer, const std::string& where) {
+void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& tokenizer, const std::string& where) {
   const size_t before = ids.size();
+  Messages messages = messages_of(row, map, where);
+  const Messages beside = map.chat->alpaca ? Messages::object() : beside_messages(row, where);
   try {
     while (for_answer && messages.size() > 1 && messages.back().value("role", "") == "assistant")
       messages.erase(messages.size() - 1);
-    const auto pieces = for_answer ? std::vector<ChatPiece>{{chat->render(messages, true), true}}
-                                   : chat->pieces(messages, map.chat->roles);
+    const auto pieces = for_answer ? std::vector<ChatPiece>{{chat->render(messages, true, beside), true}}
+                                   : chat->pieces(messages, map.chat->roles, beside);
     std::string text;
     std::vector<int32_t> own;
     for (const ChatPiece& piece : pieces) {

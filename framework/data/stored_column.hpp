@@ -40,7 +40,7 @@ struct StoredColumn {
   void add(const Row& value, const std::string& where);
   void add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
                   const std::string& where);
-  void add_chat(Messages messages, bool for_answer, const Tokenizer& tokenizer, const std::string& where);
+  void add_chat(const Row& row, bool for_answer, const Tokenizer& tokenizer, const std::string& where);
   int32_t as_label(const Row& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;

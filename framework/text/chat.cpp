@@ -85,19 +85,21 @@ ChatTemplate::ChatTemplate(std::string source, const std::string& where, const T
     if (Json name = special(config, role); name.is_string()) specials_[role] = std::move(name);
 }
 
-Json ChatTemplate::values(const Messages& messages, bool for_answer) const {
+Json ChatTemplate::values(const Messages& messages, bool for_answer, const Messages& beside) const {
   Json out = specials_;
+  out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
+  out.update(beside);
   out["messages"] = messages;
   out["add_generation_prompt"] = for_answer;
-  out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
   return out;
 }
 
-std::string ChatTemplate::render(const Messages& messages, bool for_answer) const {
-  return template_.render(values(messages, for_answer));
+std::string ChatTemplate::render(const Messages& messages, bool for_answer, const Messages& beside) const {
+  return template_.render(values(messages, for_answer, beside));
 }
 
-std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std::vector<std::string>& roles) const {
+std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std::vector<std::string>& roles,
+                                            const Messages& beside) const {
   std::vector<ChatPiece> out;
   const auto add = [&](std::string text, bool counts) {
     if (text.empty()) return;
@@ -109,7 +111,7 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
   const bool only_assistant = roles == std::vector<std::string>{"assistant"};
   if (only_assistant && template_.marks_answers()) {
     std::vector<std::pair<size_t, size_t>> spans;
-    const std::string all = template_.render(values(messages, false), &spans);
+    const std::string all = template_.render(values(messages, false, beside), &spans);
     size_t at = 0;
     for (const auto& [begin, end] : spans) {
       add(all.substr(at, begin - at), false);
@@ -121,7 +123,7 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
   }
   std::string done;
   const auto go_on = [&](const Messages& some, bool for_answer, bool counts, size_t message) {
-    const std::string text = render(some, for_answer);
+    const std::string text = render(some, for_answer, beside);
     if (!starts(text, done))
       invalid(
           "the chat template writes what came before message {} anew once that is there, so that it cannot be told "

@@ -27,17 +27,19 @@ class ChatTemplate {
   ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer);
 
   const std::string& source() const { return source_; }
-  // The text of all messages; with `for_answer`, up to where the assistant begins to speak.
-  std::string render(const Messages& messages, bool for_answer) const;
+  // The text of all messages; with `for_answer`, up to where the assistant begins to speak. `beside` is what else the
+  // template is given, such as "tools" and "documents".
+  std::string render(const Messages& messages, bool for_answer, const Messages& beside = Messages::object()) const;
   // The same text in pieces. What an answer ends with counts too, so that a model learns to end. RGM_INVALID where the
   // template writes earlier messages anew once later ones are there, and does not mark what the assistant says with
   // {% generation %}.
-  std::vector<ChatPiece> pieces(const Messages& messages, const std::vector<std::string>& roles) const;
+  std::vector<ChatPiece> pieces(const Messages& messages, const std::vector<std::string>& roles,
+                                const Messages& beside = Messages::object()) const;
   // What stands behind an answer: the sign that it is over.
   std::string end_of_answer() const;
 
  private:
-  nlohmann::ordered_json values(const Messages& messages, bool for_answer) const;
+  nlohmann::ordered_json values(const Messages& messages, bool for_answer, const Messages& beside) const;
 
   std::string source_;
   jinja::Template template_;

@@ -4,7 +4,8 @@
 
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
-#include "data/source.hpp"
+#include "data/chat_rows.hpp"
+#include "data/sequences.hpp"
 #include "text/chat.hpp"
 
 namespace rgm {
@@ -90,6 +91,33 @@ TEST_F(ChatRows, NoContentIsNone) {
   EXPECT_EQ(shown(*open(row + "\n", {{"text", "messages", {}, ChatMap{.template_name = "chatml"}}})),
             "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n(<|im_end|>\n)"
             "<|im_start|>tool\n3<|im_end|>\n<|im_start|>assistant\n(<|im_end|>\n)");
+}
+
+TEST_F(ChatRows, ToolsAndDocumentsReachTheTemplate) {
+  const auto tokenizer =
+      with_chat_template(byte_tokenizer(),
+                         "{% if tools is not none %}{% for t in tools %}[{{ t.name }}]{% endfor %}{% endif %}"
+                         "{% for d in documents or [] %}<{{ d.text }}>{% endfor %}{{ mood }}"
+                         "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}");
+  const std::string said = R"({"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}])";
+  const auto with = [&](const std::string& more) { return shown(*open(said + more + "}\n", {}, {text}, tokenizer)); };
+  EXPECT_EQ(with(""), "u:Q;(a:A;)");
+  EXPECT_EQ(with(R"(, "tools": [{"name": "add"}, {"name": "sub"}], "documents": [{"text": "D"}])"),
+            "[add][sub]<D>u:Q;(a:A;)");
+  EXPECT_EQ(with(R"(, "tools": "[{\"name\": \"add\"}]", "chat_template_kwargs": {"mood": "!"})"), "[add]!u:Q;(a:A;)");
+  EXPECT_EQ(with(R"(, "tools": "", "documents": null)"), "u:Q;(a:A;)");
+  // As `regimen evaluate` reads them.
+  write_file(folder / "data.jsonl", said + R"(, "tools": [{"name": "add"}]})");
+  each_sequence(
+      {.format = "jsonl", .files = {folder / "data.jsonl"}}, *tokenizer,
+      [&](const ColumnMap& map) { return chat_template_for(map, *tokenizer); },
+      [&](const TokenExample& tokens, const Row&, const std::string&) {
+        EXPECT_EQ(tokenizer->decode(tokens.ids), "[add]u:Q;a:A;");
+      });
+  EXPECT_THAT(refusal(said + R"(, "tools": {"name": "add"}})", {}, tokenizer),
+              HasSubstr("data.jsonl:1: \"tools\" is a JSON object, a list was expected"));
+  EXPECT_THAT(refusal(said + R"(, "tools": "add"})", {}, tokenizer),
+              HasSubstr("data.jsonl:1: \"tools\": not valid JSON"));
 }
 
 TEST_F(ChatRows, ShareGptsNamesAreKnown) {
