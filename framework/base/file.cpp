@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <regex>
 #include <vector>
 
 #include "base/error.hpp"
@@ -137,14 +138,14 @@ void AppendedFile::append(std::string_view text) {
   if (::fsync(fd_) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
 }
 
-void remove_unfinished(const fs::path& folder) {
+void remove_unfinished(const fs::path& folder, Depth depth) {
+  static const std::regex ours(R"(.+\.tmp\d+-\d+)");
   std::error_code ignored;
   std::vector<fs::path> left;
-  for (auto it = fs::recursive_directory_iterator(folder, ignored); it != fs::recursive_directory_iterator(); ++it) {
-    const std::string name = it->path().filename().string();
-    const size_t mark = name.rfind(".tmp");
-    if (it->is_regular_file(ignored) && mark != std::string::npos && mark + 4 < name.size() &&
-        name.find_first_not_of("0123456789-", mark + 4) == std::string::npos)
+  for (auto it = fs::recursive_directory_iterator(folder, ignored); it != fs::recursive_directory_iterator();
+       it.increment(ignored)) {
+    if (depth == Depth::here) it.disable_recursion_pending();
+    if (it->is_regular_file(ignored) && std::regex_match(it->path().filename().string(), ours))
       left.push_back(it->path());
   }
   for (const fs::path& file : left) fs::remove(file, ignored);

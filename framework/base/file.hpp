@@ -39,8 +39,9 @@ class FileWriter {
   int fd_ = -1;
 };
 
-// Removes what killed writers have left in `folder` and below it. Only where nobody else writes.
-void remove_unfinished(const fs::path& folder);
+// Removes what killed writers have left in `folder`, and below it where `depth` says so. Only where nobody else writes.
+enum class Depth { here, below };
+void remove_unfinished(const fs::path& folder, Depth depth);
 
 // A file that grows by whole pieces, each on the disk before append() returns; opened, it is cut to `bytes`.
 class AppendedFile {

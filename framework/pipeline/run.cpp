@@ -73,7 +73,10 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const auto device = open_device(pipeline.backend, registry);
   const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr};
 
-  remove_unfinished(folder);
+  // Not everywhere below it: the folder may hold more than this run.
+  remove_unfinished(folder, Depth::here);
+  remove_unfinished(around.cache, Depth::below);
+  for (const Stage& stage : pipeline.stages) remove_unfinished(folder / stage.name, Depth::below);
   bool rehearsed = false;
   const std::string started = time_now();
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));

@@ -86,6 +86,21 @@ TEST_F(File, AFullDiskLeavesTheOldFile) {
   EXPECT_EQ(files(), 1);
 }
 
+TEST_F(File, OnlyOurOwnUnfinishedFilesAreRemoved) {
+  fs::create_directories(folder / "below");
+  const auto names = {"a.json.tmp123-0", "a.tmp2024", "a.tmp2024-06-01", "notes.tmp-1",
+                      "a.tmp1-",         ".tmp1-2",   "a.tmp7-1x"};
+  for (const char* name : names) write_file(folder / name, ""), write_file(folder / "below" / name, "");
+  remove_unfinished(folder, Depth::here);
+  EXPECT_EQ(files(), 7) << "six of them, and the folder";
+  EXPECT_FALSE(fs::exists(folder / "a.json.tmp123-0"));
+  EXPECT_TRUE(fs::exists(folder / "below/a.json.tmp123-0"));
+  remove_unfinished(folder, Depth::below);
+  EXPECT_EQ(files(), 7);
+  EXPECT_FALSE(fs::exists(folder / "below/a.json.tmp123-0"));
+  remove_unfinished(folder / "none", Depth::below);
+}
+
 TEST_F(File, AMissingFileIsTheUsersMistake) {
   for (const fs::path& wrong : {folder / "none", folder}) {
     try {
