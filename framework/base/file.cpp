@@ -71,7 +71,30 @@ void write_file(const fs::path& path, std::string_view data) {
   out.commit();
 }
 
-FileWriter::FileWriter(fs::path path, uint64_t total) : path_(std::move(path)), total_(total) {
+namespace {
+
+// A link stays one: what it leads to is written.
+fs::path followed(fs::path path) {
+  std::error_code error;
+  for (int links = 0; links < 40 && fs::is_symlink(path, error); ++links)
+    path = path.parent_path() / fs::read_symlink(path, error);
+  return path;
+}
+
+// /dev/null, a pipe: nothing can stand in its place.
+bool is_written_in_place(const fs::path& path) {
+  std::error_code error;
+  return fs::is_other(path, error);
+}
+
+}  // namespace
+
+FileWriter::FileWriter(fs::path path, uint64_t total) : path_(followed(std::move(path))), total_(total) {
+  if (is_written_in_place(path_)) {
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) failure("{}: cannot be written: {}", path_.string(), reason());
+    return;
+  }
   static std::atomic<unsigned> counter{0};
   temporary_ = path_;
   temporary_ += fmt::format(".tmp{}-{}", ::getpid(), counter++);
@@ -84,7 +107,7 @@ FileWriter::FileWriter(fs::path path, uint64_t total) : path_(std::move(path)), 
 FileWriter::~FileWriter() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void FileWriter::write(const void* data, size_t bytes) {
@@ -107,6 +130,10 @@ void FileWriter::flush() {
 
 void FileWriter::commit() {
   flush();
+  if (temporary_.empty()) {
+    if (::close(std::exchange(fd_, -1)) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
+    return;
+  }
   const bool synced = ::fsync(fd_) == 0;
   const bool closed = ::close(std::exchange(fd_, -1)) == 0;
   if (!synced || !closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {

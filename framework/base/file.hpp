@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path);
 
 // Writes beside `path`, syncs, renames over it, syncs the folder. Throws (exit 1) naming the path, the bytes needed
-// and the system's reason; `path` is then as it was.
+// and the system's reason; `path` is then as it was. Of a link, what it leads to is `path`; a device or a pipe is
+// written to as it is.
 void write_file(const fs::path& path, std::string_view data);
 
 // The same for data that arrives in pieces: write() any number of times, then commit(). Without commit the
@@ -33,7 +34,7 @@ class FileWriter {
 
  private:
   void flush();
-  fs::path path_, temporary_;
+  fs::path path_, temporary_;  // no temporary one of what is written to as it is
   std::string buffer_;
   uint64_t total_, written_ = 0;
   int fd_ = -1;

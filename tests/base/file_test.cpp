@@ -86,6 +86,22 @@ TEST_F(File, AFullDiskLeavesTheOldFile) {
   EXPECT_EQ(files(), 1);
 }
 
+TEST_F(File, ALinkStaysALinkAndADeviceADevice) {
+  write_file(folder / "real", "old");
+  fs::create_symlink("real", path);
+  fs::create_symlink(folder / "new", folder / "dangling");
+  write_file(path, "new");
+  write_file(folder / "dangling", "made");
+  EXPECT_TRUE(fs::is_symlink(path));
+  EXPECT_EQ(read_file(folder / "real"), "new");
+  EXPECT_EQ(read_file(folder / "new"), "made");
+  write_file("/dev/null", "gone");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  EXPECT_THAT([] { write_file("/dev/full", "x"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("/dev/full: cannot be written: No space left")));
+  EXPECT_EQ(files(), 4);
+}
+
 TEST_F(File, OnlyOurOwnUnfinishedFilesAreRemoved) {
   fs::create_directories(folder / "below");
   const auto names = {"a.json.tmp123-0", "a.tmp2024", "a.tmp2024-06-01", "notes.tmp-1",
