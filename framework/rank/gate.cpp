@@ -45,17 +45,20 @@ Gate::Gate(uint16_t port)
 
 std::string Gate::address() const { return fmt::format("http://127.0.0.1:{}/?token={}", port_, token_); }
 
-std::optional<std::string> Gate::exchange(std::string_view target) {
+bool Gate::is_here(std::string_view host) const { return host == "127.0.0.1:" + port_ || host == "localhost:" + port_; }
+
+std::optional<std::string> Gate::exchange(const Knock& knock) {
   constexpr std::string_view begin = "/?token=";
-  if (used_ || !target.starts_with(begin) || !same(target.substr(begin.size()), token_)) return std::nullopt;
+  if (used_ || !is_here(knock.host) || !knock.target.starts_with(begin)) return std::nullopt;
+  if (!same(knock.target.substr(begin.size()), token_)) return std::nullopt;
   used_ = true;
   return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict", name_, secret_);
 }
 
 std::string Gate::refused(const Knock& knock) const {
-  const std::string here = "127.0.0.1:" + port_, named = "localhost:" + port_;
-  if (knock.host != here && knock.host != named) return "the host of the request is not this machine's";
-  const bool from_here = knock.origin == "http://" + here || knock.origin == "http://" + named;
+  if (!is_here(knock.host)) return "the host of the request is not this machine's";
+  constexpr std::string_view scheme = "http://";
+  const bool from_here = knock.origin.starts_with(scheme) && is_here(knock.origin.substr(scheme.size()));
   // Only a browser's own navigation comes without an origin; what changes something always says where it comes from.
   if (!from_here && (!knock.origin.empty() || knock.method != "GET")) return "the request comes from another page";
   if (!same(cookie_of(knock.cookie, name_), secret_))

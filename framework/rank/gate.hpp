@@ -18,10 +18,11 @@ class Gate {
 
   // Why it is turned away; empty: it may come in.
   std::string refused(const Knock& knock) const;
-  // The secret for a cookie, where the target has the token, once.
-  std::optional<std::string> exchange(std::string_view target);
+  // The secret for a cookie, where the target has the token and the host is this machine, once.
+  std::optional<std::string> exchange(const Knock& knock);
 
  private:
+  bool is_here(std::string_view host) const;
   std::string name_, port_, token_, secret_;
   bool used_ = false;
 };

@@ -72,7 +72,7 @@ class Answers {
     if (request.method() == http::verb::get && target.starts_with("/?token=")) {
       Knock with_token = knock;
       with_token.cookie = {};
-      if (const auto cookie = gate_.exchange(target)) {
+      if (const auto cookie = gate_.exchange(knock)) {
         Response out = text(http::status::see_other, "");
         out.set(http::field::set_cookie, *cookie);
         out.set(http::field::location, "/");

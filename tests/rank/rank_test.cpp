@@ -165,13 +165,16 @@ TEST_F(RankTest, FilesOfOtherSamplesAreLeftAlone) {
 TEST(GateTest, OpensOnceForTheTokenAndThenForTheCookie) {
   Gate gate(4711);
   const std::string address = gate.address(), target = address.substr(address.find("/?token="));
-  EXPECT_FALSE(gate.exchange("/?token=" + std::string(64, '0')).has_value());
-  const auto cookie = gate.exchange(target);
+  const std::string host = "127.0.0.1:4711", origin = "http://127.0.0.1:4711";
+  const std::string guess = "/?token=" + std::string(64, '0');
+  EXPECT_FALSE(gate.exchange({"GET", guess, host, "", ""}).has_value());
+  EXPECT_FALSE(gate.exchange({"GET", target, "evil.example:4711", "", ""}).has_value()) << "and it is still good";
+  const Knock knock{"GET", target, host, "", ""};
+  const auto cookie = gate.exchange(knock);
   ASSERT_TRUE(cookie.has_value());
   EXPECT_THAT(*cookie, testing::AllOf(HasSubstr("HttpOnly"), HasSubstr("SameSite=Strict")));
-  EXPECT_FALSE(gate.exchange(target).has_value()) << "the token is good once";
+  EXPECT_FALSE(gate.exchange(knock).has_value()) << "the token is good once";
   const std::string pair = cookie->substr(0, cookie->find(';'));
-  const std::string host = "127.0.0.1:4711", origin = "http://127.0.0.1:4711";
   EXPECT_EQ(gate.refused({"GET", "/", host, "", "a=b; " + pair}), "");
   EXPECT_EQ(gate.refused({"POST", "/save", host, origin, pair}), "");
   EXPECT_THAT(gate.refused({"GET", "/", host, "", ""}), HasSubstr("good once"));
