@@ -22,13 +22,14 @@ std::string shown(const YAML::Node& node) {
 }
 
 // The whole of a plain scalar as a number; a quoted one is a text, whatever is in it.
-std::optional<double> parsed(const YAML::Node& node) {
+template <class Number>
+std::optional<Number> parsed(const YAML::Node& node) {
   if (!node.IsScalar() || node.Tag() == "!") return std::nullopt;
   std::string_view text = node.Scalar();
   if (text.starts_with('+')) text.remove_prefix(1);
-  double out = 0;
+  Number out = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(out)) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(double(out))) return std::nullopt;
   return out;
 }
 
@@ -52,12 +53,15 @@ std::optional<std::string> Yaml::text() const {
 }
 
 std::optional<int64_t> Yaml::integer(int64_t min, int64_t max) const {
-  const auto x = parsed(node_);
+  constexpr int64_t most = int64_t{1} << 53;
+  const auto x = parsed<double>(node_);
+  const auto digits = parsed<int64_t>(node_);  // of which a double may lose the last
+  const bool too_large = x && (std::fabs(*x) > double(most) || (digits && (*digits > most || *digits < -most)));
   const bool open = max == std::numeric_limits<int64_t>::max();
   const std::string range = open ? fmt::format("at least {}", min) : fmt::format("{} to {}", min, max);
   // 2e3 is 2000 to whoever writes it; beyond 2^53 a double could mean its neighbour
-  if (!x || *x != std::floor(*x) || std::fabs(*x) > 0x1p53) {
-    wrong("a whole number, " + range + (x && *x > 0x1p53 ? " and at most 9007199254740992" : ""));
+  if (!x || *x != std::floor(*x) || too_large) {
+    wrong("a whole number, " + range + (too_large && *x > 0 ? " and at most 9007199254740992" : ""));
     return std::nullopt;
   }
   const auto n = static_cast<int64_t>(*x);
@@ -67,7 +71,7 @@ std::optional<int64_t> Yaml::integer(int64_t min, int64_t max) const {
 }
 
 std::optional<double> Yaml::number(const Range& range) const {
-  const auto x = parsed(node_);
+  const auto x = parsed<double>(node_);
   if (!x) {
     wrong(range.text().empty() ? "a number" : "a number, " + range.text());
     return std::nullopt;

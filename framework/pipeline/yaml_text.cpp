@@ -49,7 +49,7 @@ bool right_bytes(std::string_view text, Problems& problems, int first_line) {
 std::string explained(const std::string& said, const std::string& before) {
   const auto has = [&](std::string_view part) { return said.find(part) != std::string::npos; };
   if (has("illegal tab") || (!before.empty() && before.find_first_not_of(" \t") == std::string::npos &&
-                             has("illegal") && before.find('\t') != std::string::npos))
+                             (has("illegal") || has("not found")) && before.find('\t') != std::string::npos))
     return "a tab in the indentation: YAML indents with spaces";
   if (has("EOF in scalar")) return "a text in quotes does not end";
   if (has("end of map not found"))

@@ -60,6 +60,19 @@ TEST_F(YamlProblems, Tabs) {
                      "stages:\n"
                      "\t- name: base\n"),
             "3:2: a tab in the indentation: YAML indents with spaces");
+  EXPECT_EQ(problems("regimen: 1\n"
+                     "stages:\n"
+                     "  - name: base\n"
+                     "    data: {train: {text: a}}\n"
+                     "\tsteps: 2\n"),
+            "5:2: a tab in the indentation: YAML indents with spaces");
+}
+
+TEST_F(YamlProblems, WholeNumbersKeepEveryDigit) {
+  EXPECT_EQ(problems("regimen: 1\nseed: 9007199254740993\n" + right.substr(right.find("stages:"))),
+            "2:7: \"seed\" should be a whole number, at least 0 and at most 9007199254740992, came "
+            "\"9007199254740993\"");
+  EXPECT_EQ(problems("regimen: 1\nseed: 9007199254740992\n" + right.substr(right.find("stages:"))), "");
 }
 
 TEST_F(YamlProblems, TwoDocuments) {
