@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -173,8 +174,11 @@ std::string page(const std::vector<Run>& runs, const std::vector<fs::path>& fold
 
 std::string write_comparison(const std::vector<fs::path>& folders, const fs::path& file) {
   std::vector<report::Run> runs;
+  std::set<fs::path> known;
   for (const fs::path& folder : folders) {
     require(fs::exists(folder / "run.json"), "{}: is no folder of a run, it has no run.json", folder.string());
+    require(known.insert(fs::canonical(folder)).second,
+            "{}: is named twice, and its seeds would count twice: once is enough", folder.string());
     runs.push_back(report::read_run(folder));
   }
   const std::vector<report::Method> methods = report::methods_of(runs);

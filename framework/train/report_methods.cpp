@@ -74,11 +74,12 @@ std::string base_of(const std::vector<const StageRecord*>& stages) {
 void compare_with_best(std::vector<Method>& methods) {
   const Method& best = *std::ranges::max_element(methods, {}, [](const Method& m) { return m.accuracy.value; });
   for (Method& m : methods) {
-    if (m.stages.size() != best.stages.size() || m.stages.size() < 2) continue;
     std::vector<double> gaps;
     for (size_t i = 0; i < m.stages.size(); ++i)
-      gaps.push_back(outcome(*best.stages[i]).accuracy - outcome(*m.stages[i]).accuracy);
-    m.behind = mean_of(gaps);
+      if (const auto same = std::ranges::find(best.seeds, m.seeds[i]); same != best.seeds.end())
+        gaps.push_back(outcome(*best.stages[size_t(same - best.seeds.begin())]).accuracy -
+                       outcome(*m.stages[i]).accuracy);
+    if (gaps.size() > 1) m.behind = mean_of(gaps);
   }
 }
 
@@ -89,13 +90,14 @@ std::vector<Method> methods_of(std::span<const Run> runs) {
   for (const Run& run : runs.first(std::min<size_t>(1, runs.size())))
     for (const StageRecord& s : run.stages) ++stems[stem(s.name)];
   std::vector<Method> out;
-  for (const Run& run : runs)
-    for (const StageRecord& s : run.stages) {
+  for (size_t run = 0; run < runs.size(); ++run)
+    for (const StageRecord& s : runs[run].stages) {
       if (!outcome(s).is_held_out_accuracy) continue;
       const std::string own = stem(s.name), name = !own.empty() && stems[own] > 1 ? own : s.name;
       auto at = std::ranges::find(out, name, &Method::name);
       if (at == out.end()) at = out.insert(out.end(), Method{.name = name});
       at->stages.push_back(&s);
+      at->seeds.push_back(fmt::format("{}{}", run, s.name.substr(name.size())));
     }
   if (out.size() < 3) return {};
   for (Method& m : out) {

@@ -17,8 +17,9 @@ struct Mean {
 struct Method {
   std::string name;
   std::vector<const StageRecord*> stages{};  // one a seed
+  std::vector<std::string> seeds{};          // of each: its run, and its number in there
   Mean accuracy{};
-  Mean behind{};  // the best method's accuracy less this one's, seed by seed; of_seeds is false where seeds do not pair
+  Mean behind{};  // the best method's accuracy less this one's, over seeds that both have; of_seeds is false below two
   double trained = 0, seconds = 0, memory = 0, disk = 0;  // means; NaN: not known
   std::string base{};                                     // unchanged, changed; empty: not known
 };

@@ -164,6 +164,29 @@ TEST_F(Report, RunsWithSeveralSeedsAreCompared) {
   EXPECT_THROW(write_comparison({folder_ / "none"}, folder_ / "both.html"), Error);
 }
 
+// lora is 10 points behind in each of the two runs that have both; a third one has lora alone.
+TEST_F(Report, SeedsArePairedWhereBothMethodsHaveThem) {
+  const auto run = [&](const std::string& name, const std::map<std::string, double>& accuracies) {
+    nlohmann::json record = {{"pipeline", "ways"}, {"stages", {"full", "lora", "ia3"}}};
+    put(name + "/run.json", record.dump());
+    for (const auto& [stage, accuracy] : accuracies)
+      put(name + "/" + stage + "/stage.json",
+          nlohmann::json{{"status", "done"}, {"result", {{"accuracy", accuracy}}}}.dump());
+  };
+  run("one", {{"full", 0.9}, {"lora", 0.8}});
+  run("two", {{"full", 0.7}, {"lora", 0.6}, {"ia3", 0.5}});
+  run("three", {{"lora", 0.88}, {"ia3", 0.78}});
+  const std::vector<fs::path> folders = {folder_ / "one", folder_ / "two", folder_ / "three"};
+  const std::string table = write_comparison(folders, folder_ / "all.html");
+  EXPECT_THAT(table, testing::ContainsRegex("lora +76.0 ± 8.3 +10.0 ± 0.0 +3"));
+  EXPECT_THAT(table, testing::ContainsRegex("ia3 +64.0 ± 14.0 +2")) << "one seed in common has no mean";
+  EXPECT_THAT(
+      [&] {
+        write_comparison({folder_ / "one", folder_ / "two", folder_ / "one" / "."}, folder_ / "all.html");
+      },
+      testing::ThrowsMessage<Error>(HasSubstr("one/.: is named twice, and its seeds would count twice")));
+}
+
 TEST_F(Report, RewardsAreDrawnByTheRankingsThatTheyLearnedFrom) {
   put("run.json", R"({"stages": ["few", "many"]})");
   for (const auto& [name, used, accuracy] : {std::tuple("few", 106, 0.59), std::tuple("many", 425, 0.64)})
