@@ -17,6 +17,11 @@ RunLock::RunLock(const fs::path& folder) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) invalid("{}: cannot be written: {}", file.string(), std::strerror(errno));
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (const int error = errno; error != EWOULDBLOCK) {
+      ::close(fd_);
+      invalid("{}: cannot be locked: {}; choose a folder on another file system with --out DIR", file.string(),
+              std::strerror(error));
+    }
     char holder[32] = "?";
     const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
     if (n > 0) holder[n] = 0;
