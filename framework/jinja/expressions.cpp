@@ -321,7 +321,7 @@ Expression ExpressionParser::filters(Expression of) {
           else
             set(given.named, key, e(s));
         const Value from = of(s);
-        s.budget.step(from.weight() / 16);
+        if (!is_shallow(name)) s.budget.step(from.weight() / 16);
         return filter(name, from, given);
       });
     } else if (skip_name("is")) {

@@ -34,7 +34,8 @@ Value indented(const std::string& text, const Arguments& a) {
 int64_t length(const Value& value) {
   if (value.is_text())
     return std::ranges::count_if(value.text(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  return static_cast<int64_t>(value.is_list() ? value.list().size() : items_of(value, "what has a length").size());
+  if (value.is_list()) return static_cast<int64_t>(value.list().size());
+  return static_cast<int64_t>(value.is_map() ? value.map().size() : items_of(value, "what has a length").size());
 }
 
 Value escaped(const std::string& text) {
@@ -87,6 +88,10 @@ Value absolute(const Value& value) {
   return value.integer("") < 0 ? arithmetic("-", int64_t{0}, value) : value;
 }
 
+Value end_of(const Value& value, int64_t place) {
+  return element(value.is_list() ? value : Value(items_of(value, "what has a first or last")), place);
+}
+
 struct Filter {
   std::vector<std::string_view> parameters;
   std::function<Value(const Value&, const Arguments&)> call;
@@ -129,8 +134,8 @@ const std::map<std::string_view, Filter>& filters() {
       {"sort", {{"reverse", "case_sensitive", "attribute"}, sorted}},
       {"unique", {{"case_sensitive", "attribute"}, unique}},
       {"sum", {{"attribute", "start"}, sum}},
-      {"first", {{}, [](V v, A) { return element(items_of(v, "what has a first"), int64_t{0}); }}},
-      {"last", {{}, [](V v, A) { return element(items_of(v, "what has a last"), int64_t{-1}); }}},
+      {"first", {{}, [](V v, A) { return end_of(v, 0); }}},
+      {"last", {{}, [](V v, A) { return end_of(v, -1); }}},
       {"reverse", {{}, [](V v, A) { return slice(v.is_map() ? Value(items_of(v, "")) : v, {}, {}, int64_t{-1}); }}},
       {"abs", {{}, [](V v, A) { return absolute(v); }}},
       {"trim", {{"chars"}, of_text("strip")}},
@@ -147,6 +152,11 @@ const std::map<std::string_view, Filter>& filters() {
 }
 
 }  // namespace
+
+bool is_shallow(std::string_view filter) {
+  constexpr std::string_view all[] = {"count", "d", "default", "first", "last", "length", "safe"};
+  return std::ranges::find(all, filter) != std::end(all);
+}
 
 Value filter(const std::string& name, const Value& value, const Arguments& a) {
   // What these take depends on the filter or test that they name.

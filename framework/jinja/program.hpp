@@ -11,7 +11,8 @@ namespace rgm::jinja {
 
 // A template comes with a model from anywhere: one that goes on without end is stopped.
 struct Budget {
-  int64_t steps = 500'000;
+  int64_t most = 500'000;  // and more where there is more to write
+  int64_t steps = most;    // that are left
   size_t bytes = size_t{16} << 20;
   const char* stack = nullptr;                              // where the frames of the template begin
   const std::string* text = nullptr;                        // of the whole template, while it grows

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "jinja/arguments.hpp"
 #include "jinja/program.hpp"
 
@@ -335,7 +336,9 @@ Map built_in() {
 }  // namespace
 
 void Budget::step(int64_t n) {
-  if ((steps -= n) < 0) invalid("the template does not come to an end: it was stopped after 500,000 steps");
+  if ((steps -= n) < 0)
+    invalid("the template does not come to an end: it was stopped after {} steps",
+            count_for_people(static_cast<uint64_t>(most)));
 }
 
 void Budget::check_stack() const {
@@ -377,7 +380,12 @@ std::string Template::render(const nlohmann::ordered_json& values, Spans* spans)
   budget.spans = spans;
   budget.stack = static_cast<const char*>(__builtin_frame_address(0));
   Scope scope{budget, nullptr, built_in()};
-  for (const auto& [name, value] : values.items()) set(scope.names, name, Value(value));
+  for (const auto& [name, value] : values.items()) {
+    Value given(value);
+    budget.most += 32 * given.weight();
+    set(scope.names, name, std::move(given));
+  }
+  budget.steps = budget.most;
   std::string out;
   budget.text = &out;
   try {

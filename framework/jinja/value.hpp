@@ -117,5 +117,7 @@ Value method(const Value& value, const std::string& name);
 // The filters and tests; RGM_INVALID for a name that is not known.
 Value filter(const std::string& name, const Value& value, const Arguments& arguments);
 bool test(const std::string& name, const Value& value, const Arguments& arguments);
+// Whether the filter looks at no part of a value but its ends.
+bool is_shallow(std::string_view filter);
 
 }  // namespace rgm::jinja

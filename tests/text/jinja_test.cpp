@@ -98,6 +98,17 @@ TEST(JinjaFilters, WhatTheyDoNotTakeIsRefused) {
             "t:1: the macro \"f\" has the argument \"b\", which is not known; it takes: a");
 }
 
+// As Qwen 3's template asks in every turn of its loop.
+TEST(Jinja, HowManyMessagesCostsOneStep) {
+  Json messages = Json::array();
+  for (int i = 0; i < 2000; ++i) messages.push_back({{"content", std::string(100, 'x')}});
+  EXPECT_EQ(jinja::Template("{% set ns = namespace(n=0) %}{% for m in ms %}{% set ns.n = (ms | length - 1) - "
+                            "loop.index0 + (ms | first)['content'] | length %}{% endfor %}{{ ns.n }}",
+                            "t")
+                .render({{"ms", messages}}),
+            "100");
+}
+
 TEST(Jinja, MembersOfNothing) {
   EXPECT_EQ(shown("{{ m.a[0] }}|{{ m.a['x'] }}|{{ m.b[0] is defined }}"), "||False");
   EXPECT_EQ(shown("{% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns.b }}{{ dict({'a': 1}, b=2) }}"),
