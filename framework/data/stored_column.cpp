@@ -110,15 +110,20 @@ void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& to
       messages.erase(messages.size() - 1);
     const auto pieces = for_answer ? std::vector<ChatPiece>{{chat->render(messages, true, beside), true}}
                                    : chat->pieces(messages, map.chat->roles, beside);
-    std::string text;
-    std::vector<int32_t> own;
+    std::string text;          // what may have other ids when more follows
+    std::vector<int32_t> own;  // those it has now
     for (const ChatPiece& piece : pieces) {
       text += piece.text;
       const std::vector<int32_t> now = tokenizer.encode(text);
       const auto same = static_cast<size_t>(std::ranges::mismatch(own, now).in1 - own.begin());
-      counts.resize(before + same);
-      counts.resize(before + now.size(), piece.counts);
+      counts.resize(ids.size() + same);
+      counts.resize(ids.size() + now.size(), piece.counts);
       own = now;
+      const size_t stable = tokenizer.stable_prefix(text);
+      const std::vector<int32_t> settled = tokenizer.encode(std::string_view(text).substr(0, stable));
+      ids.insert(ids.end(), settled.begin(), settled.end());
+      own.erase(own.begin(), own.begin() + std::ssize(settled));
+      text.erase(0, stable);
     }
     ids.insert(ids.end(), own.begin(), own.end());
   } catch (const Error& e) {

@@ -182,6 +182,24 @@ TEST_F(ChatRows, RolesAndTemplatesCanBeChosen) {
             "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n(A<|im_end|>\n)");
 }
 
+// What is settled is encoded once; the ids stay those of the whole text, and count by what was said.
+TEST_F(ChatRows, LongConversationsHaveTheIdsOfTheirText) {
+  const TokenizerPtr bpe = train_bpe("so said the old boat, and so it went on ", {.vocabulary = 300});
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  int64_t answered = 0;
+  for (int i = 0; i < 40; ++i) {
+    const std::string said = "so the old" + std::string(static_cast<size_t>(i % 3), ' ') + std::to_string(i);
+    messages.push_back({{"role", i % 2 ? "assistant" : "user"}, {"content", said}});
+    answered += i % 2 ? static_cast<int64_t>(bpe->encode(said + ";").size()) : 0;
+  }
+  options.context = 2000;
+  const auto source =
+      open(nlohmann::ordered_json{{"messages", messages}}.dump() + "\n", {}, {text}, with_chat_template(bpe, chat));
+  const Batch batch = source->in_order(0, 1);
+  EXPECT_EQ(batch.columns.at("text").integers, bpe->encode(ChatTemplate(chat, "t", *bpe).render(messages, false)));
+  EXPECT_EQ(source->counted(), answered);
+}
+
 TEST_F(ChatRows, APromptEndsWhereTheAssistantBegins) {
   options.end_of_text = false;
   const auto source = open(R"({"turns": [{"role": "user", "content": "Q"}]})"
