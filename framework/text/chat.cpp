@@ -24,8 +24,8 @@ Json special(const nlohmann::json& config, const char* role) {
 
 class ChatTokenizer final : public Tokenizer {
  public:
-  ChatTokenizer(TokenizerPtr inner, std::string source, std::string end)
-      : Tokenizer(inner->specials(), std::move(end)), inner_(std::move(inner)), source_(std::move(source)) {}
+  ChatTokenizer(TokenizerPtr inner, nlohmann::json given, std::string end)
+      : Tokenizer(inner->specials(), std::move(end)), inner_(std::move(inner)), given_(std::move(given)) {}
   std::string kind() const override { return inner_->kind(); }
   int64_t vocabulary() const override { return inner_->vocabulary(); }
   std::vector<int32_t> encode(std::string_view text) const override { return inner_->encode(text); }
@@ -37,14 +37,25 @@ class ChatTokenizer final : public Tokenizer {
   nlohmann::json to_json() const override { return inner_->to_json(); }
   nlohmann::json config_json() const override {
     nlohmann::json config = inner_->config_json();
-    config["chat_template"] = source_;
+    config["chat_template"] = given_;
     return config;
   }
 
  private:
   const TokenizerPtr inner_;
-  const std::string source_;
+  const nlohmann::json given_;
 };
+
+// Of a template, or of several with names.
+std::string template_called(std::string_view name, const nlohmann::json& given) {
+  if (given.is_string()) return name == "default" ? given.get<std::string>() : "";
+  if (given.is_array())
+    for (const nlohmann::json& one : given)
+      if (one.is_object() && one.contains("name") && one["name"] == name && one.contains("template") &&
+          one["template"].is_string())
+        return one["template"];
+  return "";
+}
 
 struct Named {
   std::string_view name, source;
@@ -78,8 +89,14 @@ bool starts(const std::string& text, const std::string& front) { return text.sta
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer)
+ChatTemplate::ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer,
+                           const std::string& with_tools)
     : source_(std::move(source)), template_(source_, where), specials_(Json::object()) {
+  try {
+    if (!with_tools.empty()) with_tools_.emplace(with_tools, where + " tool_use");
+  } catch (const Error& e) {
+    problem_with_tools_ = e.what();
+  }
   const nlohmann::json config = tokenizer.config_json();
   for (const char* role : {"bos_token", "eos_token", "pad_token", "unk_token"})
     if (Json name = special(config, role); name.is_string()) specials_[role] = std::move(name);
@@ -94,8 +111,15 @@ Json ChatTemplate::values(const Messages& messages, bool for_answer, const Messa
   return out;
 }
 
+// As transformers chooses.
+const jinja::Template& ChatTemplate::template_for(const Messages& beside) const {
+  if (!beside.contains("tools")) return template_;
+  require(problem_with_tools_.empty(), "{}", problem_with_tools_);
+  return with_tools_ ? *with_tools_ : template_;
+}
+
 std::string ChatTemplate::render(const Messages& messages, bool for_answer, const Messages& beside) const {
-  return template_.render(values(messages, for_answer, beside));
+  return template_for(beside).render(values(messages, for_answer, beside));
 }
 
 std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std::vector<std::string>& roles,
@@ -109,9 +133,9 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
       out.push_back({std::move(text), counts});
   };
   const bool only_assistant = roles == std::vector<std::string>{"assistant"};
-  if (only_assistant && template_.marks_answers()) {
+  if (only_assistant && template_for(beside).marks_answers()) {
     std::vector<std::pair<size_t, size_t>> spans;
-    const std::string all = template_.render(values(messages, false, beside), &spans);
+    const std::string all = template_for(beside).render(values(messages, false, beside), &spans);
     size_t at = 0;
     for (const auto& [begin, end] : spans) {
       add(all.substr(at, begin - at), false);
@@ -171,16 +195,17 @@ std::string named_chat_template(std::string_view name) {
 std::optional<ChatTemplate> chat_template_of(const Tokenizer& tokenizer) {
   const nlohmann::json config = tokenizer.config_json();
   const auto found = config.find("chat_template");
-  if (found == config.end() || !found->is_string()) return std::nullopt;
-  return ChatTemplate(found->get<std::string>(), "chat template", tokenizer);
+  const std::string source = found == config.end() ? "" : template_called("default", *found);
+  if (source.empty()) return std::nullopt;
+  return ChatTemplate(source, "chat template", tokenizer, template_called("tool_use", *found));
 }
 
-TokenizerPtr with_chat_template(TokenizerPtr tokenizer, std::string source) {
+TokenizerPtr with_chat_template(TokenizerPtr tokenizer, nlohmann::json given) {
   const auto end = tokenizer->end_of_text();
   std::string name;
   for (const auto& [special, id] : tokenizer->specials())
     if (end && id == *end) name = special;
-  return std::make_shared<ChatTokenizer>(std::move(tokenizer), std::move(source), std::move(name));
+  return std::make_shared<ChatTokenizer>(std::move(tokenizer), std::move(given), std::move(name));
 }
 
 }  // namespace rgm

@@ -23,8 +23,10 @@ struct ChatPiece {
 
 class ChatTemplate {
  public:
-  // `tokenizer` says what begins and ends a text. RGM_INVALID beginning with `where`:line.
-  ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer);
+  // `tokenizer` says what begins and ends a text; `with_tools` is another template for where there are tools, if any.
+  // RGM_INVALID beginning with `where`:line.
+  ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer,
+               const std::string& with_tools = {});
 
   const std::string& source() const { return source_; }
   // The text of all messages; with `for_answer`, up to where the assistant begins to speak. `beside` is what else the
@@ -40,9 +42,12 @@ class ChatTemplate {
 
  private:
   nlohmann::ordered_json values(const Messages& messages, bool for_answer, const Messages& beside) const;
+  const jinja::Template& template_for(const Messages& beside) const;
 
   std::string source_;
   jinja::Template template_;
+  std::optional<jinja::Template> with_tools_;
+  std::string problem_with_tools_;   // said where it is asked for
   nlohmann::ordered_json specials_;  // bos_token, eos_token ...
 };
 
@@ -52,7 +57,7 @@ std::vector<std::string> chat_template_names();
 std::string named_chat_template(std::string_view name);
 // That of tokenizer_config.json or chat_template.jinja.
 std::optional<ChatTemplate> chat_template_of(const Tokenizer& tokenizer);
-// The same tokenizer, saved with this template.
-TokenizerPtr with_chat_template(TokenizerPtr tokenizer, std::string source);
+// The same tokenizer, saved with this template; or with several, [{"name": "default", "template": "..."}, ...].
+TokenizerPtr with_chat_template(TokenizerPtr tokenizer, nlohmann::json given);
 
 }  // namespace rgm

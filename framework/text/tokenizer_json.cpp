@@ -270,19 +270,10 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
       is_older ? json_of_sentence_piece(content, found.string(), config) : parse_json(content, found.string());
   const TokenizerPtr out = tokenizer_from_json(file, found.string(), config);
   // As newer versions of transformers write it; older ones have it in the file of settings, or several with names.
-  std::string chat;
   const fs::path jinja = path.parent_path() / chat_template_file;
-  if (config.is_object() && config.contains("chat_template")) {
-    const json& given = config["chat_template"];
-    if (given.is_string()) chat = given;
-    if (given.is_array())
-      for (const json& one : given)
-        if (one.is_object() && one.contains("name") && one["name"] == "default" && one.contains("template") &&
-            one["template"].is_string())
-          chat = one["template"];
-  }
+  json chat = config.is_object() ? config.value("chat_template", json()) : json();
   if (fs::is_directory(file_or_folder) && fs::exists(jinja)) chat = read_file(jinja);
-  return chat.empty() ? out : with_chat_template(out, chat);
+  return chat.is_string() || chat.is_array() ? with_chat_template(out, chat) : out;
 }
 
 void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {

@@ -113,6 +113,26 @@ TEST(Chat, TheTemplateIsSavedWithTheTokenizer) {
   fs::remove_all(folder);
 }
 
+TEST(Chat, SeveralTemplatesAreSavedAsTheyWere) {
+  const nlohmann::json several = {{{"name", "default"}, {"template", "{{ messages[0].content }}"}},
+                                  {{"name", "tool_use"}, {"template", "{{ tools[0].name }}"}}};
+  const fs::path folder = fs::temp_directory_path() / "regimen-chats-test";
+  save_tokenizer(*with_chat_template(byte_tokenizer(), several), folder);
+  const TokenizerPtr again = load_tokenizer(folder);
+  EXPECT_EQ(again->config_json()["chat_template"], several);
+  const Json tools = {{"tools", {{{"name", "add"}}}}};
+  EXPECT_EQ(chat_template_of(*again)->render(four, false), "S");
+  EXPECT_EQ(chat_template_of(*again)->render(four, false, tools), "add");
+  // One that cannot be read is told where it is asked for.
+  nlohmann::json broken = several;
+  broken[1]["template"] = "{% frob %}";
+  const auto chat = chat_template_of(*with_chat_template(byte_tokenizer(), broken));
+  EXPECT_EQ(chat->render(four, false), "S");
+  EXPECT_THAT([&] { (void)chat->render(four, false, tools); },
+              testing::ThrowsMessage<Error>(HasSubstr("chat template tool_use:1: the statement \"frob\"")));
+  fs::remove_all(folder);
+}
+
 TEST(Jinja, MistakesHaveTheirLine) {
   EXPECT_EQ(refusal("a\n{{ x"), "t:2: an expression without its }}");
   EXPECT_EQ(refusal("\n\n{% if 1 %}"), "t:3: the end where {% endif %} was expected");
