@@ -156,12 +156,21 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
     add(text.substr(done.size()), counts);
     done = text;
   };
+  const auto begins = [&](bool for_answer) {
+    try {
+      return starts(render(Messages::array({messages[0]}), false, beside),
+                    render(Messages::array(), for_answer, beside));
+    } catch (const Error&) {
+      return false;
+    }
+  };
   Messages some = Messages::array();
   for (size_t i = 0; i < messages.size(); ++i) {
     const std::string role = messages[i].value("role", "");
     const bool counts = std::ranges::find(roles, role) != roles.end();
-    // Only where something begins or ends to count: a template may refuse half of a conversation.
-    if (counts && i > 0) go_on(some, role == "assistant", false, i);
+    // Only where something begins or ends to count: a template may refuse half of a conversation. Where it refuses what
+    // stands before the first message, all of that one counts.
+    if (counts && (i > 0 || begins(role == "assistant"))) go_on(some, role == "assistant", false, i);
     some.push_back(messages[i]);
     if (counts) go_on(some, false, true, i);
   }

@@ -77,6 +77,16 @@ TEST(Chat, WhatTheAssistantSaysCounts) {
             "(### Instruction:\nQ\n\n)### Response:\nA<|endoftext|>");
 }
 
+TEST(Chat, WhatStandsBeforeTheFirstAnswerDoesNotCount) {
+  const Messages first = Messages::array({four[2]});
+  EXPECT_EQ(shown(named("chatml").pieces(first, {"assistant"})), "<|im_start|>assistant\n(A<|im_end|>\n)");
+  // Many templates need a first message.
+  const ChatTemplate needs_one(
+      "{% if messages[0].role %}{% endif %}{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}", "t",
+      *byte_tokenizer());
+  EXPECT_EQ(shown(needs_one.pieces(first, {"assistant"})), "(assistant:A;)");
+}
+
 TEST(Chat, ATemplateMayMarkWhatCounts) {
   const ChatTemplate marked(
       "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}!"
