@@ -68,6 +68,8 @@ class BpeTokenizer final : public Tokenizer {
       const bool is_late = table_.normalized.contains(name);
       (is_late ? late_ : early_)[std::string(is_late && table_.nfc ? composed_form(name, composed) : name)] = id;
     }
+    spaced_names_ = std::ranges::any_of(
+        specials(), [](const auto& one) { return one.first.find_first_of(" \t\n\v\f\r", 1) != std::string::npos; });
     merges_.reserve(table_.merges.size());
     for (const auto& [left, right] : table_.merges) merges_.add(id_of(left), id_of(right), id_of(left + right));
   }
@@ -112,7 +114,12 @@ class BpeTokenizer final : public Tokenizer {
 
   size_t stable_prefix(std::string_view text) const override {
     if (!table_.split_words) return 0;
-    return end_of_stable_words(text.substr(0, before_unfinished_special(text, specials())), table_.pattern);
+    size_t end = before_unfinished_special(text, specials());
+    for (;;) {
+      const size_t n = end_of_stable_words(text.substr(0, end), table_.pattern);
+      end = spaced_names_ ? outside_special(text, n, specials()) : n;
+      if (end == n) return n;
+    }
   }
 
   nlohmann::json config_json() const override {
@@ -170,6 +177,7 @@ class BpeTokenizer final : public Tokenizer {
 
   BpeTable table_;
   SpecialTokens early_, late_;                         // found before the text is composed, and after
+  bool spaced_names_ = false;                          // of special tokens: a word may end in the middle of one
   std::unordered_map<std::string_view, int32_t> ids_;  // of pieces in the table
   std::array<int32_t, 256> byte_ids_{};
   Merges merges_;

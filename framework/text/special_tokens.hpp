@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,23 +12,37 @@ namespace rgm {
 
 using SpecialTokens = std::map<std::string, int32_t, std::less<>>;
 
+inline std::string first_letters(const SpecialTokens& specials) {
+  std::string out;
+  for (const auto& [name, id] : specials) out += name[0];
+  return out;
+}
+
+struct FoundSpecial {
+  size_t begin, end;
+  int32_t id;
+};
+// The first at or behind `at`; `letters` are the first ones of the names.
+inline std::optional<FoundSpecial> next_special(std::string_view text, size_t at, const SpecialTokens& specials,
+                                                std::string_view letters) {
+  for (at = text.find_first_of(letters, at); at < text.size(); at = text.find_first_of(letters, at + 1)) {
+    FoundSpecial found{at, at, -1};
+    for (const auto& [name, id] : specials)
+      if (text.substr(at).starts_with(name) && at + name.size() > found.end) found = {at, at + name.size(), id};
+    if (found.end > at) return found;
+  }
+  return std::nullopt;
+}
+
 // Calls plain(text, offset) and special(id) in the order of the text.
 template <class Plain, class Special>
 void split_specials(std::string_view text, const SpecialTokens& specials, Plain&& plain, Special&& special) {
-  std::string beginnings;
-  for (const auto& [name, id] : specials) beginnings += name[0];
+  const std::string letters = first_letters(specials);
   size_t done = 0;
-  for (size_t at = text.find_first_of(beginnings); at < text.size();) {
-    const std::pair<const std::string, int32_t>* found = nullptr;
-    for (const auto& entry : specials)
-      if (text.substr(at).starts_with(entry.first) && (!found || entry.first.size() > found->first.size()))
-        found = &entry;
-    if (found) {
-      if (at > done) plain(text.substr(done, at - done), done);
-      special(found->second);
-      done = at + found->first.size();
-    }
-    at = text.find_first_of(beginnings, found ? done : at + 1);
+  while (const auto found = next_special(text, done, specials, letters)) {
+    if (found->begin > done) plain(text.substr(done, found->begin - done), done);
+    special(found->id);
+    done = found->end;
   }
   if (done < text.size()) plain(text.substr(done), done);
 }
@@ -39,6 +54,15 @@ inline size_t before_unfinished_special(std::string_view text, const SpecialToke
     for (size_t n = std::min(name.size() - 1, text.size()); n > longest; --n)
       if (text.ends_with(std::string_view(name).substr(0, n))) longest = n;
   return text.size() - longest;
+}
+
+// Where the special token begins that `at` lies in the middle of; `at` where it lies in none.
+inline size_t outside_special(std::string_view text, size_t at, const SpecialTokens& specials) {
+  const std::string letters = first_letters(specials);
+  for (auto found = next_special(text, 0, specials, letters); found && found->begin < at;
+       found = next_special(text, found->end, specials, letters))
+    if (at < found->end) return found->begin;
+  return at;
 }
 
 }  // namespace rgm

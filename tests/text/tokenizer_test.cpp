@@ -93,6 +93,10 @@ TEST(Tokenizers, StablePrefixHoldsBackUnfinishedNamesAndCharacters) {
   EXPECT_EQ(bpe->stable_prefix("one two thr"), 7U);
   EXPECT_EQ(bpe->stable_prefix("one  \n  "), 3U);
   EXPECT_EQ(bpe->stable_prefix("one\u3000 two"), 0U);  // white space before white space: no place is safe
+  const auto turns = train_bpe("x", {.vocabulary = 258, .specials = {"<|endoftext|>", "<end of turn>"}});
+  EXPECT_EQ(turns->stable_prefix("one two<end of turn>"), 3U);  // not within the name
+  EXPECT_EQ(turns->stable_prefix("one two<end of turn> x"), 20U);
+  EXPECT_EQ(turns->stable_prefix("one two<end of tern>"), 14U);
 }
 
 TEST(TextStream, HoldsBackACharacterUntilItIsWhole) {
