@@ -109,6 +109,24 @@ TEST_F(AdaptersTest, APrefixOfATextIsReadAsTheText) {
               HasSubstr("a projection cannot start from a text"));
 }
 
+// Values of 0 add nothing; keys that were 0, too, would learn the same in every vector.
+TEST_F(AdaptersTest, AZeroPrefixHasKeysThatDifferAndNoValues) {
+  for (const char* yaml : {"{length: 3, init: zero}", "{length: 3, init: zero, projection: true}"}) {
+    SCOPED_TRACE(yaml);
+    const ScratchFolder folder;
+    Adapted("prefix", yaml).adapters->save(folder.path(), "base");
+    const SafeTensors file(folder.path() / "adapter_model.safetensors");
+    const auto* all = reinterpret_cast<const float*>(file.find("prompt_embeddings")->data.data());
+    for (int layer = 0; layer < 2; ++layer)  // 16 channels of keys, then of values
+      for (int channel = 0; channel < 16; ++channel) {
+        const float* const key = all + 32 * layer + channel;
+        EXPECT_NE(key[0], key[64]);
+        EXPECT_NE(key[64], key[128]);
+        for (int vector = 0; vector < 3; ++vector) EXPECT_EQ(key[16 + 64 * vector], 0);
+      }
+  }
+}
+
 TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {
   for (const char* id : all_adapters) {
     const Adapted adapted(id, few_tokens(id));
