@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::FloatNear;
 using ::testing::IsNan;
 
 class OneDnn : public ::testing::Test {
@@ -115,6 +116,24 @@ TEST_F(OneDnn, MemoryThatThereIsNotIsNamed) {
   void* block = nullptr;
   EXPECT_EQ(table().alloc(device(), size_t{1} << 60, &block), RGM_NO_MEMORY);
   EXPECT_EQ(last_failure(), "no memory for 1152921504606846976 bytes");
+}
+
+// A million times 0.1 added up one by one in float32 is 1 % too much.
+TEST_F(OneDnn, SumsOverManyRowsKeepTheirDigits) {
+  constexpr int64_t M = 1 << 20, C = 16;
+  Floats x(M * C, 0.1f), w(C, 1), mean(M), rstd(M, 1), dx(x), sums(C), dw(C), db(C);
+  const rgm_view vx = floats(x, {M, C}), vs = floats(sums, {1, C}), vw = floats(w, {C}), vm = floats(mean, {M});
+  const rgm_view vr = floats(rstd, {M}), vdx = floats(dx, {M, C}), vdw = floats(dw, {C}), vdb = floats(db, {C});
+  ASSERT_EQ(k().reduce(q_, RGM_SUM, 1, &vx, &vs), RGM_OK);
+  EXPECT_THAT(sums, Each(FloatNear(0.1f * M, 5)));
+  rgm_norm args{};
+  args.struct_size = sizeof args;
+  args.features = RGM_NORM_MEAN | RGM_NORM_BIAS;
+  args.x = &vx, args.dy = &vx, args.w = &vw, args.mean = &vm, args.rstd = &vr;
+  args.dx = &vdx, args.dw = &vdw, args.db = &vdb;
+  ASSERT_EQ(k().norm_grad(q_, &args), RGM_OK);
+  EXPECT_THAT(db, Each(FloatNear(0.1f * M, 5)));
+  EXPECT_THAT(dw, Each(FloatNear(0.01f * M, 0.5f)));  // of 0.1 times (0.1 - 0) 1
 }
 
 }  // namespace

@@ -76,18 +76,26 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
     float* db = has(a, RGM_NORM_BIAS) ? flat(a.db, r.C, "onednn: norm_grad db") : nullptr;
     const VectorKernels& v = vector(q);
     const int64_t C = r.C, team = threads(q);
-    float* sums = q->scratch.floats(Scratch::kPartials, 2 * team * C);
-    std::fill_n(sums, 2 * team * C, 0.0f);
+    // A thread's sums of dw and db, and those of a chain of its rows.
+    const int64_t pair = 2 * C;
+    float* sums = q->scratch.floats(Scratch::kPartials, 2 * team * pair);
+    std::fill_n(sums, 2 * team * pair, 0.0f);
     parallel(threads(q), r.rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(C, 1)),
              [&](int64_t begin, int64_t end, int thread) {
-               NormRows mine = piece(r, begin, end);
-               mine.dw = dw ? sums + 2 * thread * C : nullptr;
-               mine.db = db ? sums + (2 * thread + 1) * C : nullptr;
-               v.norm_grad(mine);
+               float *const sum = sums + 2 * thread * pair, *const chain = sum + pair;
+               for (int64_t first = begin; first < end; first += kChain) {
+                 NormRows mine = piece(r, first, std::min(first + kChain, end));
+                 mine.dw = dw ? chain : nullptr;
+                 mine.db = db ? chain + C : nullptr;
+                 v.norm_grad(mine);
+                 v.binary(RGM_ADD, sum, 1, chain, 1, sum, pair);
+                 std::fill_n(chain, pair, 0.0f);
+               }
              });
     for (int64_t i = 0; i < team; ++i) {
-      if (dw) v.binary(RGM_ADD, dw, 1, sums + 2 * i * C, 1, dw, C);
-      if (db) v.binary(RGM_ADD, db, 1, sums + (2 * i + 1) * C, 1, db, C);
+      const float* sum = sums + 2 * i * pair;
+      if (dw) v.binary(RGM_ADD, dw, 1, sum, 1, dw, C);
+      if (db) v.binary(RGM_ADD, db, 1, sum + C, 1, db, C);
     }
   });
 }

@@ -10,10 +10,18 @@ namespace regimen::onednn {
 namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+// In pieces, in which the kernel's chains of float32 are no longer than kChain.
+float sum_of(const VectorKernels& v, const float* x, int64_t n) {
+  constexpr int64_t kPiece = 32768;
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kPiece) sum += v.sum(x + i, std::min(kPiece, n - i));
+  return static_cast<float>(sum);
+}
+
 float finish_row(const VectorKernels& v, int32_t op, const float* x, int64_t n) {
   switch (op) {
-    case RGM_SUM: return v.sum(x, n);
-    case RGM_MEAN: return v.sum(x, n) / static_cast<float>(n);
+    case RGM_SUM: return sum_of(v, x, n);
+    case RGM_MEAN: return sum_of(v, x, n) / static_cast<float>(n);
     case RGM_MAXIMUM: return v.maximum(x, n);
     default: return v.logsumexp(x, n);
   }

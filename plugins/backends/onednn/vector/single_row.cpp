@@ -32,14 +32,25 @@ ONEDNN_INLINE void add_rows(const float* weights, const float* x, int64_t x_row,
 }
 
 template <bool Weighted>
+void add_chain(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y) {
+  int64_t r = 0;
+  for (; r + kRows <= rows; r += kRows) add_rows<kRows, Weighted>(weights + r, x + r * x_row, x_row, n, y);
+  for (; r < rows; ++r) add_rows<1, Weighted>(weights + r, x + r * x_row, x_row, n, y);
+}
+
+// Behind the first chain each has sums of its own, see kChain.
+template <bool Weighted>
 void add_all(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y) {
   constexpr int64_t kColumns = 4096;  // of y, which stay in the first cache
+  float sums[kColumns];
   for (int64_t c = 0; c < n; c += kColumns) {
     const int64_t width = n - c < kColumns ? n - c : kColumns;
-    int64_t r = 0;
-    for (; r + kRows <= rows; r += kRows)
-      add_rows<kRows, Weighted>(weights + r, x + r * x_row + c, x_row, width, y + c);
-    for (; r < rows; ++r) add_rows<1, Weighted>(weights + r, x + r * x_row + c, x_row, width, y + c);
+    add_chain<Weighted>(weights, x + c, x_row, rows < kChain ? rows : kChain, width, y + c);
+    for (int64_t r = kChain; r < rows; r += kChain) {
+      for (int64_t i = 0; i < width; ++i) sums[i] = 0;
+      add_chain<Weighted>(weights + r, x + r * x_row + c, x_row, rows - r < kChain ? rows - r : kChain, width, sums);
+      add_rows<1, false>(sums, sums, 0, width, y + c);
+    }
   }
 }
 

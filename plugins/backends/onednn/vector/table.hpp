@@ -89,7 +89,8 @@ struct Attention {  // see rgm_attention; feature pointers NULL where off
   const int32_t *q_segments, *k_segments, *lengths;
   int64_t q_segments_b, q_segments_t, k_segments_b, k_segments_t, lengths_b;
 };
-inline constexpr int64_t kTile = 64;  // queries, and keys, that attention works on at once
+inline constexpr int64_t kChain = 512;  // rows whose sum is one chain of float32: longer ones lose digits
+inline constexpr int64_t kTile = 64;    // queries, and keys, that attention works on at once
 
 struct VectorKernels {
   const char* name;
