@@ -1,5 +1,6 @@
 // adapter_files.cpp - how an adapter's parameters are called in PEFT's files. Where our sites are parts of one fused
-// module of theirs, as query, key and value in GPT-2's c_attn, the part's name is added to the key.
+// module of theirs, as query, key and value in GPT-2's c_attn, and the format does not say how they are joined, the
+// part's name is added to the key.
 #include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 
@@ -54,16 +55,30 @@ std::string KeyNames::filled(std::string text) const {
 }
 
 std::optional<std::string> KeyNames::key(const SiteInfo* site, const std::string& name) const {
+  return filled_in(site, name, false);
+}
+std::string KeyNames::whole_key(const SiteInfo& site, const std::string& name) const {
+  return *filled_in(&site, name, true);
+}
+
+std::optional<std::string> KeyNames::filled_in(const SiteInfo* site, const std::string& name, bool whole) const {
   if (!RGM_HAS(&table_, format)) return site ? site->name + "." + name : name;
   for (const rgm_pair& pair : tensors_) {
     if (name != pair.ours) continue;
     std::string key = filled(pair.theirs);
     if (key.find(site_mark) == std::string::npos) return key;
     require(site != nullptr, "the format keeps \"{}\" at sites, but all of them share it", name);
-    const std::string part = is_fused(*site) ? "." + last_part(site->name) : "";
+    const std::string part = is_fused(*site) && !whole ? "." + last_part(site->name) : "";
     replace(key, site_mark, "base_model.model." + site->theirs + part);
     return key;
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> KeyNames::joining(const std::string& name) const {
+  if (!RGM_HAS(&table_, format) || !RGM_HAS(table_.format, fused)) return std::nullopt;
+  for (const rgm_pair& pair : pairs(table_.format->fused))
+    if (name == pair.ours) return pair.theirs;
   return std::nullopt;
 }
 

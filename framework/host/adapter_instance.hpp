@@ -2,6 +2,7 @@
 // are called in files.
 #pragma once
 #include <optional>
+#include <set>
 #include <span>
 
 #include "artefact/safetensors.hpp"
@@ -52,16 +53,21 @@ class KeyNames {
   KeyNames(const rgm_adapter& table, const Model& model);
   // {layers} {channels} {heads} {kv_heads} {kv_channels} as numbers of the model.
   std::string filled(std::string text) const;
-  // Where parameter `name` of the site (NULL: of what all share) is kept; nothing where the format does not name it.
+  // Where parameter `name` of the site (NULL: of what all share) is kept; nothing where the format does not name it. Of
+  // a part of a fused module there are two: the part's own, and what the whole module has.
   std::optional<std::string> key(const SiteInfo* site, const std::string& name) const;
+  std::string whole_key(const SiteInfo& site, const std::string& name) const;
   // The pattern for `name` without {site}: one key for the whole model.
   bool is_plain(const std::string& name) const;
   bool any_site() const;  // does some key name a site?
   // Does another site lie in the same fused module?
   bool is_fused(const SiteInfo& site) const { return parts_.at(site.theirs) > 1; }
+  // How the parameter is joined over the parts of a fused module; nothing where the format does not say.
+  std::optional<std::string> joining(const std::string& name) const;
   std::span<const rgm_pair> tensors() const { return tensors_; }
 
  private:
+  std::optional<std::string> filled_in(const SiteInfo* site, const std::string& name, bool whole) const;
   const rgm_adapter& table_;
   const Model& model_;
   std::vector<rgm_pair> tensors_;
@@ -69,6 +75,36 @@ class KeyNames {
 };
 
 std::span<const rgm_pair> pairs(const rgm_pair* list);  // up to the empty one
+
+// What a format's list `fused` says of an option: "KEY", or "KEY root OPTION".
+struct FusedOption {
+  std::string key, root;
+};
+std::optional<FusedOption> fused_option(const rgm_adapter& table, const rgm_pair& pair);
+
+// The sites of one module of theirs, in the order of its rows.
+class FusedModule {
+ public:
+  FusedModule(const Model& model, const std::string& theirs);
+  std::span<const SiteInfo* const> parts() const { return parts_; }
+  int64_t rows() const { return rows_; }
+  // One tensor for the module, joined as a format's list `fused` says, of the parts' own; an empty one: the adapter
+  // does not act there.
+  Tensor joined(const std::string& how, std::span<const Tensor> of_parts) const;
+  // The way back, to the bit: what part `index` has where the adapter acts at `acts`.
+  Tensor part(const std::string& how, const Tensor& whole, size_t index, const std::vector<bool>& acts) const;
+  // The rows of the part's outputs.
+  Tensor rows_of(const Tensor& whole, size_t index) const;
+
+ private:
+  Tensor in_place(std::span<const Tensor> rows_of_parts) const;
+
+  std::vector<const SiteInfo*> parts_;
+  int64_t rows_ = 0, head_dim_;
+};
+
+// The shortest ends of these modules' names that name no other module of the model, as target_modules has them.
+std::string short_name(const std::string& module, const std::set<std::string>& meant, const Model& model);
 
 // Reads adapter_config.json.
 nlohmann::json read_adapter_config(const fs::path& folder);

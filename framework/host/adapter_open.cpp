@@ -13,25 +13,23 @@ Tensor on_device(const SavedTensor& t) {
   return t.dtype == RGM_F32 ? x : ops::cast(x, RGM_F32);
 }
 
-// What a tensor of a fused module is for one of its parts: the part's rows where it has a row for each output, as the
-// LoRA B of c_attn, and the whole where all parts read it, as the LoRA A.
-Tensor part_of_fused(const Tensor& whole, const SiteInfo& part, const Model& model) {
-  int64_t begin = 0, all = 0;
-  for (const SiteInfo& site : model.sites()) {
-    if (site.theirs != part.theirs) continue;
-    if (&site == &part) begin = all;
-    all += site.out;
-  }
-  if (whole.rank() == 0 || whole.size(0) != all) return whole;
-  if (part.interleaved) {
-    const int64_t D = model.config().head_dim, heads = part.out / D;
-    const Tensor by_head =
-        ops::slice(ops::reshape(whole, {heads, all / part.out, D, -1}), 1, begin / part.out, begin / part.out + 1);
-    Shape shape = whole.shape();
-    shape[0] = part.out;
-    return ops::reshape(ops::contiguous(by_head), shape);
-  }
-  return ops::contiguous(ops::slice(whole, 0, begin, begin + part.out));
+// What the tensor of a fused module is for one of its parts. Where it was saved here, it was joined of the parts that
+// the adapter acts at, `acting`, and the others have nothing. PEFT's own is of all parts: the rows of the part where
+// there is one for each output, as in the LoRA B of c_attn, and the whole where all parts read it, as the LoRA A.
+Tensor of_part(const SiteInfo& part, const std::optional<std::string>& joining, const Tensor& whole, const Model& model,
+               const std::set<const SiteInfo*>& acting) {
+  const FusedModule module(model, part.theirs);
+  const auto index = static_cast<size_t>(std::ranges::find(module.parts(), &part) - module.parts().begin());
+  if (acting.empty() || !joining)
+    return whole.rank() > 0 && whole.size(0) == module.rows() ? module.rows_of(whole, index) : whole;
+  std::vector<bool> acts;
+  for (const SiteInfo* other : module.parts()) acts.push_back(acting.contains(other));
+  return acts[index] ? module.part(*joining, whole, index, acts) : Tensor();
+}
+
+std::vector<std::string> site_patterns(const nlohmann::json& options) {
+  const nlohmann::json& sites = options.at("sites");
+  return sites.is_array() ? sites.get<std::vector<std::string>>() : std::vector{sites.get<std::string>()};
 }
 
 nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format) {
@@ -63,6 +61,7 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   SavedAdapter out = peek_adapter(folder);
   const rgm_format* format = RGM_HAS(&table, format) ? table.format : nullptr;
   out.options = options_in(read_adapter_config(folder), format);
+  const bool is_own = !out.id.empty();
 
   const fs::path path = folder / adapter_tensors_file;
   const SafeTensors file(path);
@@ -77,6 +76,10 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   };
 
   const KeyNames keys(table, model);
+  std::set<const SiteInfo*> acting;  // where, if it was saved here
+  if (is_own && keys.any_site())
+    for (const size_t i : matched_sites(model, table.kinds, site_patterns(out.options), out.id))
+      acting.insert(&model.sites()[i]);
   for (const rgm_pair& pair : keys.tensors()) {
     if (keys.is_plain(pair.ours)) {
       take(pair.ours, *keys.key(nullptr, pair.ours));
@@ -86,12 +89,10 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
       if (!(static_cast<uint32_t>(site.kind) & table.kinds) || site.theirs.empty()) continue;
       const std::string name = site.name + "." + pair.ours, key = *keys.key(&site, pair.ours);
       if (take(name, key) || !keys.is_fused(site)) continue;
-      // PEFT keeps one tensor for the whole module: the key without the part's name.
-      std::string whole = key;
-      const std::string with_part = site.theirs + "." + last_part(site.name);
-      whole.replace(whole.find(with_part), with_part.size(), site.theirs);
+      const std::string whole = keys.whole_key(site, pair.ours);
       if (const SavedTensor* found = file.find(whole)) {
-        out.tensors.emplace(name, part_of_fused(on_device(*found), site, model));
+        if (Tensor part = of_part(site, keys.joining(pair.ours), on_device(*found), model, acting))
+          out.tensors.emplace(name, std::move(part));
         left.erase(whole);
       }
     }

@@ -1,4 +1,5 @@
 // check_tables.cpp - the checks of a component's table: required functions, columns, roles, defaults, formats of files.
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -50,6 +51,22 @@ bool is_json(std::string text) {
   return nlohmann::json::accept(text);
 }
 
+// "stack", "blocks", "rows length" or "rows" and a number.
+bool is_joining(const std::string& how) {
+  double number = 0;
+  const std::string_view text = how;
+  const std::string_view value = text.starts_with("rows ") ? text.substr(5) : "";
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  return how == "stack" || how == "blocks" || value == "length" ||
+         (!value.empty() && error == std::errc() && end == value.data() + value.size());
+}
+
+bool has(const rgm_pair* list, std::string_view ours) {
+  for (; list && list->ours; ++list)
+    if (list->ours == ours) return true;
+  return false;
+}
+
 void format(const Checker& check, const rgm_format& f, const std::string& name) {
   const std::string owner = "the format of " + name;
   check.size(f.struct_size, sizeof(rgm_format), owner);
@@ -57,6 +74,16 @@ void format(const Checker& check, const rgm_format& f, const std::string& name) 
   pairs(check, f.options, owner);
   pairs(check, f.fixed, owner);
   pairs(check, f.tensors, owner);
+  if (RGM_HAS(&f, fused)) pairs(check, f.fused, owner);
+  if (RGM_HAS(&f, modules)) pairs(check, f.modules, owner);
+  if (RGM_HAS(&f, refused)) pairs(check, f.refused, owner);
+  for (const rgm_pair* p = RGM_HAS(&f, fused) ? f.fused : nullptr; p && p->ours; ++p) {
+    if (has(f.options, p->ours)) continue;
+    check.expect(has(f.tensors, p->ours), "{} joins \"{}\", which is none of its tensors or options", owner, p->ours);
+    check.expect(is_joining(p->theirs),
+                 "{} joins \"{}\" as \"{}\"; stack, blocks, rows NUMBER or rows length were expected", owner, p->ours,
+                 p->theirs);
+  }
   for (const rgm_pair* p = f.fixed; p && p->ours; ++p)
     check.expect(is_json(p->theirs), "{} writes \"{}\": {}, which is not JSON; a text needs quotes of its own", owner,
                  p->ours, p->theirs);

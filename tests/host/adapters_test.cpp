@@ -141,7 +141,7 @@ TEST_F(AdaptersTest, GradientsReachOnlyTheAdapter) {
 }
 
 TEST_F(AdaptersTest, SavedAdaptersComeBackAsTheyWere) {
-  for (const char* family : {"gpt2", "llama"})
+  for (const char* family : {"gpt2", "llama", "gpt_neox"})
     for (const char* id : all_adapters) {
       const ScratchFolder folder;
       const Adapted first(id, few_tokens(id), {}, family);

@@ -4,6 +4,7 @@
     python3 -m venv venv && venv/bin/pip install numpy torch transformers peft
     venv/bin/python tests/parity/record_peft.py                # writes tests/parity/peft/
     venv/bin/python tests/parity/record_peft.py --read FOLDER  # the other way: PEFT reads what Regimen saved there
+    venv/bin/python tests/parity/record_peft.py --reads FOLDER # many of them; writes tests/parity/peft_reads/
 
 In tests/parity/peft: a folder for each adapter as PEFT's save_pretrained writes it, its weights drawn large enough that
 the loss moves by over 1 % without them; and logits.safetensors with
@@ -14,6 +15,14 @@ the loss moves by over 1 % without them; and logits.safetensors with
 
 With --read: FOLDER has adapter_config.json, adapter_model.safetensors, and logits.safetensors with `logits` (3, T, 50)
 of the same tokens; prints the largest difference, and exits with 1 where it is above 1e-4.
+
+With --reads: adapters of the tiny models of record_families.py, which
+
+    REGIMEN_SAVED_ADAPTERS=FOLDER build/bin/host_tests --gtest_filter='*PeftReads.WhatIsSaved*'
+
+saves there. They are kept, and logits.safetensors has NAME (2, 14, 48), PEFT's logits of recorded.safetensors'
+tokens[:, :14]. The script refuses an adapter that has a tensor more or less than PEFT looks for, or that PEFT's model
+does not feel.
 """
 import json
 import pathlib
@@ -21,9 +30,10 @@ import shutil
 import sys
 
 import torch
-from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import (IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model,
+                  get_peft_model_state_dict)
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 HERE = pathlib.Path(__file__).parent
 TASK = TaskType.CAUSAL_LM
@@ -97,7 +107,30 @@ def read(folder):
     return difference > 1e-4
 
 
+def record_reads(saved):
+    folder = HERE / "peft_reads"
+    shutil.rmtree(folder, ignore_errors=True)
+    logits = {}
+    for case in sorted(pathlib.Path(saved).iterdir()):
+        family = HERE / "families" / ("gpt_neox" if case.name.startswith("gpt_neox") else case.name.split("_")[0])
+        tokens = load_file(family / "recorded.safetensors")["tokens"][:, :14].long()
+        base = AutoModelForCausalLM.from_pretrained(family, dtype=torch.float64, attn_implementation="eager").eval()
+        with torch.no_grad():
+            plain = base(input_ids=tokens).logits
+            model = PeftModel.from_pretrained(base, case).double().eval()
+            logits[case.name] = model(input_ids=tokens).logits
+        wanted, there = set(get_peft_model_state_dict(model)), set(load_file(case / "adapter_model.safetensors"))
+        assert wanted == there, (case.name, wanted - there, there - wanted)
+        moved = (logits[case.name] - plain).abs().max().item()
+        assert moved > 0.05, (case.name, moved)
+        print(f"{case.name}: {len(there)} tensors, logits moved by {moved:.2f}")
+        shutil.copytree(case, folder / case.name)
+    save_file({name: x.float().contiguous() for name, x in logits.items()}, folder / "logits.safetensors")
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--reads"]:
+        sys.exit(record_reads(sys.argv[2]))
     if sys.argv[1:2] == ["--read"]:
         sys.exit(any([read(folder) for folder in sys.argv[2:]]))
     record()

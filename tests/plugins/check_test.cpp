@@ -50,7 +50,7 @@ class Check : public testing::Test {
   rgm_strategy strategy{};
   const char* sites[2] = {"*.mlp", nullptr};
   rgm_pair fixed[2] = {{"layers", "{layers}"}, {}};
-  rgm_format format{sizeof(rgm_format), 0, "LORA", nullptr, fixed, nullptr};
+  rgm_format format{sizeof(rgm_format), 0, "LORA", nullptr, fixed, nullptr, nullptr, nullptr, nullptr};
   rgm_adapter adapter{};
   const rgm_option* const none[1] = {nullptr};
   rgm_component of_strategy{sizeof(rgm_component), RGM_KIND_STRATEGY, "mine", "1", "", none, &strategy};
@@ -105,6 +105,24 @@ TEST_F(Check, AFormatThatWritesNoJson) {
   fixed[0] = {};
   format.peft_type = nullptr;
   EXPECT_THAT(problem(), HasSubstr("has no peft_type"));
+}
+
+TEST_F(Check, AFormatThatJoinsPartsInNoKnownWay) {
+  const rgm_pair tensors[2] = {{"a", "{site}.lora_A.weight"}, {}};
+  rgm_pair fused[2] = {{"a", "stack"}, {}};
+  format.tensors = tensors;
+  format.fused = fused;
+  EXPECT_EQ(problem(), "");
+  for (const char* how : {"blocks", "rows 1", "rows -0.5", "rows length"}) {
+    fused[0].theirs = how;
+    EXPECT_EQ(problem(), "") << how;
+  }
+  for (const char* how : {"columns", "rows", "rows ", "rows many", "rows 1 2"}) {
+    fused[0].theirs = how;
+    EXPECT_THAT(problem(), HasSubstr("stack, blocks, rows NUMBER or rows length were expected")) << how;
+  }
+  fused[0] = {"c", "stack"};
+  EXPECT_THAT(problem(), HasSubstr("joins \"c\", which is none of its tensors or options"));
 }
 
 // A table that ends before a field: what stands behind it in memory is somebody else's.

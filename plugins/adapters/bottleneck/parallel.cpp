@@ -8,7 +8,8 @@ class Parallel : public Bottleneck {
   using Bottleneck::Bottleneck;
   static constexpr const char* sites[] = {"*.mlp", nullptr};
   static constexpr rgm_pair fixed[] = {{"use_parallel_adapter", "true"}, {"bias", "\"none\""}, {}};
-  static constexpr rgm_format format{sizeof(rgm_format), 0, "BOTTLENECK", keys, fixed, tensors};
+  static constexpr rgm_format format{
+      sizeof(rgm_format), 0, "BOTTLENECK", keys, fixed, tensors, nullptr, nullptr, nullptr};
 
   struct Place {
     Part part;

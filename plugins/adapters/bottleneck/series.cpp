@@ -8,7 +8,8 @@ class Series : public Bottleneck {
   using Bottleneck::Bottleneck;
   static constexpr const char* sites[] = {"*.attention", "*.mlp", nullptr};
   static constexpr rgm_pair fixed[] = {{"use_parallel_adapter", "false"}, {"bias", "\"none\""}, {}};
-  static constexpr rgm_format format{sizeof(rgm_format), 0, "BOTTLENECK", keys, fixed, tensors};
+  static constexpr rgm_format format{
+      sizeof(rgm_format), 0, "BOTTLENECK", keys, fixed, tensors, nullptr, nullptr, nullptr};
 
   Part attach(const Site& site) const { return make(site, site.out(), site.out()); }
   Tensor output(const Part& part, const Tensor&, Tensor y) const {
