@@ -4,6 +4,7 @@
 #include "artefact/safetensors.hpp"
 #include "host/adapter_instance.hpp"
 #include "tensor/ops.hpp"
+#include "text/regular_expression.hpp"
 
 namespace rgm {
 namespace {
@@ -30,6 +31,59 @@ Tensor of_part(const SiteInfo& part, const std::optional<std::string>& joining, 
 std::vector<std::string> site_patterns(const nlohmann::json& options) {
   const nlohmann::json& sites = options.at("sites");
   return sites.is_array() ? sites.get<std::vector<std::string>>() : std::vector{sites.get<std::string>()};
+}
+
+constexpr const char* merge_first = "merge the adapter into its base with PEFT (merge_and_unload) and take that model";
+
+// Whether a member of PEFT's adapter_config.json says more than nothing. `text`: whether it is one that begins so.
+bool is_set(const nlohmann::json& config, const std::string& key, const std::string& text) {
+  const auto found = config.find(key);
+  if (found == config.end()) return false;
+  if (!text.empty()) return found->is_string() && found->get<std::string>().starts_with(text);
+  return !found->is_null() && *found != false && *found != "none" && *found != "" &&
+         !(found->is_structured() && found->empty());
+}
+
+// What would be passed over in silence, and makes the adapter another one than it is in PEFT.
+void refuse_unread(const nlohmann::json& config, const rgm_format* format, const std::string& where) {
+  for (const rgm_pair& pair : pairs(format && RGM_HAS(format, refused) ? format->refused : nullptr)) {
+    const std::string text = pair.ours, key = text.substr(0, text.find('='));
+    if (is_set(config, key, key == text ? "" : text.substr(key.size() + 1)))
+      invalid("{}: \"{}\" is {}: {}, which is not read here; {}", where, key, config[key].dump(), pair.theirs,
+              merge_first);
+  }
+  if (!is_set(config, "modules_to_save", "")) return;
+  for (const nlohmann::json& module : config["modules_to_save"])  // the head of a classifier, by either name
+    require(module == "score" || module == "classifier",
+            "{}: \"modules_to_save\" has {}: it was trained beside the adapter, and of such modules only \"score\" is "
+            "read here; {}",
+            where, module.dump(), merge_first);
+}
+
+// PEFT may give some modules values of their own for an option: here there is one for all of them.
+void take_patterns(const nlohmann::json& config, const rgm_adapter& table, const Model& model, const std::string& id,
+                   const std::string& where, nlohmann::json& options) {
+  if (!RGM_HAS(table.format, fused)) return;
+  for (const rgm_pair& pair : pairs(table.format->fused)) {
+    const auto option = fused_option(table, pair);
+    if (!option || !is_set(config, option->key, "")) continue;
+    const nlohmann::json& patterns = config[option->key];
+    nlohmann::json value;
+    std::string first;
+    for (const size_t i : matched_sites(model, table.kinds, site_patterns(options), id)) {
+      const std::string& module = model.sites()[i].theirs;
+      nlohmann::json own = options[pair.ours];
+      for (const auto& [pattern, given] : patterns.items())
+        if (RegularExpression("(.*\\.)?(" + pattern + ")", where).fits(module)) {
+          own = given;
+          break;
+        }
+      if (first.empty()) value = own, first = module;
+      require(value == own, "{}: \"{}\" makes the {} {} at {} and {} at {}, one for all modules was expected; {}",
+              where, option->key, pair.ours, value.dump(), first, own.dump(), module, merge_first);
+    }
+    options[pair.ours] = value;
+  }
 }
 
 nlohmann::json options_in(const nlohmann::json& config, const rgm_format* format) {
@@ -60,8 +114,12 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   const NoGradient no_gradient;
   SavedAdapter out = peek_adapter(folder);
   const rgm_format* format = RGM_HAS(&table, format) ? table.format : nullptr;
-  out.options = options_in(read_adapter_config(folder), format);
+  const nlohmann::json config = read_adapter_config(folder);
+  const std::string where = (folder / adapter_config_file).string();
+  refuse_unread(config, format, where);
+  out.options = options_in(config, format);
   const bool is_own = !out.id.empty();
+  if (format && !is_own) take_patterns(config, table, model, format->peft_type, where, out.options);
 
   const fs::path path = folder / adapter_tensors_file;
   const SafeTensors file(path);

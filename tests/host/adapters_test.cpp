@@ -287,6 +287,56 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAnInterleavedModule) {
   EXPECT_EQ(to_host(adapted.adapters->parameters().find("lora.layers.1.attention.key.a")->value), a);
 }
 
+// What PEFT computes otherwise and is not read here is refused by its name, and the rest of its members is not.
+TEST_F(AdaptersTest, WhatPeftWouldDoOtherwiseIsRefused) {
+  const auto opened = [](const std::string& id, const std::string& members) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json", R"({"r": 2, "lora_alpha": 4, "target_modules": ["c_fc", "c_attn"],
+        "bias": "none", "use_dora": false, "modules_to_save": null, "rank_pattern": {}, )" +
+                                                          members + "}");
+    write_safetensors(folder.path() / "adapter_model.safetensors", std::vector<SavedTensor>{});
+    return failure_of([&] { open_adapter(folder.path(), fixture(id).table<rgm_adapter>(), *small_model()); });
+  };
+  for (const char* fine : {R"("init_lora_weights": true)", R"("init_lora_weights": "gaussian")",
+                           R"("modules_to_save": ["classifier", "score"])", R"("layers_to_transform": null)",
+                           R"("alpha_pattern": {}, "loftq_config": {}, "lora_bias": false)"})
+    EXPECT_EQ(opened("lora", fine), "") << fine;
+  EXPECT_THAT(
+      opened("lora", R"("init_lora_weights": "pissa_niter_16")"),
+      testing::AllOf(HasSubstr("adapter_config.json: \"init_lora_weights\" is \"pissa_niter_16\": PEFT changes the "
+                               "base's weights when it opens such an adapter, which is not read here; merge "),
+                     HasSubstr("merge_and_unload")));
+  EXPECT_THAT(opened("lora", R"("init_lora_weights": "olora")"), HasSubstr("\"init_lora_weights\" is \"olora\""));
+  EXPECT_THAT(opened("lora", R"("bias": "lora_only")"), HasSubstr("biases of the base were trained, too"));
+  EXPECT_THAT(opened("lora", R"("layers_to_transform": [0])"), HasSubstr("\"layers_to_transform\" is [0]: only these"));
+  EXPECT_THAT(opened("lora", R"("layer_replication": [[0, 2], [1, 2]])"), HasSubstr("\"layer_replication\""));
+  EXPECT_THAT(opened("lora", R"("alora_invocation_tokens": [5])"), HasSubstr("it acts only behind these tokens"));
+  EXPECT_THAT(opened("lora", R"("modules_to_save": ["lm_head"])"),
+              HasSubstr("\"modules_to_save\" has \"lm_head\": it was trained beside the adapter"));
+  for (const char* id : {"lora", "ia3"})
+    EXPECT_THAT(opened(id, R"("exclude_modules": ["h.0.mlp.c_fc"])"), HasSubstr("these modules are not adapted"));
+}
+
+// Ranks and alphas by modules are those of all where they are the same for all; some of a kind are refused.
+TEST_F(AdaptersTest, PatternsOfRankAndAlphaAreTakenWhereTheyAreOneForAll) {
+  const auto opened = [](const std::string& members) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json",
+               R"({"r": 2, "lora_alpha": 4, "target_modules": ["c_fc", "c_attn"], )" + members + "}");
+    write_safetensors(folder.path() / "adapter_model.safetensors", std::vector<SavedTensor>{});
+    return open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model()).options;
+  };
+  EXPECT_EQ(opened(R"("rank_pattern": {"h.9.mlp.c_fc": 7, "mlp.c_proj": 7})")["rank"], 2) << "of no site of its";
+  EXPECT_EQ(opened(R"("rank_pattern": {"c_fc": 3, "h.[01].attn.c_attn": 3})")["rank"], 3);
+  EXPECT_EQ(opened(R"("alpha_pattern": {"c_[fa].*": 1.5})")["alpha"], 1.5);
+  EXPECT_THAT(
+      failure_of([&] { opened(R"("alpha_pattern": {"c_fc": 1})"); }),
+      HasSubstr("adapter_config.json: \"alpha_pattern\" makes the alpha 4 at transformer.h.0.attn.c_attn and 1 at "
+                "transformer.h.0.mlp.c_fc, one for all modules was expected; merge the adapter into its base "
+                "with PEFT"));
+  EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": {"1.mlp.c_fc": 8})"); }), HasSubstr("makes the rank 2 at"));
+}
+
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
   const ScratchFolder folder;
   Adapted("prefix", "{length: 2}", {}, "llama").adapters->save(folder.path(), "base");
