@@ -112,15 +112,18 @@ void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& to
                                    : chat->pieces(messages, map.chat->roles, beside);
     std::string text;          // what may have other ids when more follows
     std::vector<int32_t> own;  // those it has now
+    const auto encoded = [&](std::string_view part) {
+      return ids.size() == before ? tokenizer.encode(part) : tokenizer.encode_on(part);
+    };
     for (const ChatPiece& piece : pieces) {
       text += piece.text;
-      const std::vector<int32_t> now = tokenizer.encode(text);
+      const std::vector<int32_t> now = encoded(text);
       const auto same = static_cast<size_t>(std::ranges::mismatch(own, now).in1 - own.begin());
       counts.resize(ids.size() + same);
       counts.resize(ids.size() + now.size(), piece.counts);
       own = now;
       const size_t stable = tokenizer.stable_prefix(text);
-      const std::vector<int32_t> settled = tokenizer.encode(std::string_view(text).substr(0, stable));
+      const std::vector<int32_t> settled = encoded(std::string_view(text).substr(0, stable));
       ids.insert(ids.end(), settled.begin(), settled.end());
       own.erase(own.begin(), own.begin() + std::ssize(settled));
       text.erase(0, stable);

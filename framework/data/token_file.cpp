@@ -48,7 +48,7 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
     sum.update(each_piece(file, &tokenizer, [&](std::string_view text, size_t offset) {
       std::vector<int32_t> ids;
       try {
-        ids = tokenizer.encode(text);
+        ids = offset == 0 ? tokenizer.encode(text) : tokenizer.encode_on(text);
       } catch (const Error& e) {
         if (offset == 0) invalid("{}: {}", file.string(), e.what());
         invalid("{}: from byte {} on: {}", file.string(), offset, e.what());

@@ -29,6 +29,7 @@ class ChatTokenizer final : public Tokenizer {
   std::string kind() const override { return inner_->kind(); }
   int64_t vocabulary() const override { return inner_->vocabulary(); }
   std::vector<int32_t> encode(std::string_view text) const override { return inner_->encode(text); }
+  std::vector<int32_t> encode_on(std::string_view text) const override { return inner_->encode_on(text); }
   std::string decode(std::span<const int32_t> ids) const override { return inner_->decode(ids); }
   std::string decode_on(std::span<const int32_t> ids) const override { return inner_->decode_on(ids); }
   size_t stable_prefix(std::string_view text) const override { return inner_->stable_prefix(text); }

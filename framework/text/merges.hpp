@@ -15,6 +15,9 @@ class Merges {
   void add(int32_t left, int32_t right, int32_t whole) { merges_[pair_of(left, right)] = {rank_++, whole}; }
   // Appends what is left of the symbols when no pair can be merged: n log n for n of them.
   void merge(std::span<const int32_t> symbols, std::vector<int32_t>& out) const;
+  static uint64_t pair_of(int32_t left, int32_t right) {
+    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
+  }
 
  private:
   struct Merge {
@@ -25,9 +28,6 @@ class Merges {
       return static_cast<size_t>((pair ^ pair >> 29) * 0x9E3779B97F4A7C15U >> 7);
     }
   };
-  static uint64_t pair_of(int32_t left, int32_t right) {
-    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-  }
   std::unordered_map<uint64_t, Merge, Hash> merges_;
   int32_t rank_ = 0;
 };

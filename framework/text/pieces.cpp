@@ -3,6 +3,7 @@
 
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -57,7 +58,14 @@ class PieceTokenizer final : public Tokenizer {
       return id;
     };
     merges_.reserve(table_.merges.size());
-    for (const auto& [left, right] : table_.merges) merges_.add(must_be(left), must_be(right), must_be(left + right));
+    for (const auto& [left, right] : table_.merges) {
+      merges_.add(must_be(left), must_be(right), must_be(left + right));
+      require(!left.empty() && !right.empty(), "{}: the piece \"{}\" is merged with nothing", where, left + right);
+      joined_.insert(Merges::pair_of(symbol(last_character(left), true), symbol(first_character(right), false)));
+      // Made of a byte's piece, a symbol would not be the character that its text ends with.
+      if (is_byte(left) || is_byte(right)) has_runs_ = false;
+    }
+    if (table_.joins_unknown) joined_.insert(Merges::pair_of(unknown_, unknown_));
   }
 
   std::string kind() const override { return "bpe"; }
@@ -68,20 +76,8 @@ class PieceTokenizer final : public Tokenizer {
     return table_.config.is_object() ? table_.config : Tokenizer::config_json();
   }
 
-  std::vector<int32_t> encode(std::string_view text) const override {
-    std::vector<int32_t> out;
-    const auto add = [&](int32_t id) { out.push_back(id); };
-    split_specials(
-        text, early_,
-        [&](std::string_view plain, size_t offset) {
-          split_specials(
-              normalized(plain), late_,
-              [&](std::string_view rest, size_t more) { merges_.merge(symbols(in_front(rest, offset + more)), out); },
-              add);
-        },
-        add);
-    return out;
-  }
+  std::vector<int32_t> encode(std::string_view text) const override { return encoded(text, false); }
+  std::vector<int32_t> encode_on(std::string_view text) const override { return encoded(text, true); }
 
   std::string decode(std::span<const int32_t> ids) const override {
     std::string out = decode_on(ids);
@@ -98,8 +94,22 @@ class PieceTokenizer final : public Tokenizer {
     return out;
   }
 
-  // Merges may go anywhere, and a second half would have a space in front.
-  size_t stable_prefix(std::string_view) const override { return 0; }
+  // Between two characters that no merge brings together, neither of them of a special token.
+  size_t stable_prefix(std::string_view text) const override {
+    if (!late_.empty() || !has_runs_) return 0;
+    const size_t known = before_unfinished_special(text, early_);
+    std::vector<std::pair<size_t, size_t>> plain;
+    split_specials(
+        text, early_, [&](std::string_view one, size_t at) { plain.emplace_back(at, at + one.size()); },
+        [](int32_t) {});
+    for (; !plain.empty(); plain.pop_back()) {
+      const auto& [begin, end] = plain.back();
+      for (size_t n = std::min(end - 1, known); n > begin; --n)
+        if (are_apart(last_character(text.substr(begin, n - begin)), first_character(text.substr(n, end - n))))
+          return n;
+    }
+    return 0;
+  }
   bool puts_space_in_front() const override { return table_.front != PieceTable::Front::nothing; }
 
  private:
@@ -108,17 +118,69 @@ class PieceTokenizer final : public Tokenizer {
     return found == ids_.end() ? -1 : found->second;
   }
 
+  // One of UTF-8, or a byte that is none.
+  static std::string_view first_character(std::string_view text) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    const size_t length = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    return text.substr(0, invalid_utf8(text.substr(0, length)) ? 1 : length);
+  }
+  static std::string_view last_character(std::string_view text) {
+    for (size_t n = 2; n <= std::min<size_t>(text.size(), 4); ++n)
+      if (const auto back = text.substr(text.size() - n); first_character(back).size() == n) return back;
+    return text.substr(text.size() - 1);
+  }
+
+  // What merging begins with at one end of a character.
+  int32_t symbol(std::string_view character, bool last) const {
+    const int32_t id = id_of(character == " " ? space_letter : character);
+    const int32_t byte = byte_ids_[static_cast<unsigned char>(last ? character.back() : character.front())];
+    return id >= 0 ? id : byte >= 0 ? byte : unknown_;
+  }
+  static bool is_byte(std::string_view piece) { return piece.size() == 6 && piece.starts_with("<0x"); }
+  bool are_apart(std::string_view left, std::string_view right) const {
+    return !invalid_utf8(left) && !invalid_utf8(right) &&
+           !joined_.contains(Merges::pair_of(symbol(left, true), symbol(right, false)));
+  }
+
+  // `goes_on`: text stands in front of it, which has been encoded.
+  std::vector<int32_t> encoded(std::string_view text, bool goes_on) const {
+    std::vector<int32_t> out;
+    const auto add = [&](int32_t id) { out.push_back(id); };
+    split_specials(
+        text, early_,
+        [&](std::string_view plain, size_t offset) {
+          if (goes_on && offset == 0) return merge(symbols(with_space_letters(plain)), out);
+          split_specials(
+              normalized(plain), late_,
+              [&](std::string_view rest, size_t more) {
+                merge(symbols(in_front(rest, !goes_on && offset + more == 0)), out);
+              },
+              add);
+        },
+        add);
+    return out;
+  }
+
+  // Run by run of those that may become one.
+  void merge(std::span<const int32_t> ids, std::vector<int32_t>& out) const {
+    if (!has_runs_) return merges_.merge(ids, out);
+    for (size_t begin = 0, end = 1; begin < ids.size(); begin = end++) {
+      while (end < ids.size() && joined_.contains(Merges::pair_of(ids[end - 1], ids[end]))) ++end;
+      merges_.merge(ids.subspan(begin, end - begin), out);
+    }
+  }
+
   std::string normalized(std::string_view text) const {
     if (!table_.normalizes) return std::string(text);
     return std::string(table_.front == PieceTable::Front::always ? space_letter : "") + with_space_letters(text);
   }
 
-  std::string in_front(std::string_view plain, size_t offset) const {
+  std::string in_front(std::string_view plain, bool is_first) const {
     using Front = PieceTable::Front;
     std::string text = with_space_letters(plain);
     const bool unless = !text.starts_with(space_letter);
     if ((table_.front == Front::unless_space && unless) ||
-        (table_.front == Front::first_unless_space && unless && offset == 0))
+        (table_.front == Front::first_unless_space && unless && is_first))
       text.insert(0, space_letter);
     return text;
   }
@@ -127,9 +189,7 @@ class PieceTokenizer final : public Tokenizer {
   std::vector<int32_t> symbols(std::string_view text) const {
     std::vector<int32_t> out;
     while (!text.empty()) {
-      const auto first = static_cast<unsigned char>(text[0]);
-      const size_t length = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-      const std::string_view character = text.substr(0, invalid_utf8(text.substr(0, length)) ? 1 : length);
+      const std::string_view character = first_character(text);
       text.remove_prefix(character.size());
       if (const int32_t id = id_of(character); id >= 0) {
         out.push_back(id);
@@ -155,6 +215,8 @@ class PieceTokenizer final : public Tokenizer {
   std::array<int32_t, 256> byte_ids_{};
   int32_t unknown_ = -1;
   Merges merges_;
+  std::unordered_set<uint64_t> joined_;  // the symbols at either side of where a merge joins
+  bool has_runs_ = true;
 };
 
 }  // namespace

@@ -36,7 +36,9 @@ class Tokenizer {
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
   // The same for ids that go on with a text: some leave out a space in front of one.
   virtual std::string decode_on(std::span<const int32_t> ids) const { return decode(ids); }
-  // The largest length n such that encode(text) = encode(text[0, n)) + encode(text[n, end)) whatever follows `text`,
+  // The same for a text that goes on with one that was encoded up to a stable place: no space is put in front of it.
+  virtual std::vector<int32_t> encode_on(std::string_view text) const { return encode(text); }
+  // The largest length n such that encode(text) = encode(text[0, n)) + encode_on(text[n, end)) whatever follows `text`,
   // so a file may be encoded in pieces; 0 when there is no such place.
   virtual size_t stable_prefix(std::string_view text) const = 0;
   // Whether a space may be put in front of every text, so that two of them encoded one after the other are not the
