@@ -25,10 +25,11 @@ static int available_threads() {
 // No team is larger than OpenMP's limit.
 static int at_most_the_limit(int threads) {
   const int limit = omp_get_thread_limit();
-  if (threads > limit)
-    host->log(RGM_LOG_WARNING, str("onednn: threads is " + std::to_string(threads) + ", but OMP_THREAD_LIMIT allows " +
-                                   std::to_string(limit) + ": it goes on with as many; raise the limit for more"));
-  return std::min(threads, limit);
+  if (threads <= limit) return threads;
+  const std::string most = std::to_string(limit);
+  host->log(RGM_LOG_WARNING, str("onednn: threads is " + std::to_string(threads) + ", but OMP_THREAD_LIMIT is " + most +
+                                 ": it goes on with " + most + "; raise the limit for more"));
+  return limit;
 }
 
 static const rgm_kernels kernel_table{sizeof(rgm_kernels),

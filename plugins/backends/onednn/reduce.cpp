@@ -10,7 +10,7 @@ namespace regimen::onednn {
 namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// In pieces, in which the kernel's chains of float32 are no longer than kChain.
+// In pieces, whose chains of float32 in the lanes of the vector kernel are 512 to 2048 long.
 float sum_of(const VectorKernels& v, const float* x, int64_t n) {
   constexpr int64_t kPiece = 32768;
   double sum = 0;
