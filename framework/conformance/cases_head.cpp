@@ -8,9 +8,15 @@ namespace {
 
 void head_loss(Trial& t) {
   uint32_t features = t.features({RGM_HEAD_SOFTCAP, RGM_HEAD_ENTROPY, RGM_HEAD_GRAD});
-  const bool many = t.index == 7;  // logits that are made in more than one chunk
-  const int64_t M = many ? 2100 : t.size(), C = many ? 2 : t.one_of({1, 8, 17, 64}),
-                V = many ? 8209 : t.one_of({1, 2, 65, 257, 500});
+  const bool many = t.index == 7;                     // logits that are made in more than one chunk
+  const bool wide = t.index % 8 == 5 && t.index > 8;  // a row of them is more than some caches take
+  const int64_t M = many   ? 2100
+                    : wide ? 3
+                           : t.size(),
+                C = many || wide ? 2 : t.one_of({1, 8, 17, 64}),
+                V = many   ? 8209
+                    : wide ? 60013
+                           : t.one_of({1, 2, 65, 257, 500});
   const double scale = t.one_of({1.0, 0.5, 2.0}), softcap = t.one_of({2.0, 30.0});
   const bool grad = features & RGM_HEAD_GRAD, halves = t.chance(0.25);
   t.say(fmt::format("scale {} softcap {}", scale, softcap));

@@ -1,7 +1,11 @@
 // backend_test.cpp - the GPU's backend on the GPU in software: every kernel beside the reference, what only a wait can
 // tell, uploads of every size, and a pipeline that learns what it learns elsewhere.
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <numeric>
 #include <vector>
 
@@ -24,6 +28,30 @@ TEST(EmulatedBackend, AgreesWithTheReference) {
   const auto results = conformance::run(reference.opened, gpu.opened, options);
   EXPECT_TRUE(conformance::all_passed(results)) << conformance::table(results);
   std::puts(conformance::table(results).c_str());
+}
+
+// cuDNN's gradient keeps a number for each score: where these would be large, rows and heads go one after the other.
+TEST(EmulatedBackend, TheGradientOfAttentionIsTheSameInParts) {
+  const Backend reference("reference");
+  conformance::Options options = conformance::with_errors();
+  options.filter = "attention_grad";
+  options.step = 5;
+  const std::string runs = std::filesystem::temp_directory_path() / fmt::format("cudnn-runs-{}", getpid());
+  const auto count_runs = [&] {
+    const Backend gpu(emulated);
+    const auto results = conformance::run(reference.opened, gpu.opened, options);
+    EXPECT_TRUE(conformance::all_passed(results)) << conformance::table(results);
+    const auto count = std::filesystem::file_size(runs);
+    std::filesystem::remove(runs);
+    return count;
+  };
+  setenv("EMULATED_CUDNN_RUNS", runs.c_str(), 1);
+  const auto whole = count_runs();
+  setenv("EMULATED_CUDNN_BYTES_PER_SCORE", "4096",
+         1);  // 168 MB for a head of 200 tokens, and a sixteenth of 4 GiB is a part
+  const auto in_parts = count_runs();
+  unsetenv("EMULATED_CUDNN_BYTES_PER_SCORE"), unsetenv("EMULATED_CUDNN_RUNS");
+  EXPECT_GT(in_parts, whole);
 }
 
 class OnTheDevice : public testing::Test {

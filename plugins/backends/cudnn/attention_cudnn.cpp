@@ -1,12 +1,14 @@
 // attention_cudnn.cpp - attention by cuDNN's graphs in bfloat16: whole or causal rows, and, through a bias, segments,
 // windows and prefixes. A graph is built once for a shape and its strides; what cuDNN refuses, or would need too much
-// memory for, is remembered, and our own kernels serve it.
+// memory for, is remembered, and our own kernels serve it. A gradient goes part by part where its memory would be
+// large.
 #include "kernels.hpp"
 
 #ifdef REGIMEN_CUDNN_FRONTEND
 #include <cudnn_frontend.h>
 
 #include <map>
+#include <tuple>
 
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;  // where it finds cuDNN
@@ -47,9 +49,44 @@ bool needs_mask(const rgm_attention& a) {
   return a.features & (RGM_ATTENTION_WINDOW | RGM_ATTENTION_SEGMENTS) ||
          (a.features & RGM_ATTENTION_CAUSAL && !causal_by_itself(a));
 }
-// On sm_90 its gradient with a bias has NaN where the last of its tiles of 128 keys is half full and a row's scores are
-// all far below 0 (pytorch/pytorch#196678, NVIDIA/cudnn-frontend#628).
-bool is_wrong(const rgm_attention& a) { return needs_mask(a) && a.k->shape[1] % 128 == 64; }
+// On sm_90 its gradient has NaN where the last of its tiles of 128 keys is half full and a row's scores are all far
+// below 0: the other half enters as scores of 0 (pytorch/pytorch#196678, NVIDIA/cudnn-frontend#628). Its own causal
+// mask alone hides that half.
+bool is_wrong(const rgm_attention& a) { return (needs_mask(a) || !causal_by_itself(a)) && a.k->shape[1] % 128 == 64; }
+int64_t mask_bytes(const rgm_attention& a) {
+  const int64_t B = a.features & RGM_ATTENTION_SEGMENTS ? a.q->shape[0] : 1;
+  return needs_mask(a) ? B * a.q->shape[1] * ((a.k->shape[1] + 7) / 8 * 8) * 2 : 0;
+}
+
+// Some rows, and of these some heads of the keys with the queries' heads that share them, as attention of its own.
+struct Part {
+  rgm_view q, k, v, y, dy, dq, dk, dv;
+  rgm_attention args;
+
+  Part(const rgm_attention& a, int64_t rows, int64_t heads) : args(a) {
+    const int64_t shared = a.q->shape[2] / a.k->shape[2];
+    const auto take = [rows](rgm_view& own, const rgm_view* whole, int64_t n, const rgm_view*& to) {
+      own = *whole;
+      own.shape[0] = rows, own.shape[2] = n;
+      to = &own;
+    };
+    for (auto& [own, whole, to] :
+         {std::tuple{&q, a.q, &args.q}, {&y, a.y, &args.y}, {&dy, a.dy, &args.dy}, {&dq, a.dq, &args.dq}})
+      take(*own, whole, heads * shared, *to);
+    for (auto& [own, whole, to] :
+         {std::tuple{&k, a.k, &args.k}, {&v, a.v, &args.v}, {&dk, a.dk, &args.dk}, {&dv, a.dv, &args.dv}})
+      take(*own, whole, heads, *to);
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+};
+
+// The largest divisor of n that is at most `most`, and at least 1.
+int64_t divisor(int64_t n, int64_t most) {
+  int64_t out = std::clamp<int64_t>(most, 1, n);
+  while (n % out != 0) --out;
+  return out;
+}
 
 }  // namespace
 
@@ -69,16 +106,14 @@ class Attentions {
       if (q->captures && fresh) graphs_.erase(found);  // nothing idle could be given back to it
       return false;
     }
+    const Prepared& ready = found->second;
     const bool masked = needs_mask(a);
     const Mask mask = masked ? attention_mask(q, a) : Mask{};
-    void* const stats = masked && gradient ? lse_for_gradient(q, a) : a.lse->data;
-    std::unordered_map<int64_t, void*> memory{
-        {kQ, a.q->data}, {kK, a.k->data}, {kV, a.v->data}, {kY, a.y->data}, {kStats, stats}};
-    if (gradient) memory.insert({{kDy, a.dy->data}, {kDq, a.dq->data}, {kDk, a.dk->data}, {kDv, a.dv->data}});
-    if (masked) memory.insert({kBias, mask.bias});
-    void* const workspace = q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(found->second.workspace));
-    auto status = found->second.graph->execute(handle_, memory, workspace);
-    if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
+    float* const stats = masked && gradient ? lse_for_gradient(q, a) : static_cast<float*>(a.lse->data);
+    void* const workspace = q->scratch.bytes(Scratch::kAttention, static_cast<size_t>(ready.workspace));
+    for (int64_t row = 0; row < a.q->shape[0]; row += ready.rows)
+      for (int64_t head = 0; head < a.k->shape[2]; head += ready.heads)
+        execute(ready, memory_of(a, gradient, mask, stats, row, head), workspace);
     if (masked && !gradient) clear_unseeing(q, a, mask);
     return true;
   }
@@ -91,8 +126,36 @@ class Attentions {
  private:
   struct Prepared {
     std::unique_ptr<Graph> graph;
-    int64_t workspace = 0;  // bytes
+    int64_t workspace = 0;        // bytes
+    int64_t rows = 0, heads = 0;  // of the keys, of each part
   };
+  using Memory = std::unordered_map<int64_t, void*>;
+
+  void execute(const Prepared& ready, Memory memory, void* workspace) {
+    auto status = ready.graph->execute(handle_, memory, workspace);
+    if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
+  }
+
+  // Where the part that begins at this row and this head of the keys lies.
+  static Memory memory_of(const rgm_attention& a, bool gradient, const Mask& mask, float* stats, int64_t row,
+                          int64_t head) {
+    const int64_t shared = a.q->shape[2] / a.k->shape[2];
+    const auto at = [row](const rgm_view* v, int64_t h) -> void* {
+      return static_cast<std::byte*>(v->data) + (row * v->stride[0] + h * v->stride[2]) * 2;
+    };
+    const auto of_queries = [&](const rgm_view* v) { return at(v, head * shared); };
+    Memory out{{kQ, of_queries(a.q)},
+               {kK, at(a.k, head)},
+               {kV, at(a.v, head)},
+               {kY, of_queries(a.y)},
+               {kStats, stats + (row * a.q->shape[2] + head * shared) * a.q->shape[1]}};
+    if (gradient)
+      out.insert({{kDy, of_queries(a.dy)}, {kDq, of_queries(a.dq)}, {kDk, at(a.dk, head)}, {kDv, at(a.dv, head)}});
+    if (mask.bias)
+      out.insert(
+          {kBias, static_cast<std::byte*>(mask.bias) + (mask.batches > 1 ? row * a.q->shape[1] * mask.line * 2 : 0)});
+    return out;
+  }
 
   bool open(rgm_queue* q) {
     if (!tried_) create_handle(q);
@@ -168,22 +231,58 @@ class Attentions {
   // Without a graph where there is none: told once, as the other shapes differ little.
   Prepared prepared(rgm_queue* q, const rgm_attention& a, bool gradient) {
     Prepared out;
-    auto status = build(a, gradient, out);
-    if (status.is_bad() && status.get_code() != fe::error_code_t::GRAPH_NOT_SUPPORTED && !q->captures) {
-      q->device->arena->trim();  // it may have been memory
-      status = build(a, gradient, out);
-    }
-    std::string why = status.is_bad() ? status.get_message() : "";
-    // Of the device alone, not of what is free, so that a run has the same bits whatever else lies there.
-    if (status.is_good() && static_cast<size_t>(out.workspace) > q->device->memory / 4)
-      why = "it needs " + std::to_string(out.workspace >> 20) + " MiB beside its arguments";
+    const std::string why = try_prepare(q, a, gradient, out);
     if (why.empty()) return out;
-    if (!q->captures && !std::exchange(refused_, true))
-      host->log(RGM_LOG_WARNING, str("cudnn: attention runs on a kernel of our own, cuDNN says: " + why));
+    if (!q->captures && !std::exchange(refused_, true)) {
+      const rgm_view &queries = *a.q, &keys = *a.k;
+      const auto text = [](const rgm_view& v) {
+        return "(" + std::to_string(v.shape[0]) + ", " + std::to_string(v.shape[1]) + ", " +
+               std::to_string(v.shape[2]) + ", " + std::to_string(v.shape[3]) + ")";
+      };
+      host->log(RGM_LOG_WARNING,
+                str("cudnn: attention" + std::string(gradient ? "'s gradient" : "") + " of queries " + text(queries) +
+                    " and keys " + text(keys) + " runs on a kernel of our own, many times slower; cuDNN says: " + why));
+    }
     return {};
   }
 
-  fe::error_t build(const rgm_attention& a, bool gradient, Prepared& out) {
+  // Why there is none, or nothing. Memory is compared with the device's alone, not with what is free, so that a run has
+  // the same bits whatever else lies there.
+  std::string try_prepare(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
+    const auto memory = static_cast<int64_t>(q->device->memory);
+    const auto mebibytes = [](int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+    if (const int64_t bytes = mask_bytes(a); bytes > memory / 16) return "its mask would take " + mebibytes(bytes);
+    out.rows = a.q->shape[0], out.heads = a.k->shape[2];
+    std::string why = built(q, a, gradient, out);
+    if (!why.empty() || !gradient || out.workspace <= memory / 16) return why;
+    // Row by row, and head by head where one row is too much.
+    const int64_t parts = out.workspace / (memory / 16) + 1;
+    if (out.rows >= parts) {
+      out.rows = divisor(out.rows, out.rows / parts);
+    } else {
+      out.heads = divisor(out.heads, out.heads * out.rows / parts);
+      out.rows = 1;
+    }
+    const Part part(a, out.rows, out.heads);
+    why = built(q, part.args, gradient, out);
+    if (why.empty() && out.workspace > memory / 4) return "it needs " + mebibytes(out.workspace) + " beside a head";
+    return why;
+  }
+
+  std::string built(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
+    try {
+      auto status = build(q, a, gradient, out);
+      if (status.is_bad() && status.get_code() != fe::error_code_t::GRAPH_NOT_SUPPORTED && !q->captures) {
+        q->device->arena->trim();  // it may have been memory
+        status = build(q, a, gradient, out);
+      }
+      return status.is_bad() ? status.get_message() : "";
+    } catch (const std::exception& e) {  // as where the installed libraries lack a function
+      return e.what();
+    }
+  }
+
+  fe::error_t build(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
     auto graph = std::make_unique<Graph>();
     graph->set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
@@ -197,7 +296,12 @@ class Attentions {
     };
     const auto scale = static_cast<float>(a.scale);
     if (!gradient) {
-      auto options = fe::graph::SDPA_attributes().set_name("attention").set_generate_stats(true).set_attn_scale(scale);
+      auto options =
+          fe::graph::SDPA_attributes()
+              .set_name("attention")
+              .set_generate_stats(true)
+              .set_attn_scale(scale)
+              .set_implementation(fe::AttentionImplementation_t::COMPOSITE);  // whose sums the gradient reads
       with_mask(options);
       const auto [y, stats] = graph->sdpa(Q, K, V, options);
       becomes(y, "y", a.y, kY);
@@ -208,7 +312,7 @@ class Attentions {
       auto options = fe::graph::SDPA_backward_attributes()
                          .set_name("attention_grad")
                          .set_attn_scale(scale)
-                         .set_deterministic_algorithm(true);
+                         .set_deterministic_algorithm(q->device->deterministic);
       with_mask(options);
       const auto [dq, dk, dv] = graph->sdpa_backward(Q, K, V, y, dy, stats, options);
       becomes(dq, "dq", a.dq, kDq);

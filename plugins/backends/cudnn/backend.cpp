@@ -8,9 +8,12 @@ namespace regimen::cudnn {
 namespace {
 
 struct GpuOptions {
-  bool capture = true;
+  bool capture = true, deterministic = true;
   static constexpr auto list = options(
-      option("capture", &GpuOptions::capture, "steps whose shapes repeat are captured and enqueued as one piece"));
+      option("capture", &GpuOptions::capture, "steps whose shapes repeat are captured and enqueued as one piece"),
+      option("deterministic", &GpuOptions::deterministic,
+             "the same bits in every run; false: attention's gradient adds "
+             "in any order, which is faster"));
 };
 
 constexpr int least_capability = 80;  // bfloat16 on the matrix units
@@ -78,6 +81,9 @@ rgm_status device_count(uint32_t* out) {
     }
     open_cublas_lt();
     open_cudnn();
+#ifdef REGIMEN_CUDNN_FRONTEND
+    open_cuda_runtime();
+#endif
     require_usable(0);
     *out = static_cast<uint32_t>(count);
   });
@@ -112,6 +118,7 @@ rgm_status open(uint32_t index, const rgm_config* config, rgm_device** out) {
     device->capability = found.major * 10 + found.minor;
     device->memory = found.totalGlobalMem;
     device->may_capture = wanted.capture;
+    device->deterministic = wanted.deterministic;
     check_cuda(cudaSetDevice(device->index), "GPU");
     device->lt = load_cublas_lt();
     check_cublas(device->lt.create(&device->lt.handle), "open");

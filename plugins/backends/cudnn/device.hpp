@@ -94,7 +94,7 @@ struct Spare {
 struct RGM_PRIVATE rgm_device {
   int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
   size_t memory = 0;  // bytes
-  bool may_capture = true;
+  bool may_capture = true, deterministic = true;
   regimen::cudnn::Spare spare;
   regimen::cudnn::Lt lt;
   std::unique_ptr<regimen::cudnn::Arena> arena;
@@ -126,6 +126,13 @@ namespace regimen::cudnn {
 template <class T = void>
 T* scratch(rgm_queue* q, Scratch::Slot slot, int64_t elements) {
   return static_cast<T*>(q->scratch.bytes(slot, static_cast<size_t>(elements) * sizeof(T)));
+}
+
+// Lets a kernel use so many bytes of shared memory that are named at its launch. The same for every shape, as captured
+// work keeps what its launches asked for, and a later call must not lower it.
+template <class F>
+void let_use(F* run, int64_t bytes, const char* name) {
+  check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
 }
 
 // What every kernel runs in: on the queue's GPU, and a launch that failed is told at once.

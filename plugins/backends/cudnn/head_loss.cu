@@ -27,10 +27,30 @@ struct Head {
   }
 };
 
-// Of eight neighbours: lines are of a multiple of 64, and what lies behind the vocabulary counts for nothing.
+// A row's logits: read from memory once, and again from there or, where it fits, from shared memory. There the first
+// and the last four of every eight lie apart, so that neighbours meet no bank twice. Lines are of a multiple of 64.
+template <bool kept>
+struct Row {
+  const float* z;
+  float4* shared;
+  int64_t eights;
+  __device__ void read(int64_t begin, float4& low, float4& high) const {
+    const auto* const from = reinterpret_cast<const float4*>(z + begin);
+    low = from[0], high = from[1];
+    if (kept) shared[begin / 8] = low, shared[eights + begin / 8] = high;
+  }
+  __device__ void read_again(int64_t begin, float4& low, float4& high) const {
+    if (!kept) return read(begin, low, high);
+    low = shared[begin / 8], high = shared[eights + begin / 8];
+  }
+  __device__ float at(int64_t v) const {
+    return kept ? reinterpret_cast<const float*>(shared + (v & 4 ? eights : 0) + v / 8)[v & 3] : z[v];
+  }
+};
+
+// Softmax's arguments; what lies behind the vocabulary counts for nothing.
 template <bool capped>
-__device__ void read_eight(const Head& h, const float* z, int64_t begin, float (&x)[8]) {
-  const float4 *const from = reinterpret_cast<const float4*>(z + begin), low = from[0], high = from[1];
+__device__ void values_of(const Head& h, float4 low, float4 high, int64_t begin, float (&x)[8]) {
   x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w, x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
@@ -50,12 +70,13 @@ __device__ float power_of_two(float x) {  // within 2 units in the last place
 #endif
 }
 
-// A block for a row, and one block a multiprocessor: the rows at work fit into the cache, where the second pass finds
-// them. The largest and the sum are taken in one pass.
-template <class T, bool capped>
+// A block for a row, and one block a multiprocessor: where a row does not fit into shared memory, the rows at work fit
+// into the cache, and the second pass finds them there. The largest and the sum are taken in one pass.
+template <class T, bool capped, bool kept>
 __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
+  extern __shared__ float4 memory[];
   const int64_t row = blockIdx.x, step = int64_t{8} * blockDim.x;
-  const float* z = h.logits + row * h.line;
+  const Row<kept> logits{h.logits + row * h.line, memory, h.line / 8};
   const int target = h.targets[row * h.target_step];
   T* gradient = static_cast<T*>(h.gradient);
   if (target < 0 || target >= h.V) {
@@ -68,9 +89,11 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
   }
   float largest = -INFINITY, sum = 0;
 #pragma unroll 2
-  for (int64_t begin = int64_t{8} * threadIdx.x; begin < h.V; begin += step) {
+  for (int64_t begin = int64_t{8} * threadIdx.x; begin < (kept ? h.line : h.V); begin += step) {
+    float4 low, high;
+    logits.read(begin, low, high);
     float x[8];
-    read_eight<capped>(h, z, begin, x);
+    values_of<capped>(h, low, high, begin, x);
     float here = largest;
 #pragma unroll
     for (int k = 0; k < 8; ++k) here = fmaxf(here, x[k]);
@@ -84,11 +107,11 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
   const float most = over_block(largest, Max{});
   sum = over_block(largest == -INFINITY ? sum : sum * expf(largest - most), Sum{});
   const float log_sum = most + logf(sum);
-  if (threadIdx.x == 0 && h.logprobs) h.logprobs[row * h.logprob_step] = h.value(z[target]) - log_sum;
+  if (threadIdx.x == 0 && h.logprobs) h.logprobs[row * h.logprob_step] = h.value(logits.at(target)) - log_sum;
   if (h.entropy) {
     float expected = 0;
     for (int64_t v = threadIdx.x; v < h.V; v += blockDim.x) {
-      const float x = h.value(z[v]);
+      const float x = h.value(logits.at(v));
       expected += expf(x - log_sum) * x;
     }
     expected = over_block(expected, Sum{});
@@ -99,17 +122,36 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
   const float weight = h.weights[row * h.weight_step], offset = -log_sum * log2_e;
 #pragma unroll 2
   for (int64_t begin = int64_t{8} * threadIdx.x; begin < h.line; begin += step) {
+    float4 low, high;
+    logits.read_again(begin, low, high);
     float x[8];
-    read_eight<capped>(h, z, begin, x);
+    values_of<capped>(h, low, high, begin, x);
+    const float raw[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
     Eight<T> out;
 #pragma unroll
     for (int k = 0; k < 8; ++k) {
       const float p = power_of_two(fmaf(x[k], log2_e, offset)) - (begin + k == target);
-      const float slope = capped ? h.slope(z[begin + k]) : h.scale;
+      const float slope = capped ? h.slope(raw[k]) : h.scale;
       out.at[k] = from_float<T>(begin + k < h.V ? weight * p * slope : 0);
     }
     *reinterpret_cast<Eight<T>*>(gradient + row * h.line + begin) = out;
   }
+}
+
+void launch(rgm_queue* q, const Head& h, rgm_dtype dtype, int64_t rows) {
+  constexpr int64_t own = 1024;  // of shared memory, for what the threads tell each other
+  const int64_t bytes = h.line * static_cast<int64_t>(sizeof(float));
+  const bool keeps = (h.gradient || h.entropy) && bytes + own <= q->device->shared_memory;
+  const int threads = h.V > 2048 ? 1024 : 256;
+  const auto with = [&](auto t, auto capped, auto kept) {
+    const auto run = head_kernel<decltype(t), capped.value, kept.value>;
+    if (kept.value) let_use(run, q->device->shared_memory - own, "head_loss");
+    run<<<static_cast<unsigned>(rows), threads, kept.value ? static_cast<size_t>(bytes) : 0, q->stream>>>(h);
+  };
+  const auto either = [](bool yes, auto&& body) { yes ? body(std::true_type{}) : body(std::false_type{}); };
+  with_float(dtype, "head_loss", [&](auto t) {
+    either(h.softcap > 0, [&](auto capped) { either(keeps, [&](auto kept) { with(t, capped, kept); }); });
+  });
 }
 
 rgm_view rows_of(const rgm_view& v, int64_t begin, int64_t n) {
@@ -122,7 +164,7 @@ rgm_view rows_of(const rgm_view& v, int64_t begin, int64_t n) {
 // sizes run on slower kernels.
 void add_head_gradient(rgm_queue* q, const rgm_view& dz, const rgm_view& x, const rgm_view& dw) {
   const int64_t V = dw.shape[0], C = dw.shape[1], line = dz.stride[0], n = dz.shape[0];
-  const bool parts = dz.shape[1] == line && V % 64 != 0 && V > 64;
+  const bool parts = dz.shape[1] == line && V % 64 != 0;
   const int64_t whole = parts ? V - V % 64 : V;
   const rgm_view front{dz.data, dz.dtype, 2, {whole, n}, {1, line}}, dw_front = rows_of(dw, 0, whole);
   check(matmul(q, 1, &front, &x, 1, &dw_front));
@@ -166,7 +208,7 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                        : nullptr;
     // The products run best over whole tiles: 16-bit weights are copied once, with lines of 0 behind the vocabulary.
     rgm_view padded = w;
-    const bool fills_up = x.dtype == RGM_BF16 && V % 64 != 0 && needs_gradient;
+    const bool fills_up = x.dtype == RGM_BF16 && V % 64 != 0;
     if (!fills_up && !is_operand(w)) {  // copied here, as each of the products below would
       padded = {
           q->scratch.bytes(Scratch::kHead, static_cast<size_t>(V * C) * size_of(w.dtype)), w.dtype, 2, {V, C}, {C, 1}};
@@ -210,11 +252,7 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                    static_cast<float>(a.scale),
                    a.features & RGM_HEAD_SOFTCAP ? static_cast<float>(a.softcap) : 0,
                    q->fault_on_device};
-      const int threads = V > 2048 ? 1024 : 256;
-      with_float(x.dtype, "head_loss", [&](auto t) {
-        const auto run = h.softcap > 0 ? head_kernel<decltype(t), true> : head_kernel<decltype(t), false>;
-        run<<<static_cast<unsigned>(n), threads, 0, q->stream>>>(h);
-      });
+      launch(q, h, x.dtype, n);
       if (!needs_gradient) continue;
       const rgm_view dz{gradient, x.dtype, 2, {n, padded.shape[0]}, {line, 1}};
       if (a.dx) {

@@ -45,8 +45,12 @@ void* open_cudnn() {
 }
 
 void* open_cuda_runtime() {
-  static void* const library =
-      open_library("libcudart.so." + std::to_string(CUDART_VERSION / 1000), "the CUDA runtime");
+  static void* const library = [] {
+    const std::string name = "libcudart.so." + std::to_string(CUDART_VERSION / 1000);
+    void* const found = open_library(name, "the CUDA runtime");
+    setenv("CUDNN_FRONTEND_CUDART_LIB_NAME", name.c_str(), 0);  // it would take another version's where both are
+    return found;
+  }();
   return library;
 }
 

@@ -160,8 +160,7 @@ rgm_status norm_grad(rgm_queue* q, const rgm_norm* args) {
         if (norm_grad_rows(q, n, blocks)) return;
         const auto run = norm_grad_kernel<X, DY>;
         if (memory > 40 << 10)  // 48 KiB, less what the kernel declares
-          check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(memory)),
-                     "norm_grad");
+          let_use(run, q->device->shared_memory - 1024, "norm_grad");
         run<<<blocks, threads_for(C), static_cast<size_t>(memory), q->stream>>>(n);
       });
     });

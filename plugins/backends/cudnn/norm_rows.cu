@@ -176,8 +176,7 @@ bool norm_grad_rows(rgm_queue* q, const NormGrad<X, DY>& a, unsigned blocks) {
     const auto run = norm_grad_kernel<X, DY, lanes, fours>;
     const size_t memory = 2 * static_cast<size_t>(a.C) * sizeof(float);
     if (memory > 40 << 10)  // 48 KiB, less what the kernel declares
-      check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(memory)),
-                 "norm_grad");
+      let_use(run, q->device->shared_memory - 1024, "norm_grad");
     run<<<blocks, block_size, memory, q->stream>>>(a);
   });
 }

@@ -199,9 +199,7 @@ rgm_status sample(rgm_queue* q, const rgm_sample* args) {
                    a.top_p,
                    kept};
     const auto run = sample_kernel;
-    if (kept)
-      check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-                 "sample");
+    if (kept) let_use(run, q->device->shared_memory - own, "sample");
     run<<<static_cast<unsigned>(x.shape[0]), threads, kept ? static_cast<size_t>(bytes) : 0, q->stream>>>(s);
   });
 }
