@@ -82,14 +82,18 @@ void Checkpoints::write(int64_t step, const nlohmann::json& state, std::span<con
   fs::remove_all(temporary, error);
   fs::create_directories(temporary, error);
   if (error) failure("{}: cannot be made: {}", temporary.string(), error.message());
+  // An answer may end within a character.
+  const auto text_of = [](const nlohmann::json& json, int indent) {
+    return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
   try {
     const std::string sum = write_safetensors(temporary / "tensors.safetensors", tensors);
     const nlohmann::json file = {{"checkpoint", format_version},
                                  {"step", step},
                                  {"sha256", sum},
-                                 {"state_sha256", sha256(state.dump())},
+                                 {"state_sha256", sha256(text_of(state, -1))},
                                  {"state", state}};
-    write_file(temporary / "state.json", file.dump(1) + '\n');
+    write_file(temporary / "state.json", text_of(file, 1) + '\n');
     replace_folder(temporary, folder_of(folder_, step));
   } catch (...) {
     fs::remove_all(temporary, error);

@@ -49,9 +49,13 @@ class Decoder {
   std::pair<Tensor, KeyValueCache> read(std::span<Row* const> rows, int64_t slots) const;
   Tensor next_states(std::span<Row* const> rows, KeyValueCache& cache) const;
   void forget_half(Row& row, int64_t b, KeyValueCache& cache) const;
-  Tensor logprobs(const Tensor& hidden) const;  // (B, V), of what may be chosen
+  struct Likelihoods {
+    Tensor words;  // (B, words) log-probabilities of what may be chosen, by themselves
+    Tensor share;  // (B) log of what these have of all that the model knows; empty: all
+  };
+  Likelihoods likelihoods(const Tensor& hidden) const;
   std::vector<NextToken> choices(std::span<Row* const> rows, const Tensor& hidden);
-  std::optional<ops::Drawn> drawn(const Tensor& logprobs, const Tensor& draws) const;
+  std::optional<ops::Drawn> drawn(const Likelihoods& all, const Tensor& draws) const;
   std::vector<int32_t> draws(std::span<Row* const> rows) const;
   std::optional<std::vector<NextToken>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
   bool take(Row& row, const NextToken& choice) const;
@@ -139,10 +143,12 @@ bool Decoder::ends(const Row& row) const {
   });
 }
 
-Tensor Decoder::logprobs(const Tensor& hidden) const {
-  Tensor logits = model_.logits(hidden, sampling_.temperature > 0 ? sampling_.temperature : 1);
-  if (words_ < logits.size(1)) logits = ops::contiguous(ops::slice(logits, 1, 0, words_));
-  return ops::log_softmax(logits, 1);
+Decoder::Likelihoods Decoder::likelihoods(const Tensor& hidden) const {
+  const Tensor logits = model_.logits(hidden, sampling_.temperature > 0 ? sampling_.temperature : 1);
+  if (words_ >= logits.size(1)) return {ops::log_softmax(logits, 1), {}};
+  const Tensor words = ops::contiguous(ops::slice(logits, 1, 0, words_));
+  const auto total = [](const Tensor& x) { return ops::reduce(RGM_LOGSUMEXP, 2, x, false); };
+  return {ops::log_softmax(words, 1), total(words) - total(logits)};
 }
 
 // Random numbers of the rows: each of its prompt, its answer and the place in it, whatever is decoded beside it.
@@ -158,25 +164,27 @@ std::vector<int32_t> Decoder::draws(std::span<Row* const> rows) const {
 }
 
 // On the device, where that is offered, so that one number a row comes back.
-std::optional<ops::Drawn> Decoder::drawn(const Tensor& logprobs, const Tensor& draws) const {
-  return ops::sample(logprobs, draws, sampling_.temperature > 0 ? sampling_.top_k : 1, sampling_.top_p);
+std::optional<ops::Drawn> Decoder::drawn(const Likelihoods& all, const Tensor& draws) const {
+  auto out = ops::sample(all.words, draws, sampling_.temperature > 0 ? sampling_.top_k : 1, sampling_.top_p);
+  if (out && all.share) out->logprobs = out->logprobs + all.share;
+  return out;
 }
 
 // The next token of each row.
 std::vector<NextToken> Decoder::choices(std::span<Row* const> rows, const Tensor& hidden) {
-  const Tensor all = logprobs(hidden);
+  const Likelihoods all = likelihoods(hidden);
   const std::vector<int32_t> random = draws(rows);
   if (const auto there = drawn(all, from_host(std::span<const int32_t>(random), {std::ssize(rows)}))) {
     draws_there_ = true;
     return fetched(*there);
   }
   std::vector<NextToken> out(rows.size());
-  const auto values = to_host<float>(all);
+  const auto values = to_host<float>(all.words), shares = all.share ? to_host<float>(all.share) : std::vector<float>();
   const size_t V = values.size() / rows.size();
   for (size_t b = 0; b < rows.size(); ++b) {
     const auto row = std::span(values).subspan(b * V, V);
     out[b].token = sample(row, sampling_, static_cast<uint32_t>(random[b]));
-    out[b].logprob = row[static_cast<size_t>(out[b].token)];
+    out[b].logprob = row[static_cast<size_t>(out[b].token)] + (shares.empty() ? 0 : shares[b]);
   }
   return out;
 }
@@ -193,7 +201,7 @@ std::optional<std::vector<NextToken>> Decoder::steady_choices(std::span<Row* con
   const auto B = std::ssize(rows);
   if (!steady_)
     steady_.emplace(model_, B,
-                    [this](const Tensor& hidden, const Tensor& draws) { return drawn(logprobs(hidden), draws); });
+                    [this](const Tensor& hidden, const Tensor& draws) { return drawn(likelihoods(hidden), draws); });
   std::vector<int32_t> tokens;
   for (const Row* row : rows) tokens.push_back(row->text.back());
   return steady_->run(tokens, draws(rows), cache);

@@ -24,7 +24,7 @@ struct Sampling {
 struct Generated {
   int64_t origin = 0;             // index of its prompt
   std::vector<int32_t> tokens{};  // the answer alone, end of text included where it came
-  std::vector<float> logprobs{};  // of these tokens, under the distribution they were drawn from before top_k and top_p
+  std::vector<float> logprobs{};  // of these tokens, as a pass over them says: before top_k and top_p
   bool finished = false;          // ended by itself
 };
 

@@ -8,7 +8,7 @@
 namespace rgm {
 
 Tensor PassReader::norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const {
-  if (!part) return x;
+  if (!part) return x.dtype() == dtype ? x : ops::cast(x, dtype);
   const Family& family = *config_.family;
   const Tensor w = family.weights_from_one ? part.weight->value + 1.0 : part.weight->value;
   if (family.norm == Normalisation::root_mean_square) return ops::rms_norm(x, w, config_.norm_epsilon(), dtype);

@@ -146,6 +146,7 @@ void Model::make_layers() {
   const size_t first = add_site(RGM_EMBEDDING_SITE, -1, "embedding", theirs("embedding"), 0, config_.channels);
   sites_[first].weight = parameters_.find("embedding.weight")->value;
   sites_[first].in = config_.vocabulary;
+  if (config_.family->scaled_embedding) sites_[first].scale = std::sqrt(static_cast<double>(config_.channels));
   const int64_t queries = config_.heads * config_.head_dim, keys = config_.kv_heads * config_.head_dim;
   for (int64_t i = 0; i < config_.layers; ++i) {
     const std::string name = fmt::format("layers.{}", i), attention = name + ".attention", mlp = name + ".mlp";
@@ -178,6 +179,8 @@ void Model::make_layers() {
     layers_.push_back(part);
   }
 }
+
+bool Model::writes_text() const { return config_.is_tied() || parameters_.find("head.weight"); }
 
 const Tensor& Model::head_weight() const {
   const Parameter* const weight = parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight");

@@ -119,7 +119,7 @@ std::vector<Tensor> Model::forward(const Pass& pass, uint32_t want) const {
   if (want & ~distribution) {
     states = hidden_with_front(pass);
     const int64_t front = states.size(1) - T;
-    if (T + front > 1) p = predicted(part(states, 0, T - 1 + front), pass);
+    if ((want & distribution) && T + front > 1) p = predicted(part(states, 0, T - 1 + front), pass);
     states = part(states, front, T + front);
   } else {
     p = predicted(*this, pass);
@@ -185,7 +185,7 @@ Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& w
     theirs = rows(teacher.hidden(shorter));
   }
   return ops::head_divergence(rows(hidden(shorter)), head_weight(), theirs, ops::detach(teacher.head_weight()), flat(w),
-                              kind, head_options(*this, pass));
+                              kind, head_options(*this, pass), head_options(teacher, pass));
 }
 
 Tensor Model::scores(const Tensor& hidden) const {

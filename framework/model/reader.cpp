@@ -81,7 +81,7 @@ Tensor PassReader::embed() const {
   const Tensor& table = model_.sites()[site].weight;
   Tensor x = ops::cast(ops::gather(table, 0, ops::reshape(ops::contiguous(pass_.tokens), {-1})), RGM_F32);
   x = hooked_.output(site, pass_.tokens, ops::reshape(x, {B_, text_, C}));
-  if (config_.family->scaled_embedding) x = std::sqrt(static_cast<double>(C)) * x;
+  if (const double scale = model_.sites()[site].scale; scale != 1) x = scale * x;
   if (prompt_) {
     const Tensor front = ops::broadcast(ops::reshape(prompt_, {-1, prompts_, C}), {B_, prompts_, C});
     x = ops::concat(std::array{front, x}, 1);

@@ -24,7 +24,7 @@ class PassReader {
   void place();
   Tensor embed() const;
   Tensor norm(const Tensor& x, const NormPart& part) const { return norm(x, part, model_.dtype()); }
-  Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // x itself where there is none
+  Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // where there is none, x in that dtype
   Tensor in_heads(const Tensor& x, int64_t heads, const NormPart& part) const;
   Tensor block(size_t i, Tensor x);
   // The same, but of what it computes on the way nothing is kept for the gradient.

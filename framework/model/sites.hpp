@@ -21,6 +21,7 @@ struct SiteInfo {
   std::string theirs;   // the module's name in Hugging Face's layout; of a fused part: the fused module
   Tensor weight, bias;  // LINEAR: (out, in) and (out), views of a fused weight where it is one; EMBEDDING (V, C)
   int64_t in = 0, out = 0, layer = -1;
+  double scale = 1;          // EMBEDDING: of its vectors, behind the hooks
   bool interleaved = false;  // their fused module has query, key and value of one head after the other
 };
 

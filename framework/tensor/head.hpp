@@ -21,7 +21,7 @@ struct HeadChunk {
   Tensor z, slope;  // slope: dz / d(x w^T), empty for `scale` alone
   double scale;
   HeadChunk(const Tensor& x, const Tensor& w, const ops::HeadOptions& options);
-  // dx = dz w, dw += dz^T x, for dz the gradient of z
+  // dx = dz w, dw += dz^T x, for dz the gradient of z; w as products with float32 take it
   void back(Tensor dz, const Tensor& x, const Tensor& w, const Tensor& dx, const Tensor& dw) const;
 };
 // Rows that are worked on at once.

@@ -39,7 +39,7 @@ Divergence divergence(int32_t kind, const Tensor& log_q, const Tensor& log_p) {
 }  // namespace
 
 Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& given,
-                       int32_t kind, const HeadOptions& options) {
+                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher) {
   require(x.rank() == 2 && w.rank() == 2 && xt.rank() == 2 && wt.rank() == 2 && x.size(1) == w.size(1) &&
               xt.size(1) == wt.size(1) && x.size(0) == xt.size(0),
           "head_divergence: student {} {} and teacher {} {} do not fit", x.shape().text(), w.shape().text(),
@@ -57,14 +57,15 @@ Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const
     const NoGradient no_gradient;
     if (records && x.needs_gradient()) dx = empty(x.shape());
     if (records && w.needs_gradient()) dw = zeros_like(w.view());
-    const int64_t M = x.size(0), rows = std::max<int64_t>(1, head_rows(w.size(0)) / 2);
+    const int64_t M = x.size(0), rows = head_rows(w.size(0));
+    const Tensor wide = as_weight(w);
     for (int64_t begin = 0; begin < M; begin += rows) {
       const int64_t end = std::min(M, begin + rows);
       const auto part = [&](const Tensor& t) { return t ? slice(t, 0, begin, end) : t; };
-      const HeadChunk student(part(x), w, options), teacher(part(xt), wt, options);
+      const HeadChunk student(part(x), w, options), teacher(part(xt), wt, options_of_teacher);
       Divergence d = divergence(kind, log_probabilities(student.z), log_probabilities(teacher.z));
       assign(part(values), reshape(d.value, {end - begin}));
-      if (dx || dw) student.back(d.dz * reshape(part(weights), {end - begin, 1}), part(x), w, part(dx), dw);
+      if (dx || dw) student.back(d.dz * reshape(part(weights), {end - begin, 1}), part(x), wide, part(dx), dw);
     }
     y = sum(weights * values);
   }

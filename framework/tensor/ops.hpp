@@ -91,7 +91,7 @@ Tensor head_cross_entropy(const Tensor& x, const Tensor& w, const Tensor& target
                           const HeadOptions& options);
 // sum(weights (M) * divergence of the distributions of student x, w and teacher xt, wt), (); kind as in model.h
 Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& weights,
-                       int32_t kind, const HeadOptions& options);
+                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher);
 
 // A differentiable operation of a plug-in.
 void custom(const rgm_custom_op& op, void* user, std::span<const Tensor> in, std::span<Tensor> out);

@@ -69,6 +69,14 @@ TEST_F(CheckpointsTest, TheSameStepMayBeWrittenAgain) {
   EXPECT_EQ(newest_step(), 5);
 }
 
+// As an answer's may that ends within a character.
+TEST_F(CheckpointsTest, ATextThatIsNoUtf8IsKeptAsFarAsItIs) {
+  checkpoints.write(1, {{"sample", "half a \xD1"}}, {});
+  const auto found = checkpoints.newest();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->state["sample"], "half a \xEF\xBF\xBD");
+}
+
 TEST_F(CheckpointsTest, EveryTruncationIsPassedOver) {
   write_step(checkpoints, 10);
   write_step(checkpoints, 20);

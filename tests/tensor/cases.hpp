@@ -193,9 +193,10 @@ inline void add_heads(std::vector<Case>& cases) {
                        return ops::head_cross_entropy(x[0], x[1], targets(), x[2], o);
                      }});
     for (int32_t kind = RGM_FORWARD_KL; kind <= RGM_JENSEN_SHANNON; ++kind)
-      cases.push_back({"HeadDivergence" + to_text(kind) + suffix, {{4, 3}, {6, 3}, {4}}, [=](In x) {
-                         return ops::head_divergence(x[0], x[1], sample({4, 2}, 21), sample({6, 2}, 22), x[2], kind, o);
-                       }});
+      cases.push_back(
+          {"HeadDivergence" + to_text(kind) + suffix, {{4, 3}, {6, 3}, {4}}, [=](In x) {
+             return ops::head_divergence(x[0], x[1], sample({4, 2}, 21), sample({6, 2}, 22), x[2], kind, o, o);
+           }});
   }
 }
 

@@ -132,7 +132,7 @@ TEST_P(Ops, HeadsOfManyRowsAreDoneInChunks) {
 TEST_P(Ops, DivergenceOfEqualDistributionsIsZero) {
   const Tensor x = trained(sample({3, 4}, 1)), w = sample({5, 4}, 2);
   for (const int32_t kind : {1, 2, 3}) {
-    const Tensor loss = ops::head_divergence(x, w, ops::detach(x), w, ops::full({3}, 1), kind, {});
+    const Tensor loss = ops::head_divergence(x, w, ops::detach(x), w, ops::full({3}, 1), kind, {}, {});
     EXPECT_NEAR(item(loss), 0, 1e-6);
     backward(loss);
     for (const float g : to_host(x.take_gradient())) EXPECT_NEAR(g, 0, 1e-6);
@@ -294,6 +294,16 @@ TEST_P(Ops, WhatComesLaterHasNoPartInARunningSum) {
   EXPECT_THAT(to_host(ops::cumsum(values({1, infinity}), 0)), ElementsAre(1, infinity));
 }
 
+// Both have the logits (1, -1); the teacher's, capped at 1, are 0.7616 and -0.7616. With s = 1 / (1 + e^-2x) of each,
+// 0.8808 and 0.8210, the divergence is 0.8210 log(0.8210 / 0.8808) + 0.1790 log(0.1790 / 0.1192).
+TEST_P(Ops, StudentAndTeacherHaveTheirOwnSoftCaps) {
+  const Tensor x = values({1}, {1, 1}), w = values({1, -1}, {2, 1});
+  const Tensor d = ops::head_divergence(x, w, x, w, values({1}), RGM_FORWARD_KL, {}, {.softcap = 1});
+  EXPECT_NEAR(item(d), 0.0150, 1e-4);
+  EXPECT_NEAR(item(ops::head_divergence(x, w, x, w, values({1}), RGM_FORWARD_KL, {.softcap = 1}, {.softcap = 1})), 0,
+              1e-6);
+}
+
 TEST_P(Ops, OneTensorAsWeightAndBiasOfANormGetsBothGradients) {
   const Tensor p = trained(values({1, 1})), x = values({-1, 1}, {1, 2});
   backward(ops::sum(ops::layer_norm(x, p, p, 0)));
@@ -313,7 +323,7 @@ TEST_P(Ops, AReshapeOfNothingLeavesNoSizeOpen) {
 TEST_P(Ops, DivergencesStayFiniteWhereProbabilitiesVanish) {
   const Tensor x = trained(values({1}, {1, 1})), w = values({0, -200}, {2, 1});
   for (const int32_t kind : {RGM_FORWARD_KL, RGM_REVERSE_KL, RGM_JENSEN_SHANNON}) {
-    const Tensor d = ops::head_divergence(x, w, values({1}, {1, 1}), w, values({1}), kind, {});
+    const Tensor d = ops::head_divergence(x, w, values({1}, {1, 1}), w, values({1}), kind, {}, {});
     EXPECT_EQ(item(d), 0) << kind;
     backward(d);
     EXPECT_EQ(item(x.take_gradient()), 0) << kind;
