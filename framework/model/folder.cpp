@@ -23,6 +23,21 @@ nlohmann::json read_json(const fs::path& path) {
   }
 }
 
+// A classifier of transformers reads a padded row at its last token that is not this one, so it has to be what its rows
+// are padded with: the base's own, that of the tokenizer, or the one that ends a text.
+nlohmann::json pad_id(const nlohmann::json& config, const Tokenizer* tokenizer) {
+  if (const auto own = config.find("pad_token_id"); own != config.end() && own->is_number_integer()) return *own;
+  if (tokenizer) {
+    nlohmann::json pad = tokenizer->config_json().value("pad_token", nlohmann::json());
+    if (pad.is_object()) pad = pad.value("content", nlohmann::json());  // with how it is stripped beside the name
+    if (const auto found = tokenizer->specials().find(pad.is_string() ? pad.get<std::string>() : "");
+        found != tokenizer->specials().end())
+      return found->second;
+  }
+  const nlohmann::json end = config.value("eos_token_id", nlohmann::json());
+  return end.is_array() && !end.empty() ? end[0] : end;
+}
+
 }  // namespace
 
 std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& narrow) {
@@ -65,7 +80,7 @@ std::string Model::save(const fs::path& folder) const {
   const auto end = tokenizer_ ? tokenizer_->end_of_text() : std::nullopt;
   for (const char* key : {"bos_token_id", "eos_token_id"})  // what was opened may have others, or several
     if (!json.contains(key)) json[key] = end ? nlohmann::json(*end) : nlohmann::json();
-  if (config_.outputs > 0) json["pad_token_id"] = json["eos_token_id"];  // transformers looks for the last that is not
+  if (config_.outputs > 0) json["pad_token_id"] = pad_id(json, tokenizer_.get());
   write_file(folder / "config.json", json.dump(2) + "\n");
   if (tokenizer_) save_tokenizer(*tokenizer_, folder);
   std::map<std::string, std::string> notes = notes_;

@@ -59,6 +59,25 @@ TEST_F(Heads, ItsFolderIsAClassifierOfTransformersAndIsOpenedAgain) {
   }
 }
 
+// Where transformers finds this token it stops reading a row: the base's own, the tokenizer's, or the first that ends.
+TEST_F(Heads, ThePadIsWhatRowsArePaddedWith) {
+  const auto pad = [&](const nlohmann::json& others, const TokenizerPtr& tokenizer) {
+    ModelConfig c = small_config();
+    c.others = others;
+    const auto model = Model::create(c, tokenizer, 7);
+    model->add_head(2, {"negative", "positive"}, 5);
+    model->save(folder);
+    return config()["pad_token_id"];
+  };
+  const nlohmann::json two_ends = {7, 8};
+  EXPECT_EQ(pad({{"pad_token_id", 3}, {"eos_token_id", two_ends}}, byte_tokenizer()), 3);
+  EXPECT_EQ(pad({{"pad_token_id", nullptr}, {"eos_token_id", two_ends}}, byte_tokenizer()), 256);  // <|endoftext|>
+  EXPECT_EQ(pad({{"eos_token_id", two_ends}}, nullptr), 7);
+  EXPECT_EQ(pad({{"eos_token_id", 9}}, character_tokenizer("abc")), 9);  // which has no such token
+  EXPECT_EQ(pad({}, nullptr), nullptr);
+  EXPECT_EQ(config()["eos_token_id"], nullptr);
+}
+
 TEST_F(Heads, ANumberIsARegressionOfTransformers) {
   const auto model = small_model();
   model->add_head(1, {}, 5);
