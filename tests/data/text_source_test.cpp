@@ -244,7 +244,7 @@ TEST_F(TextSourceTest, IdsDoNotDependOnTheSizeOfThePieces) {
 TEST_F(TextSourceTest, AnotherEndOfTextIsTokenisedAnew) {
   const std::vector<fs::path> files = {write("a.txt", "ab"), write("b.txt", "cd")};
   const auto json = train_bpe("x", {.vocabulary = 258, .specials = {"<|endoftext|>", "<|end|>"}})->to_json();
-  const DataSpec spec{.format = "text", .files = files};
+  const DataSpec spec{.format = "text", .files = files, .columns = {}};
   std::vector<int32_t> ends;
   for (const char* const name : {"<|endoftext|>", "<|end|>"}) {
     const TokenizerPtr tokenizer = tokenizer_from_json(json, "t", {{"eos_token", name}});
