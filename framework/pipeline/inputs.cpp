@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/json.hpp"
 #include "base/sha256.hpp"
 #include "data/content_hash.hpp"
 #include "host/host.hpp"
@@ -15,15 +16,44 @@
 namespace rgm {
 namespace {
 
-std::string hash_folder(const fs::path& folder, const fs::path& cache) {
-  std::vector<fs::path> files;
-  if (fs::is_regular_file(folder)) files.push_back(folder);  // a tokenizer.json by its own name
-  for (const char* name :
-       {"config.json", "model.safetensors", "heads.safetensors", "tokenizer.json", "tokenizer_config.json",
-        chat_template_file, "adapter_config.json", "adapter_model.safetensors"})
-    if (fs::exists(folder / name)) files.push_back(folder / name);
+// The weights that opening the folder reads: one file, or an index and those that it names.
+std::vector<fs::path> weights_of(const fs::path& folder) {
+  const fs::path whole = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+  if (fs::exists(whole)) return {whole};
+  if (!fs::exists(index)) return {};
+  std::set<fs::path> named;
+  const auto json = json_or_discarded(read_file(index));
+  if (json.is_object() && json.contains("weight_map"))
+    for (const auto& [tensor, file] : json["weight_map"].items())
+      if (file.is_string()) named.insert(folder / file.get<std::string>());
+  std::vector<fs::path> out{index};
+  out.insert(out.end(), named.begin(), named.end());
+  return out;
+}
+
+// What is read where a folder is opened as a tokenizer, a model or an adapter.
+std::vector<fs::path> tokenizer_of(const fs::path& folder) {
+  if (fs::is_regular_file(folder)) return {folder};  // a tokenizer.json by its own name
+  const bool is_older = !fs::exists(folder / "tokenizer.json");
+  return {folder / (is_older ? "tokenizer.model" : "tokenizer.json"), folder / "tokenizer_config.json",
+          folder / chat_template_file};
+}
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> out = {folder / "config.json"};
+  const auto add = [&](const std::vector<fs::path>& files) { out.insert(out.end(), files.begin(), files.end()); };
+  add(weights_of(folder));
+  add({folder / "heads.safetensors"});
+  add(tokenizer_of(folder));
+  add({folder / "adapter_config.json", folder / "adapter_model.safetensors"});
+  return out;
+}
+
+std::string hash_files(std::vector<fs::path> files, const fs::path& cache) {
+  // One that is missing and wanted is told when the folder is opened.
+  std::erase_if(files, [](const fs::path& file) { return !fs::is_regular_file(file); });
   return content_hash(files, cache);
 }
+std::string hash_folder(const fs::path& folder, const fs::path& cache) { return hash_files(files_of(folder), cache); }
 
 std::string hash_model(const ModelSpec& spec, const Surroundings& around) {
   const ModelPlace place = place_of(spec, around);
@@ -112,7 +142,7 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   for (const auto& [name, ignored] : stage.data)
     out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
   if (is_taken(stage.model)) out["model"] = hash_model(stage.model, around);
-  if (!stage.tokenizer.from.empty()) out["tokenizer"] = hash_folder(stage.tokenizer.from, {});
+  if (!stage.tokenizer.from.empty()) out["tokenizer"] = hash_files(tokenizer_of(stage.tokenizer.from), {});
   for (const auto& [role, spec] : stage.roles) out[role] = hash_model(spec, around);
   for (size_t i = 0; i < stage.rewards.size(); ++i) {
     ModelSpec from;

@@ -1,0 +1,55 @@
+// inputs_test.cpp - what counts as a change of a stage's inputs, wherever its content lies.
+#include <gmock/gmock.h>
+
+#include "artefact/safetensors.hpp"
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+namespace {
+
+class Inputs : public TinyRun {
+ protected:
+  // Whether the stage did something when the pipeline was run into out/.
+  bool runs_again(const std::string& stage, const std::string& pipeline = "p.yaml") const {
+    const Said said = regimen("run " + pipeline + " --out out");
+    EXPECT_EQ(said.status, 0) << said.err;
+    return said.err.find("stage " + stage + ": unchanged, not run again") == std::string::npos;
+  }
+};
+
+TEST_F(Inputs, WeightsInSeveralFilesAreHashed) {
+  write("base.yaml", tiny(2));
+  const fs::path folder = folder_ / "sharded", one = folder / "model-00001-of-00001.safetensors";
+  for (const std::string seed : {"3", "4"})
+    ASSERT_EQ(regimen("run base.yaml --out " + seed + " --set seed=" + seed).status, 0);
+  fs::copy(folder_ / "3/base/model", folder);
+  fs::rename(folder / "model.safetensors", one);
+  nlohmann::json index;
+  const SafeTensors saved(one);
+  for (const SavedTensor& tensor : saved.tensors()) index["weight_map"][tensor.name] = one.filename().string();
+  write("sharded/model.safetensors.index.json", index.dump());
+  write("p.yaml",
+        "regimen: 1\nbackend: reference\nstages:\n  - name: more\n    strategy: pretrain\n    model: {from: sharded}\n"
+        "    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 1\n");
+  EXPECT_TRUE(runs_again("more"));
+  EXPECT_FALSE(runs_again("more"));
+  fs::copy(folder_ / "4/base/model/model.safetensors", one, fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(runs_again("more")) << "the index is the same, the weights are not";
+}
+
+TEST_F(Inputs, AnOlderTokenizerIsHashed) {
+  const fs::path models = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
+  fs::create_directories(folder_ / "pieces");
+  const auto take = [&](const char* name) { write("pieces/tokenizer.model", read_file(models / name)); };
+  take("llama.model");
+  std::string text = tiny(1);
+  text.replace(text.find("tokenizer: characters"), 21, "tokenizer: {from: pieces}");
+  write("p.yaml", text);
+  EXPECT_TRUE(runs_again("base"));
+  EXPECT_FALSE(runs_again("base"));
+  take("mistral.model");
+  EXPECT_TRUE(runs_again("base"));
+}
+
+}  // namespace
+}  // namespace rgm
