@@ -85,6 +85,15 @@ void hash_option_files(const Choice& choice, const std::string& name, const fs::
   }
 }
 
+// Which the pipeline names for conversations, by source and column.
+std::map<std::pair<std::string, std::string>, fs::path> template_files(const Stage& stage) {
+  std::map<std::pair<std::string, std::string>, fs::path> out;
+  for (const auto& [source, data] : stage.data)
+    for (const ColumnMap& c : data.columns)
+      if (c.chat && !c.chat->template_file.empty()) out[{source, c.column}] = c.chat->template_file;
+  return out;
+}
+
 void replace_texts(nlohmann::json& in, const std::set<std::string>& texts) {
   if (in.is_structured())
     for (nlohmann::json& part : in) replace_texts(part, texts);
@@ -113,6 +122,8 @@ nlohmann::json without_places(nlohmann::json effective, const Stage& stage) {
     for (auto& [name, source] : effective["data"].items())
       if (const std::string& format = stage.data.at(name).format; source.contains(format))
         source[format] = source[format].size();
+  for (const auto& [column, file] : template_files(stage))
+    effective["data"][column.first]["columns"][column.second]["template"] = true;
   if (effective.contains("model") && !stage.model.from_folder.empty()) effective["model"]["from"] = true;
   std::set<std::string> places;
   const auto add = [&](const Choice& choice) {
@@ -141,6 +152,8 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   };
   for (const auto& [name, ignored] : stage.data)
     out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
+  for (const auto& [column, file] : template_files(stage))
+    out[fmt::format("template.{}.{}", column.first, column.second)] = content_hash(std::span(&file, 1), around.cache);
   if (is_taken(stage.model)) out["model"] = hash_model(stage.model, around);
   if (!stage.tokenizer.from.empty()) out["tokenizer"] = hash_files(tokenizer_of(stage.tokenizer.from), {});
   for (const auto& [role, spec] : stage.roles) out[role] = hash_model(spec, around);

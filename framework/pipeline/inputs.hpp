@@ -7,8 +7,9 @@
 
 namespace rgm {
 
-// SHA-256 by name: data.<source>, model, <role>, reward.<n>, plugin.<id>, and `inputs`, which is over all of them, the
-// effective configuration, the seed, the backend and this host; `training` leaves out what cannot change the weights.
+// SHA-256 by name: data.<source>, template.<source>.<column>, model, <role>, reward.<n>, plugin.<id>, and `inputs`,
+// which is over all of them, the effective configuration, the seed, the backend and this host; `training` leaves out
+// what cannot change the weights.
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device);
 
 }  // namespace rgm

@@ -51,5 +51,27 @@ TEST_F(Inputs, AnOlderTokenizerIsHashed) {
   EXPECT_TRUE(runs_again("base"));
 }
 
+TEST_F(Inputs, ATemplateIsItsContentAndNotItsPlace) {
+  const std::string jinja = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+  write("chats.jsonl", R"({"turns": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "the cat"}]})");
+  const auto with = [&](const std::string& file) {
+    return "regimen: 1\nbackend: reference\nstages:\n  - name: talk\n    strategy: finetune\n    tokenizer: bytes\n"
+           "    model: {family: gpt2, layers: 1, heads: 1, channels: 8, context: 64}\n    batch: 1\n    steps: 1\n"
+           "    data: {train: {jsonl: chats.jsonl, columns: {text: {messages: turns, template: " +
+           file + "}}}}\n";
+  };
+  fs::create_directories(folder_ / "moved");
+  write("a.jinja", jinja);
+  write("p.yaml", with("a.jinja"));
+  write("moved/b.jinja", jinja);
+  write("q.yaml", with("moved/b.jinja"));
+  EXPECT_TRUE(runs_again("talk"));
+  EXPECT_EQ(json("out/talk/stage.json")["hashes"]["template.train.text"], sha256(sha256(jinja)));
+  EXPECT_FALSE(runs_again("talk"));
+  EXPECT_FALSE(runs_again("talk", "q.yaml")) << "the same text in another place";
+  write("a.jinja", "{% for m in messages %}{{ m.role }}> {{ m.content }}\n{% endfor %}");
+  EXPECT_TRUE(runs_again("talk")) << "another text in the same place";
+}
+
 }  // namespace
 }  // namespace rgm
