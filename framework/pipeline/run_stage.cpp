@@ -116,8 +116,34 @@ bool lacks_its_companions(const fs::path& weights) {
   return !fs::exists(folder / "config.json") || !fs::exists(folder / "tokenizer.json");
 }
 
+// SHA-256 of every file that the stage has left for others, by its place in the folder.
+Record files_in(const fs::path& folder, const OpenedStage& opened) {
+  std::vector<fs::path> files;
+  std::vector<std::string> folders = {"model", "adapter"};
+  for (const auto& trained : opened.trained) folders.push_back(trained.first);
+  for (const std::string& name : folders)
+    if (fs::is_directory(folder / name))
+      for (const auto& entry : fs::recursive_directory_iterator(folder / name))
+        if (entry.is_regular_file()) files.push_back(entry.path());
+  if (fs::exists(folder / "rows.jsonl")) files.push_back(folder / "rows.jsonl");
+  std::ranges::sort(files);
+  Record out = Record::object();
+  for (const fs::path& file : files) out[file.lexically_relative(folder).string()] = file_hash(file);
+  return out;
+}
+
 // Over the hashes of the files, which are remembered.
 std::string hash_of(const std::vector<fs::path>& files, const fs::path& cache) { return content_hash(files, cache); }
+
+// All of them, as they were left.
+bool are_there(const Record& files, const fs::path& folder, const fs::path& cache) {
+  for (const auto& [name, hash] : files.items()) {
+    const fs::path file = folder / name;
+    if (!hash.is_string() || !fs::is_regular_file(file)) return false;
+    if (hash_of({file}, cache) != sha256(hash.get<std::string>())) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -128,6 +154,9 @@ bool is_done(const Record& record, const Record& hashes, const fs::path& folder,
   };
   if (text(record, "status") != "done" || !record.contains("hashes") || !record["hashes"].is_object()) return false;
   if (text(record["hashes"], "inputs") != text(hashes, "inputs")) return false;
+  if (const auto files = record.find("files"); files != record.end() && files->is_object())
+    return !files->empty() && are_there(*files, folder, cache);
+  // One that was made before they were recorded.
   const std::string result = text(record["hashes"], "result");
   if (result.empty()) return fs::exists(folder / "rows.jsonl");
   const std::vector<fs::path> files = weights_in(folder);
@@ -222,11 +251,16 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     result["weights_sha256_after"] = base_after;
   }
   write_artefacts(stage, opened, base_changed, around);
+  const Record files = files_in(folder, opened);
   // Of the one file there is, or of the hashes of several.
-  if (const std::vector<fs::path> files = weights_in(folder); opened.setup.strategy->loss)
-    record["hashes"]["result"] = result["sha256"] = files.size() == 1 ? file_hash(files[0]) : hash_of(files, {});
+  if (const std::vector<fs::path> weights = weights_in(folder); opened.setup.strategy->loss) {
+    std::vector<std::string> hashes;
+    for (const fs::path& file : weights) hashes.push_back(files.at(file.lexically_relative(folder).string()));
+    record["hashes"]["result"] = result["sha256"] = hashes.size() == 1 ? hashes[0] : sha256(join(hashes, ""));
+  }
   result["peak_memory_bytes"] = peak_memory();
   record["result"] = std::move(result);
+  record["files"] = files;
   record["status"] = "done";
   write_record(file, record);
   // Only now: until the result is on disk, the checkpoint is all there is.

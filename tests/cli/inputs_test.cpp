@@ -73,5 +73,39 @@ TEST_F(Inputs, ATemplateIsItsContentAndNotItsPlace) {
   EXPECT_TRUE(runs_again("talk")) << "another text in the same place";
 }
 
+// All that a later stage or a person takes from it, not the weights alone.
+TEST_F(Inputs, EveryFileThatAStageHasLeftIsLookedAt) {
+  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n");
+  write("p.yaml",
+        tiny(2,
+             "  - name: answers\n    strategy: {sample: {answers: 2, max_tokens: 3}}\n    model: {from: base}\n"
+             "    data: {prompts: {jsonl: prompts.jsonl}}\n"));
+  EXPECT_TRUE(runs_again("base"));
+  const auto files = json("out/base/stage.json")["files"];
+  EXPECT_EQ(files["model/model.safetensors"], json("out/base/stage.json")["result"]["sha256"]);
+  EXPECT_EQ(files.size(), 4U) << files << ": config.json, two of the tokenizer, and the weights";
+  for (const auto& [name, hash] : files.items()) {
+    EXPECT_FALSE(runs_again("base"));
+    write("out/base/" + name, "{}");
+    EXPECT_TRUE(runs_again("base")) << name;
+    EXPECT_EQ(hash_of("out/base/" + name), hash);
+  }
+  EXPECT_FALSE(runs_again("answers"));
+  write("out/answers/rows.jsonl", "");
+  EXPECT_TRUE(runs_again("answers"));
+  EXPECT_EQ(json("out/answers/stage.json")["files"]["rows.jsonl"], hash_of("out/answers/rows.jsonl"));
+}
+
+TEST_F(Inputs, ARecordWithoutTheFilesStillCounts) {
+  write("p.yaml", tiny(2));
+  EXPECT_TRUE(runs_again("base"));
+  auto record = json("out/base/stage.json");
+  record.erase("files");
+  write("out/base/stage.json", record.dump());
+  EXPECT_FALSE(runs_again("base"));
+  write("out/base/model/model.safetensors", "half");
+  EXPECT_TRUE(runs_again("base"));
+}
+
 }  // namespace
 }  // namespace rgm
