@@ -116,8 +116,10 @@ nlohmann::json without_watching(nlohmann::json effective) {
   return effective;
 }
 
-// Where files lie does not change what comes out.
-nlohmann::json without_places(nlohmann::json effective, const Stage& stage) {
+// Where files lie does not change what comes out, nor does what is demanded of it.
+nlohmann::json without_places(const Stage& stage) {
+  nlohmann::json effective = stage.effective;
+  effective.erase("demand");
   if (effective.contains("data"))
     for (auto& [name, source] : effective["data"].items())
       if (const std::string& format = stage.data.at(name).format; source.contains(format))
@@ -176,9 +178,7 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
   // The bits depend on all of these.
-  nlohmann::json configuration = without_places(stage.effective, stage);
-  configuration.erase("demand");  // asked of the result, which it does not change
-  nlohmann::json all = {{"configuration", configuration},
+  nlohmann::json all = {{"configuration", without_places(stage)},
                         {"hashes", nlohmann::json(out)},
                         {"seed", around.pipeline.seed},
                         {"stage", index},
@@ -190,7 +190,10 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   out["inputs"] = sha256(all.dump());
   all["configuration"] = without_watching(all["configuration"]);
   out["training"] = sha256(all.dump());
+  out["configuration"] = configuration_hash(stage);
   return out;
 }
+
+std::string configuration_hash(const Stage& stage) { return sha256(without_watching(without_places(stage)).dump()); }
 
 }  // namespace rgm

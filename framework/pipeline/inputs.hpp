@@ -9,7 +9,10 @@ namespace rgm {
 
 // SHA-256 by name: data.<source>, template.<source>.<column>, model, <role>, reward.<n>, plugin.<id>, and `inputs`,
 // which is over all of them, the effective configuration, the seed, the backend and this host; `training` leaves out
-// what cannot change the weights.
+// what cannot change the weights; `configuration` is configuration_hash().
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device);
+
+// Over the values in force that can change what the stage leaves; where files lie is none of them.
+std::string configuration_hash(const Stage& stage);
 
 }  // namespace rgm

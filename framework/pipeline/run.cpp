@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -23,6 +24,48 @@ void check_only(const Pipeline& pipeline, const std::string& only) {
   for (const Stage& stage : pipeline.stages) names.push_back(stage.name);
   if (only.empty() || std::count(names.begin(), names.end(), only)) return;
   invalid("there is no stage \"{}\"{}; the stages are: {}", only, did_you_mean(only, names), join(names));
+}
+
+// Stages whose models, adapters, rewards or rows it takes.
+std::set<std::string> taken_by(const Stage& stage) {
+  std::set<std::string> out = {stage.model.from_stage};
+  for (const auto& [role, spec] : stage.roles) out.insert(spec.from_stage);
+  for (const auto& [source, from] : stage.data_from_stage) out.insert(from);
+  for (const std::vector<Choice>* choices : {&stage.adapters, &stage.rewards})
+    for (const Choice& choice : *choices) out.insert(choice.from_stage);
+  return out;
+}
+
+// Keys under which two configurations have other values.
+std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
+  if (!one.is_object()) return "all of them";
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : other.items())
+    if (one.value(key, nlohmann::json()) != value) keys.push_back(key);
+  for (const auto& [key, value] : one.items())
+    if (!other.contains(key)) keys.push_back(key);
+  return join(keys);
+}
+
+// Alone, a stage builds on what earlier ones have left: whole, and by the values that the pipeline has now.
+void check_taken(const Stage& stage, const Pipeline& pipeline, const fs::path& folder) {
+  const std::set<std::string> taken = taken_by(stage);
+  for (const Stage& source : pipeline.stages) {
+    if (!taken.contains(source.name)) continue;
+    const fs::path file = folder / source.name / "stage.json";
+    const Record record = read_record(file), status = record.value("status", Record("not there"));
+    require(status == "done",
+            "stage {0}: it takes what stage \"{1}\" leaves, and that is not finished ({2}: {3}): run it first, with "
+            "--only {1} or without --only",
+            stage.name, source.name, file.string(), status.is_string() ? status.get<std::string>() : "damaged");
+    const Record hashes = record.value("hashes", Record::object());
+    const Record made_by = hashes.is_object() ? hashes.value("configuration", Record()) : Record();
+    require(
+        !made_by.is_string() || made_by == configuration_hash(source),
+        "stage {0}: it takes what stage \"{1}\" has left, which was made with other values than the pipeline has now "
+        "(in {2}): run it again, with --only {1} or without --only, or set what it was made with",
+        stage.name, source.name, differing(record.value("configuration", Record::object()), source.effective));
+  }
 }
 
 // "report_card.accuracy" in the result; nothing where there is no such number.
@@ -83,6 +126,7 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
     if (!options.only.empty() && stage.name != options.only) continue;
+    if (!options.only.empty()) check_taken(stage, pipeline, folder);
     const Record hashes = hash_inputs(stage, i, around, *device);
     const Record before = read_record(folder / stage.name / "stage.json");
     if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {

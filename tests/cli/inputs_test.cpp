@@ -7,6 +7,8 @@
 namespace rgm {
 namespace {
 
+using testing::HasSubstr;
+
 class Inputs : public TinyRun {
  protected:
   // Whether the stage did something when the pipeline was run into out/.
@@ -105,6 +107,31 @@ TEST_F(Inputs, ARecordWithoutTheFilesStillCounts) {
   EXPECT_FALSE(runs_again("base"));
   write("out/base/model/model.safetensors", "half");
   EXPECT_TRUE(runs_again("base"));
+}
+
+TEST_F(Inputs, AloneAStageTakesWhatIsFinishedAndAsThePipelineSays) {
+  write("p.yaml", tiny(5,
+                       "  - name: more\n    strategy: pretrain\n    model: {from: base}\n"
+                       "    data: {train: {text: text.txt}}\n    steps: 1\n"));
+  const Said nothing = regimen("run p.yaml --out out --only more");
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("stage more: it takes what stage \"base\" leaves, and that is not finished "
+                                     "(out/base/stage.json: not there): run it first, with --only base"));
+  ASSERT_EQ(regimen("run p.yaml --out out --only base").status, 0);
+  const Said other = regimen("run p.yaml --out out --only more --set stages.base.steps=6");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("stage \"base\" has left, which was made with other values than the pipeline has "
+                                   "now (in steps): run it again, with --only base"));
+  EXPECT_FALSE(fs::exists(folder_ / "out/more"));
+  // What is only watched or demanded is none of them.
+  EXPECT_EQ(regimen("run p.yaml --out out --only more --set stages.base.log.every=1").status, 0);
+
+  auto record = json("out/base/stage.json");
+  record["status"] = "interrupted";
+  write("out/base/stage.json", record.dump());
+  const Said half = regimen("run p.yaml --out out --only more --force");
+  EXPECT_EQ(half.status, 2);
+  EXPECT_THAT(half.err, HasSubstr("out/base/stage.json: interrupted"));
 }
 
 }  // namespace
