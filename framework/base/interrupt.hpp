@@ -1,11 +1,13 @@
-// interrupt.hpp - Ctrl-C and SIGTERM: the first asks the run to stop after its step, the second ends it at once.
+// interrupt.hpp - Ctrl-C, SIGTERM, and SIGHUP of a terminal that was closed: the first asks the run to stop after its
+// step, a second Ctrl-C or SIGTERM ends it at once.
 #pragma once
 #include <stdexcept>
 #include <string_view>
 
 namespace rgm {
 
-// From now on; once, before any other thread is made. `what_follows` is said at the first one.
+// From now on; once, before any other thread is made. `what_follows` is said at the first one. Whoever read what is
+// said may be gone by then, as `tee` is behind a pipe: SIGPIPE is ignored, too.
 void catch_interrupts(std::string_view what_follows = "this step is finished and a checkpoint written");
 bool interrupted();      // has one come?
 int interrupt_status();  // 130: interrupted, with a checkpoint written

@@ -15,6 +15,13 @@
 namespace rgm::cli {
 namespace {
 
+// Whether anybody reads it or not.
+void complain(std::string_view text) {
+  log::end_progress();
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fputc('\n', stderr);
+}
+
 void print_help(std::FILE* to) {
   size_t width = 0;
   for (const Command& c : commands()) width = std::max(width, c.name.size() + 1 + c.usage.size());
@@ -63,19 +70,16 @@ int main(int argc, char** argv) {
   try {
     status = dispatch({argv + std::min(argc, 1), argv + argc});
   } catch (const Error& e) {
-    log::end_progress();
-    fmt::print(stderr, "{}\n", e.what());
+    complain(e.what());
     status = exit_status(e);
   } catch (const std::bad_alloc&) {
-    log::end_progress();
-    fmt::print(stderr, "out of memory: use a smaller batch, micro_batch or model\n");
+    complain("out of memory: use a smaller batch, micro_batch or model");
   } catch (const std::exception& e) {
-    log::end_progress();
-    fmt::print(stderr, "{}\n", e.what());
+    complain(e.what());
   }
   // A result that could not be written is no result: a full disk, a closed pipe.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && status == 0) {
-    fmt::print(stderr, "the output could not be written\n");
+    complain("the output could not be written");
     status = 1;
   }
   ends_by_itself();

@@ -67,6 +67,46 @@ TEST_F(ResumeTest, InterruptedItSaysHowToGoOn) {
   EXPECT_EQ(hash_of("out/base/model/model.safetensors"), uninterrupted());
 }
 
+// A closed terminal, of which the shell and the system both tell.
+TEST_F(ResumeTest, AClosedTerminalIsAnInterruption) {
+  const fs::path wanted = folder_ / "out/base/checkpoint/step-50";
+  const pid_t child = start("out");
+  int status = 0;
+  while (!fs::exists(wanted) && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
+  ::kill(child, SIGHUP);
+  ::kill(child, SIGHUP);
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status)) << "it was ended by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(json("out/base/stage.json")["status"], "interrupted");
+  EXPECT_GE(resumed_at(regimen("run p.yaml --out out").err), 50);
+}
+
+// As Ctrl-C does in a terminal, which ends `tee` too: nobody reads what is said about the checkpoint.
+TEST_F(ResumeTest, WithItsReaderGoneItStillWritesItsCheckpoint) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]), ::close(ends[1]);
+    if (::chdir(folder_.c_str()) != 0) ::_exit(99);
+    ::execl(REGIMEN_PROGRAM, "regimen", "run", "p.yaml", "--out", "out", nullptr);
+    ::_exit(99);
+  }
+  ::close(ends[1]);
+  std::string said;
+  for (char c; said.find("step 10/300") == said.npos && ::read(ends[0], &c, 1) == 1;) said += c;
+  ::close(ends[0]);
+  ::kill(child, SIGINT);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status)) << "it was ended by signal " << WTERMSIG(status) << " after " << said;
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(json("out/base/stage.json")["status"], "interrupted");
+  EXPECT_GE(resumed_at(regimen("run p.yaml --out out").err), 10);
+}
+
 TEST_F(ResumeTest, InterruptedWhileItSamplesItGoesOnFromTheLastStep) {
   write("p.yaml", tiny(5, "    sample: {prompt: \"the \", tokens: 1000000}\n"));
   const auto evaluated = [&] {
