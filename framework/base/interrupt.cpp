@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace rgm {
 namespace {
@@ -17,20 +19,19 @@ std::atomic<bool> asked{false};
 
 void say(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
 
-void wait_for(sigset_t signals, const std::string& what_follows) {
-  for (int signal = 0; sigwait(&signals, &signal) == 0;) {
-    // The shell and the system both tell of a closed terminal: only what somebody sends twice is meant twice.
-    if (asked.exchange(true)) {
-      if (signal == SIGHUP) continue;
-      _exit(interrupt_status());
-    }
-    say("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
-  }
+std::mutex mutex;
+std::vector<std::filesystem::path> folders;
+
+[[noreturn]] void end_now() {
+  const std::lock_guard lock(mutex);
+  std::error_code ignored;
+  for (const auto& folder : folders) std::filesystem::remove_all(folder, ignored);
+  _exit(interrupt_status());
 }
 
-}  // namespace
-
-void catch_interrupts(std::string_view what_follows) {
+// Waits on a thread of its own for what is blocked from now on: `first` is called at the first one.
+template <class First>
+void wait_for_signals(First first) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -38,9 +39,30 @@ void catch_interrupts(std::string_view what_follows) {
   struct sigaction hangup {};
   const bool goes_on = ::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;  // under nohup
   if (!goes_on) sigaddset(&signals, SIGHUP);
-  std::signal(SIGPIPE, SIG_IGN);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are made later inherit it
-  std::thread(wait_for, signals, std::string(what_follows)).detach();
+  std::thread([signals, first] {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) return;
+    first();
+    // The shell and the system both tell of a closed terminal: only what somebody sends twice is meant twice.
+    while (sigwait(&signals, &signal) == 0)
+      if (signal != SIGHUP) end_now();
+  }).detach();
+}
+
+}  // namespace
+
+void catch_interrupts(std::string_view what_follows) {
+  std::signal(SIGPIPE, SIG_IGN);
+  wait_for_signals([text = std::string(what_follows)] {
+    asked = true;
+    say("\nstopping: " + text + "; a second Ctrl-C ends at once\n");
+  });
+}
+void end_at_interrupts() { wait_for_signals(end_now); }
+void remove_when_interrupted(const std::filesystem::path& folder) {
+  const std::lock_guard lock(mutex);
+  folders.push_back(folder);
 }
 bool interrupted() { return asked; }
 int interrupt_status() { return 130; }

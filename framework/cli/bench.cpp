@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/interrupt.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "host/host.hpp"
@@ -70,6 +71,7 @@ int bench(const std::vector<std::string>& arguments) {
   require(!all || stage.stage.empty(), "bench: --all and --stage contradict each other: leave out one of them");
   require(plot.empty() || (all && !stage.decode), "bench: --plot shows what --all measures of training");
   if (given->count("backend")) read.backend = kernels.backend;
+  end_at_interrupts();
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
   const auto out = all ? bench_stages(pipeline, stage, registry) : bench_stage(pipeline, stage, registry);

@@ -58,12 +58,11 @@ int check(const std::vector<std::string>& arguments) {
   require(given->count("file") > 0, "check: which file? As in `regimen check configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
 
+  end_at_interrupts();
   Registry registry(host_table());
   const std::string file = (*given)["file"].as<std::string>();
   const Pipeline pipeline = read_pipeline(file, read, registry);
-  catch_interrupts();
   open_all(pipeline, registry);
-  if (interrupted()) return interrupt_status();
   const size_t stages = pipeline.stages.size();
   fmt::print("{}: {} stage{}, no problems\n", file, stages, stages == 1 ? "" : "s");
   return 0;

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
@@ -106,6 +107,7 @@ int plan_pipeline(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(given->count("file") > 0, "plan: which file? As in `regimen plan configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  end_at_interrupts();
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
   const std::vector<StagePlan> plans = plan(pipeline, registry);
