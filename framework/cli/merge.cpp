@@ -1,5 +1,6 @@
 // merge.cpp - `regimen merge`: folds adapters into the weights they act on, and checks that nothing else changed.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/program_options.hpp>
 #include <cmath>
@@ -38,6 +39,20 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
   return most / largest;
 }
 
+// All of it or nothing.
+void save(const Model& model, const fs::path& folder) {
+  const fs::path temporary = fs::path(folder).concat(fmt::format(".tmp{}", ::getpid()));
+  try {
+    fs::create_directories(temporary);
+    model.save(temporary);
+    replace_folder(temporary, folder);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
 }  // namespace
 
 int merge(const std::vector<std::string>& arguments) {
@@ -61,7 +76,9 @@ int merge(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(!model_folder.empty(), "merge: which model? As in --model runs/tuned/lora");
   require(!out.empty(), "merge: into which folder? As in --out merged");
-  require(!fs::exists(out), "merge: {} is there already: give another folder with --out, or remove it", out);
+  fs::path folder = fs::path(out).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();  // of "merged/"
+  require(!fs::exists(folder), "merge: {} is there already: give another folder with --out, or remove it", out);
 
   cli::TrainedModel model(model_folder, adapters, backend);
   require(model.adapters() != nullptr, "merge: {} has no adapter; give one with --adapter DIR", model_folder);
@@ -73,12 +90,8 @@ int merge(const std::vector<std::string>& arguments) {
         "merge: the merged model answers differently, by {:.2g} of its largest logit, where {} is allowed; nothing was "
         "written",
         changed, most_difference);
-  const fs::path temporary = fs::path(out).concat(".new");
-  fs::remove_all(temporary);
-  fs::create_directories(temporary);
-  model->save(temporary);
-  replace_folder(temporary, out);
-  log::info("merged into {}; its answers differ by {:.2g} of the largest logit", out, changed);
+  save(*model, folder);
+  log::info("merged into {}; its answers differ by {:.2g} of the largest logit", folder.string(), changed);
   return 0;
 }
 

@@ -104,6 +104,22 @@ TEST_F(AdapterTest, MergedItIsAModelOfItsOwn) {
   const Said again = regimen("merge --model runs/tiny/tuned --out merged");
   EXPECT_EQ(again.status, 2);
   EXPECT_THAT(again.err, HasSubstr("merged is there already"));
+  EXPECT_THAT(regimen("merge --model runs/tiny/tuned --out merged/").err, HasSubstr("merged/ is there already"));
+  ASSERT_EQ(regimen("merge --model runs/tiny/tuned --out deep/other/").status, 0);
+  EXPECT_EQ(hash_of("deep/other/model.safetensors"), hash_of("merged/model.safetensors"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "deep"), {}), 1) << "nothing else is left there";
+}
+
+// What is cut off by the limit on the size of files is removed.
+TEST_F(AdapterTest, AMergeThatFailsLeavesNothing) {
+  write("p.yaml", tiny(5, stage("tuned", "base", "    steps: 5\n    adapter: {lora: {rank: 1}}\n")));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  fs::create_directories(folder_ / "to");
+  const Said said = rgm::regimen("merge --model runs/tiny/tuned --out to/merged",
+                                 "cd " + folder_.string() + " && trap '' XFSZ && ulimit -f 20 &&");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("cannot be written"));
+  EXPECT_TRUE(fs::is_empty(folder_ / "to"));
 }
 
 TEST_F(AdapterTest, VirtualTokensThatFillTheContextAreToldSo) {
