@@ -1,5 +1,6 @@
 // rule_test.cpp - rewards that are rules: conditions, a schema, another program that answers, lies or hangs.
 #include <chrono>
+#include <csignal>
 
 #include "base/file.hpp"
 #include "methods/method.hpp"
@@ -115,6 +116,25 @@ TEST_F(Rule, AProgramIsAskedLineByLine) {
   EXPECT_EQ(score("this is not\nat all"), -1);
   EXPECT_TRUE(std::isnan(score("odd")));
   EXPECT_EQ(score(std::string(300'000, 'x') + " fine"), 0.75F);
+}
+
+// The host keeps Ctrl-C back for itself and ignores a closed pipe; a program that it starts does neither.
+TEST_F(Rule, AProgramHasItsSignals) {
+  sigset_t kept, before;
+  sigemptyset(&kept);
+  sigaddset(&kept, SIGINT);
+  sigaddset(&kept, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &kept, &before);
+  const auto pipe_before = std::signal(SIGPIPE, SIG_IGN);
+  // The first bit is signal 1: of 13, SIGPIPE, it is 0x1000.
+  open("command", "{program: " +
+                      program("blocked=$(sed -n 's/^SigBlk:[^0-9a-f]*//p' /proc/$$/status)\n"
+                              "ignored=$(sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/$$/status)\n"
+                              "read -r line; echo $((0x$blocked + (0x$ignored & 0x1000)))\n") +
+                      "}");
+  EXPECT_EQ(score("x"), 0);
+  std::signal(SIGPIPE, pipe_before);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST_F(Rule, AProgramThatHangsIsEnded) {
