@@ -1,6 +1,7 @@
 // log.cpp - messages on stderr, and the progress line that shares the terminal with them.
 #include "base/log.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -17,6 +18,15 @@ bool line_open = false;  // a progress line stands on the terminal, without its 
 void put(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
+}
+
+// As wide as the terminal at most: a line that wraps cannot be rewritten in place.
+std::string_view fitting(std::string_view text) {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || text.size() < size.ws_col) return text;
+  size_t end = size.ws_col - 1U;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;  // not within a character
+  return text.substr(0, end);
 }
 }  // namespace
 
@@ -42,7 +52,7 @@ void progress(std::string_view text) {
   if (lowest.load() > Level::info) return;
   const std::lock_guard lock(mutex);
   if (is_terminal()) {
-    put("\r\x1b[K" + std::string(text));
+    put("\r\x1b[K" + std::string(fitting(text)));
     line_open = true;
   } else {
     put(std::string(text) + "\n");
