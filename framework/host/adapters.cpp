@@ -110,7 +110,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     place.site = i;
     place.scope = scope_named(fmt::format("{}.{}.", id, site.name));
     const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
-                             site.bias.get(),       site.in,   site.out,          site.layer};
+                             site.bias.get(),       site.in,   site.out,          site.layer,   site.scale};
     const SiteScope draws(static_cast<uint32_t>(i + 1));
     call_plugin(a.name, "attach", [&] { return table.attach(a.self, &info, &place.state); });
     a.at[i] = &place;

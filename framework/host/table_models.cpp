@@ -33,6 +33,7 @@ rgm_status info(const rgm_model* model, rgm_model_info* out) {
     rgm_model_info whole{};
     whole.struct_size = sizeof whole;
     fill_info(*m.model, tokenizer_handle(m.model->tokenizer()), whole);
+    if (!m.adapters_off) whole.context -= m.model->virtual_tokens();
     whole.struct_size = room;
     std::memcpy(out, &whole, std::min<size_t>(room, sizeof whole));
   });

@@ -123,7 +123,7 @@ struct Instance {
       kinds |= static_cast<uint32_t>(site.kind);
       Place& place = places.emplace_back(Place{site.name, scope(site.name + ".")});
       const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
-                               site.bias.get(),       site.in,   site.out,          site.layer};
+                               site.bias.get(),       site.in,   site.out,          site.layer,   site.scale};
       opened.at("attach at " + site.name);
       check_status(table.attach(self, &info, &place.state));
     }

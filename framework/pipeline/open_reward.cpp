@@ -1,14 +1,18 @@
 // open_reward.cpp - creates rewards, and attaches learned ones to the model that carries them.
 #include "pipeline/open_reward.hpp"
 
+#include <set>
+
 #include "host/tables.hpp"
+#include "pipeline/taken_model.hpp"
 #include "plugins/options.hpp"
 #include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
 
-void attach(Reward& reward, uint64_t seed, bool trained, rgm_tokenizer* tokenizer) {
+// `learned`: what it was saved with is there, and a parameter that is not was never learned.
+void attach(Reward& reward, uint64_t seed, bool trained, bool learned, rgm_tokenizer* tokenizer) {
   reward.scope = std::make_unique<rgm_scope>();
   reward.scope->parameters = &reward.model->extra();
   reward.scope->saved = &reward.model->saved_extra();
@@ -18,8 +22,15 @@ void attach(Reward& reward, uint64_t seed, bool trained, rgm_tokenizer* tokenize
   rgm_model_info info{};
   info.struct_size = sizeof info;
   fill_info(*reward.model, tokenizer, info);
+  std::set<std::string> saved;
+  for (const auto& [name, value] : reward.model->saved_extra()) saved.insert(name);
   call_plugin(reward.name, "attach", [&] { return reward.table->attach(reward.self, &info, reward.scope.get()); });
   reward.scope->closed = true;
+  if (!learned) return;
+  for (const Parameter& p : reward.model->extra().all())
+    require(!p.name.starts_with(reward.scope->prefix) || saved.contains(p.name),
+            "reward \"{}\": {} has not learned its {}: run the stage that trains it first", reward.id, reward.label,
+            p.name);
 }
 
 }  // namespace
@@ -39,8 +50,9 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
       ModelSpec from;
       from.from_stage = choice.from_stage;
       from.from_folder = choice.from_folder;
-      reward.model = take_model(from, around, narrow_weights(stage));
-      freeze(*reward.model);
+      TakenModel model = take_frozen(from, around, narrow_weights(stage));
+      reward.model = std::move(model.model);
+      reward.adapters = std::move(model.adapters);
       require_same_tokens(fmt::format("stage \"{}\": reward \"{}\"", stage.name, reward.id), *reward.model,
                           *train.policy);
     }
@@ -48,7 +60,8 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
     call_plugin(reward.name, "create", [&] { return reward.table->create(reward.config.get(), &reward.self); });
     if (reward.table->attach) {
       if (!taken) reward.model = train.policy;
-      attach(reward, train.seed, !taken, tokenizer_handle(reward.model->tokenizer()));
+      const bool is_planned = around.planned && !choice.from_stage.empty();
+      attach(reward, train.seed, !taken, taken && !is_planned, tokenizer_handle(reward.model->tokenizer()));
       if (!taken) reward.model->notes()["reward." + reward.id] = to_json(*reward.config).dump();
     }
     train.rewards.push_back(std::move(reward));

@@ -8,6 +8,7 @@
 #include "pipeline/device.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_reward.hpp"
+#include "pipeline/taken_model.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
@@ -21,26 +22,6 @@ void set_precision(const Stage& stage, OpenedStage& out) {
     if (handle.model->dtype() != RGM_BF16) handle.model->use_bfloat16();
   for (const Reward& reward : out.train->rewards)
     if (reward.model && reward.model->dtype() != RGM_BF16) reward.model->use_bfloat16();
-}
-
-// The adapters that a model was trained with, which lie beside it.
-std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& around) {
-  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty(),
-             is_there = !around.planned || spec.from_stage.empty();
-  if (!taken || !is_there) return {};
-  return place_of(spec, around).adapters;
-}
-
-// Puts saved adapters on a model that nobody trains.
-std::shared_ptr<void> frozen_adapters(const std::vector<fs::path>& folders, const std::shared_ptr<Model>& model,
-                                      const Surroundings& around) {
-  if (folders.empty()) return nullptr;
-  for (const fs::path& folder : folders) take_saved_head(folder, *model);
-  freeze(*model);
-  auto adapters = std::make_shared<Adapters>(model, 0);
-  for (const fs::path& folder : folders) add_saved_adapter(*adapters, folder, *model, around.registry);
-  freeze(adapters->parameters());
-  return adapters;
 }
 
 // Of the stage's own adapters; those that the base was trained with come first and stay as they are.
@@ -86,9 +67,8 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     if (const auto earlier = adapters_of(stage.model, around);
         given == stage.roles.end() && name == "reference" && !earlier.empty()) {
       // The policy as it is now has the earlier adapters: taking all of them off would be the base before them.
-      const std::shared_ptr<Model> model = take_model(stage.model, around, narrow_weights(stage));
-      freeze(*model);
-      out.train->roles[name] = {model, false, true, frozen_adapters(earlier, model, around)};
+      const TakenModel taken = take_frozen(stage.model, around, narrow_weights(stage));
+      out.train->roles[name] = {taken.model, false, true, taken.adapters};
       continue;
     }
     if (given == stage.roles.end()) {
@@ -98,15 +78,12 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
       continue;
     }
     const bool trains = (*r)->flags & RGM_TRAINED;
-    const std::shared_ptr<Model> model =
-        take_model(given->second, around, trains ? NarrowWeights() : narrow_weights(stage));
-    require_same_tokens(fmt::format("stage \"{}\": {}", stage.name, name), *model, *out.model);
-    if (trains)
-      out.trained[name] = model;
-    else
-      freeze(*model);
-    out.train->roles[name] = {model, false, !trains,
-                              frozen_adapters(adapters_of(given->second, around), model, around)};
+    const std::string what = fmt::format("stage \"{}\": {}", stage.name, name);
+    const TakenModel taken = trains ? TakenModel{take_to_train(what, given->second, around), nullptr}
+                                    : take_frozen(given->second, around, narrow_weights(stage));
+    require_same_tokens(what, *taken.model, *out.model);
+    if (trains) out.trained[name] = taken.model;
+    out.train->roles[name] = {taken.model, false, !trains, taken.adapters};
   }
 }
 
@@ -127,8 +104,9 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
     std::vector<ColumnWish> wish = found->second;
     for (ColumnWish& column : wish)
       if (model.outputs > 0 && column.kind == RGM_TOKENS_COLUMN) column.flags |= RGM_STATES;
-    // Where the data is the beginning of an answer, no end of text may follow it. Samples are whole answers.
-    const bool is_continued = rolls_out && main != "samples" && (name == main || name == "validation");
+    // Where the data is the beginning of an answer, no end of text may follow it.
+    const bool is_continued = rolls_out && (name == main || name == "validation") &&
+                              std::ranges::none_of(wish, [](const ColumnWish& w) { return w.flags & RGM_WHOLE; });
     out.setup.sources[name] = open_source(data_of(stage, name, around.run), wish, out.model->tokenizer(),
                                           {.context = out.train->context,
                                            .cache = around.cache,

@@ -28,6 +28,7 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   setup.settings.checkpoint_minutes = 0;
   setup.settings.keep = "last";
   setup.captures = false;  // of two steps the second would pay for it
+  setup.is_trial = true;
   setup.folder = folder;
   std::vector<std::chrono::steady_clock::time_point> ends;
   setup.after_step = [&](int64_t, int64_t) {
@@ -42,6 +43,7 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
   if (held_out) setup.sources.insert(std::move(held_out));
   setup.settings = kept;
   setup.captures = true;
+  setup.is_trial = false;
   setup.after_step = {};
   return ends.size() < 2 ? 0 : std::chrono::duration<double>(ends[1] - ends[0]).count();
 }

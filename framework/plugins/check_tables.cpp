@@ -19,7 +19,7 @@ void columns(const Checker& check, const rgm_column* const* list, const std::str
     check.expect(names.insert(c.name).second, "{} has the column \"{}\" twice", owner, c.name);
     check.expect(c.kind >= RGM_TOKENS_COLUMN && c.kind <= RGM_LABEL_COLUMN,
                  "column \"{}\" of {} has the unknown kind {}", c.name, owner, c.kind);
-    check.expect((c.flags & ~uint32_t{RGM_OPTIONAL | RGM_TOGETHER | RGM_STATES}) == 0,
+    check.expect((c.flags & ~uint32_t{RGM_OPTIONAL | RGM_TOGETHER | RGM_STATES | RGM_WHOLE}) == 0,
                  "column \"{}\" of {} has the flags {:#x}", c.name, owner, c.flags);
   }
 }
@@ -123,7 +123,8 @@ void strategy(const Checker& check, const rgm_strategy& s, const std::string& na
   RGM_NEEDS(s, create);
   RGM_NEEDS(s, destroy);
   check.expect(RGM_HAS(&s, loss) || RGM_HAS(&s, rollout), "{} has neither loss nor rollout", name);
-  check.expect((s.flags & ~uint32_t{RGM_CAPTURABLE}) == 0, "{} has the flags {:#x}", name, s.flags);
+  check.expect((s.flags & ~uint32_t{RGM_CAPTURABLE | RGM_WITHOUT_DROPOUT}) == 0, "{} has the flags {:#x}", name,
+               s.flags);
   columns(check, s.columns, name);
   roles(check, s.roles, name);
   for (const rgm_attr* a = s.defaults; a->key && *a->key; ++a) {

@@ -2,6 +2,7 @@
 #include "train/annotations.hpp"
 
 #include <map>
+#include <numeric>
 
 #include "base/log.hpp"
 #include "base/sha256.hpp"
@@ -34,24 +35,35 @@ std::vector<std::vector<float>> by_example(const Batch& batch, const std::string
 
 }  // namespace
 
-Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows) {
+Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
+                         const std::vector<int64_t>& few) {
+  if (!few.empty()) {
+    compute(setup, self, source, rows, few);
+    return;
+  }
   const std::string key = sha256(setup.training_sha256 + source.sha256());
   const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".json");
   if (read(file)) return;
-  compute(setup, self, source, rows);
+  log::info("{}: annotating {} examples", setup.train->stage, source.units());
+  std::vector<int64_t> all(size_t(source.units()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  compute(setup, self, source, rows, all);
   fs::create_directories(file.parent_path());
   write(file);
 }
 
-void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows) {
-  log::info("{}: annotating {} examples", setup.train->stage, source.units());
+void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows,
+                          const std::vector<int64_t>& units) {
   const NoGradient still;
-  for (int64_t begin = 0; begin < source.units(); begin += 1) {
+  for (size_t at = 0; at < units.size(); ++at) {
     // One unit after the other would waste the device; so `rows` at once where each unit is one example.
-    const int64_t end = std::min(source.units(), begin + rows);
+    const int64_t begin = units[at];
+    int64_t end = begin + 1;
+    while (end < begin + rows && at + size_t(end - begin) < units.size() && units[at + size_t(end - begin)] == end)
+      ++end;
     Batch batch = source.in_order(begin, end);
     const bool single = batch.examples == end - begin;
-    if (!single) batch = source.in_order(begin, begin + 1);
+    if (!single) batch = source.in_order(begin, begin + 1), rows = 1;  // groups, as the others will be
     std::map<std::string, const void*> before;
     for (const auto& [name, column] : batch.columns) before.emplace(name, values_of(column));
     setup.train->begin_step({&batch});
@@ -70,13 +82,15 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
               setup.strategy_name, name);
       Column& kept = columns_[name];
       kept.per_token = column.kind == ColumnKind::per_token;
+      kept.units.resize(size_t(source.units()));
       auto values = by_example(batch, name, column);
+      const auto of_unit = kept.units.begin() + begin;
       if (single)
-        for (auto& value : values) kept.units.push_back({std::move(value)});
+        for (size_t e = 0; e < values.size(); ++e) of_unit[ptrdiff_t(e)] = {std::move(values[e])};
       else
-        kept.units.push_back(std::move(values));
+        *of_unit = std::move(values);
     }
-    if (single) begin = end - 1;
+    if (single) at += size_t(end - begin) - 1;
   }
 }
 

@@ -12,7 +12,9 @@ namespace rgm {
 class Annotations {
  public:
   // Runs strategy.annotate over `source` in its order, `rows` units at a time, or reads what an earlier run kept.
-  Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows);
+  // `few`: for these units alone, of which nothing is kept.
+  Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
+              const std::vector<int64_t>& few = {});
   // Adds the columns to a batch whose units are `units` of the source, in that order.
   void merge(Batch& batch, std::span<const int64_t> units) const;
 
@@ -21,7 +23,7 @@ class Annotations {
     bool per_token = false;
     std::vector<std::vector<std::vector<float>>> units;  // by unit, by example in it: one value, or one a token
   };
-  void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows);
+  void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units);
   bool read(const fs::path& file);
   void write(const fs::path& file) const;
 

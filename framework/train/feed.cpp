@@ -18,7 +18,12 @@ Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*s
           "strategy \"{}\" annotates examples, and windows of a text are cut anew in each epoch: give it rows (jsonl, "
           "json, csv or tsv)",
           setup.strategy_id);
-  annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows());
+  std::vector<int64_t> drawn;
+  for (int64_t i = 0; setup.is_trial && i < setup.settings.steps * setup.settings.batch; ++i)
+    drawn.push_back(main_.unit_at(i, setup.train->seed));
+  std::ranges::sort(drawn);
+  drawn.erase(std::ranges::unique(drawn).begin(), drawn.end());
+  annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), drawn);
   if (has_held_out())
     held_out_annotations_ =
         std::make_unique<Annotations>(setup, self, *setup.sources.at("validation"), "validation", micro_rows());

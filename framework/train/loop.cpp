@@ -96,7 +96,7 @@ void Loop::end_early(const char* reason) {
 void Loop::learn(double rate) {
   const std::vector<Batch*> batches = feed_.next();
   train_.begin_step(batches);
-  train_.policy->training = true;
+  train_.policy->training = !(setup_.strategy->flags & RGM_WITHOUT_DROPOUT);
   loss_ = gradients_.run(batches);
   train_.policy->training = false;
   norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss_);

@@ -97,7 +97,7 @@ void Loop::judge(const Numbers& numbers) {
           "last",
           train_.stage, setup_.strategy_id);
   const double judged = loss ? *loss : -*accuracy;
-  if (judged >= best_) return;
+  if (!(judged < best_)) return;  // nor where it is no number
   best_ = judged;
   best_step_ = step_;
   best_evaluated_ = evaluated_;

@@ -28,7 +28,7 @@ void Loop::not_finite(int64_t step, const std::string& what) {
 std::string Loop::first_broken_of_last_batches() {
   const std::vector<Batch*> batches = feed_.last();
   train_.begin_step(batches);
-  train_.policy->training = true;
+  train_.policy->training = !(setup_.strategy->flags & RGM_WITHOUT_DROPOUT);
   std::string found;
   try {
     for (size_t i = 0; i < batches.size() && found.empty(); ++i)

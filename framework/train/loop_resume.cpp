@@ -9,6 +9,12 @@ namespace {
 
 nlohmann::json finite_or_null(double x) { return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(); }
 double number_or(const nlohmann::json& x, double otherwise) { return x.is_number() ? x.get<double>() : otherwise; }
+// JSON has no number for what is none.
+std::map<std::string, double> numbers_of(const nlohmann::json& x) {
+  std::map<std::string, double> out;
+  for (const auto& [name, value] : x.items()) out[name] = number_or(value, NAN);
+  return out;
+}
 
 }  // namespace
 
@@ -57,12 +63,12 @@ void Loop::resume() {
   last_loss_ = number_or(state.at("loss"), NAN);
   const NoGradient still;
   for (const auto& [name, metric] : state.at("metrics").items())
-    train_.metrics[name] = {ops::full({}, metric.at(0)), ops::full({}, metric.at(1))};
-  evaluated_ = state.at("evaluated").get<std::map<std::string, double>>();
+    train_.metrics[name] = {ops::full({}, number_or(metric.at(0), NAN)), ops::full({}, number_or(metric.at(1), NAN))};
+  evaluated_ = numbers_of(state.at("evaluated"));
   evaluated_at_ = state.at("evaluated_at");
   best_ = number_or(state.at("best"), INFINITY);
   best_step_ = state.at("best_step");
-  best_evaluated_ = state.at("best_evaluated").get<std::map<std::string, double>>();
+  best_evaluated_ = numbers_of(state.at("best_evaluated"));
   train_.report = state.at("report");
   result_.samples = state.value("samples", nlohmann::json::array());
   log::info("{}: resumed at step {}", train_.stage, step_);

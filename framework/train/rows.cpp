@@ -2,6 +2,7 @@
 #include "train/rows.hpp"
 
 #include <chrono>
+#include <cmath>
 
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -11,6 +12,14 @@
 
 namespace rgm {
 namespace {
+
+// Where an example's tokens lie among all of a packed column.
+std::pair<int64_t, int64_t> places_of(const BatchColumn& tokens, size_t example) {
+  const int64_t end = tokens.ends[example] + 1;
+  int64_t begin = end - 1;
+  while (begin % tokens.length > 0 && tokens.segments[static_cast<size_t>(begin - 1)] == int64_t(example) + 1) --begin;
+  return {begin, end};
+}
 
 // The example as a JSON object: texts and numbers; token columns as their text.
 nlohmann::json row_of(const Batch& batch, int64_t example, const Tokenizer& tokenizer) {
@@ -22,16 +31,13 @@ nlohmann::json row_of(const Batch& batch, int64_t example, const Tokenizer& toke
       case ColumnKind::integer: row[name] = column.integers[e]; break;
       case ColumnKind::real: row[name] = column.reals[e]; break;
       case ColumnKind::tokens: {
-        std::vector<int32_t> ids;
-        for (size_t i = 0; i < column.integers.size(); ++i)
-          if (column.segments[i] == example + 1) ids.push_back(column.integers[i]);
-        row[name] = tokenizer.decode(ids);
+        const auto [begin, end] = places_of(column, e);
+        row[name] = tokenizer.decode(std::span(column.integers).subspan(size_t(begin), size_t(end - begin)));
         break;
       }
       case ColumnKind::per_token: {
-        const BatchColumn& tokens = batch.columns.at(tokens_of(batch, name));
-        for (size_t i = 0; i < column.reals.size(); ++i)
-          if (tokens.segments[i] == example + 1) row[name].push_back(column.reals[i]);
+        const auto [begin, end] = places_of(batch.columns.at(tokens_of(batch, name)), e);
+        row[name] = std::vector<float>(column.reals.begin() + begin, column.reals.begin() + end);
         break;
       }
     }
@@ -48,8 +54,9 @@ Json state_of(const rgm_train& train) {
   return out;
 }
 void restore(const Json& state, rgm_train& train) {
+  const auto number = [](const Json& x) { return x.is_number() ? x.get<double>() : NAN; };
   for (const auto& [name, m] : state.items())
-    train.metrics[name] = {ops::full({}, m.at(0).get<double>()), ops::full({}, m.at(1).get<double>())};
+    train.metrics[name] = {ops::full({}, number(m.at(0))), ops::full({}, number(m.at(1)))};
 }
 
 // The rows of a file as a batch; what is neither text nor number is left out.
@@ -59,13 +66,13 @@ Batch rows_of(const fs::path& file) {
     for (const auto& [name, value] : row.items()) {
       BatchColumn& column = out.columns[name];
       if (out.examples == 0)
-        column.kind = value.is_string()           ? ColumnKind::text
-                      : value.is_number_integer() ? ColumnKind::integer
-                      : value.is_number()         ? ColumnKind::real
-                                                  : ColumnKind::per_token;
+        column.kind = value.is_string()                      ? ColumnKind::text
+                      : value.is_number_integer()            ? ColumnKind::integer
+                      : value.is_number() || value.is_null() ? ColumnKind::real
+                                                             : ColumnKind::per_token;
       if (column.kind == ColumnKind::text) column.texts.push_back(value.is_string() ? value.get<std::string>() : "");
       if (column.kind == ColumnKind::integer) column.integers.push_back(value.get<int32_t>());
-      if (column.kind == ColumnKind::real) column.reals.push_back(value.get<float>());
+      if (column.kind == ColumnKind::real) column.reals.push_back(value.is_number() ? value.get<float>() : NAN);
     }
     ++out.examples;
   });

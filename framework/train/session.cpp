@@ -17,6 +17,7 @@ Reward::Reward(Reward&& o) noexcept
       self(std::exchange(o.self, nullptr)),
       weight(o.weight),
       model(std::move(o.model)),
+      adapters(std::move(o.adapters)),
       scope(std::move(o.scope)) {}
 Reward::~Reward() {
   if (self) table->destroy(self);
@@ -100,8 +101,10 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
   if (name != "reference" || !train.makes_reference) return nullptr;
-  rgm_model reference{train.policy, train.adapters, true};
-  if (!train.adapters) reference.model = train.policy->frozen_copy();
+  // With adapters off it is the policy as it was, unless its base is trained as well.
+  const bool shares = train.adapters && train.policy->parameters().trained_count() == 0;
+  rgm_model reference{train.policy, shares, true};
+  if (!shares) reference.model = train.policy->frozen_copy();
   return &train.roles.emplace(name, reference).first->second;
 }
 

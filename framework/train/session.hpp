@@ -56,7 +56,8 @@ struct Reward {
   std::shared_ptr<rgm_config> config;  // outlives `self`, which may point into it
   void* self = nullptr;
   double weight = 1;
-  std::shared_ptr<Model> model;  // of a learned one: its own, frozen, or the policy while it is trained
+  std::shared_ptr<Model> model;    // of a learned one: its own, frozen, or the policy while it is trained
+  std::shared_ptr<void> adapters;  // of its own model, if it was trained with some
   std::unique_ptr<rgm_scope> scope;
   Reward() = default;
   Reward(Reward&& o) noexcept;

@@ -38,7 +38,8 @@ void make_roles(TrainSetup& setup) {
     const std::string name = (*wanted)->name;
     const uint32_t flags = (*wanted)->flags;
     if (name == "reference") session.makes_reference = true;
-    if (name == "reference" && (flags & RGM_ANNOTATES)) continue;  // when annotate asks for it, if it does at all
+    // When annotate or prepare asks for it, if they do at all.
+    if (name == "reference" && (flags & (RGM_ANNOTATES | RGM_OPTIONAL))) continue;
     require(role(session, name) != nullptr || (flags & RGM_OPTIONAL),
             "{}: the strategy {} needs a model `{}`; add `{}: {{from: …}}` to the stage", session.stage,
             setup.strategy_id, name, name);
@@ -53,9 +54,14 @@ TrainResult train(TrainSetup& setup) {
   session.main_source = setup.main_source;
   session.folder = setup.folder;
   // What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
-  if (const std::string& prompt = setup.settings.sample_prompt; !prompt.empty() && setup.strategy->loss)
+  if (const std::string& prompt = setup.settings.sample_prompt; !prompt.empty() && setup.strategy->loss) {
     require(!session.policy->tokenizer()->encode(prompt).empty(), "{}: sample: the prompt has no tokens",
             session.stage);
+    require(session.policy->writes_text(),
+            "{}: sample: the model has no head over tokens, so it writes no text: leave "
+            "`sample` out",
+            session.stage);
+  }
   const Instance strategy(setup);
   make_roles(setup);
   if (setup.strategy->prepare) {

@@ -29,7 +29,8 @@ struct TrainSetup {
   std::string inputs_sha256;                               // of everything that goes in
   std::string training_sha256;  // of what can change the weights: a checkpoint of another is not resumed
   double flops_per_token = 0;
-  bool captures = true;  // steps that repeat, where the device can; a plan times them one by one
+  bool captures = true;   // steps that repeat, where the device can; a plan times them one by one
+  bool is_trial = false;  // a few steps, of which nothing is kept: only what they draw is annotated
   // With the tokens read so far. False: the stage ends there, as if its steps were done.
   std::function<bool(int64_t step, int64_t tokens)> after_step;
 };

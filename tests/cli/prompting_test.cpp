@@ -165,6 +165,25 @@ TEST_F(PromptingTest, AQuestionThatDoesNotFitLosesItsBeginning) {
   EXPECT_NEAR(rows()[0]["score pet"], log_probability("nd the dog is me", 3), 1e-4);
 }
 
+// An answer of 5 characters leaves room for the last 11 of the question.
+TEST_F(PromptingTest, SoMuchIsCutThatAnAnswerHasRoom) {
+  write("asked.tsv", "the cat and the dog\tpet\ncat\tthing\n");
+  const Said said = ask(", score: generate, max_tokens: 5");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(rows()[0]["prompt"], " the dog is");
+  EXPECT_EQ(rows()[0]["text"].get<std::string>().size(), 5U);
+}
+
+TEST_F(PromptingTest, AnAnswerNeedsSomethingInFrontOfIt) {
+  const auto told = [&](const std::string& more) {
+    ask(more);
+    return regimen("run p.yaml --out out --set 'stages.asked.strategy.prompting.template=\"{word} {label}\"'").err;
+  };
+  EXPECT_THAT(told(", score: calibrated"), HasSubstr("nothing of the template is left then: add words to it"));
+  write("asked.tsv", "cat\tpet\n\tthing\n");
+  EXPECT_THAT(told(", score: mean"), HasSubstr("a prompt is empty, and an answer has to follow something"));
+}
+
 TEST_F(PromptingTest, NothingIsTrained) {
   const Said said = ask("");
   ASSERT_EQ(said.status, 0) << said.err;

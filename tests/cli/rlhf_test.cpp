@@ -187,6 +187,154 @@ TEST_F(RlhfTest, RanksThatDoNotMatchTheAnswersAreToldWithTheirRow) {
   EXPECT_EQ(result("judge")["loss"], 0);
 }
 
+// Two answers, which the judge is taught to tell apart.
+constexpr const char* judge_with_an_adapter =
+    "  - name: judge\n    strategy: reward_modeling\n    reward: {regression: {loss: logistic}}\n"
+    "    model: {from: base}\n    adapter: {lora: {sites: ['*.attention.*', '*.mlp.*']}}\n    batch: 6\n    steps: 60\n"
+    "    optimizer: {adamw: {learning_rate: 1e-2}}\n"
+    "    data: {train: {tsv: rated.tsv, columns: {completion: 0, value: 1}}}\n";
+
+TEST_F(RlhfTest, AJudgeJudgesWithTheAdapterThatItWasTrainedWith) {
+  write("two.jsonl", R"({"prompt": "the", "text": " cat sat"})"
+                     "\n"
+                     R"({"prompt": "the", "text": " dog ran"})"
+                     "\n");
+  const std::string columns = ", columns: {completion: {prompt: prompt, answer: text}}}}\n";
+  const auto ranked = [&](const char* name, const char* source, const char* from) {
+    return std::string("  - name: ") + name +
+           "\n    strategy: rank\n    model: {from: base}\n    reward: {from: " + from + "}\n    data: {" + source +
+           ": {jsonl: two.jsonl" + columns;
+  };
+  write("p.yaml", with(judge_with_an_adapter + ranked("ranks", "samples", "judge") + ranked("same", "train", "judge")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto ranks = rows("ranks");
+  ASSERT_EQ(ranks.size(), 2U);
+  EXPECT_GT(double(ranks[0]["score"]), 2);  // log odds
+  EXPECT_LT(double(ranks[1]["score"]), -2);
+  EXPECT_EQ(ranks[0]["desirable"], 1);
+  EXPECT_EQ(ranks[1]["desirable"], 0);
+  EXPECT_EQ(rows("same"), ranks) << "whatever the source of the answers is called";
+  write("q.yaml", with(ranked("ranks", "samples", "runs/tiny/judge")));
+  ASSERT_EQ(regimen("run q.yaml --out other --set stages.ranks.model.from=runs/tiny/base").status, 0);
+  EXPECT_EQ(read_file(folder_ / "other/ranks/rows.jsonl"), read_file(folder_ / "runs/tiny/ranks/rows.jsonl"));
+  fs::remove(folder_ / "runs/tiny/judge/model/heads.safetensors");
+  const Said lost = regimen("run p.yaml --only ranks --force");
+  EXPECT_EQ(lost.status, 2);
+  EXPECT_THAT(lost.err, HasSubstr("reward \"regression\": judge has not learned its reward.regression."));
+}
+
+TEST_F(RlhfTest, ACriticFromAJudgeWithAnAdapterIsTrainedWhole) {
+  write("p.yaml",
+        with(judge_with_an_adapter + ppo("", "    reward: {from: judge}\n    critic: {from: judge}\n    steps: 2\n")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(result("ppo")["trained_parameters"], 2 * int(result("base")["trained_parameters"]) + 33);
+  EXPECT_NE(hash_of("runs/tiny/ppo/critic/model.safetensors"), hash_of("runs/tiny/judge/model/model.safetensors"));
+}
+
+TEST_F(RlhfTest, TheNextStageHasItsOwnPrice) {
+  const std::string rule = "    reward: {rule: {regex: cat}}\n    steps: 1\n    log: {every: 1}\n";
+  std::string again = ppo(", kl: 2", rule);
+  again.replace(again.find("name: ppo"), 9, "name: two");
+  again.replace(again.find("from: base"), 10, "from: ppo");
+  write("p.yaml", with(ppo(", kl: 0.5", rule) + again));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(json("runs/tiny/ppo/metrics.jsonl")["kl_price"], 0.5);
+  EXPECT_EQ(json("runs/tiny/two/metrics.jsonl")["kl_price"], 2);
+}
+
+// What draws the answers and what the reference says is without it, too.
+TEST_F(RlhfTest, ThePolicyHasNoDropoutOfItsOwn) {
+  std::string text = with(ppo("", "    reward: {rule: {regex: cat}}\n    steps: 1\n    log: {every: 1}\n"));
+  text.replace(text.find("context: 16"), 11, "context: 16, dropout: 0.5");
+  write("p.yaml", text);
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto metrics = json("runs/tiny/ppo/metrics.jsonl");
+  EXPECT_EQ(metrics["clip_fraction"], 0);
+  EXPECT_LT(double(metrics["kl_of_update"]), 1e-10);
+}
+
+// All of six answers are right, and no opinion: nothing is learned from them.
+TEST_F(RlhfTest, AnswersThatAllTieAreNeitherGoodNorBad) {
+  write("p.yaml",
+        with("  - name: answers\n    strategy: {sample: {answers: 6, max_tokens: 5}}\n    model: {from: base}\n"
+             "    data: {prompts: {jsonl: prompts.jsonl}}\n"
+             "  - name: ranks\n    strategy: rank\n    model: {from: base}\n    reward: {rule: {regex: '.*'}}\n"
+             "    data: {samples: {from: answers, columns: {completion: {prompt: prompt, answer: text}}}}\n"
+             "  - name: kto\n    strategy: kto\n    model: {from: base}\n    steps: 2\n    batch: 12\n"
+             "    data: {train: {from: ranks, columns: {completion: {prompt: prompt, answer: text}}}}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  for (const auto& row : rows("ranks")) EXPECT_EQ(row["desirable"], -1);
+  EXPECT_THAT(said.err, HasSubstr("the gradient is exactly zero"));
+}
+
+// With a base that learns, too, the policy without its adapter is not the reference any more.
+TEST_F(RlhfTest, TheReferenceStaysWhereTheBaseIsTrained) {
+  const std::string stage =
+      "  - name: rloo\n    strategy: {rloo: {max_tokens: 5, answers: 4}}\n    model: {from: base}\n"
+      "    adapter: {lora: {}}\n    trainable: all\n    reward: {rule: {regex: cat}}\n    batch: 6\n"
+      "    steps: 6\n    optimizer: {adamw: {learning_rate: 1e-2}}\n    log: {every: 1}\n"
+      "    data: {prompts: {jsonl: prompts.jsonl}}\n";
+  write("p.yaml", with(stage));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  write("q.yaml", with(stage + "    reference: {from: base}\n"));
+  ASSERT_EQ(regimen("run q.yaml --out given").status, 0);
+  EXPECT_EQ(hash_of("runs/tiny/rloo/adapter/adapter_model.safetensors"),
+            hash_of("given/rloo/adapter/adapter_model.safetensors"));
+}
+
+// Where all held-out answers are good, the mean over the bad ones is none.
+TEST_F(RlhfTest, ARunGoesOnThoughAMetricIsNoNumber) {
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += std::string("the cat sat on\t") + (i % 2 ? "1\n" : "0\n");
+  write("judged.tsv", rows);
+  write("good.tsv", "the cat\t1\nthe dog\t1\n");
+  const std::string columns = ", columns: {completion: 0, desirable: 1}}";
+  write("p.yaml", with("  - name: kto\n    strategy: kto\n    model: {from: base}\n    steps: 400\n    batch: 8\n"
+                       "    checkpoint: {every: 10}\n    evaluate: {every: 10}\n    data: {train: {tsv: judged.tsv" +
+                       columns + ", validation: {tsv: good.tsv" + columns + "}\n"));
+  kill_and_resume("kto/checkpoint/step-10");
+}
+
+// Each of the four micro-batches of a step has its share of the loss, and the metric is the whole.
+TEST_F(RlhfTest, AStepsDivergenceIsTheSameHoweverItIsCut) {
+  const std::string stage =
+      "  - name: student\n    strategy: distill\n    teacher: {from: base}\n    batch: 4\n"
+      "    model: {family: gpt2, layers: 1, heads: 2, channels: 16, context: 16}\n    steps: 1\n"
+      "    tokenizer: {from: runs/tiny/base/model}\n    log: {every: 1}\n"
+      "    data: {train: {text: text.txt}}\n    micro_batch: ";
+  write("p.yaml", with(""));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  double whole = 0;
+  for (const char* const size : {"4", "1"}) {
+    write("p.yaml", with(stage + size + "\n"));
+    const Said said = regimen("run p.yaml --only student --force");
+    ASSERT_EQ(said.status, 0) << said.err;
+    const double found = json("runs/tiny/student/metrics.jsonl")["divergence"];
+    if (whole == 0) whole = found;
+    EXPECT_GT(found, 0);
+    EXPECT_NEAR(found, whole, 1e-5);
+  }
+}
+
+TEST_F(RlhfTest, KtoMovesAnswersInFrontOfWhichVectorsStand) {
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += std::string("the cat sat on\t") + (i % 2 ? "1\n" : "0\n");
+  write("judged.tsv", rows);
+  write("p.yaml", with("  - name: kto\n    strategy: kto\n    model: {from: base}\n    adapter: {prefix: {length: 2}}\n"
+                       "    data: {train: {tsv: judged.tsv, columns: {completion: 0, desirable: 1}}}\n    steps: 2\n"
+                       "    batch: 8\n"));
+  const Said said = regimen("run p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+  write("judged.tsv", rows + "the cat sat on\t2\n");
+  EXPECT_THAT(regimen("run p.yaml").err,
+              HasSubstr("kto: desirable is 2, expected 1 for a good answer, 0 for a bad one"));
+}
+
 // A reward model that learned nothing shall not teach anybody.
 TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
   write("p.yaml",

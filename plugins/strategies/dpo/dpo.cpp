@@ -1,11 +1,11 @@
 // dpo.cpp - direct preference optimisation: a pair of answers teaches which of the two to prefer, without a reward
 // model. With c = log p(chosen) - log p_ref(chosen), r likewise of the rejected answer, both summed over the answer's
 // tokens, and gap = beta (c - r), the loss is the mean over pairs of
-//   sigmoid   -(1 - e) log sigmoid(gap) - e log sigmoid(-gap)                       arXiv 2305.18290, e: label
-//   smoothing robust    (-(1 - e) log sigmoid(gap) + e log sigmoid(-gap)) / (1 - 2 e)         arXiv 2403.00409 hinge
-//   max(0, 1 - gap)                                                       arXiv 2305.10425 ipo_sum   (c - r - 1 / (2
-//   beta))^2                                              arXiv 2310.12036 ipo_mean  (c / tokens of chosen - r / tokens
-//   of rejected - 1 / (2 beta))^2      as several libraries have it
+//   sigmoid    -(1 - e) log sigmoid(gap) - e log sigmoid(-gap), e: label smoothing (arXiv 2305.18290)
+//   robust     (-(1 - e) log sigmoid(gap) + e log sigmoid(-gap)) / (1 - 2 e) (arXiv 2403.00409)
+//   hinge      max(0, 1 - gap) (arXiv 2305.10425)
+//   ipo_sum    (c - r - 1 / (2 beta))^2 (arXiv 2310.12036)
+//   ipo_mean   (c / tokens of chosen - r / tokens of rejected - 1 / (2 beta))^2, as several libraries have it
 // The last two are both called IPO, and are not the same thing.
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -26,6 +26,7 @@ struct DpoOptions {
 class Dpo {
  public:
   using Options = DpoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("chosen"), column::tokens("rejected")};
   static constexpr rgm_role roles[] = {role("reference", RGM_ANNOTATES)};

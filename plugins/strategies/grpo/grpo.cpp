@@ -5,8 +5,7 @@
 // and how tokens are averaged:
 //   grpo      over each answer's tokens, then over answers
 //   dapo      over all tokens of the step: long answers weigh more (arXiv 2503.14476)
-//   dr_grpo   the sum over answers, divided by their number times `max_tokens`: lengths do not matter (arXiv
-//   2503.20783)
+//   dr_grpo   the sum over answers, by their number times `max_tokens`: lengths do not matter (arXiv 2503.20783)
 // An answer that cannot be scored has A = 0, and so have all answers of a group that scored the same.
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -38,11 +37,16 @@ struct GrpoOptions {
 class Grpo {
  public:
   using Options = GrpoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
   static constexpr rgm_role roles[] = {role("reference", RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
 
   explicit Grpo(const Options& o) : o_(o) {}
+
+  void prepare(const Train& train) const {
+    if (o_.beta > 0) static_cast<void>(train.model("reference"));  // as the policy is now
+  }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch = answer(train, prompts, o_.answers);
@@ -77,7 +81,7 @@ class Grpo {
 
   // On held-out prompts, one answer each.
   void evaluate(const Train& train, const Batch& prompts) const {
-    train.metric("reward", train.score(answer(train, prompts, 1)));
+    train.metric_of_scores("reward", train.score(answer(train, prompts, 1)));
   }
 
  private:

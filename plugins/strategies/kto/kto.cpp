@@ -2,9 +2,10 @@
 // x = log p(answer) - log p_ref(answer), summed over the answer's tokens, the loss is the mean over examples of
 //   good  weight_desirable   (1 - sigmoid(beta (x - z)))
 //   bad   weight_undesirable (1 - sigmoid(beta (z - x))),     z = max(0, mean of x over answers behind wrong prompts)
-// z estimates KL(policy || reference) and passes no gradient. The answers behind wrong prompts are those of the
-// examples that are read at once, each moved to the prompt before it, so `micro_batch` is best large; one example alone
-// has z = 0. With `kl: false` z is 0 everywhere (APO-zero of unpaired examples, arXiv 2408.06266).
+// An example with `desirable: -1` is no opinion, and counts for nothing. z estimates KL(policy || reference) and passes
+// no gradient. The answers behind wrong prompts are those of the examples that are read at once, each moved to the
+// prompt before it, so `micro_batch` is best large; one example alone has z = 0. With `kl: false` z is 0 everywhere
+// (APO-zero of unpaired examples, arXiv 2408.06266).
 #include <algorithm>
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -24,6 +25,7 @@ struct KtoOptions {
 class Kto {
  public:
   using Options = KtoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("completion"), column::integer("desirable")};
   static constexpr rgm_role roles[] = {role("reference")};
@@ -32,6 +34,13 @@ class Kto {
   explicit Kto(const Options& o) : o_(o) {}
 
   void annotate(const Train& train, const Batch& batch) const {
+    std::vector<float> opinions;
+    for (const int32_t d : read<int32_t>(batch.column("desirable"))) {
+      require(d >= -1 && d <= 1, "kto: desirable is " + std::to_string(d) +
+                                     ", expected 1 for a good answer, 0 for a bad one, -1 for no opinion");
+      opinions.push_back(d >= 0);
+    }
+    batch.set("opinion", write(opinions, {int64_t(opinions.size())}));
     batch.set("reference_logprob", answer(train.model("reference"), batch.tokens("completion")));
   }
 
@@ -39,12 +48,13 @@ class Kto {
     const Tokens tokens = batch.tokens("completion");
     const Tensor x = answer(train.model("policy"), tokens) - batch.column("reference_logprob");  // (E)
     const Tensor z = o_.kl && tokens.examples() > 1 ? distance(train, tokens) : full({}, 0);
-    const Tensor good = cast(batch.column("desirable"), RGM_F32), bad = affine(good, -1, 1);
+    const Tensor opinion = batch.column("opinion"), good = opinion * cast(batch.column("desirable"), RGM_F32),
+                 bad = opinion - good;
     const Tensor weight = o_.desirable * good + o_.undesirable * bad;
     train.metric("kl", z, full({}, 1));
     train.metric("desirable_reward", o_.beta * sum(good * x), sum(good));
     train.metric("undesirable_reward", o_.beta * sum(bad * x), sum(bad));
-    return sum(weight * sigmoid(o_.beta * ((bad - good) * (x - z)))) / train.total("completion");
+    return sum(weight * sigmoid(o_.beta * ((bad - good) * (x - z)))) / train.total("opinion");
   }
 
  private:

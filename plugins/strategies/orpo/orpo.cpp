@@ -17,6 +17,7 @@ struct OrpoOptions {
 class Orpo {
  public:
   using Options = OrpoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("chosen"), column::tokens("rejected")};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};

@@ -49,6 +49,7 @@ struct PpoOptions {
 class Ppo {
  public:
   using Options = PpoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt"), column::tokens("pretrain.text", RGM_OPTIONAL)};
   static constexpr rgm_role roles[] = {role("reference"), role("critic", RGM_TRAINED | RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 3e-6), attr("clip", 1.0), {}};
@@ -63,6 +64,7 @@ class Ppo {
     const char* const reader = train.find("critic") ? "critic" : "policy";
     head_.attach(train.scope(reader, "value"), train.model(reader).info().channels);
     price_ = train.scope("policy", "ppo").buffer("kl", {}, Init::fill(o_.kl));
+    assign(price_, full({}, o_.kl));  // a policy from an earlier stage brings that one's; a checkpoint comes after this
   }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
@@ -103,7 +105,7 @@ class Ppo {
       const Tokens text = batch.tokens("pretrain.text");
       const Tensor plain =
           train.model("policy").cross_entropy(text, text.weights / train.total("pretrain.text.weights"));
-      train.metric("ptx_loss", plain, full({}, 1));
+      train.metric("ptx_loss", plain * train.total("pretrain.text.weights"), sum(text.weights));
       all = all + o_.ptx * plain;
     }
     return all;
@@ -113,7 +115,7 @@ class Ppo {
   void evaluate(const Train& train, const Batch& prompts) const {
     const Batch batch = answer(train, train.model("policy"), prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");
-    train.metric("reward", mean_of(read(train.score(batch))));
+    train.metric_of_scores("reward", train.score(batch));
     train.metric("kl", apart(train, batch, answers));
     train.metric("length", answers.sum_each(answers.weights));
     if (o_.judge.empty()) return;

@@ -169,8 +169,32 @@ class Prompting {
       out.empty = before + template_.question([](const std::string&) { return std::string(); });
       const bool fits = tokenize(model.tokenizer, out.prompt).count() + answer <= model.context;
       out.cut = !fits;
-      if (fits || out.dropped == shots.size()) return out;
+      if (!fits && out.dropped < shots.size()) continue;
+      require(tokenize(model.tokenizer, out.prompt).count() > 0,
+              "prompting: a prompt is empty, and an answer has to follow something: add words to the template");
+      require(o_.score != "calibrated" || tokenize(model.tokenizer, out.empty).count() > 0,
+              "prompting: score: calibrated compares with the prompt whose columns are empty, and nothing of the "
+              "template is left then: add words to it");
+      if (out.cut && o_.score == "generate") out.prompt = end_of(out.prompt, model.context - answer, model.tokenizer);
+      return out;
     }
+  }
+
+  // The longest end of a text that is at most so many tokens, from a character on.
+  static std::string end_of(const std::string& text, int64_t most, rgm_tokenizer* tokenizer) {
+    require(most > 0, "prompting: max_tokens leaves no room for a question in the model's context");
+    size_t begin = 0, end = text.size();  // too long from `begin` on, short enough from `end` on
+    while (begin < end) {
+      size_t middle = begin + (end - begin) / 2;
+      while (middle < end && (uint8_t(text[middle]) & 0xC0) == 0x80) ++middle;
+      if (middle == end) break;
+      if (tokenize(tokenizer, text.substr(middle)).count() > most) {
+        begin = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    return text.substr(end);
   }
 
   // log p of every label's words behind every prompt, by prompt
@@ -226,17 +250,22 @@ class Prompting {
         train.generate(train.model("policy"), asked,
                        {attr("answers", int64_t{1}), attr("max_tokens", o_.max_tokens), attr("temperature", 0.0)});
     for (size_t e = 0; e < rows.size(); ++e) {
-      std::string_view text = said.text("text", int64_t(e));
-      text.remove_prefix(std::min(text.find_first_not_of(" \n\t"), text.size()));
+      const std::string_view text = from_first_letter(said.text("text", int64_t(e)));
       std::string answer = "no label";
       size_t longest = 0;  // of two labels where one begins with the other
       for (size_t l = 0; l < words_.size(); ++l)
-        if (text.starts_with(words_[l]) && words_[l].size() > longest) answer = labels_[l], longest = words_[l].size();
+        if (const std::string_view word = from_first_letter(words_[l]); text.starts_with(word) && word.size() > longest)
+          answer = labels_[l], longest = word.size();
       answers.push_back(std::move(answer));
     }
     const Batch out = written(train, rows, answers);
     for (size_t e = 0; e < rows.size(); ++e) out.set("text", int64_t(e), said.text("text", int64_t(e)));
     return out;
+  }
+
+  static std::string_view from_first_letter(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \n\t"), text.size()));
+    return text;
   }
 
   static Batch written(const Train& train, const std::vector<Asked>& rows, const std::vector<std::string>& answers) {

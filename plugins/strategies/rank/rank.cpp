@@ -1,12 +1,13 @@
 // rank.cpp - orders the answers to each prompt. `ask: web` waits for a person, who orders them on a page, ties and
 // skips included. `ask: reward` asks the stage's rewards, and `rater` says `simulated`: no person ranked them; answers
 // whose scores are within `tie` of the one before them have its rank. Rows are
-//   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `rater`, `desirable`: 1 where it is
-//             better than the mean of its prompt's answers, and `score`, where there is one. For `ranking` and `kto`
-//   pairs     the best and the last answer of each prompt as `prompt`, `chosen`, `rejected`, `rater`, but of prompts
-//   whose
-//             answers all tie. For `dpo`, `orpo` and `pairwise`
+//   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `rater`, `desirable` (1 and 0 where
+//             it is better and worse than the mean of its prompt's answers, -1 where it ties with that, which is no
+//             opinion), and `score`, where there is one. For `ranking` and `kto`
+//   pairs     the best and the last answer of each prompt as `prompt`, `chosen`, `rejected`, `rater`; none of a prompt
+//             whose answers all tie. For `dpo`, `orpo` and `pairwise`
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -28,8 +29,8 @@ struct RankOptions {
 class Rank {
  public:
   using Options = RankOptions;
-  static constexpr rgm_column columns[] = {column::tokens("completion"), column::text("prompt", RGM_TOGETHER),
-                                           column::text("text")};
+  static constexpr rgm_column columns[] = {column::tokens("completion", RGM_WHOLE),
+                                           column::text("prompt", RGM_TOGETHER), column::text("text")};
 
   explicit Rank(const Options& o) : o_(o) {}
 
@@ -72,15 +73,17 @@ class Rank {
 
   Batch ranked(const Train& train, const Batch& batch, const std::vector<Answer>& answers, const Prompts& prompts,
                std::string_view rater, const std::vector<float>& scores) const {
-    std::vector<float> ranks(answers.size()), groups(answers.size()), desirable(answers.size());
+    std::vector<int32_t> ranks(answers.size()), groups(answers.size()), desirable(answers.size());
     size_t count = 0;
     for (const auto& [prompt, order] : prompts) {
       double mean = 0;
-      for (const size_t e : order) mean += double(answers[e].worth) / double(order.size());
+      for (const size_t e : order) mean += double(answers[e].worth);
+      mean /= double(order.size());
       for (const size_t e : order) {
-        ranks[e] = float(answers[e].rank);
+        const double above = double(answers[e].worth) - mean;
+        ranks[e] = answers[e].rank;
         groups[e] = name(prompt);
-        desirable[e] = double(answers[e].worth) > mean;
+        desirable[e] = std::abs(above) <= o_.tie ? -1 : above > 0;
       }
       count += order.size();
     }
@@ -98,11 +101,11 @@ class Rank {
     return row == 0 ? out : with(out, ranks, groups, desirable, rater, {});
   }
 
-  static Batch with(const Batch& batch, const std::vector<float>& ranks, const std::vector<float>& groups,
-                    const std::vector<float>& desirable, std::string_view rater, const std::vector<float>& scores) {
+  static Batch with(const Batch& batch, const std::vector<int32_t>& ranks, const std::vector<int32_t>& groups,
+                    const std::vector<int32_t>& desirable, std::string_view rater, const std::vector<float>& scores) {
     const auto count = int64_t(ranks.size());
     for (const auto& [key, values] : {std::pair{"rank", &ranks}, {"group", &groups}, {"desirable", &desirable}})
-      batch.set(key, cast(write(*values, {count}), RGM_I32));
+      batch.set(key, write(*values, {count}));
     if (!scores.empty()) batch.set("score", write(scores, {count}));
     for (int64_t e = 0; e < count; ++e) batch.set("rater", e, rater);
     return batch;
@@ -122,11 +125,11 @@ class Rank {
     return out;
   }
 
-  // A number for the prompt that is the same in every batch (FNV-1a), of 24 bits: as many as a float holds.
-  static float name(std::string_view text) {
-    uint32_t hash = 2166136261U;
-    for (const char c : text) hash = (hash ^ uint8_t(c)) * 16777619U;
-    return float((hash ^ (hash >> 24)) & 0xFFFFFF);
+  // A number for the prompt that is the same in every batch (FNV-1a), of 31 bits.
+  static int32_t name(std::string_view text) {
+    uint64_t hash = 14695981039346656037U;
+    for (const char c : text) hash = (hash ^ uint8_t(c)) * 1099511628211U;
+    return int32_t((hash ^ (hash >> 32)) & 0x7FFFFFFF);
   }
 
   Options o_;

@@ -83,6 +83,7 @@ class Card {
 class RewardModeling {
  public:
   using Options = NoOptions;
+  static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::text("rater", RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-4), attr("clip", 1.0), {}};
 

@@ -27,6 +27,7 @@ struct RlooOptions {
 class Rloo {
  public:
   using Options = RlooOptions;
+  static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
   static constexpr rgm_role roles[] = {role("reference")};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
@@ -61,7 +62,7 @@ class Rloo {
 
   // On held-out prompts, one answer each.
   void evaluate(const Train& train, const Batch& prompts) const {
-    train.metric("reward", train.score(answer(train, prompts, 1)));
+    train.metric_of_scores("reward", train.score(answer(train, prompts, 1)));
   }
 
  private:

@@ -38,8 +38,8 @@ class Sample {
     if (o_.score) {
       const Tensor score = train.score(batch);
       batch.set("score", score);
-      train.metric("score", score);
-      train.metric("positive", positive(score));
+      train.metric_of_scores("score", score);
+      train.metric("positive", sum(positive(score)), sum(cast(equal(score, score), RGM_F32)));
     }
     return {batch};
   }

@@ -16,6 +16,7 @@ class Site : public Scope {
   int64_t in() const { return info_.in; }      // of an embedding: its rows
   int64_t out() const { return info_.out; }
   int64_t layer() const { return info_.layer; }
+  double scale() const { return info_.scale; }  // of an embedding: what its vectors are multiplied by
   std::string name() const { return info_.name; }
   Tensor weight() const { return Tensor::share(info_.weight); }
   Tensor bias() const { return Tensor::share(info_.bias); }

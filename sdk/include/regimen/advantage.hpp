@@ -31,7 +31,8 @@ struct Moments {
 };
 inline Moments moments(std::span<const float> x) {
   Moments out;
-  for (const float v : x) out.mean += double(v) / double(x.size());
+  for (const float v : x) out.mean += double(v);
+  if (!x.empty()) out.mean /= double(x.size());  // once, so that equal values have no variance
   for (const float v : x) out.variance += (double(v) - out.mean) * (double(v) - out.mean);
   out.variance = x.size() > 1 ? out.variance / double(x.size() - 1) : 0;
   return out;

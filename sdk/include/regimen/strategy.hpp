@@ -1,7 +1,8 @@
 // strategy.hpp - a strategy is a class: Options, columns, and loss or rollout; the rest when it needs it.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
 //   evaluate(train, batch)   conclude(train, rows)
-// `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss.
+// `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss, `without_dropout = true` asks for
+// RGM_WITHOUT_DROPOUT.
 #pragma once
 #include "hooks.hpp"
 #include "options.hpp"
@@ -58,7 +59,8 @@ struct StrategyThunks {
     s.defaults = no_defaults;
     if constexpr (requires { T::roles; }) s.roles = pointers<T::roles>.data();
     if constexpr (requires { T::defaults; }) s.defaults = ended<T::defaults>.data();
-    if constexpr (requires { T::capturable; }) s.flags = T::capturable ? RGM_CAPTURABLE : 0;
+    if constexpr (requires { T::capturable; }) s.flags |= T::capturable ? RGM_CAPTURABLE : 0;
+    if constexpr (requires { T::without_dropout; }) s.flags |= T::without_dropout ? RGM_WITHOUT_DROPOUT : 0;
     s.create = Instance<T>::create;
     s.destroy = Instance<T>::destroy;
     if constexpr (requires { &T::prepare; }) s.prepare = prepare;

@@ -100,6 +100,11 @@ class Train {
   }
   void metric(const char* name, const Tensor& x) const { metric(name, sum(x), full({}, double(x.count()))); }
   void metric(const char* name, double x) const { metric(name, full({}, x)); }
+  // Of scores (E), the mean of those that are numbers, over all batches of an evaluation.
+  void metric_of_scores(const char* name, const Tensor& scores) const {
+    const Tensor is_number = equal(scores, scores);
+    metric(name, sum(select(is_number, scores, full({}, 0))), sum(cast(is_number, RGM_F32)));
+  }
   void report(const char* key, std::string_view json) const { check(host->train->report(train_, key, str(json))); }
   Batch batch() const {
     rgm_batch* out = nullptr;
