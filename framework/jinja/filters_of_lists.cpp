@@ -9,7 +9,7 @@ namespace rgm::jinja {
 namespace {
 
 List pieces(const std::string& text, const char* between) {
-  return method(text, "split").function()({{Value(between)}}).list();
+  return method(text, "split").function()({{Value(between)}, {}}).list();
 }
 
 // The part at `a.b.0`; `otherwise`, where it is given, stands for what is not there.

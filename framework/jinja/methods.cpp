@@ -169,7 +169,9 @@ const Methods<std::string>& of_texts() {
           if (at == std::string::npos) return int64_t{-1};
           return static_cast<int64_t>(characters(std::string_view(t).substr(0, at)).size());
         }}},
-      {"join", {{"texts"}, [](Text t, A a) { return filter("join", argument(a, 0, "texts"), {{Value(t)}}); }}}};
+      {"join", {{"texts"}, [](Text t, A a) {
+                  return filter("join", argument(a, 0, "texts"), {{Value(t)}, {}});
+                }}}};
   return all;
 }
 

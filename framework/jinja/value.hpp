@@ -17,8 +17,8 @@ using List = std::vector<Value>;
 using Map = std::vector<std::pair<std::string, Value>>;  // in the order in which the keys came
 
 struct Arguments {
-  List positional = {};
-  Map named = {};
+  List positional;
+  Map named;
 };
 using Function = std::function<Value(const Arguments&)>;
 

@@ -109,7 +109,7 @@ TEST_F(ChatRows, ToolsAndDocumentsReachTheTemplate) {
   // As `regimen evaluate` reads them.
   write_file(folder / "data.jsonl", said + R"(, "tools": [{"name": "add"}]})");
   each_sequence(
-      {.format = "jsonl", .files = {folder / "data.jsonl"}}, *tokenizer,
+      {.format = "jsonl", .files = {folder / "data.jsonl"}, .columns = {}}, *tokenizer,
       [&](const ColumnMap& map) { return chat_template_for(map, *tokenizer); },
       [&](const TokenExample& tokens, const Row&, const std::string&) {
         EXPECT_EQ(tokenizer->decode(tokens.ids), "[add]u:Q;a:A;");
