@@ -1,6 +1,7 @@
 // adapter_fused.cpp - what an adapter has at the parts of one module of theirs, as query, key and value in GPT-2's
 // c_attn, as one tensor of the whole module, and back. GPT-NeoX has the rows of one head after the other.
-#include "base/text.hpp"
+#include <algorithm>
+
 #include "host/adapter_instance.hpp"
 #include "tensor/ops.hpp"
 
@@ -77,19 +78,20 @@ Tensor FusedModule::joined(const std::string& how, std::span<const Tensor> of_pa
   return in_place(rows);
 }
 
-Tensor FusedModule::part(const std::string& how, const Tensor& whole, size_t index,
-                         const std::vector<bool>& acts) const {
+Tensor FusedModule::part(const std::string& how, const Tensor& whole, size_t index, const std::vector<bool>& acts,
+                         const std::string& where) const {
   const int64_t shares = std::ranges::count(acts, true);
   const int64_t share = std::count(acts.begin(), acts.begin() + static_cast<std::ptrdiff_t>(index), true);
-  const auto cut = [&](const Tensor& x, int32_t axis) {
-    const int64_t each = x.size(axis) / shares;
-    require(each * shares == x.size(axis), "{} numbers cannot be shared by the {} parts of {}", x.size(axis), shares,
-            parts_[0]->theirs);
-    return ops::contiguous(ops::slice(x, axis, share * each, (share + 1) * each));
-  };
-  if (how == "stack") return cut(whole, 0);
-  require(whole.size(0) == rows_, "{} rows were expected of {}, there are {}", rows_, parts_[0]->theirs, whole.size(0));
-  return how == "blocks" ? cut(rows_of(whole, index), 1) : rows_of(whole, index);
+  const bool blocks = how == "blocks", stack = how == "stack";
+  const int32_t axis = blocks ? 1 : 0;  // that the parts share
+  require(whole.rank() > axis && (stack || whole.size(0) == rows_) &&
+              (!(stack || blocks) || whole.size(axis) % shares == 0),
+          "{} has the shape {}: {} of the {} parts of {}, with {} rows in all, cannot share it; save the adapter again",
+          where, whole.shape().text(), shares, parts_.size(), parts_[0]->theirs, rows_);
+  const Tensor own = stack ? whole : rows_of(whole, index);
+  if (!stack && !blocks) return own;
+  const int64_t each = whole.size(axis) / shares;
+  return ops::contiguous(ops::slice(own, axis, share * each, (share + 1) * each));
 }
 
 std::optional<FusedOption> fused_option(const rgm_adapter& table, const rgm_pair& pair) {

@@ -91,8 +91,10 @@ class FusedModule {
   // One tensor for the module, joined as a format's list `fused` says, of the parts' own; an empty one: the adapter
   // does not act there.
   Tensor joined(const std::string& how, std::span<const Tensor> of_parts) const;
-  // The way back, to the bit: what part `index` has where the adapter acts at `acts`.
-  Tensor part(const std::string& how, const Tensor& whole, size_t index, const std::vector<bool>& acts) const;
+  // The way back, to the bit: what part `index` has where the adapter acts at `acts`. `where` begins the message where
+  // the shape cannot be one of theirs.
+  Tensor part(const std::string& how, const Tensor& whole, size_t index, const std::vector<bool>& acts,
+              const std::string& where) const;
   // The rows of the part's outputs.
   Tensor rows_of(const Tensor& whole, size_t index) const;
 

@@ -1,4 +1,5 @@
 // adapter_open.cpp - an adapter's folder, made here or by PEFT, as options and as parameters under our names.
+#include <algorithm>
 #include <set>
 
 #include "artefact/safetensors.hpp"
@@ -18,19 +19,28 @@ Tensor on_device(const SavedTensor& t) {
 // the adapter acts at, `acting`, and the others have nothing. PEFT's own is of all parts: the rows of the part where
 // there is one for each output, as in the LoRA B of c_attn, and the whole where all parts read it, as the LoRA A.
 Tensor of_part(const SiteInfo& part, const std::optional<std::string>& joining, const Tensor& whole, const Model& model,
-               const std::set<const SiteInfo*>& acting) {
+               const std::set<const SiteInfo*>& acting, const std::string& where) {
   const FusedModule module(model, part.theirs);
   const auto index = static_cast<size_t>(std::ranges::find(module.parts(), &part) - module.parts().begin());
   if (acting.empty() || !joining)
     return whole.rank() > 0 && whole.size(0) == module.rows() ? module.rows_of(whole, index) : whole;
   std::vector<bool> acts;
   for (const SiteInfo* other : module.parts()) acts.push_back(acting.contains(other));
-  return acts[index] ? module.part(*joining, whole, index, acts) : Tensor();
+  return acts[index] ? module.part(*joining, whole, index, acts, where) : Tensor();
 }
 
-std::vector<std::string> site_patterns(const nlohmann::json& options) {
-  const nlohmann::json& sites = options.at("sites");
-  return sites.is_array() ? sites.get<std::vector<std::string>>() : std::vector{sites.get<std::string>()};
+// Those of the folder, or the adapter's own.
+std::vector<std::string> site_patterns(const nlohmann::json& options, const rgm_adapter& table,
+                                       const std::string& where) {
+  std::vector<std::string> out;
+  const nlohmann::json sites = options.value("sites", nlohmann::json());
+  for (const nlohmann::json& site : sites) {  // a list, or one
+    require(site.is_string(), "{}: the sites are {}, texts were expected", where, sites.dump());
+    out.push_back(site.get<std::string>());
+  }
+  if (!out.empty()) return out;
+  for (const char* const* s = table.sites; s && *s; ++s) out.emplace_back(*s);
+  return out;
 }
 
 constexpr const char* merge_first = "merge the adapter into its base with PEFT (merge_and_unload) and take that model";
@@ -68,9 +78,10 @@ void take_patterns(const nlohmann::json& config, const rgm_adapter& table, const
     const auto option = fused_option(table, pair);
     if (!option || !is_set(config, option->key, "")) continue;
     const nlohmann::json& patterns = config[option->key];
+    require(patterns.is_object(), "{}: \"{}\" is {}, an object was expected", where, option->key, patterns.dump());
     nlohmann::json value;
     std::string first;
-    for (const size_t i : matched_sites(model, table.kinds, site_patterns(options), id)) {
+    for (const size_t i : matched_sites(model, table.kinds, site_patterns(options, table, where), id)) {
       const std::string& module = model.sites()[i].theirs;
       nlohmann::json own = options[pair.ours];
       for (const auto& [pattern, given] : patterns.items())
@@ -136,7 +147,7 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   const KeyNames keys(table, model);
   std::set<const SiteInfo*> acting;  // where, if it was saved here
   if (is_own && keys.any_site())
-    for (const size_t i : matched_sites(model, table.kinds, site_patterns(out.options), out.id))
+    for (const size_t i : matched_sites(model, table.kinds, site_patterns(out.options, table, where), out.id))
       acting.insert(&model.sites()[i]);
   for (const rgm_pair& pair : keys.tensors()) {
     if (keys.is_plain(pair.ours)) {
@@ -149,7 +160,8 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
       if (take(name, key) || !keys.is_fused(site)) continue;
       const std::string whole = keys.whole_key(site, pair.ours);
       if (const SavedTensor* found = file.find(whole)) {
-        if (Tensor part = of_part(site, keys.joining(pair.ours), on_device(*found), model, acting))
+        if (Tensor part = of_part(site, keys.joining(pair.ours), on_device(*found), model, acting,
+                                  fmt::format("{}: \"{}\"", path.string(), whole)))
           out.tensors.emplace(name, std::move(part));
         left.erase(whole);
       }

@@ -151,8 +151,11 @@ TEST_F(FusedAdapters, AStackThatThePartsCannotShareIsToldSo) {
   write_safetensors(
       folder.path() / "adapter_model.safetensors",
       std::vector<SavedTensor>{{std::string(c_attn) + "lora_A.weight", RGM_F32, {3, 16}, std::as_bytes(std::span(a))}});
-  EXPECT_THAT(failure_of([&] { open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model()); }),
-              HasSubstr("3 numbers cannot be shared by the 2 parts of transformer.h.0.attn.c_attn"));
+  EXPECT_THAT(
+      failure_of([&] { open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model()); }),
+      HasSubstr(
+          "lora_A.weight\" has the shape (3, 16): 2 of the 3 parts of transformer.h.0.attn.c_attn, with 48 rows in "
+          "all, cannot share it"));
 }
 
 }  // namespace

@@ -348,6 +348,8 @@ TEST_F(AdaptersTest, PatternsOfRankAndAlphaAreTakenWhereTheyAreOneForAll) {
                 "transformer.h.0.mlp.c_fc, one for all modules was expected; merge the adapter into its base "
                 "with PEFT"));
   EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": {"1.mlp.c_fc": 8})"); }), HasSubstr("makes the rank 2 at"));
+  EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": [4])"); }),
+              HasSubstr("adapter_config.json: \"rank_pattern\" is [4], an object was expected"));
 }
 
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
