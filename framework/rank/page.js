@@ -171,14 +171,21 @@ async function finished() {
   at("agreement").hidden = rows.length === 0;
 }
 
-// What is judged: kept for good, and the next prompt.
+// What is judged, as it stands now: kept for good, and the next prompt. Another judgement has to wait until that is seen.
+let judging = false;
 function judge(body) {
-  const index = item.index;
+  if (judging) return;
+  judging = true;
+  const index = item.index, note = at("note").value;
   then(async () => {
-    const state = await ask("/save", { index, note: at("note").value, ...body });
-    history.push(index);
-    counted(state);
-    await show(index + 1 < total && state.next !== null && item.judged ? index + 1 : state.next);
+    try {
+      const state = await ask("/save", { index, note, ...body });
+      history.push(index);
+      counted(state);
+      await show(index + 1 < total && state.next !== null && item.judged ? index + 1 : state.next);
+    } finally {
+      judging = false;
+    }
   });
 }
 const save = () => judge({ order: [...order], ties: [...ties] });
@@ -201,11 +208,12 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") at("answers").firstElementChild?.focus();
     return;
   }
+  const step = event.key === "ArrowDown" || event.key.toLowerCase() === "j" ? 1
+    : event.key === "ArrowUp" || event.key.toLowerCase() === "k" ? -1 : 0;
+  if (event.repeat && !step) return event.preventDefault();  // a key that is held says nothing of prompts not yet seen
   if (event.target.closest?.("button") && event.key === "Enter") return;
   const working = !at("work").hidden, card = document.activeElement?.closest?.("li");
   const i = card ? order.indexOf(Number(card.dataset.id)) : -1;
-  const step = event.key === "ArrowDown" || event.key.toLowerCase() === "j" ? 1
-    : event.key === "ArrowUp" || event.key.toLowerCase() === "k" ? -1 : 0;
   const keys = {
     "=": () => working && tie(i), Enter: () => working && save(), s: () => working && skip(), u: undo, b: back,
     n: () => working && at("note").focus(), "?": () => at("keys").showModal(),

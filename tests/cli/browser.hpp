@@ -101,6 +101,12 @@ class Browser {
       mouse("mouseMoved", a[0], a[1].get<double>() + (b[1].get<double>() - a[1].get<double>()) * i / 8);
     mouse("mouseReleased", a[0], b[1]);
   }
+  // Held down until it has come so many times.
+  void hold(const std::string& key, const std::string& text, int times) {
+    for (int i = 0; i < times; ++i)
+      call("Input.dispatchKeyEvent", {{"type", "keyDown"}, {"key", key}, {"text", text}, {"autoRepeat", i > 0}});
+    call("Input.dispatchKeyEvent", {{"type", "keyUp"}, {"key", key}});
+  }
   void key(const std::string& key, const std::string& text = "", int modifiers = 0) {
     Json down = {{"type", text.empty() ? "rawKeyDown" : "keyDown"}, {"key", key}, {"modifiers", modifiers}};
     if (!text.empty()) down["text"] = text;

@@ -136,7 +136,7 @@ TEST_F(RankBrowser, AnswersAreDraggedTiedSavedAndThereAfterAReloadAndAKill) {
   ASSERT_TRUE(browser_->wait_for("document.querySelectorAll('li.tied').length === 1"));
   EXPECT_EQ(order(), "CABD");
   EXPECT_EQ(ranks(), "1233");
-  ASSERT_TRUE(browser_->wait_for("line.then(() => true)"));
+  ASSERT_EQ(browser_->evaluate("line.then(() => true)"), true);
   browser_->call("Page.reload");
   ASSERT_TRUE(is_at("first"));
   EXPECT_EQ(ranks(), "1233") << "the draft came back";
@@ -188,6 +188,23 @@ TEST_F(RankBrowser, KeysAloneAreEnough) {
   EXPECT_EQ(rows[0]["note"], "close");
   EXPECT_EQ(rows[0]["rater"], "Bo");
   EXPECT_EQ(rows[1]["ranks"], nlohmann::json({1, 2, 3, 4}));
+}
+
+TEST_F(RankBrowser, OnlyWhatIsSeenIsJudged) {
+  browser_->go(serve({"--rater", "Ada"}));
+  ASSERT_TRUE(is_at("first"));
+  browser_->hold("Enter", "\r", 10);
+  ASSERT_TRUE(is_at("second"));
+  ASSERT_EQ(browser_->evaluate("line.then(() => true)"), true);
+  EXPECT_EQ(rankings().size(), 1U);
+  // Twice before the first is answered, and a note that is written in between.
+  browser_->evaluate("save(); save(); at('note').value = 'of the third'");
+  ASSERT_TRUE(is_at("third"));
+  ASSERT_EQ(browser_->evaluate("line.then(() => true)"), true);
+  ASSERT_EQ(rankings().size(), 2U);
+  EXPECT_EQ(rankings()[1]["note"], "");
+  browser_->evaluate("save()");
+  ASSERT_TRUE(browser_->wait_for("!document.querySelector('#done').hidden")) << "the next one may be judged";
 }
 
 TEST_F(RankBrowser, TheAddressIsGoodOnce) {
