@@ -94,7 +94,7 @@ void check_demands(const Stage& stage, const fs::path& folder) {
       invalid("stage {}: its result has no number \"{}\", of which something is demanded{}; there are {}", stage.name,
               name, did_you_mean(name, names), join(names));
     }
-    const auto refuse = [&](const char* side, double bound) {
+    const auto refuse = [&, &name = name](const char* side, double bound) {
       failure("stage {}: {} is {:g}, and at {} {:g} is demanded: nothing behind it is run. What it made lies in {}",
               stage.name, name, *value, side, bound, folder.string());
     };
