@@ -135,13 +135,19 @@ Record files_in(const fs::path& folder, const OpenedStage& opened) {
 // Over the hashes of the files, which are remembered.
 std::string hash_of(const std::vector<fs::path>& files, const fs::path& cache) { return content_hash(files, cache); }
 
-// All of them, as they were left.
+// All of them, tensors as they were left. What people can edit, such as rows or a chat template, is taken as it is, and
+// not overwritten.
 bool are_there(const Record& files, const fs::path& folder, const fs::path& cache) {
+  std::vector<std::string> edited;
   for (const auto& [name, hash] : files.items()) {
     const fs::path file = folder / name;
     if (!hash.is_string() || !fs::is_regular_file(file)) return false;
-    if (hash_of({file}, cache) != sha256(hash.get<std::string>())) return false;
+    if (hash_of({file}, cache) == sha256(hash.get<std::string>())) continue;
+    if (file.extension() == ".safetensors" || fs::file_size(file) == 0) return false;
+    edited.push_back(file.string());
   }
+  for (const std::string& file : edited)
+    log::info("{}: is not as the stage left it, and is taken as it is; --force makes it again", file);
   return true;
 }
 

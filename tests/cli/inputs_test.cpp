@@ -88,7 +88,7 @@ TEST_F(Inputs, EveryFileThatAStageHasLeftIsLookedAt) {
   EXPECT_EQ(files.size(), 4U) << files << ": config.json, two of the tokenizer, and the weights";
   for (const auto& [name, hash] : files.items()) {
     EXPECT_FALSE(runs_again("base"));
-    write("out/base/" + name, "{}");
+    write("out/base/" + name, name.ends_with(".safetensors") ? "{}" : "");
     EXPECT_TRUE(runs_again("base")) << name;
     EXPECT_EQ(hash_of("out/base/" + name), hash);
   }
@@ -96,6 +96,8 @@ TEST_F(Inputs, EveryFileThatAStageHasLeftIsLookedAt) {
   write("out/answers/rows.jsonl", "");
   EXPECT_TRUE(runs_again("answers"));
   EXPECT_EQ(json("out/answers/stage.json")["files"]["rows.jsonl"], hash_of("out/answers/rows.jsonl"));
+  write("out/answers/rows.jsonl", "{\"prompt\": \"the cat\", \"text\": \" sat\"}\n");
+  EXPECT_FALSE(runs_again("answers")) << "somebody has edited the rows, and wants them so";
 }
 
 TEST_F(Inputs, ARecordWithoutTheFilesStillCounts) {
