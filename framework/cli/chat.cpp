@@ -46,7 +46,7 @@ class Conversation {
     sampling_.seed = static_cast<uint64_t>(request.seed);
     // An answer is over at the end of a text, or where the template ends one.
     end_ = std::string(trimmed(chat_.end_of_answer()));
-    if (!end_.empty()) sampling_.stop.push_back(model->tokenizer()->encode(end_));
+    if (!end_.empty()) sampling_.stop.push_back(model->tokenizer()->encode_on(end_));
   }
 
   void answer(const std::string& said) {

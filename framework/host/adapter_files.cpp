@@ -1,6 +1,7 @@
 // adapter_files.cpp - how an adapter's parameters are called in PEFT's files. Where our sites are parts of one fused
 // module of theirs, as query, key and value in GPT-2's c_attn, and the format does not say how they are joined, the
 // part's name is added to the key.
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 
@@ -96,7 +97,7 @@ bool KeyNames::any_site() const {
 
 nlohmann::json read_adapter_config(const fs::path& folder) {
   const fs::path path = folder / adapter_config_file;
-  nlohmann::json json = nlohmann::json::parse(read_file(path), nullptr, false);
+  nlohmann::json json = parse_json(read_file(path), path.string());
   require(json.is_object(), "{}: not a JSON object", path.string());
   return json;
 }

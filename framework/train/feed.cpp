@@ -22,7 +22,7 @@ Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*s
   for (int64_t i = 0; setup.is_trial && i < setup.settings.steps * setup.settings.batch; ++i)
     drawn.push_back(main_.unit_at(i, setup.train->seed));
   std::ranges::sort(drawn);
-  drawn.erase(std::ranges::unique(drawn).begin(), drawn.end());
+  drawn.erase(std::unique(drawn.begin(), drawn.end()), drawn.end());
   annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), drawn);
   if (has_held_out())
     held_out_annotations_ =

@@ -55,9 +55,9 @@ Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokeniz
     else if (key == "top_p")
       out.top_p = number_of(a, 0, 1, false);
     else if (key == "stop" && a.value.type == RGM_TEXTS)
-      for (uint32_t i = 0; i < a.value.count; ++i) out.stop.push_back(tokenizer.encode(view(a.value.as.ss[i])));
+      for (uint32_t i = 0; i < a.value.count; ++i) out.stop.push_back(tokenizer.encode_on(view(a.value.as.ss[i])));
     else if (key == "stop" && (a.value.type == RGM_TEXT || a.value.type == RGM_CHOICE))
-      out.stop.push_back(tokenizer.encode(view(a.value.as.s)));
+      out.stop.push_back(tokenizer.encode_on(view(a.value.as.s)));
     else if (key == "stop")
       invalid("generate: \"stop\" is neither a text nor a list of texts");
     else

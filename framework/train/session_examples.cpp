@@ -29,7 +29,8 @@ void set_tokens(const rgm_train& train, Batch& batch, const std::string& column,
   for (size_t i = 0; i < prompts.size(); ++i) {
     TokenExample& e = examples.emplace_back();
     e.ids = tokenizer.encode(view(prompts[i]));
-    const std::vector<int32_t> answer = answers.empty() ? std::vector<int32_t>() : tokenizer.encode(view(answers[i]));
+    const std::vector<int32_t> answer =
+        answers.empty() ? std::vector<int32_t>() : tokenizer.encode_on(view(answers[i]));
     const int64_t room = train.context - static_cast<int64_t>(answer.size());
     require(room > 0, "{}: an answer of {} tokens does not fit into the context of {}", train.stage, answer.size(),
             train.context);
