@@ -294,10 +294,10 @@ TEST_F(RlhfTest, ARunGoesOnThoughAMetricIsNoNumber) {
   write("judged.tsv", rows);
   write("good.tsv", "the cat\t1\nthe dog\t1\n");
   const std::string columns = ", columns: {completion: 0, desirable: 1}}";
-  write("p.yaml", with("  - name: kto\n    strategy: kto\n    model: {from: base}\n    steps: 400\n    batch: 8\n"
-                       "    checkpoint: {every: 10}\n    evaluate: {every: 10}\n    data: {train: {tsv: judged.tsv" +
+  write("p.yaml", with("  - name: kto\n    strategy: kto\n    model: {from: base}\n    steps: 100\n    batch: 8\n"
+                       "    checkpoint: {every: 20}\n    evaluate: {every: 20}\n    data: {train: {tsv: judged.tsv" +
                        columns + ", validation: {tsv: good.tsv" + columns + "}\n"));
-  kill_and_resume("kto/checkpoint/step-10");
+  kill_and_resume("kto/checkpoint/step-20");
 }
 
 // Each of the four micro-batches of a step has its share of the loss, and the metric is the whole.
