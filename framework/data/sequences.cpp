@@ -25,8 +25,8 @@ const Row& field(const Row& row, const std::string& name, const std::string& whe
         "table has no line of names",
         where, name, join(names));
   }
-  require(found->is_string(), "{}: \"{}\" is {}, and texts are what is read here", where, name,
-          found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
+  require(!found->is_structured() && !found->is_null(), "{}: \"{}\" is {}, and texts are what is read here", where,
+          name, found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
   return *found;
 }
 
