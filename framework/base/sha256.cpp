@@ -1,7 +1,8 @@
-// sha256.cpp - SHA-256 through OpenSSL's libcrypto.
+// sha256.cpp - SHA-256 of OpenSSL's libcrypto, by the functions that bring nothing else of it along.
 #include "base/sha256.hpp"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,21 +13,20 @@
 namespace rgm {
 
 struct Sha256::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  ~State() { EVP_MD_CTX_free(context); }
+  SHA256_CTX context{};
 };
 
-Sha256::Sha256() : state_(std::make_unique<State>()) { EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr); }
+Sha256::Sha256() : state_(std::make_unique<State>()) { SHA256_Init(&state_->context); }
 Sha256::~Sha256() = default;
 
 Sha256& Sha256::update(const void* data, size_t bytes) {
-  EVP_DigestUpdate(state_->context, data, bytes);
+  SHA256_Update(&state_->context, data, bytes);
   return *this;
 }
 
 std::string Sha256::hex() {
   std::array<unsigned char, 32> digest{};
-  EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
+  SHA256_Final(digest.data(), &state_->context);
   std::string out;
   for (const unsigned char byte : digest) out += fmt::format("{:02x}", byte);
   return out;

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include "base/error.hpp"
 
@@ -30,7 +30,7 @@ std::string_view cookie_of(std::string_view all, std::string_view name) {
 
 std::string random_secret() {
   unsigned char bytes[32];
-  if (RAND_bytes(bytes, sizeof bytes) != 1) failure("rank: the system gives no random numbers");
+  if (::getrandom(bytes, sizeof bytes, 0) != ssize_t{sizeof bytes}) failure("rank: the system gives no random numbers");
   std::string out;
   for (const unsigned char b : bytes) out += fmt::format("{:02x}", b);
   return out;

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "$*"; exit 1; }
 
-cmake --install "$build" --prefix "$work/first" --strip >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
+cmake --install "$build" --prefix "$work/first" >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
 mv "$work/first" "$work/elsewhere"
 here=$work/elsewhere
 
