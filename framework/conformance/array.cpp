@@ -11,7 +11,7 @@ namespace {
 constexpr size_t tail = 64;  // bytes behind the last element that must stay as they are
 
 float from_bfloat16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
-uint16_t to_bfloat16(float x) {  // to nearest, ties to even; no NaN comes here
+uint16_t to_bfloat16(float x) {  // to nearest, ties to even; of NaN only NAN comes here, whose upper half is one, too
   const uint32_t u = std::bit_cast<uint32_t>(x);
   return static_cast<uint16_t>((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
 }
@@ -24,6 +24,7 @@ float from_float16(uint16_t bits) {
   return static_cast<float>(bits >> 15 ? -magnitude : magnitude);
 }
 uint16_t to_float16(double x) {
+  if (std::isnan(x)) return 0x7E00;
   const double magnitude = std::abs(x);
   int exponent = 0;
   std::frexp(magnitude, &exponent);

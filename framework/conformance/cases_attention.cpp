@@ -1,4 +1,5 @@
-// cases_attention.cpp - attention and attention_grad: every feature alone, all at once, and random mixtures.
+// cases_attention.cpp - attention and attention_grad: every feature alone, all at once, and random mixtures; and NaN,
+// which no softmax may lose.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -73,10 +74,15 @@ Sizes sizes(Trial& t, uint32_t features) {
 
 // Behind the mixed cases: what training in bfloat16 asks for, dense, of whole 16 bytes, and of these features alone, as
 // only such a form reaches the fastest kernels of some backends; and decoding, one query beside many keys, which a
-// backend may split among teams.
+// backend may split among teams. At last NaN, mixed and decoding in turns.
 enum class Form { mixed, training, decoding };
-constexpr int mixed_cases = 80, training_cases = 32, decoding_cases = 16;
+constexpr int mixed_cases = 80, training_cases = 32, decoding_cases = 16, nan_cases = 24;
+bool has_nan(const Trial& t) {
+  constexpr int first = mixed_cases + training_cases + decoding_cases;
+  return t.index >= first && t.index < first + nan_cases;
+}
 Form form_of(const Trial& t) {
+  if (has_nan(t)) return t.index % 4 < 2 ? Form::mixed : Form::decoding;
   if (t.index < mixed_cases || t.index >= mixed_cases + training_cases + decoding_cases) return Form::mixed;
   return t.index < mixed_cases + training_cases ? Form::training : Form::decoding;
 }
@@ -140,13 +146,27 @@ AttentionArgs inputs(Trial& t, const Sizes& s, Form form, rgm_dtype dtype) {
   return a;
 }
 
+// In one row and head: a query, one key, or the first half of the keys.
+void put_nan(Trial& t, const AttentionArgs& a) {
+  const int which = t.index / 4 % 3;
+  Array& array = t.arrays[static_cast<size_t>(which == 0 ? a.q : a.k)];
+  const rgm_view& v = array.view;
+  const int64_t T = v.shape[1], first = which == 2 ? 0 : t.pick(0, T - 1), end = which == 2 ? (T + 1) / 2 : first + 1;
+  int64_t at = first * v.stride[1];
+  for (const int axis : {0, 2, 3}) at += t.pick(0, v.shape[axis] - 1) * v.stride[axis];
+  for (int64_t i = first; i < end; ++i, at += v.stride[1]) array.set(at, NAN);
+  t.say(which == 0 ? "NaN in a query" : which == 1 ? "NaN in a key" : "NaN in half of the keys");
+}
+
 void attention(Trial& t) {
   const Form form = form_of(t);
   const Sizes s = sizes(t, form);
   const rgm_dtype dtype = form == Form::training   ? RGM_BF16
                           : form == Form::decoding ? t.one_of({RGM_F32, RGM_BF16})
+                          : has_nan(t)             ? RGM_F32
                                                    : t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
   AttentionArgs a = inputs(t, s, form, dtype);
+  if (has_nan(t)) put_nan(t, a);
   a.y = t.out({s.B, s.Tq, s.H, s.D}, dtype);
   a.lse = t.out({s.B, s.H, s.Tq});
   t.must_refuse = t.index < 2;
@@ -184,7 +204,7 @@ void attention_grad(Trial& t) {
 }  // namespace
 
 Kernels attention_cases() {
-  return {{"attention", false, mixed_cases + training_cases + decoding_cases, attention},
+  return {{"attention", false, mixed_cases + training_cases + decoding_cases + nan_cases, attention},
           {"attention_grad", false, mixed_cases + training_cases, attention_grad}};
 }
 

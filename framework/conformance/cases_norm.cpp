@@ -95,13 +95,20 @@ void norm_of_the_future(Trial& t) {
   });
 }
 
+// In the last cases one position is not in the table.
+constexpr int rope_cases = 24, outside_cases = 2;
+
 void rope(Trial& t) {
   const int64_t B = t.pick(1, 3), T = t.size(), H = t.pick(1, 4), D = t.one_of({2, 6, 8, 32, 64, 65});
   const int64_t half = t.chance(0.5) ? D / 2 : t.pick(1, D / 2), context = T + t.pick(0, 9);
   const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_F32, RGM_BF16});
   const bool in_place = t.chance(0.3);
   const Arg x = in_place ? t.inout({B, T, H, D}, t.normals(), dtype) : t.in({B, T, H, D}, t.normals(), dtype);
-  const Arg positions = t.in({B, T}, t.integers(0, context - 1), RGM_I32);
+  t.is_outside = t.index >= rope_cases && t.index < rope_cases + outside_cases;
+  const double wrong = t.index % 2 ? -1 : static_cast<double>(context);
+  const Trial::Fill places = t.integers(0, context - 1);
+  const Trial::Fill one_outside = [places, wrong, at = 0]() mutable { return at++ == 0 ? wrong : places(); };
+  const Arg positions = t.is_outside ? t.dense({B, T}, one_outside, RGM_I32) : t.in({B, T}, places, RGM_I32);
   const Arg cos = t.in({context, half}, t.uniforms(-1, 1)), sin = t.in({context, half}, t.uniforms(-1, 1));
   const Arg y = in_place ? x : t.out({B, T, H, D}, dtype);
   t.must_refuse = t.index < 2;
@@ -119,7 +126,7 @@ Kernels norm_cases() {
            [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm>(t) : norm(t); }},
           {"norm_grad", false, cases + wide_cases,
            [](Trial& t) { t.index < 2 ? norm_of_the_future<&rgm_kernels::norm_grad>(t) : norm_grad(t); }},
-          {"rope", false, 24, rope}};
+          {"rope", false, rope_cases + outside_cases, rope}};
 }
 
 }  // namespace rgm::conformance

@@ -1,6 +1,9 @@
 // cases_reduction.cpp - reduce, softmax, softmax_grad, cumsum, top_k: what runs along axes.
 #include <fmt/format.h>
 
+#include <functional>
+#include <numeric>
+
 #include "cases.hpp"
 
 namespace rgm::conformance {
@@ -26,7 +29,11 @@ void reduce(Trial& t) {
   Shape kept = shape;
   for (size_t i = 0; i < kept.size(); ++i)
     if (axes >> i & 1) kept[i] = 1;
-  const Arg x = t.in(shape, t.normals()), y = t.out(kept);
+  // Every second line or so has a NaN, which is its maximum.
+  const auto count = [](const Shape& s) { return std::accumulate(s.begin(), s.end(), 1.0, std::multiplies()); };
+  const bool has_nan = op == RGM_MAXIMUM && t.index / 8 % 2 == 0;
+  const Trial::Fill values = has_nan ? t.with_nan(0.7 * count(kept) / count(shape), t.normals()) : t.normals();
+  const Arg x = t.in(shape, values), y = t.out(kept);
   t.run(&rgm_kernels::reduce, [=](auto f, rgm_queue* q, const Views& v) { return f(q, op, axes, v(x), v(y)); });
 }
 
@@ -36,7 +43,8 @@ void softmax(Trial& t) {
   const rgm_dtype dtype = t.one_of({RGM_F32, RGM_F32, RGM_BF16});
   // Large logits: an implementation that does not take the maximum away overflows.
   const double scale = t.one_of({1.0, 1.0, 60.0});
-  const Trial::Fill logits = [&t, scale] { return scale * t.normal(); };
+  const Trial::Fill large = [&t, scale] { return scale * t.normal(); };
+  const Trial::Fill logits = t.index / 2 % 6 == 5 ? t.with_nan(0.05, large) : large;
   const bool in_place = t.chance(0.3);
   const Arg x = in_place ? t.inout(shape, logits, dtype) : t.in(shape, logits, dtype);
   const Arg y = in_place ? x : t.out(shape, dtype);
@@ -67,7 +75,8 @@ void top_k(Trial& t) {
                 : t.index % 3 == 1 ? shape.back()
                                    : t.pick(1, shape.back());
   // Integers have many equals, whose order is by index.
-  const Arg x = t.in(shape, t.chance(0.5) ? t.integers(-5, 5) : t.normals());
+  const Trial::Fill numbers = t.chance(0.5) ? t.integers(-5, 5) : t.normals();
+  const Arg x = t.in(shape, t.index / 2 % 4 == 3 ? t.with_nan(0.1, numbers) : numbers);
   const Arg y = t.out(best), index = t.out(best, RGM_I32);
   t.exact = true;
   t.run(&rgm_kernels::top_k, [=](auto f, rgm_queue* q, const Views& v) { return f(q, v(x), v(y), v(index)); });

@@ -56,7 +56,10 @@ Outcome execute(const Device& device, const Trial& trial, const Call& call, cons
   for (const Array& a : trial.arrays) memory.add(a.initial);
   const Views views(trial.arrays, memory.blocks);
   outcome.status = call(kernels, memory.queue, views);
-  if (outcome.status == RGM_OK) outcome.status = device.table->wait(memory.queue);
+  if (outcome.status == RGM_OK) {
+    outcome.status = device.table->wait(memory.queue);
+    outcome.at_wait = outcome.status != RGM_OK;
+  }
   if (outcome.status != RGM_OK)
     outcome.reason = options.last_error ? options.last_error() : fmt::format("status {}", outcome.status);
   for (size_t i = 0; i < trial.arrays.size(); ++i)

@@ -1,5 +1,5 @@
 // judge.cpp - right means: every output near the reference's, nothing else touched, the same bits twice, refusals only
-// where a refusal is allowed and then without any effect.
+// where a refusal is allowed and then without any effect; an index that is outside is found.
 #include "judge.hpp"
 
 #include <fmt/format.h>
@@ -79,11 +79,16 @@ Result judge(const Device& reference, const Device& subject, const Kernel& kerne
   const Outcome got = execute(subject, t, t.call, options);
   if (got.status != RGM_OK)
     for (size_t i = 0; i < t.arrays.size(); ++i)
-      if (got.memory[i] != t.arrays[i].initial)
+      if (t.is_outside && got.at_wait ? !only_view_changed(t.arrays[i], got.memory[i])
+                                      : got.memory[i] != t.arrays[i].initial)
         return fail(result, fmt::format("argument {} was changed by a call that failed: {}", i, got.reason));
   if (t.must_refuse)
     return got.status == RGM_UNSUPPORTED ? result : fail(result, "an unknown feature bit must be RGM_UNSUPPORTED");
   if (got.status == RGM_UNSUPPORTED) return refused(result, required, got.reason);
+  if (t.is_outside && got.status == RGM_OK)
+    return fail(result,
+                "an index outside of its axis was taken: it must be RGM_INVALID, of the call or of the next wait");
+  if (t.is_outside && got.status == RGM_INVALID) return result;
   if (got.status != RGM_OK) return fail(result, got.reason);
 
   const Outcome expected = execute(reference, t, t.call, options);

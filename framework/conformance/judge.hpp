@@ -7,7 +7,7 @@ namespace rgm::conformance {
 
 struct Outcome {
   rgm_status status = RGM_OK;
-  bool missing = false;  // the table has no such kernel
+  bool at_wait = false;  // the call itself was RGM_OK, the wait behind it was not
   std::string reason{};
   std::vector<Bytes> memory{};  // of every argument, afterwards
 };

@@ -1,6 +1,7 @@
 // trial.hpp - one case while it is made: random numbers, arguments with random layouts, and the call. A case says what
 // a kernel gets and which of that it writes; everything else (poison, comparison, repetition) is judged elsewhere.
 #pragma once
+#include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,9 @@ class Trial {
   Fill integers(int64_t low, int64_t high) {
     return [=, this] { return static_cast<double>(pick(low, high)); };
   }
+  Fill with_nan(double how_often, const Fill& fill) {
+    return [=, this] { return chance(how_often) ? NAN : fill(); };
+  }
   Arg in(const Shape& shape, const Fill& fill, rgm_dtype dtype = RGM_F32);
   Arg dense(const Shape& shape, const Fill& fill, rgm_dtype dtype = RGM_F32);
   Arg out(const Shape& shape, rgm_dtype dtype = RGM_F32);                      // holds NaN before
@@ -85,6 +89,7 @@ class Trial {
   double within = 0;                // instead of the tolerance that the dtypes ask for
   bool optional = false;            // not asked of a required kernel, such as another dtype
   bool must_refuse = false;         // only RGM_UNSUPPORTED is right
+  bool is_outside = false;          // an index is: only RGM_INVALID is right, of the call or of the next wait
   uint32_t dtypes = 1u << RGM_F32;  // that the device must list
   Call preparation{}, call{};
   std::function<bool(const rgm_kernels&)> offered{};

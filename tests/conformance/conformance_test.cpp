@@ -2,10 +2,13 @@
 #include "conformance/conformance.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
+#include "conformance/array.hpp"
 #include "loader.hpp"
 
 namespace rgm::conformance {
@@ -89,6 +92,26 @@ class Wrong : public ::testing::Test {
     return static_cast<size_t>(std::count_if(results.begin(), results.end(), [](auto& r) { return !r.passed; }));
   }
 
+  // As a kernel would take an index that does not look whether it is within the axis.
+  static rgm_view clamped(rgm_view index, int64_t size, std::vector<int32_t>& within) {
+    each_element(index, [&](int64_t at) {
+      within.push_back(std::clamp(static_cast<const int32_t*>(index.data)[at], 0, static_cast<int32_t>(size - 1)));
+    });
+    index.data = within.data();
+    index.stride[0] = 1;
+    return index;
+  }
+  // What a kernel leaves whose maxima drop NaN.
+  static rgm_status without_nan(rgm_status status, std::initializer_list<const rgm_view*> outputs) {
+    for (const rgm_view* v : outputs)
+      if (status == RGM_OK && v && v->dtype == RGM_F32)
+        each_element(*v, [&](int64_t at) {
+          float& x = static_cast<float*>(v->data)[at];
+          if (std::isnan(x)) x = 0;
+        });
+    return status;
+  }
+
   Backend reference_{"reference"};
   rgm_backend backend_{};
 };
@@ -155,6 +178,53 @@ TEST_F(Wrong, WritingBesideAViewFails) {
     return good().fill(q, value, &one_more);
   };
   EXPECT_GT(failures(check("fill")), 10u);
+}
+
+TEST_F(Wrong, AKernelThatTakesIndicesFromOutsideOfTheAxisFails) {
+  broken().gather = [](rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y) {
+    std::vector<int32_t> within;
+    const rgm_view moved = clamped(*index, x->shape[axis], within);
+    return good().gather(q, axis, x, &moved, y);
+  };
+  broken().scatter_add = [](rgm_queue* q, int32_t axis, const rgm_view* index, const rgm_view* x, const rgm_view* y) {
+    std::vector<int32_t> within;
+    const rgm_view moved = clamped(*index, y->shape[axis], within);
+    return good().scatter_add(q, axis, &moved, x, y);
+  };
+  for (const char* kernel : {"gather", "scatter_add"}) {
+    const std::vector<Result> results = check(kernel);
+    EXPECT_EQ(failures(results), 8u) << table(results);
+    EXPECT_NE(table(results).find("an index outside of its axis was taken"), std::string::npos);
+  }
+}
+
+TEST_F(Wrong, AnIndexOutsideOfTheAxisMayBeToldAtTheWait) {
+  static rgm_status found = RGM_OK;
+  broken().gather = [](rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* index, const rgm_view* y) {
+    found = good().gather(q, axis, x, index, y);
+    if (found == RGM_INVALID) good().fill(q, 0, y);
+    return rgm_status{RGM_OK};
+  };
+  EXPECT_EQ(failures(check("gather")), 8u);
+  backend_.wait = [](rgm_queue*) { return std::exchange(found, rgm_status{RGM_OK}); };
+  EXPECT_EQ(failures(check("gather")), 0u);
+}
+
+TEST_F(Wrong, KernelsThatLoseNaNFail) {
+  broken().unary = [](rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* y) {
+    return without_nan(good().unary(q, op, x, y), {y});
+  };
+  broken().binary = [](rgm_queue* q, int32_t op, const rgm_view* a, const rgm_view* b, const rgm_view* y) {
+    return without_nan(good().binary(q, op, a, b, y), {y});
+  };
+  broken().reduce = [](rgm_queue* q, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y) {
+    return without_nan(good().reduce(q, op, axes, x, y), {y});
+  };
+  broken().attention = [](rgm_queue* q, const rgm_attention* args) {
+    return without_nan(good().attention(q, args), {args->y, args->lse});
+  };
+  for (const char* kernel : {"unary", "binary", "reduce", "attention"})
+    EXPECT_GT(failures(check(kernel)), 0u) << kernel;
 }
 
 TEST_F(Wrong, ResultsThatDifferFromCallToCallFail) {

@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::FloatNear;
+using ::testing::IsNan;
 
 TEST_F(Reference, SoftmaxOfTwoEqualLogitsIsOneHalfEach) {
   Floats x{7, 7}, y(2);
@@ -189,6 +190,26 @@ TEST_F(Reference, SelectKeepsNaNOut) {
   const rgm_view vc = view_of(c.data(), RGM_BOOL, {2}), va = floats(a, {2}), vb = floats(b, {2}), vy = floats(y, {2});
   ASSERT_EQ(k_.select(nullptr, &vc, &va, &vb, &vy), RGM_OK);
   EXPECT_THAT(y, ElementsAre(1, 2));
+}
+
+TEST_F(Reference, ExtremaAndReluKeepNaN) {
+  Floats a{NAN, 1, -1}, b{2, NAN, 2}, y(3), most(1);
+  const rgm_view va = floats(a, {3}), vb = floats(b, {3}), vy = floats(y, {3}), vm = floats(most, {1});
+  ASSERT_EQ(k_.binary(nullptr, RGM_MIN, &va, &vb, &vy), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(IsNan(), IsNan(), -1));
+  ASSERT_EQ(k_.binary(nullptr, RGM_MAX, &va, &vb, &vy), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(IsNan(), IsNan(), 2));
+  ASSERT_EQ(k_.unary(nullptr, RGM_RELU, &va, &vy), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(IsNan(), 1, 0));
+  ASSERT_EQ(k_.reduce(nullptr, RGM_MAXIMUM, 1, &vb, &vm), RGM_OK);
+  EXPECT_THAT(most, ElementsAre(IsNan()));
+}
+
+TEST_F(Reference, AnIntegerDividedByZeroIsZero) {
+  std::vector<int32_t> a{7, 7, INT32_MIN}, b{0, -2, -1}, y(3);
+  const rgm_view va = integers(a, {3}), vb = integers(b, {3}), vy = integers(y, {3});
+  ASSERT_EQ(k_.binary(nullptr, RGM_DIV, &va, &vb, &vy), RGM_OK);
+  EXPECT_THAT(y, ElementsAre(0, -3, INT32_MIN));
 }
 
 TEST_F(Reference, FloatsToIntegersTruncate) {

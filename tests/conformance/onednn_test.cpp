@@ -138,5 +138,18 @@ TEST_F(OneDnn, SumsOverManyRowsKeepTheirDigits) {
   EXPECT_THAT(dw, Each(FloatNear(0.01f * M, 0.5f)));  // of 0.1 times (0.1 - 0) 1
 }
 
+// A million rows that come in stretches of 250, as the last of every 251 is left out.
+TEST_F(OneDnn, SumsOverRowsInStretchesKeepTheirDigits) {
+  constexpr int64_t B = 4000, T = 251, C = 16;
+  Floats x(B * T * C, 0.1f), sums(C);
+  rgm_view vx = floats(x, {B, T, C});
+  vx.shape[1] = T - 1;
+  const rgm_view vs = floats(sums, {1, 1, C});
+  ASSERT_EQ(k().reduce(q_, RGM_SUM, 3, &vx, &vs), RGM_OK);
+  EXPECT_THAT(sums, Each(FloatNear(1e5f, 1)));
+  ASSERT_EQ(k().reduce(q_, RGM_MEAN, 3, &vx, &vs), RGM_OK);
+  EXPECT_THAT(sums, Each(FloatNear(0.1f, 1e-6f)));
+}
+
 }  // namespace
 }  // namespace rgm::conformance

@@ -118,6 +118,17 @@ TEST_F(OnTheDevice, ATargetOutsideOfTheVocabularyIsToldAtTheNextWait) {
   expect_told_at_the_wait(gpu_.kernels().head_loss(queue_, &args), "head_loss: a target outside of w");
 }
 
+// Ten million times 0.1, of which the last of every 251 is left out: 40 thousand for each thread of the one block.
+TEST_F(OnTheDevice, SumsOfManyNumbersKeepTheirDigits) {
+  rgm_view x = view(std::vector<float>(40000 * 251, 0.1f), {40000, 251}, RGM_F32);
+  x.shape[1] = 250;
+  const rgm_view y = floats({1, 1});
+  ASSERT_EQ(gpu_.kernels().reduce(queue_, RGM_SUM, 3, &x, &y), RGM_OK);
+  float sum = 0;
+  ASSERT_EQ(table().download(queue_, &sum, y.data, sizeof sum), RGM_OK);
+  EXPECT_NEAR(sum, 1e6, 20);
+}
+
 // Small ones go through pinned memory that is used again, large ones past it.
 TEST_F(OnTheDevice, UploadsOfEverySizeArrive) {
   const size_t most = 9 << 20, step = 3 << 20;

@@ -36,7 +36,10 @@ __global__ void attention_kernel(Forward<T> a) {
       score = r.score(dot, slope);
     }
     const float now = fmaxf(largest, over_warp(score, Max{}));
-    if (now == -INFINITY) continue;
+    if (now == -INFINITY) {  // nothing is seen, or NaN, which no maximum is: that goes into the sum
+      sum += over_warp(score != score ? score : 0, Sum{});
+      continue;
+    }
     const float p = expf(score - now), again = expf(largest - now);
     sum = sum * again + over_warp(p, Sum{});
     largest = now;
@@ -55,9 +58,9 @@ __global__ void attention_kernel(Forward<T> a) {
   T* const y = a.y.head(b, h);
 #pragma unroll
   for (int c = 0; c < lines; ++c)
-    if (const int64_t d = lane + 32 * c; d < r.Dv) a.y.at(y, i, d) = from_float<T>(sum > 0 ? out[c] / sum : 0);
+    if (const int64_t d = lane + 32 * c; d < r.Dv) a.y.at(y, i, d) = from_float<T>(sum == 0 ? 0 : out[c] / sum);
   if (lane == 0 && a.lse)
-    a.lse[b * a.lse_stride[0] + h * a.lse_stride[1] + i * a.lse_stride[2]] = sum > 0 ? largest + logf(sum) : -INFINITY;
+    a.lse[b * a.lse_stride[0] + h * a.lse_stride[1] + i * a.lse_stride[2]] = sum == 0 ? -INFINITY : largest + logf(sum);
 }
 
 }  // namespace

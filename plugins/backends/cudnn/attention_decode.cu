@@ -26,13 +26,18 @@ __device__ void read_eight(const T* from, float (&x)[8]) {
   for (int k = 0; k < 8; ++k) x[k] = to_float(here.at[k]);
 }
 
+// What the sums of a part weigh whose largest score is this one. A part without any has a sum of 0, or NaN, which no
+// maximum is.
+__device__ float weight_of(float largest_there, float largest) {
+  return largest == -INFINITY ? 1 : expf(largest_there - largest);
+}
+
 // A softmax that is not finished: weights are relative to the largest score so far.
 struct Running {
   float largest = -INFINITY, sum = 0, out[8]{};
   __device__ void add(float largest_there, float sum_there, const float (&out_there)[8]) {
     const float now = fmaxf(largest, largest_there);
-    if (now == -INFINITY) return;
-    const float mine = expf(largest - now), theirs = expf(largest_there - now);
+    const float mine = weight_of(largest, now), theirs = weight_of(largest_there, now);
     sum = sum * mine + sum_there * theirs;
 #pragma unroll
     for (int k = 0; k < 8; ++k) out[k] = out[k] * mine + out_there[k] * theirs;
@@ -82,7 +87,11 @@ __global__ void __launch_bounds__(32 * warps) decode_kernel(Decode<T> a) {
         score[u] = seen[u] ? r.score(dot, slope) : -INFINITY;
         now = fmaxf(now, score[u]);
       }
-      if (now == -INFINITY) continue;
+      if (now == -INFINITY) {  // nothing is seen, or NaN, which goes into the sum
+#pragma unroll
+        for (const float s : score) mine.sum += s != s ? s : 0;
+        continue;
+      }
       const float again = expf(mine.largest - now);
       mine.largest = now;
       mine.sum *= again;
@@ -122,8 +131,8 @@ __global__ void __launch_bounds__(32 * warps) decode_kernel(Decode<T> a) {
     const int n = e / D, d = e % D;
     float largest = -INFINITY, sum = 0, out = 0;
     for (int w = 0; w < warps; ++w) largest = fmaxf(largest, largests[w][n]);
-    for (int w = 0; w < warps && largest > -INFINITY; ++w) {
-      const float part = expf(largests[w][n] - largest);
+    for (int w = 0; w < warps; ++w) {
+      const float part = weight_of(largests[w][n], largest);
       sum += part * sums[w][n];
       out += part * outs[w][n][d];
     }
@@ -133,9 +142,9 @@ __global__ void __launch_bounds__(32 * warps) decode_kernel(Decode<T> a) {
       if (d == 0) to[D] = largest, to[D + 1] = sum;
       continue;
     }
-    a.y.at(a.y.head(b, h + n), 0, d) = from_float<T>(sum > 0 ? out / sum : 0);
+    a.y.at(a.y.head(b, h + n), 0, d) = from_float<T>(sum == 0 ? 0 : out / sum);
     if (d == 0 && a.lse)
-      a.lse[b * a.lse_stride[0] + (h + n) * a.lse_stride[1]] = sum > 0 ? largest + logf(sum) : -INFINITY;
+      a.lse[b * a.lse_stride[0] + (h + n) * a.lse_stride[1]] = sum == 0 ? -INFINITY : largest + logf(sum);
   }
 }
 
@@ -146,13 +155,13 @@ __global__ void join_kernel(Decode<T> a) {
   const float* const parts = a.partials + (b * r.H + h) * a.splits * (D + 2);
   float largest = -INFINITY, sum = 0, out = 0;
   for (int s = 0; s < a.splits; ++s) largest = fmaxf(largest, parts[s * (D + 2) + D]);
-  for (int s = 0; s < a.splits && largest > -INFINITY; ++s) {
-    const float part = expf(parts[s * (D + 2) + D] - largest);
+  for (int s = 0; s < a.splits; ++s) {
+    const float part = weight_of(parts[s * (D + 2) + D], largest);
     sum += part * parts[s * (D + 2) + D + 1];
     out += part * parts[s * (D + 2) + d];
   }
-  a.y.at(a.y.head(b, h), 0, d) = from_float<T>(sum > 0 ? out / sum : 0);
-  if (d == 0 && a.lse) a.lse[b * a.lse_stride[0] + h * a.lse_stride[1]] = sum > 0 ? largest + logf(sum) : -INFINITY;
+  a.y.at(a.y.head(b, h), 0, d) = from_float<T>(sum == 0 ? 0 : out / sum);
+  if (d == 0 && a.lse) a.lse[b * a.lse_stride[0] + h * a.lse_stride[1]] = sum == 0 ? -INFINITY : largest + logf(sum);
 }
 
 template <class T, int lanes, int queries>

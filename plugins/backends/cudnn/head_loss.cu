@@ -97,7 +97,11 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
     float here = largest;
 #pragma unroll
     for (int k = 0; k < 8; ++k) here = fmaxf(here, x[k]);
-    if (here == -INFINITY) continue;  // nothing else so far, or NaN
+    if (here == -INFINITY) {  // nothing else so far, or NaN, which no maximum is: that goes into the sum
+#pragma unroll
+      for (int k = 0; k < 8; ++k) sum += x[k] != x[k] ? x[k] : 0;
+      continue;
+    }
     const float offset = -here * log2_e;
     sum *= power_of_two(fmaf(largest, log2_e, offset));
     largest = here;

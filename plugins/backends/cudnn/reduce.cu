@@ -9,6 +9,7 @@ namespace regimen::cudnn {
 namespace {
 
 constexpr int64_t few = 32, long_line = 4096;
+constexpr int64_t chain = 512;  // numbers that a thread adds up in one go: longer ones lose digits
 
 struct Reduction {
   Axes<2> kept;     // of x and y
@@ -51,9 +52,15 @@ struct Few {
 template <class X>
 __device__ float over_numbers(int op, int64_t n, X x) {
   const bool maximum = op == RGM_MAXIMUM || op == RGM_LOGSUMEXP;
+  const int64_t step = chain * blockDim.x;
   float sum = neutral(op);
+  for (int64_t begin = threadIdx.x; begin < n; begin += step) {
+    const int64_t end = min(begin + step, n);
+    float part = neutral(op);
 #pragma unroll 4
-  for (int64_t j = threadIdx.x; j < n; j += blockDim.x) sum = maximum ? larger(sum, x(j)) : sum + x(j);
+    for (int64_t j = begin; j < end; j += blockDim.x) part = maximum ? larger(part, x(j)) : part + x(j);
+    sum = maximum ? larger(sum, part) : sum + part;
+  }
   sum = maximum ? over_block(sum, Larger{}) : over_block(sum, Sum{});
   if (op == RGM_MEAN) return sum / static_cast<float>(n);
   if (op != RGM_LOGSUMEXP || !isfinite(sum)) return sum;

@@ -3,6 +3,7 @@
 // number.
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "kernels.hpp"
 
@@ -48,19 +49,56 @@ Split split(uint32_t axes, const rgm_view& x, const rgm_view& y) {
   return s;
 }
 
-// y (inner) = over rows of x (R, inner), both without gaps along inner, in blocks of columns that stay in the cache.
+constexpr int64_t kColumns = 2048;  // that stay in the cache
+
+// The sum of rows, in y: chains of float32 of at most kChain rows, however many come at once, and of these in float64.
+class SumOfRows {
+ public:
+  SumOfRows(const VectorKernels& v, float* y, int64_t n) : v_(v), y_(y), n_(n) { std::fill_n(y, n, 0.0f); }
+  void add(const float* x, int64_t x_row, int64_t rows) {
+    while (rows > 0) {
+      const int64_t some = std::min(rows, kChain);
+      if (chain_ + some > kChain) end_chain();
+      v_.weighted_rows(nullptr, x, x_row, some, n_, y_);
+      chain_ += some, x += some * x_row, rows -= some;
+    }
+  }
+  void finish() {
+    if (!has_sums_) return;
+    for (int64_t i = 0; i < n_; ++i) y_[i] = static_cast<float>(sums_[i] + y_[i]);
+  }
+
+ private:
+  void end_chain() {
+    if (!std::exchange(has_sums_, true)) std::fill_n(sums_, n_, 0.0);
+    for (int64_t i = 0; i < n_; ++i) sums_[i] += y_[i];
+    std::fill_n(y_, n_, 0.0f);
+    chain_ = 0;
+  }
+  const VectorKernels& v_;
+  float* y_;
+  int64_t n_, chain_ = 0;  // rows in y
+  bool has_sums_ = false;
+  double sums_[kColumns];
+};
+
+// y (inner) = over rows of x (R, inner), both without gaps along inner, in blocks of columns.
 void reduce_columns(rgm_queue* q, int32_t op, const Rows<1>& reduced, const float* x, int64_t inner, float* y) {
   const VectorKernels& v = vector(q);
   const int64_t R = reduced.size() * reduced.length(), grain = std::max<int64_t>(64, kGrain / std::max<int64_t>(R, 1));
   parallel(threads(q), inner, grain, [&](int64_t begin, int64_t end, int) {
-    constexpr int64_t kColumns = 2048;
     for (int64_t c = begin; c < end; c += kColumns) {
       const int64_t n = std::min(kColumns, end - c);
-      std::fill_n(y + c, n, op == RGM_MAXIMUM ? -kInfinity : 0.0f);
-      reduced.each([&](const auto& at, int64_t rows, const auto& step) {
-        if (op != RGM_MAXIMUM) return v.weighted_rows(nullptr, x + at[0] + c, step[0], rows, n, y + c);
-        for (int64_t r = 0; r < rows; ++r) v.binary(RGM_MAX, y + c, 1, x + at[0] + r * step[0] + c, 1, y + c, n);
-      });
+      if (op == RGM_MAXIMUM) {
+        std::fill_n(y + c, n, -kInfinity);
+        reduced.each([&](const auto& at, int64_t rows, const auto& step) {
+          for (int64_t r = 0; r < rows; ++r) v.binary(RGM_MAX, y + c, 1, x + at[0] + r * step[0] + c, 1, y + c, n);
+        });
+        continue;
+      }
+      SumOfRows sum(v, y + c, n);
+      reduced.each([&](const auto& at, int64_t rows, const auto& step) { sum.add(x + at[0] + c, step[0], rows); });
+      sum.finish();
       if (op == RGM_MEAN) {
         const float scale = 1.0f / static_cast<float>(R);
         v.binary(RGM_MUL, y + c, 1, &scale, 0, y + c, n);

@@ -122,7 +122,8 @@ struct VectorKernels {
   // y becomes the panel whose columns are the rows of w, at most `panel` of them
   void (*fill_panel)(const void* w, int64_t w_row, int64_t rows, int64_t columns, bool narrow, void* y);
   void (*widen)(const uint16_t* x, float* y, int64_t n);  // bfloat16 to float32
-  // y (n) += sum of weights[r] x[r] over rows (rows, n); weights NULL: 1
+  // y (n) += sum of weights[r] x[r] over rows (rows, n); weights NULL: 1. The first kChain rows are added to y one by
+  // one: a y that holds the sum of many rows loses digits there
   void (*weighted_rows)(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
   // y[r] = a (n) . x[r] for rows (rows, n)
   void (*dot_rows)(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);

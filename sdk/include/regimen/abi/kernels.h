@@ -6,7 +6,16 @@
  * in F32 or better. The rest is optional: NULL or RGM_UNSUPPORTED, and the host composes it from those in front.
  *
  * BF16 comes where a comment names it, computed in F32 and rounded to the nearest even. Any kernel, a required one too,
- * may answer RGM_UNSUPPORTED to such a form before it writes anything: the host then works on F32 copies. */
+ * may answer RGM_UNSUPPORTED to such a form before it writes anything: the host then works on F32 copies.
+ *
+ * An index outside of its axis - of gather and scatter_add, a position of rope, a target of head_loss from V on - is
+ * RGM_INVALID, and nothing outside is read or written: the host relies on that, and makes an index that it finds wrong
+ * -1. Where indices lie on a device the call may be RGM_OK, and the next wait or download RGM_INVALID; the outputs may
+ * hold anything then.
+ *
+ * NaN is not lost: MIN and MAX with NaN on either side, RELU and MAXIMUM of it are NaN, and so is all that comes of a
+ * softmax in which one counts: its line, y and lse of attention, log-probability and entropy of head_loss. What an
+ * integer divided by 0 gives is left open, but it must not trap. */
 #ifndef REGIMEN_ABI_KERNELS_H
 #define REGIMEN_ABI_KERNELS_H
 #include "tensor.h"
@@ -153,7 +162,7 @@ typedef struct rgm_kernels {
   rgm_status (*softmax)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
   rgm_status (*softmax_grad)(rgm_queue* q, int32_t axis, const rgm_view* y, const rgm_view* dy, const rgm_view* dx);
   rgm_status (*cumsum)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
-  /* the k largest of the last axis, falling, equal ones by index; k = 1 is argmax, k = all sorts. index I32 */
+  /* the k largest of the last axis, falling, equal ones by index, NaN last; k 1 is argmax, k all sorts. index I32 */
   rgm_status (*top_k)(rgm_queue* q, const rgm_view* x, const rgm_view* y, const rgm_view* index);
   rgm_status (*norm)(rgm_queue* q, const rgm_norm* args);
   rgm_status (*norm_grad)(rgm_queue* q, const rgm_norm* args);
