@@ -8,11 +8,14 @@
 #include <string>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace rgm {
 
 class Error : public std::runtime_error {
  public:
-  Error(rgm_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+  // Readable whatever is quoted in it: what() would end at a NUL, and a terminal obeys an escape.
+  Error(rgm_status status, const std::string& text) : std::runtime_error(printable(text)), status_(status) {}
   rgm_status status() const { return status_; }
 
  private:

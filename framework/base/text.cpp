@@ -79,6 +79,27 @@ std::string join(std::span<const std::string> words, std::string_view between) {
   return fmt::format("{}", fmt::join(words, between));
 }
 
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F)
+      out += fmt::format("U+{:04X}", byte);
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string character_for_people(char32_t c) {
+  const std::string number = fmt::format("U+{:04X}", static_cast<uint32_t>(c));
+  if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return number;
+  std::string character;
+  append_utf8(character, c);
+  return fmt::format("\"{}\" ({})", character, number);
+}
+
 std::string bytes_for_people(uint64_t bytes) {
   const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
   if (bytes < 1000) return fmt::format("{} B", bytes);

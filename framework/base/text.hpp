@@ -22,6 +22,9 @@ std::optional<std::string> near_name(std::string_view name, std::span<const std:
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
 std::string join(std::span<const std::string> words, std::string_view between = ", ");
 
+// A control character as its number, U+0000: all but the ends of lines and tabs, which belong to a message.
+std::string printable(std::string_view text);
+std::string character_for_people(char32_t c);  // "x" (U+0078), or the number alone of a control character
 std::string bytes_for_people(uint64_t bytes);  // 1.5 MB
 std::string count_for_people(uint64_t n);      // 12,345
 std::string time_for_people(double seconds);   // 42 s, 3 min 10 s, 2 h 5 min

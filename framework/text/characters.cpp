@@ -78,9 +78,9 @@ class CharacterTokenizer final : public Tokenizer {
         append_utf8(character, c);
         const size_t at = offset + text.find(character);
         invalid(
-            "tokenizer: the character \"{}\" (U+{:04X}) at byte {} does not occur in the text this tokenizer was "
-            "made from; leave it out, or train with the tokenizer \"bytes\" or \"bpe\"",
-            character, static_cast<uint32_t>(c), at);
+            "tokenizer: the character {} at byte {} does not occur in the text this tokenizer was made from; leave it "
+            "out, or train with the tokenizer \"bytes\" or \"bpe\"",
+            character_for_people(c), at);
       }
       out.push_back(found->second);
     }

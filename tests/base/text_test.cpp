@@ -62,6 +62,15 @@ TEST(ForPeople, NumbersReadWell) {
   EXPECT_EQ(time_for_people(7500), "2 h 5 min");
 }
 
+TEST(ForPeople, ControlCharactersAreNamedByTheirNumbers) {
+  EXPECT_EQ(printable(std::string_view("a\0b\x1b[K\x7f", 7)), "aU+0000bU+001B[KU+007F");
+  EXPECT_EQ(printable("two\nlines\tand \u00e9"), "two\nlines\tand \u00e9");
+  EXPECT_EQ(character_for_people(U'x'), "\"x\" (U+0078)");
+  EXPECT_EQ(character_for_people(U'\u00e9'), "\"\u00e9\" (U+00E9)");
+  EXPECT_EQ(character_for_people(U'\0'), "U+0000");
+  EXPECT_EQ(character_for_people(U'\n'), "U+000A");
+}
+
 TEST(ForPeople, ColumnsOfATableStandBelowEachOther) {
   EXPECT_EQ(table_for_people({{"a", "b", "c"}, {"7 ± 1", "", "x"}, {"5", "", ""}}, "  "),
             "  a      b  c\n"
