@@ -149,11 +149,12 @@ class PieceTokenizer final : public Tokenizer {
     split_specials(
         text, early_,
         [&](std::string_view plain, size_t offset) {
-          if (goes_on && offset == 0) return merge(symbols(with_space_letters(plain)), out);
+          const bool continues = goes_on && offset == 0;  // what nothing is put in front of
           split_specials(
-              normalized(plain), late_,
+              normalized(plain, !continues), late_,
               [&](std::string_view rest, size_t more) {
-                merge(symbols(in_front(rest, !goes_on && offset + more == 0)), out);
+                const bool is_first = !goes_on && offset + more == 0;
+                merge(symbols(continues && more == 0 ? with_space_letters(rest) : in_front(rest, is_first)), out);
               },
               add);
         },
@@ -170,9 +171,10 @@ class PieceTokenizer final : public Tokenizer {
     }
   }
 
-  std::string normalized(std::string_view text) const {
+  std::string normalized(std::string_view text, bool with_front = true) const {
     if (!table_.normalizes) return std::string(text);
-    return std::string(table_.front == PieceTable::Front::always ? space_letter : "") + with_space_letters(text);
+    const bool has_front = with_front && table_.front == PieceTable::Front::always;
+    return std::string(has_front ? space_letter : "") + with_space_letters(text);
   }
 
   std::string in_front(std::string_view plain, bool is_first) const {
@@ -201,8 +203,8 @@ class PieceTokenizer final : public Tokenizer {
         out.insert(out.end(), bytes.begin(), bytes.end());
         continue;
       }
-      require(unknown_ >= 0,
-              "tokenizer: \"{}\" has no piece, nor have its bytes, and there is none for what is unknown", character);
+      require(unknown_ >= 0, "tokenizer: {} has no piece, nor have its bytes, and there is none for what is unknown",
+              character_for_people(code_points(character)[0]));
       if (!table_.joins_unknown || out.empty() || out.back() != unknown_) out.push_back(unknown_);
     }
     return out;

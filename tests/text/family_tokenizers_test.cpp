@@ -132,14 +132,16 @@ TEST(PieceTokenizer, RunsOfSpacesComeBackAsSpaces) {
   EXPECT_EQ(gemma->pieces()[first], "  ");
 }
 
+using Ids = std::vector<int32_t>;
+
 // Hugging Face's library looks for these behind the others, in a text that is normalized, as their names are then.
+TokenizerPtr with(const char* family, const char* name, int32_t id) {
+  nlohmann::json file = recorded().at(family).at("tokenizer");
+  file["added_tokens"].push_back({{"id", id}, {"content", name}, {"normalized", true}, {"special", false}});
+  return tokenizer_from_json(file, family);
+}
+
 TEST(AddedTokens, NormalizedOnesAreFoundInNormalizedText) {
-  const auto with = [](const char* family, const char* name, int32_t id) {
-    nlohmann::json file = recorded().at(family).at("tokenizer");
-    file["added_tokens"].push_back({{"id", id}, {"content", name}, {"normalized", true}, {"special", false}});
-    return tokenizer_from_json(file, family);
-  };
-  using Ids = std::vector<int32_t>;
   const TokenizerPtr llama = with("llama2", "<tool>", 520);  // a space stands in front of it
   EXPECT_EQ(llama->encode("<tool>"), (Ids{520}));
   EXPECT_EQ(llama->encode("r<tool>"), (Ids{342, 301, 63, 303, 300, 300, 297, 65}));
@@ -149,6 +151,22 @@ TEST(AddedTokens, NormalizedOnesAreFoundInNormalizedText) {
   const TokenizerPtr qwen = with("qwen", "\u00e9!", 361);
   EXPECT_EQ(qwen->encode("ae\u0301!<think>"), (Ids{67, 361, 360}));  // composed first
   EXPECT_EQ(qwen->encode("\u00e9!"), (Ids{361}));
+}
+
+// As where an answer ends: 287 and 288 are a and b, 507 is a with a space in front, 342 the space alone.
+TEST(AddedTokens, NormalizedOnesAreFoundInATextThatGoesOn) {
+  for (const char* const family : {"mistral_first", "gemma2"}) {
+    const TokenizerPtr tool = with(family, "<tool>", 520), spaced = with(family, "<a tool>", 520);
+    EXPECT_EQ(tool->encode_on("<tool>"), (Ids{520})) << family;
+    EXPECT_EQ(tool->encode_on("a<tool>b"), (Ids{287, 520, 288})) << family;
+    EXPECT_EQ(tool->encode("a<tool>b").back(), 288) << family << ": as in the whole";
+    EXPECT_EQ(spaced->encode_on("a<a tool> a"), (Ids{287, 520, 507})) << family;
+  }
+  const TokenizerPtr always = with("mistral_always", "<tool>", 520);  // a space in front of what follows a token, too
+  EXPECT_EQ(always->encode("a<tool>b"), (Ids{507, 520, 342, 288}));
+  EXPECT_EQ(always->encode_on("a<tool>b"), (Ids{287, 520, 342, 288}));
+  const TokenizerPtr llama = with("llama2", "<tool>", 520);
+  EXPECT_EQ(llama->encode_on("r <tool>a"), (Ids{301, 520, 287}));
 }
 
 // Models that were learned by tests/parity/record_sentence_piece.py, and the ids that transformers finds with them.

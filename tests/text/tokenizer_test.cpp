@@ -47,6 +47,12 @@ TEST(CharacterTokenizer, NamesTheUnknownCharacterAndItsPlace) {
     EXPECT_EQ(e.status(), RGM_INVALID);
     EXPECT_THAT(e.what(), HasSubstr("\"x\" (U+0078) at byte 4"));
   }
+  try {
+    characters->encode(std::string_view("ab\0x", 4));
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("the character U+0000 at byte 2 does not occur")) << "and the rest is told, too";
+  }
   EXPECT_THROW(characters->encode("a\xFF"), Error);
   EXPECT_THROW(character_tokenizer("\xFF"), Error);
   EXPECT_THROW(character_tokenizer(""), Error);
