@@ -88,8 +88,12 @@ Value absolute(const Value& value) {
   return value.integer("") < 0 ? arithmetic("-", int64_t{0}, value) : value;
 }
 
-Value end_of(const Value& value, int64_t place) {
-  return element(value.is_list() ? value : Value(items_of(value, "what has a first or last")), place);
+// Costs the same however much lies between the ends.
+Value end_of(const Value& value, bool last) {
+  if (value.is_text() && !value.text().empty())
+    return std::string(last ? last_of(value.text()) : first_of(value.text()));
+  if (value.is_map() && !value.map().empty()) return (last ? value.map().back() : value.map().front()).first;
+  return element(value.is_list() ? value : Value(items_of(value, "what has a first or last")), int64_t{last ? -1 : 0});
 }
 
 struct Filter {
@@ -134,8 +138,8 @@ const std::map<std::string_view, Filter>& filters() {
       {"sort", {{"reverse", "case_sensitive", "attribute"}, sorted}},
       {"unique", {{"case_sensitive", "attribute"}, unique}},
       {"sum", {{"attribute", "start"}, sum}},
-      {"first", {{}, [](V v, A) { return end_of(v, 0); }}},
-      {"last", {{}, [](V v, A) { return end_of(v, -1); }}},
+      {"first", {{}, [](V v, A) { return end_of(v, false); }}},
+      {"last", {{}, [](V v, A) { return end_of(v, true); }}},
       {"reverse", {{}, [](V v, A) { return slice(v.is_map() ? Value(items_of(v, "")) : v, {}, {}, int64_t{-1}); }}},
       {"abs", {{}, [](V v, A) { return absolute(v); }}},
       {"trim", {{"chars"}, of_text("strip")}},

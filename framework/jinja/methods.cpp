@@ -16,19 +16,18 @@ bool is_blank(std::string_view c) {
   return c >= "\u2000" && c <= "\u200a" && c.size() == 3;
 }
 
-namespace {
-
-// One character of UTF-8 at either end.
 std::string_view last_of(std::string_view text) {
   size_t n = 1;
   while (n < text.size() && n < 4 && (static_cast<unsigned char>(text[text.size() - n]) & 0xC0) == 0x80) ++n;
-  return text.substr(text.size() - n);
+  return text.substr(text.size() - std::min(n, text.size()));
 }
 std::string_view first_of(std::string_view text) {
   size_t n = 1;
   while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
   return text.substr(0, n);
 }
+
+namespace {
 
 std::string text_of(const Arguments& all, size_t i, const char* name) {
   const Value value = argument(all, i, name);

@@ -96,6 +96,9 @@ void set(Map& map, std::string_view key, Value value);
 
 // Characters of UTF-8, which Python counts and cuts by.
 std::vector<std::string> characters(std::string_view text);
+// The one at either end; nothing of no text.
+std::string_view first_of(std::string_view text);
+std::string_view last_of(std::string_view text);
 // White space, of which Python's strip() takes off all at either end.
 bool is_blank(std::string_view character);
 

@@ -109,6 +109,18 @@ TEST(Jinja, HowManyMessagesCostsOneStep) {
             "100");
 }
 
+// Of two million characters in a thousand turns: minutes where each takes the text apart.
+TEST(JinjaFilters, TheEndsOfATextAreItsCharacters) {
+  EXPECT_EQ(shown("{{ 'äbö' | first }}{{ 'äbö' | last }}{{ 'x' | last }}|{{ '' | first }}{{ '' | last }}"), "äöx|");
+  EXPECT_EQ(shown("{{ {'a': 1, 'c': 2, 'b': 3} | first }}{{ {'a': 1, 'c': 2, 'b': 3} | last }}"), "ab");
+  EXPECT_EQ(shown("{{ ('' | first) is defined }}{{ ({} | last) is defined }}"), "FalseFalse");
+  EXPECT_EQ(jinja::Template("{% set ns = namespace(n=0) %}{% for i in range(1000) %}{% if (b | first) + (b | last) == "
+                            "'xy' %}{% set ns.n = ns.n + 1 %}{% endif %}{% endfor %}{{ ns.n }}",
+                            "t")
+                .render({{"b", std::string(2'000'000, 'x') + "y"}}),
+            "1000");
+}
+
 TEST(Jinja, MembersOfNothing) {
   EXPECT_EQ(shown("{{ m.a[0] }}|{{ m.a['x'] }}|{{ m.b[0] is defined }}"), "||False");
   EXPECT_EQ(shown("{% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns.b }}{{ dict({'a': 1}, b=2) }}"),
