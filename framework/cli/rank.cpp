@@ -26,7 +26,7 @@ void show(const rank::Session& session, const std::string& rater, size_t index) 
 }
 
 // "C > B = D > A" and the like, until all is judged, "q", or the end of the input.
-int in_terminal(rank::Session& session, const std::string& rater) {
+void in_terminal(rank::Session& session, const std::string& rater) {
   fmt::print("Order the answers, as in B > A = C; or s to skip, u to undo, n TEXT for a note, q to stop.\n");
   std::string note;
   auto index = session.next(rater);
@@ -58,7 +58,6 @@ int in_terminal(rank::Session& session, const std::string& rater) {
     }
     index = session.next(rater);
   }
-  return 0;
 }
 
 }  // namespace
@@ -95,6 +94,7 @@ int rank_samples(const std::vector<std::string>& arguments) {
   require(seed >= 0, "rank: --seed is {}, expected at least 0", seed);
   const bool in_a_terminal = (*given)["terminal"].as<bool>();
   require(!in_a_terminal || !server.rater.empty(), "rank: who ranks? With --terminal, say it with --rater NAME");
+  if (!server.rater.empty()) rank::check_rater(server.rater);
   options.samples = rank::read_samples((*given)["samples"].as<std::string>());
   options.out = out;
   options.seed = static_cast<uint64_t>(seed);
@@ -102,7 +102,11 @@ int rank_samples(const std::vector<std::string>& arguments) {
 
   if (!in_a_terminal) catch_interrupts("everything is kept, and the same command goes on");
   rank::Session session(options);
-  if (in_a_terminal) return in_terminal(session, server.rater);
+  if (in_a_terminal) {
+    in_terminal(session, server.rater);
+    session.write();
+    return 0;
+  }
   rank::serve(
       session, server,
       [&](const std::string& address) {
@@ -110,6 +114,7 @@ int rank_samples(const std::vector<std::string>& arguments) {
                   session.out().string());
       },
       [] { return interrupted(); });
+  session.write();
   return 0;
 }
 

@@ -3,12 +3,20 @@
 
 const at = (id) => document.getElementById(id);
 let rater = "", item = null, order = [], ties = [], total = 0, history = [];
+let judging = false;  // what is judged stays as it is until the next prompt is there
 
 function say(text, wrong = false) {
   at("say").textContent = text;
   at("say").className = text ? "said" + (wrong ? " wrong" : "") : "";
   clearTimeout(say.timer);
-  if (!wrong) say.timer = setTimeout(() => (at("say").className = ""), 2500);
+  say.timer = 0;
+  if (!wrong) fade();
+}
+// What went wrong stands there until something has gone well, and then as long as anything else.
+const fade = () => (say.timer ||= setTimeout(() => (at("say").className = ""), 2500));
+function fail(text) {
+  say(text, true);
+  throw new Error(text);
 }
 
 async function ask(what, body = {}) {
@@ -16,13 +24,13 @@ async function ask(what, body = {}) {
   try {
     answer = await fetch(what, { method: "POST", body: JSON.stringify({ rater, ...body }) });
   } catch {
-    say("The program is not running any more; start it again, nothing that was saved is lost", true);
-    throw new Error("gone");
+    fail("The program is not running any more; start it again, nothing that was saved is lost");
   }
   const text = await answer.text();
-  if (answer.status === 403) { say(text, true); throw new Error(text); }
+  if (answer.status === 403) fail(text);
   const value = JSON.parse(text);
-  if (value.error) { say(value.error, true); throw new Error(value.error); }
+  if (value.error) fail(value.error);
+  fade();
   return value;
 }
 
@@ -66,21 +74,26 @@ function draw(focused) {
   });
 }
 
-function changed(focused) {
-  draw(focused);
+// As a draft. The cards stay: one that is drawn anew under a mouse button that is held loses the click.
+function keep() {
   const body = { index: item.index, order: [...order], ties: [...ties], note: at("note").value, draft: true };
   then(() => ask("/save", body));
 }
 
+function changed(focused) {
+  draw(focused);
+  keep();
+}
+
 function tie(i) {
-  if (i < 1) return;
+  if (judging || i < 1) return;
   ties[i] = !ties[i];
   changed(order[i]);
 }
 
 // Out of its tie; into one where it lands between two that tie.
 function move(from, to) {
-  if (to < 0 || to >= order.length || from === to) return;
+  if (judging || to < 0 || to >= order.length || from === to) return;
   const [id] = order.splice(from, 1), [was] = ties.splice(from, 1);
   if (from < ties.length && !was) ties[from] = false;
   order.splice(to, 0, id);
@@ -90,6 +103,7 @@ function move(from, to) {
 }
 
 function join(from, onto) {
+  if (judging) return;
   const id = order[from], other = order[onto];
   const [was] = (order.splice(from, 1), ties.splice(from, 1));
   if (from < ties.length && !was) ties[from] = false;
@@ -124,9 +138,9 @@ function drag(event, card) {
   const ended = () => {
     grip.removeEventListener("pointermove", moved);
     clear();
-    if (target && target.mark === "onto") join(from, target.onto);
-    else if (target) move(from, target.to);
-    else draw(order[from]);
+    if (judging || !target) draw(order[from]);
+    else if (target.mark === "onto") join(from, target.onto);
+    else move(from, target.to);
   };
   grip.addEventListener("pointermove", moved);
   grip.addEventListener("pointerup", ended, { once: true });
@@ -172,7 +186,6 @@ async function finished() {
 }
 
 // What is judged, as it stands now: kept for good, and the next prompt. Another judgement has to wait until that is seen.
-let judging = false;
 function judge(body) {
   if (judging) return;
   judging = true;
@@ -210,20 +223,21 @@ document.addEventListener("keydown", (event) => {
   }
   const step = event.key === "ArrowDown" || event.key.toLowerCase() === "j" ? 1
     : event.key === "ArrowUp" || event.key.toLowerCase() === "k" ? -1 : 0;
-  if (event.repeat && !step) return event.preventDefault();  // a key that is held says nothing of prompts not yet seen
-  if (event.target.closest?.("button") && event.key === "Enter") return;
   const working = !at("work").hidden, card = document.activeElement?.closest?.("li");
   const i = card ? order.indexOf(Number(card.dataset.id)) : -1;
   const keys = {
     "=": () => working && tie(i), Enter: () => working && save(), s: () => working && skip(), u: undo, b: back,
     n: () => working && at("note").focus(), "?": () => at("keys").showModal(),
   };
+  // A key that is held says nothing of prompts not yet seen; others, as PageDown, do what they do.
+  if (event.repeat && !step) return keys[event.key] && event.preventDefault();
+  if (event.target.closest?.("button") && event.key === "Enter") return;
   if (step && working) event.shiftKey ? move(i, i + step) : at("answers").children[Math.min(Math.max(i + step, 0), order.length - 1)].focus();
   else if (keys[event.key]) keys[event.key]();
   else return;
   event.preventDefault();
 });
-at("note").addEventListener("change", () => item && changed());
+at("note").addEventListener("change", () => item && !judging && keep());
 at("save").addEventListener("click", save);
 at("skip").addEventListener("click", skip);
 at("undo").addEventListener("click", undo);
@@ -233,18 +247,26 @@ at("show-keys").addEventListener("click", () => at("keys").showModal());
 at("who").addEventListener("click", () => introduce(""));
 
 function introduce(fixed) {
-  const begin = (name) => then(async () => {
-    rater = name;
-    at("who").textContent = name;
-    try { localStorage.setItem("rater", name); } catch { /* a private window keeps nothing */ }
-    const state = await ask("/state");
+  const begin = async (as) => {
+    const state = await ask("/begin", { rater: as });
+    rater = as;
+    at("who").textContent = as;
+    try { localStorage.setItem("rater", as); } catch { /* a private window keeps nothing */ }
+    at("ask-name").close();
     counted(state);
     await show(state.next);
-  });
-  if (fixed) return begin(fixed);
-  try { at("name").value = localStorage.getItem("rater") || ""; } catch { /* the same */ }
+  };
+  if (fixed) return then(() => begin(fixed));
+  const name = at("name"), refuse = (why) => { name.setCustomValidity(why.message); name.reportValidity(); };
+  try { name.value = localStorage.getItem("rater") || ""; } catch { /* the same */ }
+  name.oninput = () => name.setCustomValidity("");
+  name.oninput();
+  at("ask-name").querySelector("form").onsubmit = (event) => {
+    event.preventDefault();  // it closes once the program has taken the name
+    then(() => begin(name.value.trim()).catch(refuse));
+  };
+  at("ask-name").onclose = () => rater || at("ask-name").showModal();
   at("ask-name").showModal();
-  at("ask-name").querySelector("form").onsubmit = () => begin(at("name").value.trim());
 }
 
 then(async () => {

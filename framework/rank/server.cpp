@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "rank/gate.hpp"
 #include "rank/order.hpp"
 #include "rank/page.hpp"
@@ -27,6 +28,18 @@ constexpr auto patience = std::chrono::seconds(20);
 
 std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
 
+// A number as large as 1e23, a fraction and a negative one are no places, whatever a conversion makes of them.
+size_t place_of(const Json& value, const char* what) {
+  require(value.is_number_unsigned(), "{} is {}, expected a whole number from 0", what, value.dump().substr(0, 40));
+  return value.get<size_t>();
+}
+std::vector<size_t> order_of(const Json& list) {
+  require(list.is_array() && !list.empty(), "the order names no answer: name every one, or send \"skip\": true");
+  std::vector<size_t> out;
+  for (const Json& one : list) out.push_back(place_of(one, "an answer in the order"));
+  return out;
+}
+
 class Answers {
  public:
   Answers(Session& session, const ServerOptions& options, uint16_t port)
@@ -37,6 +50,19 @@ class Answers {
     Response out = routed(request);
     out.version(request.version());
     out.keep_alive(request.keep_alive());
+    return guarded(std::move(out));
+  }
+  // To a request of which the rest is not read.
+  static Response too_large() {
+    Response out = json({{"error", fmt::format("the note is too long: a request has at most {} bytes, a note 10,000",
+                                               count_for_people(largest_request))}},
+                        http::status::payload_too_large);
+    out.keep_alive(false);
+    return guarded(std::move(out));
+  }
+
+ private:
+  static Response guarded(Response out) {
     // Nothing from elsewhere, no frame around it, no script but ours: a model's text is text.
     out.set("Content-Security-Policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action "
@@ -49,8 +75,6 @@ class Answers {
     out.prepare_payload();
     return out;
   }
-
- private:
   static Response with(http::status status, const char* type, std::string body) {
     Response out;
     out.result(status);
@@ -106,17 +130,18 @@ class Answers {
 
   Json called(std::string_view target, const Json& asked) {
     const std::string rater = rater_.empty() ? asked.value("rater", "") : rater_;
-    if (target == "/state") {
+    if (target == "/begin") check_rater(rater);
+    if (target == "/begin" || target == "/state") {
       Json out = session_.state(rater);
       out["rater"] = rater_;
       return out;
     }
-    if (target == "/item") return session_.item(rater, asked.at("index").get<size_t>());
+    if (target == "/item") return session_.item(rater, place_of(asked.at("index"), "the index"));
     if (target == "/save") {
-      const auto index = asked.at("index").get<size_t>();
+      const size_t index = place_of(asked.at("index"), "the index");
       Judgement said{{}, asked.value("note", ""), asked.value("draft", false)};
       if (!asked.value("skip", false))
-        said.ranks = ranks_of(asked.at("order").get<std::vector<size_t>>(), asked.at("ties").get<std::vector<bool>>());
+        said.ranks = ranks_of(order_of(asked.at("order")), asked.at("ties").get<std::vector<bool>>());
       session_.save(rater, index, said);
       return session_.state(rater);
     }
@@ -142,6 +167,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->body_limit(largest_request);
     stream_.expires_after(patience);
     http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
+      if (error == http::error::body_limit) return self->write(Answers::too_large());
       if (error) return self->close();
       self->write(self->answers_.answer(self->parser_->get()));
     });
@@ -158,6 +184,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close() {
     beast::error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    drop();
+  }
+  // What still comes, until the other side has closed, too: a socket closed over it would take the answer back.
+  void drop() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](beast::error_code error, size_t) {
+      if (!error) self->drop();
+    });
   }
 
   beast::tcp_stream stream_;

@@ -26,12 +26,20 @@ fs::path store_beside(const fs::path& out) {
 
 }  // namespace
 
+void check_rater(const std::string& name) {
+  require(name.find_first_not_of(" \t\r\n") != std::string::npos,
+          "a rater has a name, and this one is blank: give one");
+  require(name.size() <= 100, "the rater's name is too long: it has {} bytes of at most 100; shorten it", name.size());
+}
+
 Session::Session(const SessionOptions& options)
     : out_(options.out),
       blind_(options.blind),
       seed_(options.seed),
       samples_(options.samples),
-      store_(store_beside(options.out), samples_.sha256) {}
+      store_(store_beside(options.out), samples_.sha256) {
+  write();  // a program that was killed may have saved a ranking and not written it
+}
 
 std::vector<size_t> Session::shown(const std::string& rater, size_t index) const {
   std::vector<size_t> order(sample(index).answers.size());
@@ -52,7 +60,7 @@ Json Session::item(const std::string& rater, size_t index) const {
     answers.push_back({{"id", id}, {"text", sample.answers[id]}});
     if (!blind_ && !sample.sources.empty()) answers.back()["source"] = sample.sources[id];
   }
-  const auto said = judgement(rater, index);
+  const auto said = store_.find(rater, index), counts = judgement(rater, index);
   std::vector<bool> ties(order.size());
   if (said && !said->ranks.empty()) {
     std::ranges::stable_sort(order, {}, [&](size_t id) { return said->ranks[id]; });
@@ -64,8 +72,8 @@ Json Session::item(const std::string& rater, size_t index) const {
           {"order", order},
           {"ties", ties},
           {"note", said ? said->note : ""},
-          {"judged", said && !said->draft && !said->ranks.empty()},
-          {"skipped", said && !said->draft && said->ranks.empty()}};
+          {"judged", counts && !counts->ranks.empty()},
+          {"skipped", counts && counts->ranks.empty()}};
 }
 
 std::optional<std::string> Session::finished() const {
@@ -111,9 +119,10 @@ Json Session::state(const std::string& rater) const {
 }
 
 void Session::save(const std::string& rater, size_t index, const Judgement& judgement) {
-  require(!rater.empty() && rater.size() <= 100, "a rater has a name of 1 to 100 bytes");
+  check_rater(rater);
   require(index < count(), "there is no item {} of {}", index, count());
-  require(judgement.note.size() <= 10000, "a note has at most 10,000 bytes");
+  require(judgement.note.size() <= 10000, "the note is too long: it has {} bytes of at most 10,000; shorten it",
+          judgement.note.size());
   if (!judgement.ranks.empty()) check_ranks(judgement.ranks, sample(index).answers.size());
   store_.save(rater, index, judgement);
   if (!judgement.draft) write();
@@ -126,20 +135,23 @@ std::optional<size_t> Session::undo(const std::string& rater) {
 }
 
 size_t Session::write() const {
-  FileWriter file(out_);
   size_t rows = 0;
-  for (const std::string& rater : store_.raters())
-    for (const auto& [index, said] : store_.all(rater)) {
-      if (said.ranks.empty()) continue;
-      const nlohmann::ordered_json row = {{"prompt", sample(index).prompt},
-                                          {"responses", sample(index).answers},
-                                          {"ranks", said.ranks},
-                                          {"rater", rater},
-                                          {"note", said.note}};
-      file.write(row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-      ++rows;
-    }
-  file.commit();
+  // Under one lock, or what was read before another program's save takes the place of what that has written.
+  store_.alone([&] {
+    FileWriter file(out_);
+    for (const std::string& rater : store_.raters())
+      for (const auto& [index, said] : store_.all(rater)) {
+        if (said.ranks.empty()) continue;
+        const nlohmann::ordered_json row = {{"prompt", sample(index).prompt},
+                                            {"responses", sample(index).answers},
+                                            {"ranks", said.ranks},
+                                            {"rater", rater},
+                                            {"note", said.note}};
+        file.write(row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        ++rows;
+      }
+    file.commit();
+  });
   return rows;
 }
 

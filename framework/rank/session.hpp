@@ -16,6 +16,9 @@ struct SessionOptions {
   uint64_t seed = 0;
 };
 
+// RGM_INVALID unless a rater may be called so.
+void check_rater(const std::string& name);
+
 class Session {
  public:
   explicit Session(const SessionOptions& options);
@@ -34,9 +37,12 @@ class Session {
   std::optional<size_t> undo(const std::string& rater);
   std::optional<size_t> next(const std::string& rater) const;  // the first item not judged yet
   const Item& sample(size_t index) const { return samples_.items.at(index); }
-  std::optional<Judgement> judgement(const std::string& rater, size_t index) const { return store_.find(rater, index); }
-  // Writes {prompt, responses, ranks, rater, note} for every judgement with ranks; answers how many. Each save and undo
-  // does, so that the file is always what was said.
+  // The last that counts, whatever draft was made since.
+  std::optional<Judgement> judgement(const std::string& rater, size_t index) const {
+    return store_.judgement(rater, index);
+  }
+  // Writes {prompt, responses, ranks, rater, note} for every judgement with ranks; answers how many. Opening a session
+  // does, and each save and undo, so that the file is always what was said, by whichever program.
   size_t write() const;
 
  private:

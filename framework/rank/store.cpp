@@ -56,20 +56,21 @@ Store::Store(const fs::path& file, const std::string& samples_sha256) : path_(fi
   const int opened = sqlite3_open(path_.c_str(), &db);
   db_.reset(db);
   if (opened != SQLITE_OK) failure("{}: cannot be opened: {}", path_, db ? sqlite3_errmsg(db) : "out of memory");
-  sqlite3_busy_timeout(db, 2000);
+  sqlite3_busy_timeout(db, 10000);  // others write the file of rankings while they hold the lock
   // FULL: a save that was answered survives a power cut, too.
   run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
       "CREATE TABLE IF NOT EXISTS samples (sha256 TEXT NOT NULL);"
       "CREATE TABLE IF NOT EXISTS judgements (id INTEGER PRIMARY KEY AUTOINCREMENT, rater TEXT NOT NULL,"
       " item INTEGER NOT NULL, ranks TEXT NOT NULL, note TEXT NOT NULL, draft INTEGER NOT NULL);"
       "CREATE INDEX IF NOT EXISTS by_rater ON judgements (rater, item, id);");
-  Statement known(db, "SELECT sha256 FROM samples");
-  if (!known.step()) {
-    Statement(db, "INSERT INTO samples VALUES (?)").bind(1, samples_sha256).step();
-    return;
-  }
-  require(known.text(0) == samples_sha256,
-          "{}: holds rankings of other samples than these: choose another --out, or move it away", path_);
+  alone([&] {
+    Statement known(db, "SELECT sha256 FROM samples");
+    if (!known.step())
+      Statement(db, "INSERT INTO samples VALUES (?)").bind(1, samples_sha256).step();
+    else
+      require(known.text(0) == samples_sha256,
+              "{}: holds rankings of other samples than these: choose another --out, or move it away", path_);
+  });
 }
 void Store::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
@@ -79,6 +80,17 @@ void Store::run(const char* sql) const {
   const std::string why = said ? said : "unknown";
   sqlite3_free(said);
   failure("{}: {}", path_, why);
+}
+
+void Store::alone(const std::function<void()>& body) const {
+  run("BEGIN IMMEDIATE");
+  try {
+    body();
+    run("COMMIT");
+  } catch (...) {
+    sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    throw;
+  }
 }
 
 void Store::save(const std::string& rater, size_t item, const Judgement& judgement) {
@@ -106,6 +118,13 @@ std::optional<Judgement> Store::find(const std::string& rater, size_t item) cons
   Judgement out = judgement_of(s, 0, 1);
   out.draft = s.number(2) != 0;
   return out;
+}
+
+std::optional<Judgement> Store::judgement(const std::string& rater, size_t item) const {
+  Statement s(db_.get(),
+              "SELECT ranks, note FROM judgements WHERE rater = ? AND item = ? AND draft = 0 ORDER BY id DESC LIMIT 1");
+  if (!s.bind(1, rater).bind(2, item).step()) return std::nullopt;
+  return judgement_of(s, 0, 1);
 }
 
 std::vector<std::string> Store::raters() const {

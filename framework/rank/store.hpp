@@ -1,5 +1,6 @@
 // store.hpp - what raters have said, in SQLite: on disk when save() returns, whatever happens to the program then.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,9 +27,13 @@ class Store {
   // Takes the rater's last save back, draft or not, and answers which item that was; nothing where there is none.
   std::optional<size_t> undo(const std::string& rater);
   std::optional<Judgement> find(const std::string& rater, size_t item) const;  // the last, draft or not
+  // The last that counts: a draft behind it does not take its place.
+  std::optional<Judgement> judgement(const std::string& rater, size_t item) const;
   std::vector<std::string> raters() const;
   // Of all items that the rater has judged or skipped; no drafts.
   std::vector<std::pair<size_t, Judgement>> all(const std::string& rater) const;
+  // Runs `body` while no other program writes here: what it reads is all that was said until it returns.
+  void alone(const std::function<void()>& body) const;
 
  private:
   void run(const char* sql) const;

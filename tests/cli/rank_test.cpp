@@ -92,6 +92,7 @@ TEST_F(RankCommand, WhatIsWrongIsTold) {
   EXPECT_EQ(said.status, 2);
   EXPECT_THAT(said.err, HasSubstr("one.jsonl:1: its prompt has one answer"));
   EXPECT_FALSE(fs::exists(folder_ / "o.jsonl.sqlite"));
+  EXPECT_THAT(regimen("rank samples.jsonl --out o.jsonl --rater ' '").err, HasSubstr("this one is blank"));
 }
 
 TEST_F(RankCommand, CtrlCEndsItAndNothingIsLost) {
@@ -140,7 +141,7 @@ TEST_F(RankBrowser, AnswersAreDraggedTiedSavedAndThereAfterAReloadAndAKill) {
   browser_->call("Page.reload");
   ASSERT_TRUE(is_at("first"));
   EXPECT_EQ(ranks(), "1233") << "the draft came back";
-  EXPECT_FALSE(fs::exists(folder_ / "out.jsonl")) << "a draft is no ranking";
+  EXPECT_TRUE(rankings().empty()) << "a draft is no ranking";
   browser_->evaluate("document.querySelector('#save').click()");
   ASSERT_TRUE(is_at("second"));
   ASSERT_EQ(rankings().size(), 1U);
@@ -198,13 +199,59 @@ TEST_F(RankBrowser, OnlyWhatIsSeenIsJudged) {
   ASSERT_EQ(browser_->evaluate("line.then(() => true)"), true);
   EXPECT_EQ(rankings().size(), 1U);
   // Twice before the first is answered, and a note that is written in between.
-  browser_->evaluate("save(); save(); at('note').value = 'of the third'");
+  browser_->evaluate("save(); save(); tie(1); move(0, 1); join(0, 2); at('note').value = 'of the third'");
   ASSERT_TRUE(is_at("third"));
   ASSERT_EQ(browser_->evaluate("line.then(() => true)"), true);
   ASSERT_EQ(rankings().size(), 2U);
   EXPECT_EQ(rankings()[1]["note"], "");
+  EXPECT_EQ(browser_->evaluate("ask('/item', {index: 1}).then((i) => i.order.join('') + i.ties.includes(true))"),
+            "0123false")
+      << "no draft came behind the judgement";
+  const auto is_taken_when_held = [&](const std::string& key) {
+    return browser_->evaluate("!document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '" + key +
+                              "', repeat: true, bubbles: true, cancelable: true}))");
+  };
+  EXPECT_EQ(is_taken_when_held("s"), true);
+  for (const char* key : {"PageDown", " ", "Tab"}) EXPECT_EQ(is_taken_when_held(key), false) << key;
   browser_->evaluate("save()");
   ASSERT_TRUE(browser_->wait_for("!document.querySelector('#done').hidden")) << "the next one may be judged";
+}
+
+TEST_F(RankBrowser, AClickBehindANoteCounts) {
+  browser_->go(serve({"--rater", "Ada"}));
+  ASSERT_TRUE(is_at("first"));
+  browser_->key("n", "n");
+  browser_->type("close");
+  browser_->drag(card(2, " .relation"), card(2, " .relation"), 0.5);
+  ASSERT_TRUE(browser_->wait_for("document.querySelectorAll('li.tied').length === 1"));
+  browser_->evaluate("save()");
+  ASSERT_TRUE(is_at("second"));
+  EXPECT_EQ(rankings()[0]["ranks"], nlohmann::json({1, 1, 2, 3}));
+  EXPECT_EQ(rankings()[0]["note"], "close");
+}
+
+TEST_F(RankBrowser, ANameIsAskedForUntilOneCanBeKept) {
+  browser_->go(serve());
+  ASSERT_TRUE(browser_->wait_for("document.querySelector('#ask-name')?.open"));
+  browser_->key("Escape");
+  browser_->key("Escape");
+  ASSERT_TRUE(browser_->wait_for("document.querySelector('#ask-name').open"));
+  browser_->evaluate("document.querySelector('#name').focus(); document.querySelector('#name').value = ''");
+  const auto refused = [&](const std::string& name, const std::string& why) {
+    browser_->type(name);
+    browser_->key("Enter", "\r");
+    EXPECT_TRUE(browser_->wait_for("document.querySelector('#name').validationMessage.includes('" + why + "')"));
+    EXPECT_EQ(browser_->evaluate("document.querySelector('#ask-name').open"), true);
+    browser_->evaluate("document.querySelector('#name').value = ''");
+  };
+  refused(" ", "this one is blank");
+  std::string name;
+  for (int i = 0; i < 40; ++i) name += "\u6c34";
+  refused(name, "120 bytes of at most 100");
+  browser_->type("Bo");
+  browser_->key("Enter", "\r");
+  ASSERT_TRUE(is_at("first"));
+  EXPECT_EQ(browser_->evaluate("say.timer > 0"), true) << "what was wrong goes once something has gone well";
 }
 
 TEST_F(RankBrowser, TheAddressIsGoodOnce) {

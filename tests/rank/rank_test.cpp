@@ -1,13 +1,20 @@
-// rank_test.cpp - orders with ties, agreement, samples, what is kept, and who may come in.
+// rank_test.cpp - orders with ties, agreement, samples, what is kept, who may come in, and what is answered over HTTP.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+#include <future>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "rank/agreement.hpp"
 #include "rank/gate.hpp"
 #include "rank/order.hpp"
+#include "rank/server.hpp"
 #include "rank/session.hpp"
 
 namespace rgm::rank {
@@ -103,7 +110,9 @@ TEST_F(RankTest, WhatIsSavedIsThereForWhoeverOpensItNext) {
   }
   Session session(options());
   EXPECT_EQ(session.next("ada"), 1U) << "a draft does not count";
-  EXPECT_THAT(session.judgement("ada", 1)->ranks, ElementsAre(1, 2)) << "but it is there";
+  EXPECT_FALSE(session.judgement("ada", 1).has_value());
+  EXPECT_EQ(session.item("ada", 1)["judged"], false);
+  EXPECT_THAT(session.item("ada", 1)["order"], ElementsAre(0, 1)) << "but it is there";
   EXPECT_EQ(out(),
             "{\"prompt\":\"p\",\"responses\":[\"one\",\"two\",\"three\"],\"ranks\":[2,1,2],\"rater\":\"ada\",\"note\":"
             "\"close\"}\n");
@@ -111,6 +120,62 @@ TEST_F(RankTest, WhatIsSavedIsThereForWhoeverOpensItNext) {
   EXPECT_FALSE(session.next("ada").has_value());
   EXPECT_EQ(session.state("ada")["skipped"], 1);
   EXPECT_EQ(std::ranges::count(out(), '\n'), 1) << "what was skipped is no ranking";
+}
+
+// A step that comes late, behind the judgement of what it was a step to.
+TEST_F(RankTest, ADraftDoesNotTakeAJudgementsPlace) {
+  Session session(options());
+  session.save("ada", 1, {{1, 2}, ""});
+  session.save("ada", 1, {{2, 1}, "", /*draft=*/true});
+  EXPECT_THAT(session.judgement("ada", 1)->ranks, ElementsAre(1, 2));
+  EXPECT_EQ(session.item("ada", 1)["judged"], true);
+  EXPECT_THAT(session.item("ada", 1)["order"], ElementsAre(1, 0)) << "the page goes on with the step";
+  session.save("ada", 0, {{1, 2, 3}, ""});
+  EXPECT_THAT(out(), HasSubstr("\"ranks\":[1,2],"));
+  EXPECT_FALSE(session.next("ada").has_value());
+}
+
+TEST_F(RankTest, TheFileIsWhatWasSaidFromTheStart) {
+  Session session(options());
+  EXPECT_EQ(out(), "") << "nothing was said yet";
+  session.save("ada", 0, {{1, 2, 3}, ""});
+  const std::string whole = out();
+  write("out.jsonl", "");  // as a program leaves it that is killed between saving and writing
+  Session again(options());
+  EXPECT_EQ(out(), whole);
+}
+
+// Each with a program, and so a connection, of its own: whoever writes last has read what all others saved.
+TEST_F(RankTest, RatersWhoSaveAtOnceLoseNothing) {
+  std::string samples;
+  for (int i = 0; i < 8; ++i)
+    samples += R"({"prompt": ")" + std::to_string(i) +
+               R"(", "responses": ["a", "b"]})"
+               "\n";
+  write("samples.jsonl", samples);
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (int i = 0; i < 4; ++i) sessions.push_back(std::make_unique<Session>(options()));
+  std::vector<std::thread> raters;
+  for (size_t i = 0; i < sessions.size(); ++i)
+    raters.emplace_back([&, i] {
+      for (size_t item = 0; item < 8; ++item) {
+        sessions[i]->save("rater " + std::to_string(i), item, {{1, 2}, ""});
+        const std::string all = out();
+        size_t own = 0;
+        for (size_t at = 0; (at = all.find("rater " + std::to_string(i), at)) != all.npos; ++at) ++own;
+        EXPECT_EQ(own, item + 1) << "what was saved is in the file at once";
+      }
+    });
+  for (std::thread& rater : raters) rater.join();
+  EXPECT_EQ(std::ranges::count(out(), '\n'), 4 * 8);
+}
+
+TEST_F(RankTest, ARaterHasAName) {
+  EXPECT_THAT(failure_of([] { check_rater(" \t"); }), HasSubstr("this one is blank"));
+  EXPECT_EQ(failure_of([] { check_rater(std::string(100, 'a')); }), "");
+  std::string long_name;
+  for (int i = 0; i < 40; ++i) long_name += "\u6c34";  // three bytes each
+  EXPECT_THAT(failure_of([&] { check_rater(long_name); }), HasSubstr("it has 120 bytes of at most 100"));
 }
 
 TEST_F(RankTest, UndoTakesTheLastStepBack) {
@@ -141,6 +206,7 @@ TEST_F(RankTest, RatersAreToldHowFarTheyAgree) {
 TEST_F(RankTest, BlindRatersSeeAnOrderOfTheirOwnAndNoSources) {
   EXPECT_EQ(Session(options()).item("ada", 0)["answers"][0]["source"], "small");
   fs::remove(folder_ / "out.jsonl.sqlite");
+  fs::remove(folder_ / "out.jsonl");
   Session session(options(/*blind=*/true));
   std::set<std::vector<size_t>> orders;
   for (const char* rater : {"ada", "bo", "cy", "di", "ed", "flo"}) {
@@ -183,6 +249,113 @@ TEST(GateTest, OpensOnceForTheTokenAndThenForTheCookie) {
   EXPECT_THAT(gate.refused({"POST", "/save", host, "http://evil.example", pair}), HasSubstr("another page"));
   EXPECT_THAT(gate.refused({"POST", "/save", host, "", pair}), HasSubstr("another page"));
   EXPECT_THAT(gate.refused({"POST", "/save", host, "http://127.0.0.1:4712", pair}), HasSubstr("another page"));
+}
+
+namespace http = boost::beast::http;
+
+// The page's program, asked by a browser that came with the token.
+class ServedTest : public RankTest {
+ protected:
+  using Json = nlohmann::json;
+  using Request = http::request<http::string_body>;
+  struct Answer {
+    int status;
+    Json body;
+  };
+
+  void SetUp() override {
+    std::promise<std::string> told;
+    thread_ = std::thread([this, &told] {
+      Session session(options());
+      serve(
+          session, {}, [&](const std::string& address) { told.set_value(address); }, [this] { return ended_.load(); });
+    });
+    const std::string address = told.get_future().get();  // http://127.0.0.1:4711/?token=...
+    const size_t slash = address.find('/', std::string_view("http://").size());
+    origin_ = address.substr(0, slash);
+    const auto came = answer_to(Request(http::verb::get, address.substr(slash), 11));
+    ASSERT_EQ(came.result_int(), 303U);
+    const auto cookie = came[http::field::set_cookie];
+    cookie_ = std::string(cookie.data(), cookie.find(';'));
+  }
+  void TearDown() override {
+    ended_ = true;
+    thread_.join();
+  }
+
+  Answer post(const std::string& target, const std::string& body) const {
+    Request request(http::verb::post, target, 11, body);
+    request.set(http::field::origin, origin_);
+    request.set(http::field::cookie, cookie_);
+    const auto response = answer_to(std::move(request));
+    return {static_cast<int>(response.result_int()), Json::parse(response.body())};
+  }
+  void expect_refused(const std::string& target, const std::string& body, const std::string& why) const {
+    const Answer answer = post(target, body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_THAT(answer.body.value("error", ""), HasSubstr(why));
+  }
+
+ private:
+  http::response<http::string_body> answer_to(Request request) const {
+    const std::string host = origin_.substr(std::string_view("http://").size());
+    request.set(http::field::host, host);
+    request.prepare_payload();
+    boost::asio::io_context io;
+    boost::asio::ip::tcp::socket socket(io);
+    const auto port = static_cast<uint16_t>(std::stoi(host.substr(host.find(':') + 1)));
+    socket.connect({boost::asio::ip::address_v4::loopback(), port});
+    http::write(socket, request);
+    boost::beast::flat_buffer buffer;
+    http::response<http::string_body> response;
+    http::read(socket, buffer, response);
+    return response;
+  }
+  std::thread thread_;
+  std::atomic<bool> ended_{false};
+  std::string origin_, cookie_;
+};
+
+TEST_F(ServedTest, WhatIsNoJudgementIsRefusedWithAReason) {
+  ASSERT_EQ(post("/save", R"({"rater": "ada", "index": 0, "order": [2, 1, 0], "ties": [false, true, false]})").status,
+            200);
+  const std::string saved = out();
+  EXPECT_THAT(saved, HasSubstr("\"ranks\":[2,1,1]"));
+  const auto save = [](const std::string& rest) { return R"({"rater": "ada", )" + rest + "}"; };
+  expect_refused("/save", save(R"("index": 0, "order": [], "ties": [])"), "the order names no answer");
+  expect_refused("/save", save(R"("index": 0, "order": 0, "ties": [])"), "the order names no answer");
+  expect_refused("/save", save(R"("index": 1e23, "order": [0, 1, 2], "ties": [false, false, false])"),
+                 "the index is 9.999999999999999e+22, expected a whole number from 0");
+  expect_refused("/save", save(R"("index": -1, "order": [0, 1, 2], "ties": [false, false, false])"),
+                 "the index is -1, expected");
+  expect_refused("/save", save(R"("index": 2, "skip": true)"), "there is no item 2 of 2");
+  expect_refused("/save", save(R"("index": 0, "order": [0, 1e23, 2], "ties": [false, false, false])"),
+                 "an answer in the order is 9.999999999999999e+22");
+  expect_refused("/save", save(R"("index": 0, "order": [0, 1], "ties": [false, false])"), "2 ranks for 3 answers");
+  expect_refused("/item", save(R"("index": 0.5)"), "the index is 0.5, expected");
+  EXPECT_EQ(out(), saved) << "nothing of it was taken";
+  EXPECT_EQ(post("/save", save(R"("index": 1, "skip": true)")).body["skipped"], 1);
+}
+
+TEST_F(ServedTest, ANameThatCannotBeKeptIsRefusedBeforeTheFirstStep) {
+  expect_refused("/begin", R"({"rater": ""})", "this one is blank");
+  expect_refused("/begin", R"({"rater": ")" + std::string(101, 'a') + "\"}", "101 bytes of at most 100");
+  const Answer begun = post("/begin", R"({"rater": "ada"})");
+  EXPECT_EQ(begun.status, 200);
+  EXPECT_EQ(begun.body["total"], 2);
+  EXPECT_EQ(begun.body["next"], 0);
+}
+
+TEST_F(ServedTest, ANoteThatIsTooLongIsToldSo) {
+  const auto with_note = [](size_t bytes) {
+    return R"({"rater": "ada", "index": 1, "skip": true, "note": ")" + std::string(bytes, 'n') + "\"}";
+  };
+  EXPECT_EQ(post("/save", with_note(10000)).status, 200);
+  expect_refused("/save", with_note(10001), "the note is too long: it has 10001 bytes of at most 10,000");
+  const Answer refused = post("/save", with_note(150000));
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_THAT(refused.body.value("error", ""), HasSubstr("the note is too long: a request has at most 100,000 bytes"));
+  EXPECT_EQ(post("/state", R"({"rater": "ada"})").body["skipped"], 1) << "and it answers on";
 }
 
 }  // namespace
