@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -51,7 +51,8 @@ class Conversation {
 
   void answer(const std::string& said) {
     messages_.push_back({{"role", "user"}, {"content", said}});
-    const std::vector<int32_t> ids = prompt();
+    const std::optional<std::vector<int32_t>> ids = prompt();
+    if (!ids) return messages_.erase(messages_.size() - 1);
     TextStream stream(model_->tokenizer());
     const auto end = model_->tokenizer()->end_of_text();
     const NoGradient still;
@@ -62,7 +63,7 @@ class Conversation {
     const auto show_to = [&](size_t to) {
       if (to > shown) show(text.substr(shown, to - shown)), shown = to;
     };
-    generate(*model_, {ids}, sampling_, false, [&](int64_t, int32_t token) {
+    generate(*model_, {*ids}, sampling_, false, [&](int64_t, int32_t token) {
       if (over) return;
       if (token != end) text += stream.push(token);
       const size_t at = end_.empty() ? std::string::npos : text.find(end_);
@@ -91,20 +92,26 @@ class Conversation {
     return 0;
   }
 
-  // Where the conversation leaves no room for an answer, its oldest part is forgotten, and that is said.
-  std::vector<int32_t> prompt() {
+  // Where the conversation leaves no room for an answer, its oldest part is forgotten, and that is said. Nothing, and
+  // nothing is forgotten, where the last message has none even alone.
+  std::optional<std::vector<int32_t>> prompt() {
     const int64_t context = model_->config().context - model_->virtual_tokens();
     const int64_t room = std::max<int64_t>(1, context - std::min(sampling_.max_tokens, context / 2));
+    Messages messages = messages_;
     for (size_t forgotten = 0;; forgotten += 2) {
-      std::vector<int32_t> ids = model_->tokenizer()->encode(chat_.render(messages_, true));
+      std::vector<int32_t> ids = model_->tokenizer()->encode(chat_.render(messages, true));
       if (static_cast<int64_t>(ids.size()) <= room) {
         if (forgotten > 0)
           log::warning("the context of {} tokens is full: the oldest {} messages are forgotten", context, forgotten);
+        messages_ = std::move(messages);
         return ids;
       }
-      require(messages_.size() >= kept_ + 3, "chat: a message of {} tokens, and the context has room for {}",
-              ids.size(), room);
-      messages_.erase(kept_), messages_.erase(kept_);
+      if (messages.size() < kept_ + 3) {
+        log::warning("a message of {} tokens, and the context has room for {}: it is left out, say it shorter",
+                     ids.size(), room);
+        return std::nullopt;
+      }
+      messages.erase(kept_), messages.erase(kept_);
     }
   }
 
@@ -121,8 +128,7 @@ void check(const Request& request) {
   require(!request.model.empty(), "chat: which model? As in --model runs/chat/taught");
   require(request.seed >= 0, "chat: --seed is {}, expected at least 0", request.seed);
   require(s.max_tokens > 0, "chat: --max-tokens is {}, expected at least 1", s.max_tokens);
-  require(std::isfinite(s.temperature) && s.temperature >= 0,
-          "chat: --temperature is {}, expected a number, at least 0", s.temperature);
+  cli::check_temperature("chat", s.temperature);
   require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -28,9 +29,10 @@ struct Request {
   bool json = false, per_token = false;
 };
 
-// By its ending; what is no table is a text.
+// By its ending, in letters of either case; what is no table is a text.
 std::string format_of(const fs::path& file) {
-  const std::string ending = file.extension().string();
+  std::string ending = file.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   for (const char* const format : {"jsonl", "json", "csv", "tsv"})
     if (ending == std::string(".") + format) return format;
   return "text";
@@ -41,6 +43,11 @@ DataSpec data_of(const Request& request) {
   out.files = {find_file("evaluate", request.data)};
   require(fs::is_regular_file(out.files[0]), "evaluate: {} is no file", out.files[0].string());
   out.format = format_of(out.files[0]);
+  require(
+      out.format != "text" || request.columns.empty(),
+      "evaluate: --column is \"{}\", and {} is a text, which has no columns: leave it out, or give a file that ends "
+      "in .jsonl, .json, .csv or .tsv",
+      request.columns.empty() ? "" : request.columns[0], out.files[0].string());
   for (const std::string& given : request.columns) {
     const size_t at = given.find('=');
     require(at != given.npos && at > 0 && at + 1 < given.size(),

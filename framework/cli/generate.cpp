@@ -3,7 +3,6 @@
 
 #include <boost/program_options.hpp>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -39,29 +38,27 @@ void check(const Request& request, const boost::program_options::variables_map& 
           "generate: what is to be continued? Give one of --prompt TEXT, --file FILE and --prompts FILE");
   require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
   require(s.max_tokens > 0, "generate: --max-tokens is {}, expected at least 1", s.max_tokens);
-  require(std::isfinite(s.temperature) && s.temperature >= 0,
-          "generate: --temperature is {}, expected a number, at least 0", s.temperature);
+  cli::check_temperature("generate", s.temperature);
   require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }
 
-// A row is {"prompt": ..., "adapter": ...}; the second may be left out. Answers as such rows with "text", in their
-// order.
+// A row is {"prompt": ..., "adapter": ...}; the second may be left out, and others may be there. Answers as these rows
+// with "text", in their order.
 int answer_rows(const Request& request, const cli::TrainedModel& model) {
   std::vector<std::vector<int32_t>> ids;
   std::vector<int32_t> adapters;
-  std::vector<nlohmann::ordered_json> rows;
+  std::vector<Row> rows;
   each_row(request.prompts, "jsonl", false, [&](Row& row, const std::string& where) {
     const auto prompt = row.find("prompt");
     require(prompt != row.end() && prompt->is_string(), "{}: there is no text \"prompt\"", where);
     ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));
     require(!ids.back().empty(), "{}: the prompt is empty: give at least one character to continue", where);
-    rows.push_back({{"prompt", *prompt}});
     const std::string adapter = cli::adapter_of(row, where);
-    if (!adapter.empty()) rows.back()["adapter"] = adapter;
     if (model.by_row()) adapters.push_back(model.by_row()->number(adapter, where));
     require(model.by_row() || adapter.empty(), "{}: names the adapter \"{}\": give it, as in --adapter {}=DIR", where,
             adapter, adapter);
+    rows.push_back(std::move(row));
   });
   const NoGradient still;
   const std::vector<Generated> answers = generate(*model, ids, request.sampling, /*slide=*/true, {}, adapters);

@@ -1,8 +1,11 @@
 // merge.cpp - `regimen merge`: folds adapters into the weights they act on, and checks that nothing else changed.
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <boost/program_options.hpp>
+#include <cerrno>
+#include <charconv>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -39,9 +42,30 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
   return most / largest;
 }
 
+constexpr std::string_view temporary_mark = ".tmp";
+
+// Removes what merges into the same folder have left that were killed. One whose process is there may be at work.
+void remove_unfinished_merges(const fs::path& folder) {
+  const std::string begin = folder.filename().string().append(temporary_mark);
+  const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+  std::vector<fs::path> left;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(begin) || !entry.is_directory(ignored)) continue;
+    pid_t process = 0;
+    const auto [end, error] = std::from_chars(name.data() + begin.size(), name.data() + name.size(), process);
+    if (error != std::errc() || end != name.data() + name.size() || process <= 0) continue;
+    const bool is_gone = ::kill(process, 0) != 0 && errno == ESRCH;
+    if (is_gone || process == ::getpid()) left.push_back(entry.path());
+  }
+  for (const fs::path& one : left) fs::remove_all(one, ignored);
+}
+
 // All of it or nothing.
 void save(const Model& model, const fs::path& folder) {
-  const fs::path temporary = fs::path(folder).concat(fmt::format(".tmp{}", ::getpid()));
+  remove_unfinished_merges(folder);
+  const fs::path temporary = fs::path(folder).concat(fmt::format("{}{}", temporary_mark, ::getpid()));
   try {
     fs::create_directories(temporary);
     model.save(temporary);

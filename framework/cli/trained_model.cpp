@@ -1,6 +1,8 @@
 // trained_model.cpp - opens a model and its adapters: those of every row, or those that rows name.
 #include "cli/trained_model.hpp"
 
+#include <cmath>
+
 #include "artefact/safetensors.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -11,6 +13,8 @@
 
 namespace rgm::cli {
 namespace {
+
+constexpr double least_temperature = 1e-3;
 
 struct Named {
   std::string name, folder;
@@ -37,6 +41,12 @@ void add_types(boost::program_options::options_description& options, Types& type
   };
   options.add_options()("weights", type(types.weights), "bfloat16: half the memory, and sooner read")(
       "precision", type(types.precision), "bfloat16: computes in it, where the backend does");
+}
+
+void check_temperature(const char* command, double temperature) {
+  require(std::isfinite(temperature) && (temperature == 0 || temperature >= least_temperature),
+          "{}: --temperature is {}, expected 0, which takes the likeliest token, or at least {}", command, temperature,
+          least_temperature);
 }
 
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,

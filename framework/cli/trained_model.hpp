@@ -22,6 +22,8 @@ struct Types {
   std::string precision = "float32";  // or bfloat16: what it computes in
 };
 void add_types(boost::program_options::options_description& options, Types& types);
+// RGM_INVALID unless --temperature is 0, for the likeliest token, or one that logits can be divided by.
+void check_temperature(const char* command, double temperature);
 
 class TrainedModel {
  public:

@@ -97,8 +97,18 @@ TEST_F(AdapterTest, MergedItIsAModelOfItsOwn) {
   write("p.yaml",
         tiny(20, stage("tuned", "base", "    steps: 30\n    adapter: {lora: {rank: 4, alpha: 8, dora: true}}\n")));
   ASSERT_EQ(regimen("run p.yaml").status, 0);
+  // Of a merge that was killed, of one that is at work, and of another folder's.
+  const std::string gone = "merged.tmp999999999", there = "merged.tmp" + std::to_string(::getpid()),
+                    other = "merged2.tmp999999999";
+  for (const std::string& folder : {gone, there, other}) {
+    fs::create_directories(folder_ / folder);
+    write(folder + "/model.safetensors", "half");
+  }
   const Said said = regimen("merge --model runs/tiny/tuned --out merged");
   ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_FALSE(fs::exists(folder_ / gone));
+  EXPECT_TRUE(fs::exists(folder_ / there));
+  EXPECT_TRUE(fs::exists(folder_ / other));
   EXPECT_THAT(said.err, HasSubstr("merged into merged; its answers differ by "));
   EXPECT_NEAR(evaluated("--model merged")["loss"], double(evaluated("--model runs/tiny/tuned")["loss"]), 1e-5);
   const Said again = regimen("merge --model runs/tiny/tuned --out merged");
@@ -261,6 +271,9 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
     const Said alone = regimen("generate --temperature 0 --max-tokens 7 --prompt '" + prompt + "' " + model + adapter);
     EXPECT_EQ(prompt + row["text"].get<std::string>() + "\n", alone.out) << name;
   }
+  write("prompts.jsonl", "{\"id\": 3, \"prompt\": \"the \", \"tags\": [\"a\"]}\n");
+  const Said kept = regimen("generate --temperature 0 --max-tokens 7 --prompts prompts.jsonl " + model);
+  EXPECT_THAT(kept.out, testing::StartsWith("{\"id\":3,\"prompt\":\"the \",\"tags\":[\"a\"],\"text\":\"")) << kept.err;
   write("rows.jsonl",
         "{\"text\": \"the cat sat\", \"adapter\": \"cats\"}\n{\"text\": \"the dog ran\", \"adapter\": \"dogs\"}\n"
         "{\"text\": \"the dog ran\", \"adapter\": \"cats\"}\n{\"text\": \"the cat sat\"}\n");

@@ -45,6 +45,11 @@ TEST_F(ChatTest, AnswersComeAsTheyWereTaught) {
   const Said said = say("cat?\\ndog?\\n", "--model runs/tiny/taught");
   EXPECT_EQ(said.status, 0) << said.err;
   EXPECT_EQ(said.out, "the cat\nthe dog\n");
+  // Of 96 tokens 40 are kept for the answer: a message of 90 is left out, and the next one is answered as before.
+  const Said long_one = say("cat?\\n" + std::string(90, 'x') + "\\ndog?\\n", "--model runs/tiny/taught");
+  EXPECT_EQ(long_one.status, 0) << long_one.err;
+  EXPECT_THAT(long_one.err, HasSubstr("the context has room for 56: it is left out, say it shorter"));
+  EXPECT_EQ(long_one.out, said.out);
   // What transformers opens says how it is spoken to.
   EXPECT_THAT(std::string(json("runs/tiny/taught/model/tokenizer_config.json")["chat_template"]),
               HasSubstr("<|im_start|>"));

@@ -52,6 +52,8 @@ TEST_F(EvaluateTest, TheLossOfAFileIsThatOfItsTokens) {
 TEST_F(EvaluateTest, ARowIsASequence) {
   write("two.jsonl", "{\"text\": \"the cat\"}\n{\"text\": \"the dog ran\"}\n");
   EXPECT_EQ(evaluated("--model runs/tiny/base --data two.jsonl")["tokens"], 6 + 10);
+  write("two.JSONL", read_file(folder_ / "two.jsonl"));
+  EXPECT_EQ(evaluated("--model runs/tiny/base --data two.JSONL")["tokens"], 6 + 10);
   const Said named = regimen("evaluate --model runs/tiny/base --data two.jsonl --column text=body");
   EXPECT_EQ(named.status, 2);
   EXPECT_THAT(named.err, HasSubstr("two.jsonl:1: there is no text \"body\"; there are text"));
@@ -77,6 +79,8 @@ TEST_F(EvaluateTest, WhatCannotBeScoredIsSaid) {
   EXPECT_THAT(refusal("--model runs/tiny/base --data empty.txt"), HasSubstr("nothing to predict"));
   EXPECT_THAT(refusal("--model runs/tiny/base --data absent.txt"), HasSubstr("there is no file \"absent.txt\""));
   EXPECT_THAT(refusal("--model runs/tiny/absent --data text.txt"), HasSubstr("runs/tiny/absent"));
+  EXPECT_THAT(refusal("--model runs/tiny/base --data text.txt --column text=body"),
+              HasSubstr("--column is \"text=body\", and text.txt is a text, which has no columns"));
   EXPECT_THAT(refusal("--model runs/tiny/base"), HasSubstr("which file?"));
   EXPECT_THAT(refusal("--data text.txt"), HasSubstr("which model?"));
   EXPECT_THAT(refusal("--model runs/tiny/tuned --data text.txt"), HasSubstr("label"));

@@ -85,6 +85,14 @@ TEST(Program, RefusesNumbersThatMeanSomethingElse) {
     EXPECT_EQ(said.status, 2) << more;
     EXPECT_THAT(said.err, testing::StartsWith("generate: --")) << more;
   }
+  for (const char* more : {"--temperature 1e-40", "--temperature 0.0009", "--temperature -1"})
+    EXPECT_THAT(regimen(generate + more).err,
+                HasSubstr("expected 0, which takes the likeliest token, or at least 0.001"))
+        << more;
+  EXPECT_THAT(
+      regimen("chat --model x --temperature 1e-40").err,
+      HasSubstr("chat: --temperature is 1e-40, expected 0, which takes the likeliest token, or at least 0.001"));
+  EXPECT_THAT(regimen(generate + "--temperature 0.001").err, testing::Not(HasSubstr("--temperature")));
   const Said bench = regimen("bench --kernels --backend reference --seed -1");
   EXPECT_EQ(bench.status, 2);
   EXPECT_EQ(bench.err, "bench: --seed is -1, expected at least 0\n");

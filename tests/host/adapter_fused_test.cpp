@@ -158,5 +158,19 @@ TEST_F(FusedAdapters, AStackThatThePartsCannotShareIsToldSo) {
           "all, cannot share it"));
 }
 
+TEST_F(FusedAdapters, OneOfABaseOfAnotherShapeIsToldSo) {
+  const ScratchFolder folder;
+  write_file(folder.path() / "adapter_config.json",
+             R"({"regimen_id": "lora", "regimen_sites": ["layers.0.attention.key", "layers.0.attention.value"],
+                 "peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["c_attn"]})");
+  const std::vector<float> b = numbers(96 * 4, 1);  // of 32 channels, and the model has 16
+  write_safetensors(
+      folder.path() / "adapter_model.safetensors",
+      std::vector<SavedTensor>{{std::string(c_attn) + "lora_B.weight", RGM_F32, {96, 4}, std::as_bytes(std::span(b))}});
+  EXPECT_THAT(failure_of([&] { open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model()); }),
+              HasSubstr("lora_B.weight\" has the shape (96, 4), and transformer.h.0.attn.c_attn has 48 rows in this "
+                        "model: the adapter was made for a base of another shape"));
+}
+
 }  // namespace
 }  // namespace rgm::test
