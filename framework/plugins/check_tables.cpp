@@ -19,7 +19,7 @@ void columns(const Checker& check, const rgm_column* const* list, const std::str
     check.expect(names.insert(c.name).second, "{} has the column \"{}\" twice", owner, c.name);
     check.expect(c.kind >= RGM_TOKENS_COLUMN && c.kind <= RGM_LABEL_COLUMN,
                  "column \"{}\" of {} has the unknown kind {}", c.name, owner, c.kind);
-    check.expect((c.flags & ~uint32_t{RGM_OPTIONAL | RGM_TOGETHER | RGM_STATES | RGM_WHOLE}) == 0,
+    check.expect((c.flags & ~uint32_t{RGM_OPTIONAL | RGM_TOGETHER | RGM_STATES | RGM_WHOLE | RGM_OF_HEAD}) == 0,
                  "column \"{}\" of {} has the flags {:#x}", c.name, owner, c.flags);
   }
 }

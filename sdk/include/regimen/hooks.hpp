@@ -1,5 +1,5 @@
-// hooks.hpp - optional hooks are found by their names, so a name that is nearly one would go unheard. Here such names,
-// and hooks that are private or overloaded, become compile errors.
+// hooks.hpp - optional hooks are found by their names, so a name that is nearly one goes unheard. Here the slips that are
+// listed in strategy.hpp and its like, and hooks that are private or overloaded, become compile errors.
 #pragma once
 
 // In a template over the component T. The second base makes &Both::name ambiguous where T has that name at all.

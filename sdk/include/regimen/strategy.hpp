@@ -1,6 +1,6 @@
 // strategy.hpp - a strategy is a class: Options, columns, and loss or rollout; the rest when it needs it.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
-//   evaluate(train, batch)   conclude(train, rows)
+//   evaluate(train, batch)   conclude(train, rows)   plan() -> Plan
 // `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss, `without_dropout = true` asks for
 // RGM_WITHOUT_DROPOUT.
 #pragma once
@@ -15,16 +15,24 @@ struct Experience {
   int64_t epochs = 1, steps = 1;  // `steps` optimizer steps in each of `epochs` rounds
 };
 
+// What the stage is going to do, by its options: see rgm_strategy_plan.
+struct Plan {
+  bool needs_reward = false;
+  int64_t epochs = 0, steps = 0, units = 0;
+};
+
 template <class T>
 struct StrategyThunks {
   RGM_HOOK(T, prepare); RGM_HOOK(T, annotate); RGM_HOOK(T, rollout); RGM_HOOK(T, loss); RGM_HOOK(T, evaluate);
-  RGM_HOOK(T, conclude); RGM_NO_HOOK(T, summarise, conclude); RGM_NO_HOOK(T, finish, conclude);
+  RGM_HOOK(T, conclude); RGM_HOOK(T, plan); RGM_NO_HOOK(T, summarise, conclude); RGM_NO_HOOK(T, finish, conclude);
   RGM_NO_HOOK(T, prepear, prepare); RGM_NO_HOOK(T, setup, prepare); RGM_NO_HOOK(T, init, prepare);
   RGM_NO_HOOK(T, anotate, annotate); RGM_NO_HOOK(T, annotates, annotate); RGM_NO_HOOK(T, annotation, annotate);
   RGM_NO_HOOK(T, roll_out, rollout); RGM_NO_HOOK(T, rolout, rollout); RGM_NO_HOOK(T, rollouts, rollout);
   RGM_NO_HOOK(T, generate, rollout); RGM_NO_HOOK(T, losses, loss); RGM_NO_HOOK(T, compute_loss, loss);
   RGM_NO_HOOK(T, lose, loss); RGM_NO_HOOK(T, eval, evaluate); RGM_NO_HOOK(T, evalute, evaluate);
-  RGM_NO_HOOK(T, evaluation, evaluate); RGM_NO_HOOK(T, validate, evaluate);
+  RGM_NO_HOOK(T, evaluation, evaluate); RGM_NO_HOOK(T, validate, evaluate); RGM_NO_HOOK(T, evaluates, evaluate);
+  RGM_NO_HOOK(T, Evaluate, evaluate); RGM_NO_HOOK(T, prepares, prepare); RGM_NO_HOOK(T, prepar, prepare);
+  RGM_NO_HOOK(T, annotat, annotate); RGM_NO_HOOK(T, rollOut, rollout); RGM_NO_HOOK(T, concludes, conclude);
 
   static T& at(void* self) { return *static_cast<T*>(self); }
   static rgm_status prepare(void* self, rgm_train* train) { return guard([&] { at(self).prepare(Train(train)); }); }
@@ -49,6 +57,16 @@ struct StrategyThunks {
     return guard([&] { at(self).conclude(Train(train), Batch(rows)); });
   }
 
+  static rgm_status plan(void* self, rgm_strategy_plan* out) {
+    return guard([&] {
+      const Plan p = at(self).plan();
+      out->needs = p.needs_reward ? RGM_NEEDS_REWARD : 0;
+      out->epochs = static_cast<uint32_t>(p.epochs);
+      out->steps = static_cast<uint32_t>(p.steps);
+      out->units = static_cast<uint32_t>(p.units);
+    });
+  }
+
   static constexpr const rgm_role* no_roles[] = {nullptr};
   static constexpr rgm_attr no_defaults[] = {{}};
   static constexpr rgm_strategy table = [] {
@@ -69,6 +87,7 @@ struct StrategyThunks {
     if constexpr (requires { &T::loss; }) s.loss = loss;
     if constexpr (requires { &T::evaluate; }) s.evaluate = evaluate;
     if constexpr (requires { &T::conclude; }) s.conclude = conclude;
+    if constexpr (requires { &T::plan; }) s.plan = plan;
     return s;
   }();
   // Not through the table: under GCC's -fsanitize=undefined a function's address is no constant to compare.
