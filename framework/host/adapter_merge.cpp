@@ -12,6 +12,13 @@ std::string why_not(const rgm_adapter& table) {
   return "it computes more than a linear layer does";
 }
 
+void require_alike(const Tensor& merged, const Tensor& own, const char* what, const std::string& name,
+                   const std::string& site) {
+  if (!merged || merged.shape() != own.shape())
+    failure("{}: merge answered the {} {} at {}, {} was expected; its author has to correct it", name, what,
+            merged ? merged.shape().text() : "NULL", site, own.shape().text());
+}
+
 }  // namespace
 
 void Adapters::merge() {
@@ -30,10 +37,10 @@ void Adapters::merge() {
         return a->table->merge(a->self, place.state, site.weight.get(), site.bias.get(), &weight, &bias);
       });
       const Tensor w = Tensor::adopt(weight), b = Tensor::adopt(bias);
-      require(w && w.shape() == site.weight.shape(), "adapter \"{}\": merged, {} has no weight of the shape {}", a->id,
-              site.name, site.weight.shape().text());
+      require_alike(w, site.weight, "weight", a->name, site.name);
       require(!b || site.bias, "adapter \"{}\" cannot be merged: {} would need a bias, which this family has not",
               a->id, site.name);
+      if (b) require_alike(b, site.bias, "bias", a->name, site.name);
       assign(site.weight, w);
       if (b) assign(site.bias, b);
     }

@@ -15,6 +15,7 @@ class Attributes {
  public:
   Attributes(const char* op, std::span<const rgm_attr> all) : op_(op), all_(all) {}
 
+  const char* operation() const { return op_; }
   double real(const char* key, double otherwise) const {
     const rgm_value* v = find(key);
     if (!v) return otherwise;
@@ -28,7 +29,6 @@ class Attributes {
     require(v->type == RGM_INTEGER || v->type == RGM_BOOLEAN, "{}: attribute \"{}\" should be an integer", op_, key);
     return v->as.i;
   }
-  int32_t axis() const { return static_cast<int32_t>(integer("axis", -1)); }
 
  private:
   const rgm_value* find(std::string_view key) const {
@@ -43,9 +43,11 @@ class Attributes {
 using In = std::span<const Tensor>;
 using Results = std::array<Tensor, 2>;
 
+// The last one where none is given; negative ones count from the end.
 int32_t axis_in(const Tensor& x, const Attributes& a) {
-  const int32_t axis = a.axis();
-  return axis < 0 ? axis + x.rank() : axis;
+  const int64_t axis = a.integer("axis", -1);
+  require(axis >= -x.rank() && axis < x.rank(), "{}: axis {} of a tensor with {} axes", a.operation(), axis, x.rank());
+  return static_cast<int32_t>(axis < 0 ? axis + x.rank() : axis);
 }
 
 Results softmax(In in, const Attributes& a) { return {ops::softmax(in[0], axis_in(in[0], a))}; }

@@ -17,7 +17,9 @@ namespace {
 
 const void* extension(const char*) { return nullptr; }
 
-rgm_status fail(rgm_status code, rgm_str text) {
+// Whoever fails has not succeeded, whatever the code that is given.
+rgm_status fail(rgm_status given_code, rgm_str text) {
+  const rgm_status code = given_code == RGM_OK ? rgm_status{RGM_INTERNAL} : given_code;
   const rgm_status kept = guard([&] { keep_failure(code, text_of(text)); });
   return kept == RGM_OK ? code : kept;
 }
@@ -61,7 +63,11 @@ rgm_status piece(void* data, int64_t begin, int64_t end) {
     if (!pieces.failed_at || begin < *pieces.failed_at) {
       pieces.failed_at = begin;
       pieces.status = status;
-      pieces.text = last_failure();
+      try {
+        check_status(status);
+      } catch (const Error& e) {
+        pieces.text = e.what();
+      }
     }
   });
   return kept == RGM_OK ? status : kept;

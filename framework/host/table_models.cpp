@@ -6,6 +6,7 @@
 #include "host/tables.hpp"
 #include "host/use_model.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -100,7 +101,15 @@ rgm_status param(rgm_scope* scope, const char* name, const rgm_view* like, const
 }
 
 rgm_status assign_values(rgm_tensor* parameter, rgm_tensor* value) {
-  return guard([&] { assign(share(parameter, "parameter"), share(value, "value")); });
+  return guard([&] {
+    const Tensor to = share(parameter, "parameter"), from = share(value, "value");
+    require_outside("assign");
+    require(to.get()->storage->filed,
+            "assign: the values of shape {} are no parameter or buffer that was filed in a scope, and others are not a "
+            "plug-in's to change",
+            to.shape().text());
+    assign(to, from);
+  });
 }
 
 rgm_status tokenize(rgm_tokenizer* tokenizer, rgm_str text, rgm_tensor** out) {

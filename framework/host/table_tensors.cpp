@@ -1,5 +1,7 @@
 // table_tensors.cpp - rgm_tensor_api: the operations of ops.hpp as C functions. A failure leaves the outputs as they
 // were and its text with the thread.
+#include <limits>
+
 #include "host/guard.hpp"
 #include "host/tables.hpp"
 #include "tensor/ops.hpp"
@@ -17,6 +19,7 @@ Shape shape_of(const rgm_view* like) {
   bytes_of(v.dtype);  // throws at what is no data type
   const Shape shape(v);
   for (const int64_t size : shape) require(size >= 0, "{} is no shape", shape.text());
+  shape.count();  // throws where it is too large
   return shape;
 }
 
@@ -86,7 +89,7 @@ rgm_status reduce(int32_t op, uint32_t axes, int32_t keep, rgm_tensor* x, rgm_te
 }
 rgm_status segment_sum(rgm_tensor* x, rgm_tensor* segments, int64_t n, rgm_tensor** out) {
   return give(out, [&] {
-    require(n >= 0, "segment_sum: there are no {} segments", n);
+    require(n >= 0 && n < std::numeric_limits<int64_t>::max(), "segment_sum: there are no {} segments", n);
     return ops::segment_sum(share(x, "x"), share(segments, "segments"), n);
   });
 }

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json.hpp"
 #include "host/guard.hpp"
 #include "host/person.hpp"
 #include "host/tables.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/plugin_call.hpp"
 #include "train/session.hpp"
 
 namespace rgm {
@@ -31,6 +33,7 @@ rgm_status get(rgm_batch* batch, const char* name, rgm_tensor** out) {
 
 rgm_status set(rgm_batch* batch, const char* name, rgm_tensor* value) {
   return guard([&] {
+    require_outside("set");
     Batch& b = given(batch, "batch");
     const Tensor x = ops::detach(share(value, "value"));
     if (is_file(b))
@@ -53,6 +56,7 @@ rgm_status get_text(rgm_batch* batch, const char* name, int64_t example, rgm_str
 
 rgm_status set_example_text(rgm_batch* batch, const char* name, int64_t example, rgm_str text) {
   return guard([&] {
+    require_outside("set_text");
     Batch& b = given(batch, "batch");
     require(!is_file(b), "an adapter's file holds no texts");
     set_text(b, &given(name, "column"), example, text_of(text));
@@ -76,7 +80,10 @@ rgm_status model(rgm_train* train, const char* name, rgm_model** out) {
 }
 
 rgm_status scope_of(rgm_train* train, const char* role, const char* name, rgm_scope** out) {
-  return guard([&] { given(out, "out") = scope(given(train, "train"), &given(role, "role"), &given(name, "name")); });
+  return guard([&] {
+    require_outside("scope");
+    given(out, "out") = scope(given(train, "train"), &given(role, "role"), &given(name, "name"));
+  });
 }
 
 rgm_status total_of(rgm_train* train, const char* column, rgm_tensor** out) {
@@ -98,15 +105,30 @@ rgm_status metric(rgm_train* train, const char* name, rgm_tensor* sum, rgm_tenso
 
 rgm_status report(rgm_train* train, const char* key, rgm_str json) {
   return guard([&] {
-    nlohmann::json value = nlohmann::json::parse(text_of(json), nullptr, false);
-    require(!value.is_discarded(), "report \"{}\": not JSON: {}", &given(key, "key"), text_of(json).substr(0, 80));
-    given(train, "train").report[&given(key, "key")] = std::move(value);
+    constexpr std::array own = {"steps",
+                                "tokens",
+                                "seconds",
+                                "trained_parameters",
+                                "loss",
+                                "best_step",
+                                "rows",
+                                "sha256",
+                                "base_unchanged",
+                                "adapter_unchanged",
+                                "peak_memory_bytes",
+                                "weights_sha256_before",
+                                "weights_sha256_after"};
+    const std::string called = &given(key, "key");
+    require(std::ranges::find(own, called) == own.end(),
+            "report: \"{}\" is what the host itself writes into a result; call it something else", called);
+    given(train, "train").report[called] = parse_json(text_of(json), fmt::format("report \"{}\"", called));
   });
 }
 
 rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, const rgm_attr* sampling,
                     uint32_t n_sampling, rgm_batch** out) {
   return guard([&] {
+    require_outside("generate");
     given(out, "out");
     if (n_sampling) given(sampling, "sampling");
     *out =
@@ -115,10 +137,14 @@ rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, cons
 }
 
 rgm_status score_all(rgm_train* train, rgm_batch* completions, rgm_tensor** out) {
-  return give(out, [&] { return score(given(train, "train"), given(completions, "completions")); });
+  return give(out, [&] {
+    require_outside("score");
+    return score(given(train, "train"), given(completions, "completions"));
+  });
 }
 rgm_status score_by(rgm_train* train, rgm_batch* completions, const char* reward, rgm_tensor** out) {
   return give(out, [&] {
+    if (completions) require_outside("score_by");
     Tensor x = score_of(given(train, "train"), completions, &given(reward, "reward"));
     if (!x) unsupported("the stage has no reward \"{}\"", reward);
     return x;
@@ -130,6 +156,7 @@ rgm_status loss_of_reward(rgm_train* train, rgm_batch* batch, rgm_tensor** out) 
 
 rgm_status draw_examples(rgm_train* train, const char* source, int64_t count, rgm_batch** out) {
   return guard([&] {
+    require_outside("draw");
     given(out, "out");
     rgm_train& t = given(train, "train");
     auto batch = draw(t, &given(source, "source"), count);
@@ -141,6 +168,7 @@ rgm_status draw_examples(rgm_train* train, const char* source, int64_t count, rg
 rgm_status set_text_tokens(rgm_train* train, rgm_batch* batch, const char* column, uint32_t n, const rgm_str* prompts,
                            const rgm_str* answers) {
   return guard([&] {
+    require_outside("set_tokens");
     given(prompts, "prompts");
     set_tokens(given(train, "train"), given(batch, "batch"), &given(column, "column"), {prompts, n},
                answers ? std::span(answers, n) : std::span<const rgm_str>());
@@ -153,6 +181,7 @@ rgm_status examples(rgm_batch* batch, int64_t* out) {
 
 rgm_status ask(rgm_train* train, rgm_batch* batch, rgm_tensor** ranks, rgm_str* rater) {
   return give(ranks, [&] {
+    require_outside("ask_person");
     given(rater, "rater");
     const PersonsRanks said = ask_person(given(train, "train"), given(batch, "batch"));
     *rater = {said.rater->data(), said.rater->size()};

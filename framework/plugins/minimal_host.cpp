@@ -16,7 +16,7 @@ thread_local std::string failure_text;
 rgm_status fail(rgm_status code, rgm_str text) {
   try {
     failure_text.assign(text.data, text.size);
-    return code;
+    return code == RGM_OK ? rgm_status{RGM_INTERNAL} : code;
   } catch (const std::exception&) {
     return RGM_NO_MEMORY;
   }

@@ -90,6 +90,10 @@ class Walk {
       heap_.pop_back();
       const auto& gradients = step->gradients;
       if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& t) { return bool(t); })) {
+        for (const Edge& edge : step->inputs)
+          require(!edge.step || !edge.step->is_passed(),
+                  "backward: the tape behind an input of {} (made by {}) was walked before; a tape serves once",
+                  step->name, edge.step ? edge.step->name : "");
         Backward back(*step);
         if (watcher) (*watcher)(*step, false);
         step->rule(back);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tensor/gradients.hpp"
+#include "tensor/plugin_call.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm {
@@ -13,6 +14,9 @@ namespace rgm {
 // A plug-in of another version has a shorter or a longer table.
 Custom::Custom(const rgm_custom_op& given, void* data) : user(data) {
   std::memcpy(&op, &given, std::min<size_t>(given.struct_size, sizeof op));
+  if (!op.name) op.name = "custom";
+  const std::string* const plugin = plugin_call_now.plugin;
+  name = fmt::format("{}{}operation \"{}\"", plugin ? *plugin : "", plugin ? ", " : "", op.name);
 }
 Custom::~Custom() {
   if (op.drop) op.drop(user);
@@ -22,8 +26,8 @@ namespace ops {
 
 void custom(const rgm_custom_op& given, void* user, std::span<const Tensor> in, std::span<Tensor> out) {
   const auto call = std::make_shared<const Custom>(given, user);
-  const char* name = call->op.name ? call->op.name : "custom";
-  require(call->op.forward != nullptr, "{}: a custom operation without forward", name);
+  const std::string& name = call->name;
+  require(call->op.forward != nullptr, "{} has no forward; its author has to correct it", name);
   std::vector<rgm_tensor*> handles, results(out.size());
   for (const Tensor& x : in) handles.push_back(x.get());
   {
@@ -32,7 +36,7 @@ void custom(const rgm_custom_op& given, void* user, std::span<const Tensor> in, 
   }
   for (size_t i = 0; i < out.size(); ++i) out[i] = Tensor::adopt(results[i]);
   for (Tensor& y : out) {
-    require(bool(y), "{}: forward left an output empty", name);
+    require(bool(y), "{}: forward left an output empty; its author has to correct it", name);
     y = alias(y, y.view());  // it may be an input, which has a place on the tape already
   }
   bool needed = false;
@@ -40,7 +44,7 @@ void custom(const rgm_custom_op& given, void* user, std::span<const Tensor> in, 
   if (!needed || !call->op.backward) return;
   std::vector<Tensor> saved(in.begin(), in.end());
   for (const Tensor& y : out) saved.push_back(alias(y, y.view()));
-  record(name, gradients::custom, in, out, std::move(saved),
+  record(call->op.name, gradients::custom, in, out, std::move(saved),
          {.i = {static_cast<int64_t>(in.size()), static_cast<int64_t>(out.size())}, .more = call});
 }
 

@@ -8,6 +8,8 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "tensor/named_kernels.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -56,7 +58,11 @@ std::shared_ptr<Device> set_current_device(std::shared_ptr<Device> device) {
 }
 
 Device::Device(const rgm_backend& backend, uint32_t index, const rgm_config* config, std::string id)
-    : backend_(backend), id_(std::move(id)) {
+    : backend_(backend), id_(std::move(id)), name_(plugin_name("backend", id_)) {
+  uint32_t count = 0;
+  check_status(backend_.device_count(&count));
+  require(count > 0, "it finds no device here");
+  require(index < count, "it has {} devices, and none of the number {}", count, index);
   info_.struct_size = sizeof info_;
   check_status(backend_.device_info(index, &info_));
   check_status(backend_.open(index, config, &device_));
@@ -72,11 +78,12 @@ Device::Device(const rgm_backend& backend, uint32_t index, const rgm_config* con
 // At their full length: what an older backend's shorter table lacks is NULL.
 void Device::take_kernels() {
   const rgm_kernels* const theirs = backend_.kernels(device_);
-  require(theirs != nullptr, "backend \"{}\" has no table of kernels; its author has to correct it", id_);
-  std::memcpy(&kernels_, theirs, std::min<size_t>(theirs->struct_size, sizeof kernels_));
-  kernels_.struct_size = sizeof kernels_;
+  require(theirs != nullptr, "{} has no table of kernels; its author has to correct it", name_);
+  std::memcpy(&own_kernels_, theirs, std::min<size_t>(theirs->struct_size, sizeof own_kernels_));
+  own_kernels_.struct_size = sizeof own_kernels_;
+  kernels_ = named_kernels(own_kernels_);
   const auto needs = [&](bool is_there, const char* name) {
-    require(is_there, "backend \"{}\" lacks the required kernel {}; its author has to add it", id_, name);
+    require(is_there, "{} lacks the required kernel {}; its author has to add it", name_, name);
   };
   needs(kernels_.fill != nullptr, "fill");
   needs(kernels_.copy != nullptr, "copy");
@@ -153,6 +160,10 @@ void* Device::block_of_backend(size_t size, size_t wanted) {
                                            bytes_for_people(wanted), bytes_for_people(in_use_)));
   }
   check(status);
+  if (!data)
+    throw Error(RGM_DEVICE_ERROR, fmt::format("{}: alloc answered RGM_OK and no memory where {} were asked for; its "
+                                              "author has to correct it",
+                                              name_, bytes_for_people(wanted)));
   if (!keeps_freed()) {
     ++allocations_;
   } else if (const uint64_t held = backend_.held(device_); held > held_) {
@@ -260,7 +271,7 @@ void Device::check(rgm_status status) const {
   try {
     check_status(status);
   } catch (const Error& e) {
-    throw Error(status, fmt::format("backend \"{}\" failed: {}", id_, e.what()));
+    throw Error(status, fmt::format("{} failed: {}", name_, e.what()));
   }
 }
 

@@ -23,9 +23,11 @@ class Device {
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
-  const std::string& id() const { return id_; }  // of the backend, as in the pipeline
+  const std::string& id() const { return id_; }      // of the backend, as in the pipeline
+  const std::string& name() const { return name_; }  // backend "onednn", for messages
   const rgm_device_info& info() const { return info_; }
   const rgm_kernels& kernels() const { return kernels_; }
+  const rgm_kernels& own_kernels() const { return own_kernels_; }  // of the backend, behind all others
   void set_kernels(const rgm_kernels& kernels) { kernels_ = kernels, ++kernels_set_; }  // to stand before its own
   uint64_t kernels_set() const { return kernels_set_; }                                 // so often
   // Until then work may be captured, where the backend has that. False once it refused, or while kernels are timed.
@@ -76,10 +78,10 @@ class Device {
   void take_kernels();
 
   const rgm_backend& backend_;
-  std::string id_;
+  std::string id_, name_;
   rgm_device* device_ = nullptr;
   rgm_queue* queue_ = nullptr;
-  rgm_kernels kernels_{};
+  rgm_kernels kernels_{}, own_kernels_{};
   rgm_device_info info_{};
   bool may_capture_ = true;
 

@@ -88,7 +88,8 @@ namespace {
 // What the activation of the linear layer that made `a` was given; that layer keeps it anyway.
 Tensor before_activation(const Tensor& a) {
   const Step* const maker = a.get()->step.get();
-  if (!maker || maker->rule != gradients::linear || maker->arguments.i[0] == 0 || !maker->saved[2]) return {};
+  if (!maker || maker->rule != gradients::linear || maker->is_passed()) return {};
+  if (maker->arguments.i[0] == 0 || !maker->saved[2]) return {};
   const Tensor& given = maker->saved[2];
   const bool fits = given.dtype() == RGM_F32 && given.count() == a.count() && is_contiguous(a.view());
   return fits ? alias(given, dense_view(a.shape(), RGM_F32, given.view().data)) : Tensor();

@@ -8,6 +8,7 @@
 #include "tensor/custom.hpp"
 #include "tensor/head.hpp"
 #include "tensor/norm.hpp"
+#include "tensor/plugin_call.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm::gradients {
@@ -365,14 +366,16 @@ void custom(Backward& b) {
     dout[i] = b.dy(i) ? as_float(b.dy(i)) : zeros(b.saved(n_in + i).shape());
     dout_handles.push_back(dout[i].get());
   }
-  check_status(call.op.backward(call.user, in.data(), out.data(), dout_handles.data(), din.data()));
+  call_plugin(call.name, "backward",
+              [&] { return call.op.backward(call.user, in.data(), out.data(), dout_handles.data(), din.data()); });
   std::vector<Tensor> results;
   results.reserve(din.size());
   for (rgm_tensor* t : din) results.push_back(Tensor::adopt(t));
   for (size_t i = 0; i < n_in; ++i) {
     if (!b.needs(i) || !results[i]) continue;
-    require(results[i].shape() == Shape(b.like(i)), "{}: the gradient of input {} has shape {}, expected {}",
-            call.op.name, i, results[i].shape().text(), Shape(b.like(i)).text());
+    require(results[i].shape() == Shape(b.like(i)),
+            "{}: the gradient of input {} has shape {}, expected {}; its author has to correct it", call.name, i,
+            results[i].shape().text(), Shape(b.like(i)).text());
     b.add(i, std::move(results[i]));
   }
 }

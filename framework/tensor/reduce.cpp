@@ -31,7 +31,9 @@ Tensor logsumexp(const Tensor& x, uint32_t axes, const Shape& kept) {
 Tensor reduce(int32_t op, uint32_t axes, const Tensor& input, bool keep) {
   require(op >= RGM_SUM && op <= RGM_LOGSUMEXP, "reduce: {} is no operation", op);
   Tensor x = as_float(input);
-  axes &= (1U << x.rank()) - 1;
+  const uint32_t all = (1U << x.rank()) - 1;
+  require(axes == ~0U || (axes & ~all) == 0, "reduce: axes {:#x} of a tensor with {} axes", axes, x.rank());
+  axes &= all;
   if (axes == 0) return x;
   Shape kept = x.shape(), rest;
   int64_t n = 1;

@@ -6,6 +6,7 @@
 namespace rgm {
 
 std::string Shape::text() const { return fmt::format("({})", fmt::join(begin(), end(), ", ")); }
+void Shape::too_large() const { invalid("a tensor of shape {} has more elements than any memory holds", text()); }
 
 size_t bytes_of(rgm_dtype dtype) {
   switch (dtype) {

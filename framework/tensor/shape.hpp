@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -29,10 +30,16 @@ class Shape {
   const int64_t* begin() const { return sizes_.data(); }
   const int64_t* end() const { return sizes_.data() + rank_; }
   int64_t last() const { return rank_ ? sizes_[static_cast<size_t>(rank_ - 1)] : 1; }
+  // Throws where no memory could hold so many elements, which a plug-in may ask for.
   int64_t count() const {
+    constexpr int64_t most = std::numeric_limits<int64_t>::max() / 8;  // of the widest type
     int64_t n = 1;
-    for (const int64_t size : *this) n *= size;
-    return n;
+    bool is_empty = false;
+    for (const int64_t size : *this) {
+      is_empty |= size == 0;
+      if (size != 0 && (__builtin_mul_overflow(n, size, &n) || n > most)) too_large();
+    }
+    return is_empty ? 0 : n;
   }
   void push_back(int64_t size) {
     require(rank_ < 8, "a tensor has at most 8 axes");
@@ -42,6 +49,7 @@ class Shape {
   std::string text() const;  // (2, 3)
 
  private:
+  [[noreturn]] void too_large() const;
   std::array<int64_t, 8> sizes_{};
   int32_t rank_ = 0;
 };

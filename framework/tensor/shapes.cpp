@@ -8,15 +8,13 @@ namespace {
 Shape filled_in(const Shape& wanted, const Tensor& x) {
   Shape shape = wanted;
   int32_t open = -1;
-  int64_t known = 1;
   for (int32_t i = 0; i < shape.rank(); ++i) {
-    if (shape[i] >= 0) {
-      known *= shape[i];
-      continue;
-    }
+    if (shape[i] >= 0) continue;
     require(shape[i] == -1 && open < 0, "reshape: {} may leave one size open, with -1", wanted.text());
     open = i;
+    shape[i] = 1;
   }
+  const int64_t known = shape.count();
   require(open < 0 || known > 0, "reshape: {} leaves a size open that {} does not tell", wanted.text(),
           x.shape().text());
   if (open >= 0) shape[open] = x.count() / known;
@@ -43,17 +41,19 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
   return y;
 }
 
-Tensor permute(const Tensor& x, std::span<const int32_t> axes) {
-  require(static_cast<int32_t>(axes.size()) == x.rank(), "permute: {} axes for a tensor of shape {}", axes.size(),
+Tensor permute(const Tensor& x, std::span<const int32_t> wanted) {
+  require(static_cast<int32_t>(wanted.size()) == x.rank(), "permute: {} axes for a tensor of shape {}", wanted.size(),
           x.shape().text());
   int64_t packed = 0;
   uint32_t seen = 0;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    require(axes[i] >= 0 && axes[i] < x.rank() && !(seen >> axes[i] & 1), "permute: the axes are no permutation");
+  std::array<int32_t, 8> axes{};
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    axes[i] = axis_of(wanted[i], x.rank(), "permute");
+    require(!(seen >> axes[i] & 1), "permute: the axes are no permutation: {} is there twice", axes[i]);
     seen |= 1U << axes[i];
     packed |= int64_t{axes[i]} << (4 * i);
   }
-  Tensor y = alias(x, views::permuted(x.view(), axes));
+  Tensor y = alias(x, views::permuted(x.view(), std::span(axes.data(), wanted.size())));
   if (would_record({&x})) record("permute", gradients::permute, {&x}, {&y}, {}, {.i = {packed}});
   return y;
 }
@@ -122,6 +122,8 @@ Tensor concat(std::span<const Tensor> xs, int32_t wanted) {
 Tensor gather(const Tensor& x, int32_t wanted, const Tensor& indices) {
   const int32_t axis = axis_of(wanted, x.rank(), "gather");
   require(indices.rank() == 1, "gather: the index has {} dimensions, expected 1", indices.rank());
+  require(!is_float(indices.dtype()), "gather: the index is {}, whole numbers were expected: cast it, if that is meant",
+          name_of(indices.dtype()));
   const Tensor index = cast(indices, RGM_I32);
   Shape shape = x.shape();
   shape[axis] = index.size(0);

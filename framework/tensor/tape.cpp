@@ -72,9 +72,16 @@ void file(Step& step, const char* name, GradientRule rule, std::vector<Tensor> s
   step.arguments = std::move(arguments);
 }
 
+// What a plug-in has kept from an earlier step is refused here, within its call, and not when the tape is walked.
 void add_input(Step& step, const Tensor& x) {
   step.inputs.push_back(edge_of(x));
-  if (const auto& maker = step.inputs.back().step) ++maker->uses;
+  const auto& maker = step.inputs.back().step;
+  if (!maker) return;
+  require(!maker->is_passed(),
+          "{}: the tape behind an input (made by {}) was walked in an earlier step, and a tape serves once: keep "
+          "detach(x) of what is kept",
+          step.name, maker->name);
+  ++maker->uses;
 }
 
 void attach(const std::shared_ptr<Step>& step, Tensor& output) {

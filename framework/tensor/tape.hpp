@@ -45,6 +45,7 @@ struct Step {
   uint64_t walk = 0;               // the call of backward() that used it; 0: none has
   uint32_t uses = 0;               // inputs of later steps that its outputs are
   bool before_activation = false;  // its gradient is of what its activation was given: the one user saw to it
+  bool is_passed() const { return gradients.empty(); }  // by a walk, which left nothing of it
   Step() = default;
   ~Step();  // takes long chains of steps apart without recursion
   Step(const Step&) = delete;

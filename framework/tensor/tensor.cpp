@@ -39,7 +39,8 @@ constexpr rgm_dtype dtype_for = std::is_same_v<T, float> ? RGM_F32 : RGM_I32;
 }  // namespace
 
 Tensor empty(const Shape& shape, rgm_dtype dtype) {
-  return with_new_storage(dense_view(shape, dtype), static_cast<size_t>(shape.count()) * bytes_of(dtype));
+  const size_t bytes = static_cast<size_t>(shape.count()) * bytes_of(dtype);
+  return with_new_storage(dense_view(shape, dtype), bytes);
 }
 
 Tensor empty_like(const rgm_view& v, rgm_dtype dtype) {
@@ -80,7 +81,12 @@ float item(const Tensor& x) {
 
 void assign(const Tensor& x, const Tensor& y) {
   require(x.shape() == y.shape(), "assign: {} does not fit into {}", y.shape().text(), x.shape().text());
-  kernel::copy(y.view(), x.view());
+  // A kernel's output overlaps no input, but may be one.
+  const bool is_one = x.view().data == y.view().data && views::same_layout(x.view(), y.view());
+  if (is_one || x.get()->storage != y.get()->storage) return kernel::copy(y.view(), x.view());
+  const Tensor apart = empty(y.shape(), y.dtype());
+  kernel::copy(y.view(), apart.view());
+  kernel::copy(apart.view(), x.view());
 }
 
 }  // namespace rgm

@@ -26,6 +26,7 @@ struct Storage {
   size_t bytes = 0;
   std::shared_ptr<void> owner;
   std::shared_ptr<const struct PackedWeight> packed;  // of a weight that linear alone reads: see packed.hpp
+  bool filed = false;  // a parameter or buffer of a plug-in's own, which it may assign to
   Storage(std::shared_ptr<Device> on, size_t size);
   Storage(std::shared_ptr<Device> on, void* where, size_t size, std::shared_ptr<void> kept);
   ~Storage();
@@ -131,7 +132,7 @@ inline Tensor from_host(std::span<const int32_t> data, const Shape& shape) {
 template <class T = float>
 std::vector<T> to_host(const Tensor& x);
 float item(const Tensor& x);  // of a tensor with one element; waits
-// Overwrites the values of x with those of y (same shape), without a trace on the tape.
+// Overwrites the values of x with those of y (same shape; they may overlap), without a trace on the tape.
 void assign(const Tensor& x, const Tensor& y);
 
 }  // namespace rgm

@@ -120,6 +120,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
       if (!train.interruption.empty()) throw Interrupted(train.interruption);
       throw;
     }
+    require_of_this_call(train, out.batch, prompts, setup.strategy_name);
     std::string text;
     if (out.batch)
       for (int64_t e = 0; e < out.batch->examples; ++e, ++rows)

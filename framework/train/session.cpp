@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/philox.hpp"
+#include "base/text.hpp"
 #include "tensor/ops.hpp"
 
 namespace rgm {
@@ -70,12 +71,18 @@ uint64_t hash_of(std::string_view name) {
 
 Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init) {
   const std::string full_name = scope.prefix + name;
+  if (const auto at = invalid_utf8(full_name))
+    invalid("the parameter {}…: its name is no UTF-8 from there on, and could not be saved", full_name.substr(0, *at));
+  require(like.rank >= 0 && like.rank <= 8, "parameter {}: a tensor has 0 to 8 axes, {} were asked for", full_name,
+          like.rank);
   for (int32_t i = 0; i < like.rank; ++i)
     require(like.shape[i] >= 0, "parameter {}: {} is no shape", full_name, Shape(like).text());
   const Shape shape(like);
+  shape.count();  // throws where it is too large
   if (const Parameter* found = scope.parameters->find(full_name)) {
     require(found->value.shape() == shape, "parameter {} has the shape {}, {} was asked for", full_name,
             found->value.shape().text(), shape.text());
+    found->value.get()->storage->filed = true;
     return found->value;
   }
   require(
@@ -94,6 +101,7 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
       scope.saved->erase(saved);
     }
   if (!value) value = start_value(init, shape, like.dtype);
+  value.get()->storage->filed = true;
   const bool trained = init.trained && scope.trained;
   return scope.parameters->add(full_name, value, trained, init.trained == 0).value;
 }
@@ -101,6 +109,7 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
   if (name != "reference" || !train.makes_reference) return nullptr;
+  if (train.open_reference) return &train.roles.emplace(name, train.open_reference()).first->second;
   // With adapters off it is the policy as it was, unless its base is trained as well.
   const bool shares = train.adapters && train.policy->parameters().trained_count() == 0;
   rgm_model reference{train.policy, shares, true};
@@ -135,11 +144,24 @@ Tensor total_on_device(rgm_train& train, const std::string& column) {
   return place->second;
 }
 
+namespace {
+
+// A number as it is now: what it is a part of, or a parameter, may be another one by the time that it is read.
+Tensor kept(const Tensor& x) {
+  const Tensor number = ops::reshape(ops::detach(x), {});
+  const Storage& storage = *number.get()->storage;
+  if (!storage.filed && storage.bytes <= bytes_of(number.dtype())) return number;
+  Tensor own = empty({}, number.dtype());
+  assign(own, number);
+  return own;
+}
+
+}  // namespace
+
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count) {
   const NoGradient still;
   auto& metric = train.metrics[name];
-  const Tensor n = count ? ops::reshape(ops::detach(count), {}) : ops::full({}, 1);
-  const Tensor s = ops::reshape(ops::detach(sum), {});
+  const Tensor n = count ? kept(count) : ops::full({}, 1), s = kept(sum);
   metric.sum = metric.sum ? metric.sum + s : s;
   metric.count = metric.count ? metric.count + n : n;
 }
@@ -169,8 +191,10 @@ bool rgm_train::together(const std::string& column) const {
 
 std::vector<std::pair<std::string, double>> rgm_train::read_metrics() {
   std::vector<std::pair<std::string, double>> out;
-  for (const auto& [name, metric] : metrics)
-    out.emplace_back(name, double(rgm::item(metric.sum)) / double(rgm::item(metric.count)));
+  for (const auto& [name, metric] : metrics) {
+    const double count = double(rgm::item(metric.count));
+    if (count != 0) out.emplace_back(name, double(rgm::item(metric.sum)) / count);  // the mean of nothing is not told
+  }
   metrics.clear();
   return out;
 }

@@ -74,7 +74,8 @@ struct rgm_train {
   std::shared_ptr<rgm::Model> policy;
   bool adapters = false;         // the policy has some: then the reference is itself without them
   bool makes_reference = false;  // when it is first asked for: only while the policy is as it was at the start
-  std::map<std::string, rgm_model> roles;  // "policy" and what was configured
+  std::function<rgm_model()> open_reference;  // where that is not a copy of the policy
+  std::map<std::string, rgm_model> roles;     // "policy" and what was configured
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;
@@ -129,6 +130,9 @@ Tensor score(rgm_train& train, Batch& completions);
 Tensor score_of(rgm_train& train, Batch* completions, const std::string& name);  // empty when none is called so
 Tensor reward_loss(rgm_train& train, Batch& batch);
 std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, int64_t count);  // NULL: no such source
+// What a rollout answered, if anything, is the data that it was given, or a batch that was made in this call.
+void require_of_this_call(const rgm_train& train, const Batch* answered, const Batch& given,
+                          const std::string& strategy);
 void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,
                 std::span<const rgm_str> answers);
 

@@ -43,6 +43,7 @@ Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokeniz
   constexpr double many = 1e9;
   Sampling out;
   for (const rgm_attr& a : attrs) {
+    require(a.key != nullptr, "generate: a setting has no name");
     const std::string_view key = a.key;
     if (key == "answers")
       out.answers = int64_t(number_of(a, 0, many, true));

@@ -1,5 +1,7 @@
 // session_examples.cpp - examples that a strategy asks for beside those it walks through: drawn from another source of
 // the stage, or made of texts.
+#include <algorithm>
+
 #include "base/philox.hpp"
 #include "train/session.hpp"
 
@@ -18,6 +20,16 @@ std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, i
   require(count >= 0 && count <= from.units(), "{}: {} examples are to be drawn from `{}`, which has {}", train.stage,
           count, source, from.units());
   return std::make_unique<Batch>(from.batch(0, count, mix(train.seed, draws_of_examples)));
+}
+
+void require_of_this_call(const rgm_train& train, const Batch* answered, const Batch& given,
+                          const std::string& strategy) {
+  const auto is_answered = [&](const std::unique_ptr<Batch>& batch) { return batch.get() == answered; };
+  require(
+      !answered || answered == &given || std::ranges::any_of(train.batches, is_answered),
+      "{}: rollout answered a batch that is none of this call, which may be gone: a batch lives until the call that "
+      "saw it returns; its author has to correct it",
+      strategy);
 }
 
 void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,

@@ -415,6 +415,17 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
     EXPECT_EQ(broken(strategy(fault)), 2);
     EXPECT_TRUE(said(message)) << said_;
   }
+  const std::pair<const char*, const char*> losses[] = {
+      {"assigns", "faulty.so): loss failed: assign within loss, which may run more or less often than once a step"},
+      {"sets", "faulty.so): loss failed: set within loss"},
+      {"reports", "report: \"loss\" is what the host itself writes into a result"},
+      {"keeps", "was walked in an earlier step, and a tape serves once: keep detach(x) of what is kept"}};
+  for (const auto& [fault, message] : losses) {
+    EXPECT_EQ(broken("  - {name: bad, strategy: {faulty: {fault: " + std::string(fault) +
+                     "}}, model: {from: base}, data: {train: {jsonl: rows.jsonl}}, steps: 2, batch: 2}\n"),
+              2);
+    EXPECT_TRUE(said(message)) << said_;
+  }
   EXPECT_EQ(
       broken("  - {name: bad, strategy: faulty, model: {from: base}, data: {train: {text: text.txt}}, steps: 1}\n"), 2);
   EXPECT_TRUE(said("annotates examples, and windows of a text are cut anew")) << said_;

@@ -1,6 +1,8 @@
 // host_test.cpp - the host's own functions, and the tables of models and training: structs of other sizes, missing
 // columns, references handed over.
 #include "host/plugged.hpp"
+#include "tensor/plugin_call.hpp"
+#include "train/session.hpp"
 
 namespace rgm::test {
 namespace {
@@ -36,6 +38,15 @@ TEST_F(Host, ParallelForBringsTheTextOfAFailureBack) {
   EXPECT_EQ(host().parallel_for(100, 1, nullptr, fails), RGM_DEVICE_ERROR);
   EXPECT_EQ(kept_text(), "in a piece");
 }
+
+TEST_F(Host, ParallelForDoesNotTellAnOlderFailure) {
+  host().fail(RGM_INVALID, {"long ago", 8});
+  const auto fails = [](void*, int64_t, int64_t) -> rgm_status { return RGM_DEVICE_ERROR; };
+  EXPECT_EQ(host().parallel_for(100, 1, nullptr, fails), RGM_DEVICE_ERROR);
+  EXPECT_THAT(kept_text(), HasSubstr("left no reason"));
+}
+
+TEST_F(Host, AFailureIsOneWhateverItsCode) { EXPECT_EQ(host().fail(RGM_OK, {"oh", 2}), RGM_INTERNAL); }
 
 TEST_F(Host, OptionsThatAreNotThereAreNamed) {
   const auto config = options("lora", "{rank: 3}");
@@ -138,6 +149,107 @@ TEST_F(Host, AnAdaptersFileTakesAnyShape) {
   rgm_tensor* out = nullptr;
   ASSERT_EQ(host().train->get(&file, "weights", &out), RGM_OK);
   expect_near(Tensor::adopt(out), x, 0);
+}
+
+// A buffer in a scope, as a strategy has one.
+struct Scoped {
+  Parameters parameters;
+  rgm_scope scope{&parameters, nullptr, "mine.", 3, true, false};
+  const rgm_init init{sizeof(rgm_init), RGM_FILL, 0, 0, 1, 0, nullptr};
+
+  rgm_status param(const char* name, const rgm_view& like, rgm_tensor** out) {
+    return host().models->param(&scope, name, &like, &init, out);
+  }
+  Tensor buffer(const Shape& shape) {
+    rgm_tensor* out = nullptr;
+    EXPECT_EQ(param("buffer", dense_view(shape, RGM_F32), &out), RGM_OK);
+    return Tensor::adopt(out);
+  }
+};
+
+TEST_F(Host, AssignIsForWhatAPluginFiled) {
+  Scoped scoped;
+  const Tensor own = scoped.buffer({2}), weight = values({1, 2}), two = values({3, 4});
+  EXPECT_EQ(host().models->assign(own.get(), two.get()), RGM_OK);
+  EXPECT_THAT(to_host(own), testing::ElementsAre(3, 4));
+  EXPECT_EQ(host().models->assign(weight.get(), two.get()), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("no parameter or buffer that was filed in a scope"));
+  EXPECT_THAT(to_host(weight), testing::ElementsAre(1, 2));
+}
+
+TEST_F(Host, WhatIsOutsideOfALossIsRefusedWithinIt) {
+  Scoped scoped;
+  const Tensor own = scoped.buffer({2}), two = values({3, 4});
+  rgm_train train;
+  Batch batch;
+  batch.examples = 2;
+  {
+    const std::string name = "strategy \"mine\"";
+    const InPlugin loss(name, "loss"), hook(name, "output");
+    EXPECT_EQ(host().models->assign(own.get(), two.get()), RGM_INVALID);
+    EXPECT_THAT(kept_text(), HasSubstr("assign within loss, which may run more or less often"));
+    EXPECT_EQ(host().train->set(&batch, "more", two.get()), RGM_INVALID);
+    EXPECT_EQ(host().train->set_text(&batch, "said", 0, {"so", 2}), RGM_INVALID);
+    rgm_scope* scope = nullptr;
+    EXPECT_EQ(host().train->scope(&train, "policy", "late", &scope), RGM_INVALID);
+    EXPECT_THAT(kept_text(), HasSubstr("scope within loss"));
+  }
+  EXPECT_EQ(host().train->set(&batch, "more", two.get()), RGM_OK);
+}
+
+TEST_F(Host, AMetricIsWhatItWasWhenItWasTold) {
+  Scoped scoped;
+  const Tensor price = scoped.buffer({}), later = ops::full({}, 5);
+  rgm_train train;
+  ASSERT_EQ(host().train->metric(&train, "price", price.get(), nullptr), RGM_OK);
+  ASSERT_EQ(host().models->assign(price.get(), later.get()), RGM_OK);
+  EXPECT_EQ(train.read_metrics().front().second, 1);
+}
+
+TEST_F(Host, AParametersNameIsUtf8AndItsShapeFitsIntoMemory) {
+  Scoped scoped;
+  rgm_tensor* out = nullptr;
+  EXPECT_EQ(scoped.param("a\xff", dense_view({2}, RGM_F32), &out), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("mine.a…: its name is no UTF-8 from there on"));
+  EXPECT_EQ(scoped.param("large", dense_view({int64_t{1} << 62}, RGM_F32), &out), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("has more elements than any memory holds"));
+  EXPECT_EQ(out, nullptr);
+  EXPECT_TRUE(scoped.parameters.all().empty());
+}
+
+TEST_F(Host, ASettingOfGenerateHasAName) {
+  rgm_train train;
+  rgm_model model{small_model(), false, true};
+  Batch prompts;
+  prompts.examples = 1;
+  const TokenExample hello{{104, 105}, {1, 1}};
+  prompts.columns["prompt"] = pack(std::span(&hello, 1), 8);
+  const rgm_attr nameless{};
+  rgm_batch* out = nullptr;
+  EXPECT_EQ(host().train->generate(&train, &model, &prompts, &nameless, 1, &out), RGM_INVALID);
+  EXPECT_EQ(kept_text(), "generate: a setting has no name");
+}
+
+TEST_F(Host, ARolloutAnswersABatchOfItsCall) {
+  rgm_train train;
+  Batch prompts;
+  train.batches.emplace_back(std::make_unique<Batch>());
+  for (const Batch* answered : {train.batches.front().get(), &prompts, static_cast<Batch*>(nullptr)})
+    EXPECT_EQ(failure_of([&] { require_of_this_call(train, answered, prompts, "strategy \"mine\""); }), "");
+  const Batch gone;
+  EXPECT_THAT(failure_of([&] { require_of_this_call(train, &gone, prompts, "strategy \"mine\""); }),
+              HasSubstr("strategy \"mine\": rollout answered a batch that is none of this call"));
+}
+
+TEST_F(Host, ReportsDoNotReplaceWhatTheHostWrites) {
+  rgm_train train;
+  for (const char* own : {"loss", "steps", "seconds", "sha256", "base_unchanged"})
+    EXPECT_EQ(host().train->report(&train, own, {"1", 1}), RGM_INVALID) << own;
+  EXPECT_THAT(kept_text(), HasSubstr("report: \"base_unchanged\" is what the host itself writes into a result"));
+  const std::string deep = std::string(20000, '[') + std::string(20000, ']');
+  EXPECT_EQ(host().train->report(&train, "deep", {deep.data(), deep.size()}), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("report \"deep\": JSON nested more than 100 deep"));
+  EXPECT_TRUE(train.report.empty());
 }
 
 TEST_F(Host, ReportsAreJson) {

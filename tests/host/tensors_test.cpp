@@ -96,6 +96,30 @@ TEST_F(HostTensors, UnknownNamesAreUnsupported) {
   EXPECT_EQ(out, nothing);
 }
 
+TEST_F(HostTensors, ShapesThatNoMemoryHoldsAreRefused) {
+  rgm_view huge{nullptr, RGM_F32, 1, {int64_t{1} << 62}, {1}};
+  EXPECT_EQ(table().full(&huge, 1, &out), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("has more elements than any memory holds"));
+  EXPECT_EQ(table().random(&huge, RGM_UNIFORM, &out), RGM_INVALID);
+  float one = 1;
+  huge.data = &one;
+  EXPECT_EQ(table().write(&huge, &out), RGM_INVALID);
+  const Tensor x = values({1}), segments = indices({1});
+  EXPECT_EQ(table().segment_sum(x.get(), segments.get(), std::numeric_limits<int64_t>::max(), &out), RGM_INVALID);
+  EXPECT_EQ(out, nothing);
+}
+
+TEST_F(HostTensors, AnAxisBeyondTheRankIsRefused) {
+  const Tensor x = sample({2, 3}, 1);
+  rgm_tensor* in = x.get();
+  rgm_attr axis{"axis", {RGM_INTEGER, 1, {}}};
+  axis.value.as.i = int64_t{1} << 32;  // 0 in 32 bits
+  EXPECT_EQ(table().call("softmax", &in, 1, &axis, 1, &out, 1), RGM_INVALID);
+  EXPECT_THAT(kept_text(), HasSubstr("softmax: axis 4294967296 of a tensor with 2 axes"));
+  EXPECT_EQ(table().reduce(RGM_SUM, 1U << 2, 0, x.get(), &out), RGM_INVALID);
+  EXPECT_EQ(out, nothing);
+}
+
 // y = 2 x, or a failure.
 struct Doubling {
   int drops = 0;

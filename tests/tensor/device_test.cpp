@@ -103,5 +103,45 @@ TEST(KeptByTheBackend, OnlyABlockThatTakesNewMemoryCountsAsAnAllocation) {
   EXPECT_EQ(device->allocations(), before + 2);
 }
 
+template <class F>
+std::string text_of_error(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(BrokenBackend, IsNamedByWhatAKernelThrows) {
+  static rgm_kernels kernels = *reference().kernels(nullptr);
+  kernels.gather = [](rgm_queue*, int32_t, const rgm_view*, const rgm_view*, const rgm_view*) -> rgm_status {
+    throw 7;
+  };
+  rgm_backend backend = reference();
+  backend.kernels = [](rgm_device*) -> const rgm_kernels* { return &kernels; };
+  const OnDevice device(backend);
+  EXPECT_EQ(text_of_error([] {
+              ops::gather(values({1, 2}), 0, indices({0}));
+            }),
+            "backend \"reference\": gather threw \"an exception of a kind that is not known here\" across the border, "
+            "where only a status may pass; its author has to correct it");
+  EXPECT_EQ(item(ops::sum(values({1, 2}))), 3);
+}
+
+TEST(BrokenBackend, IsNamedWhereItGivesNoMemory) {
+  rgm_backend backend = reference();
+  backend.alloc = [](rgm_device*, size_t, void** out) -> rgm_status { return *out = nullptr, RGM_OK; };
+  const OnDevice device(backend);
+  EXPECT_THAT(text_of_error([&] { device->allocate(1000); }),
+              testing::HasSubstr("backend \"reference\": alloc answered RGM_OK and no memory"));
+}
+
+TEST(BrokenBackend, WithoutADeviceIsNotOpened) {
+  rgm_backend backend = reference();
+  backend.device_count = [](uint32_t* out) -> rgm_status { return *out = 0, RGM_OK; };
+  EXPECT_EQ(text_of_error([&] { const OnDevice device(backend); }), "it finds no device here");
+}
+
 }  // namespace
 }  // namespace rgm::test

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "fixture.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm::test {
 namespace {
@@ -317,6 +318,65 @@ TEST_P(Ops, IntegersOfDifferentSizesJoinAsIntegers) {
 
 TEST_P(Ops, AReshapeOfNothingLeavesNoSizeOpen) {
   EXPECT_THAT(message([] { ops::reshape(ops::full({0, 5}, 0), {0, -1}); }), HasSubstr("leaves a size open"));
+}
+
+// 2^62 numbers are 2^64 bytes, and 2^32 times 2^32 is 2^64: as sizes of 64 bits, both are none.
+TEST_P(Ops, AShapeThatNoMemoryHoldsIsRefused) {
+  constexpr int64_t one = 1;
+  EXPECT_THAT(message([] { ops::full({one << 62}, 0); }),
+              HasSubstr("(4611686018427387904) has more elements than any"));
+  EXPECT_THAT(message([] { ops::full({one << 32, one << 32}, 0); }), HasSubstr("(4294967296, 4294967296) has more"));
+  EXPECT_THAT(message([] { ops::reshape(ops::full({0}, 0), {one << 32, one << 32}); }), HasSubstr("has more elements"));
+  EXPECT_THAT(message([] { ops::segment_sum(values({1}), indices({1}), (one << 62) - 1); }), HasSubstr("has more"));
+  EXPECT_EQ(Shape({0, one << 40}).count(), 0);
+}
+
+TEST_P(Ops, AxesCountFromTheEndAndStayWithinTheRank) {
+  const Tensor x = values({1, 2, 3, 4, 5, 6}, {2, 3});
+  EXPECT_THAT(to_host(ops::permute(x, std::array{-1, 0})), ElementsAre(1, 4, 2, 5, 3, 6));
+  EXPECT_THAT(message([&] { ops::permute(x, std::array{1, -1}); }), HasSubstr("no permutation: 1 is there twice"));
+  EXPECT_THAT(message([&] {
+                ops::permute(x, std::array{2, 0});
+              }),
+              HasSubstr("permute: axis 2 of a tensor with 2 axes"));
+  EXPECT_THAT(message([&] { ops::reduce(RGM_SUM, 1U << 2, x); }), HasSubstr("axes 0x4 of a tensor with 2 axes"));
+  EXPECT_EQ(item(ops::reduce(RGM_SUM, ~0U, x)), 21);
+}
+
+TEST_P(Ops, AnIndexIsAWholeNumber) {
+  EXPECT_THAT(message([] {
+                ops::gather(values({1, 2, 3}), 0, values({1.7F}));
+              }),
+              HasSubstr("gather: the index is float32, whole numbers were expected"));
+}
+
+TEST_P(Ops, AssignReadsWhatItOverwritesFirst) {
+  const Tensor square = values({0, 1, 2, 3}, {2, 2}), row = values({0, 1, 2, 3});
+  assign(square, ops::transpose(square));
+  EXPECT_THAT(to_host(square), ElementsAre(0, 2, 1, 3));
+  assign(ops::slice(row, 0, 1, 4), ops::slice(row, 0, 0, 3));
+  EXPECT_THAT(to_host(row), ElementsAre(0, 0, 1, 2));
+}
+
+// The gradient is asked for long after the call that made the operation has returned.
+TEST_P(Ops, WhatGoesWrongInABackwardNamesThePlugin) {
+  const rgm_custom_op op{sizeof op,
+                         0,
+                         nullptr,
+                         square,
+                         [](void*, rgm_tensor* const*, rgm_tensor* const*, rgm_tensor* const*, rgm_tensor**) {
+                           return keep_failure(RGM_INVALID, "no root");
+                         },
+                         nullptr};
+  Squares squares;
+  const Tensor x = trained(values({3, -1}));
+  Tensor y;
+  call_plugin("strategy \"mine\" (mine.so)", "loss", [&] {
+    ops::custom(op, &squares, std::span(&x, 1), std::span(&y, 1));
+    return rgm_status{RGM_OK};
+  });
+  EXPECT_EQ(message([&] { backward(ops::sum(y)); }),
+            "strategy \"mine\" (mine.so), operation \"custom\": backward failed: no root");
 }
 
 // With logits (0, -200) both probabilities of the second token vanish.

@@ -184,6 +184,20 @@ TEST_F(Tape, ServesOnce) {
   EXPECT_THROW(backward(loss), Error);
 }
 
+// What a step has kept with its tape would take gradients to where nothing is left.
+TEST_F(Tape, RefusesInANewStepWhatAnEarlierOneHasWalked) {
+  const Tensor x = trained(values({2})), kept = ops::sum(x * x), unwalked = 2 * kept;
+  backward(kept);
+  EXPECT_THROW(0.5 * kept, Error);
+  EXPECT_THROW(kept + ops::sum(x), Error);
+  EXPECT_THROW(backward(unwalked), Error);  // made before, and walked after what it stands on
+  {
+    const NoGradient still;
+    EXPECT_EQ(item(0.5 * kept), 2);
+  }
+  EXPECT_EQ(item(ops::detach(kept) + ops::sum(x)), 6);
+}
+
 TEST_F(Tape, WantsOneNumberThatDependsOnSomethingTrained) {
   const Tensor x = trained(values({2, 3}));
   EXPECT_THROW(backward(x * x), Error);

@@ -52,22 +52,24 @@ typedef struct rgm_tensor_api {
   /* alpha op(a) op(b) + c over the last two axes, ta and tb transpose; c is NULL or [given], and reused when sole */
   rgm_status (*matmul)(rgm_tensor* a, int32_t ta, rgm_tensor* b, int32_t tb, double alpha, rgm_tensor* c,
                        rgm_tensor** out);
-  rgm_status (*reduce)(int32_t op, uint32_t axes, int32_t keep, rgm_tensor* x, rgm_tensor** out); /* a bit an axis */
+  /* a bit an axis, each within the rank; all bits: over everything */
+  rgm_status (*reduce)(int32_t op, uint32_t axes, int32_t keep, rgm_tensor* x, rgm_tensor** out);
   /* sums x by segment: x and segments (B, T), segments as in a batch, to (n); padding (0) is left out */
   rgm_status (*segment_sum)(rgm_tensor* x, rgm_tensor* segments, int64_t n, rgm_tensor** out);
 
-  /* shape; views where that is possible. -1 in a shape: what is left */
+  /* shape; views where that is possible. -1 in a shape: what is left. A negative axis counts from the end */
   rgm_status (*reshape)(rgm_tensor* x, int32_t rank, const int64_t* shape, rgm_tensor** out);
   rgm_status (*permute)(rgm_tensor* x, const int32_t* axes, rgm_tensor** out);
   rgm_status (*slice)(rgm_tensor* x, int32_t axis, int64_t begin, int64_t end, rgm_tensor** out);
   rgm_status (*concat)(rgm_tensor* const* xs, uint32_t n, int32_t axis, rgm_tensor** out);
-  rgm_status (*gather)(rgm_tensor* x, int32_t axis, rgm_tensor* index, rgm_tensor** out); /* index: rank 1 */
+  rgm_status (*gather)(rgm_tensor* x, int32_t axis, rgm_tensor* index, rgm_tensor** out); /* index: whole, rank 1 */
   rgm_status (*detach)(rgm_tensor* x, rgm_tensor** out); /* the same values, no gradient */
 
   /* larger operations by name, fused where the backend can:
    *   softmax(x; axis)  log_softmax(x; axis)  cumsum(x; axis)  top_k(x; k) -> values, indices of the last axis
    *   pick(x, index): from each row of the last axis the one element that index names
-   *   layer_norm(x, w, b; epsilon)  rms_norm(x, w; epsilon)  attention(q, k, v; causal, scale) of (B, T, H, D) */
+   *   layer_norm(x, w, b; epsilon)  rms_norm(x, w; epsilon)  attention(q, k, v; causal, scale) of (B, T, H, D)
+   * where nothing is said: axis the last, k 1, epsilon 1e-5, causal true, scale 0, which is 1 / sqrt(D) */
   rgm_status (*call)(const char* op, rgm_tensor* const* in, uint32_t n_in, const rgm_attr* attrs, uint32_t n_attrs,
                      rgm_tensor** out, uint32_t n_out);
   rgm_status (*custom)(const rgm_custom_op* op, void* user, rgm_tensor* const* in, uint32_t n_in, rgm_tensor** out,
