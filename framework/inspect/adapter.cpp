@@ -226,7 +226,8 @@ void merge_step(Opened& opened, const std::string& id) {
   try {
     adapted.adapters->merge();
   } catch (const Error& e) {
-    return opened.skipped("refused: {}", e.what());
+    const bool is_refusal = e.status() == RGM_INVALID || e.status() == RGM_UNSUPPORTED;
+    return is_refusal ? opened.skipped("refused: {}", e.what()) : opened.failed("{}", e.what());
   }
   adapted.model->set_hooks(nullptr);
   const double after = item(adapted.loss());

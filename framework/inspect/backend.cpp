@@ -59,6 +59,7 @@ void device_step(Opened& opened, const std::string& id) {
   check_status(table.queue_new(first.device.device, &queue));
   void* block = nullptr;
   check_status(table.alloc(first.device.device, 1000, &block));
+  if (!block) return opened.failed("alloc answers RGM_OK and no memory");
   std::vector<char> sent(1000), came(1000);
   for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7);
   check_status(table.upload(queue, block, sent.data(), sent.size()));

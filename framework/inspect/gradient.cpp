@@ -1,5 +1,5 @@
 // gradient.cpp - a gradient against differences of the loss: along itself, where the slope is its length, and along a
-// random direction, where a part that is missing from it shows.
+// random direction, where a part that is missing from it shows, as does one that is missing as a whole.
 #include <cmath>
 #include <random>
 
@@ -53,13 +53,26 @@ void check_gradients(const Opened& opened, const std::vector<Parameters*>& store
   if (Opened::detached() != detached)
     return opened.skipped("the loss leaves gradients out on purpose (detach), so differences cannot judge the rest");
 
-  std::vector<const Parameter*> trained;
+  std::vector<const Parameter*> trained, without;
   for (Parameters* store : stores)
     for (const Parameter& p : store->all())
-      if (p.trained && p.value.gradient()) trained.push_back(&p);
+      if (p.trained) (p.value.gradient() ? trained : without).push_back(&p);
   std::mt19937 random(1);
   double worst = 0;
   size_t compared = 0;
+  for (const Parameter* p : without) {
+    opened.at("differences along " + p->name);
+    const std::vector<float> start = to_host(p->value);
+    std::vector<float> signs(start.size());
+    for (float& x : signs) x = random() % 2 ? 1 : -1;
+    const double across = slope(*p, start, signs, 0.02, loss);
+    if (!(std::abs(across) <= least_slope))
+      return opened.failed(
+          "{} gets no gradient, and differences of the loss give {:.4g} in a random direction: an operation on the way "
+          "forgets one",
+          p->name, across);
+    ++compared;
+  }
   const size_t every = std::max<size_t>(1, trained.size() / most_parameters);
   for (size_t i = 0; i < trained.size(); i += every) {
     const Parameter& p = *trained[i];
@@ -91,7 +104,8 @@ void check_gradients(const Opened& opened, const std::vector<Parameters*>& store
           p.name, length, got, across, random_slope);
   }
   if (compared == 0) return opened.skipped("every gradient is about 0 here, so nothing can be compared");
-  opened.ok("{} of {} parameters compared with differences, at most {:.1g} off", compared, trained.size(), worst);
+  opened.ok("{} of {} parameters compared with differences, at most {:.1g} off", compared,
+            trained.size() + without.size(), worst);
 }
 
 }  // namespace rgm::inspect

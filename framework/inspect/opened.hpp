@@ -39,8 +39,8 @@ class Opened {
   const Pen& pen;
   Registry registry;
 
-  // The host's table, which counts how often a plug-in asked for values without their gradient: differences of a loss
-  // say nothing about what such a loss means by its gradient.
+  // The host's table, which asks no people, and counts how often a plug-in asked for values without their gradient:
+  // differences of a loss say nothing about what such a loss means by its gradient.
   static const rgm_host* counting_host();
   static int detached();  // so far
 
@@ -63,7 +63,8 @@ void tell(const Opened& opened, const Refusals& seen);
 std::string sample_options(const rgm_component& component);
 
 // Calls `attempt` with the options as a pipeline's YAML for every other value of a BOOLEAN and a CHOICE, one at a time.
-// An Error of it is a refusal, which may be right, and is told.
+// What create says no to with RGM_INVALID or RGM_UNSUPPORTED is refused, which may be right, and is told; all else that
+// fails is a fault.
 void try_options(const Opened& opened, const rgm_component& component,
                  const std::function<void(const std::string& options)>& attempt);
 

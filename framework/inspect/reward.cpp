@@ -4,6 +4,8 @@
 #include "host/tables.hpp"
 #include "inspect/opened.hpp"
 #include "inspect/scratch.hpp"
+#include "inspect/strategy_trial.hpp"
+#include "pipeline/run.hpp"
 #include "plugins/options.hpp"
 #include "tensor/ops.hpp"
 #include "train/session.hpp"
@@ -173,13 +175,31 @@ void gradient_step(Opened& opened, const std::string& id) {
   });
 }
 
-// A rule scores an answer; a learned one makes its head.
+void train(Opened& opened, const std::string& id, const std::string& given) {
+  opened.open_reference();  // a run closes what it ran on
+  const Trial trial = Trial::of_reward(opened, id, given);
+  RunOptions options;
+  options.out = trial.run_folder();
+  run(trial.pipeline(), options, opened.registry);
+}
+
+// Of made-up data: what a learned reward is for.
+void run_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  if (!opened.component(RGM_KIND_REWARD, id).table<rgm_reward>().loss)
+    return opened.skipped("it is a rule, which learns nothing");
+  opened.at("two steps that it learns in");
+  train(opened, id, "");
+  opened.ok("a pipeline that trains it ran");
+}
+
+// A rule scores an answer; a learned one learns.
 void options_step(Opened& opened, const std::string& id) {
   if (!opened.open_reference()) return;
-  const DeviceScope device;
-  try_options(opened, *opened.component(RGM_KIND_REWARD, id).data, [&](const std::string& options) {
+  const Component& component = opened.component(RGM_KIND_REWARD, id);
+  try_options(opened, *component.data, [&](const std::string& options) {
+    if (component.table<rgm_reward>().loss) return train(opened, id, options);
     const Instance reward(opened, id, options);
-    if (reward.table.scores) return static_cast<void>(Attached(opened, reward));
     std::vector<rgm_value> columns;
     for (const rgm_column* const* c = reward.table.columns; *c; ++c) columns.push_back(sample((*c)->kind));
     constexpr std::string_view text = "Yes, 7 of them.";
@@ -187,17 +207,15 @@ void options_step(Opened& opened, const std::string& id) {
     const rgm_completion* const items[] = {&item};
     float out = 0;
     check_status(reward.table.score(reward.self, items, 1, &out));
+    require(!std::isinf(out), "it scores {}; NaN says that it cannot be scored", out);
   });
 }
 
 }  // namespace
 
 std::vector<Step> reward_steps() {
-  return {{"create", create_step},
-          {"answers", answers_step},
-          {"nonsense", nonsense_step},
-          {"gradients", gradient_step},
-          {"options", options_step}};
+  return {{"create", create_step},      {"answers", answers_step}, {"nonsense", nonsense_step},
+          {"gradients", gradient_step}, {"run", run_step},         {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

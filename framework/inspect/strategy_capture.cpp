@@ -1,7 +1,7 @@
 // strategy_capture.cpp - does a strategy ask for the same kernels, with the same numbers, whatever its values are?
 #include "inspect/kernel_trace.hpp"
 #include "inspect/strategy_trial.hpp"
-#include "tensor/tape.hpp"
+#include "tensor/ops.hpp"
 #include "train/feed.hpp"
 
 namespace rgm::inspect {
@@ -35,9 +35,14 @@ void capture_step(Opened& opened, const std::string& id) {
   Feed feed(prepared.stage.setup, prepared.self);
   Batch batch = *feed.next().front(), other = with_other_values(batch, train);
   KernelTrace trace(current_device());
+  std::vector<std::string> totals;  // that it asks for, which a step that is run again is told anew
   const auto asked = [&](Batch& of, uint64_t step) {
     const RandomScope random({1, step, 0, 0});
     train.begin_step({&of});
+    std::map<std::string, Tensor> places;
+    for (const std::string& name : totals) places.emplace(name, ops::full({}, total(train, name)));
+    if (!totals.empty()) train.total_places = std::move(places);
+    trace.take();
     rgm_tensor* out = nullptr;
     opened.at("loss");
     check_status(table.loss(prepared.self, &train, &of, &out));
@@ -50,6 +55,7 @@ void capture_step(Opened& opened, const std::string& id) {
     return trace.take();
   };
   asked(batch, 1);  // what is made at the first call
+  for (const auto& [name, value] : train.totals) totals.push_back(name);
   const std::vector<std::string> first = asked(batch, 2), second = asked(other, 3);
   for (size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
     const std::string was = i < first.size() ? first[i] : "nothing", is = i < second.size() ? second[i] : "nothing";

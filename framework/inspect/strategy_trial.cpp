@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "host/tables.hpp"
 #include "pipeline/reader.hpp"
 #include "tensor/ops.hpp"
 
@@ -25,7 +26,7 @@ nlohmann::json value_of(const rgm_column& column, int e, size_t place) {
     case RGM_TOKENS_COLUMN:
     case RGM_TEXT_COLUMN:
       return fmt::format("{} {} {}", words[(size_t(e) + place) % 5], words[(size_t(pair) + 2 * place) % 5], e);
-    case RGM_INTEGER_COLUMN: return column.flags & RGM_TOGETHER ? pair : e % 3;
+    case RGM_INTEGER_COLUMN: return column.flags & RGM_TOGETHER ? pair : e % 2;
     case RGM_LABEL_COLUMN: return e % 2;
     default: return column.flags & RGM_TOGETHER ? pair : 0.25 * (e % 5);
   }
@@ -82,6 +83,33 @@ const Component& some_rule() {
   return component;
 }
 
+// What a learned reward is trained by.
+const Component& reward_trainer() {
+  static constexpr const rgm_option* no_options[] = {nullptr};
+  static constexpr const rgm_column* no_columns[] = {nullptr};
+  static constexpr const rgm_role* no_roles[] = {nullptr};
+  static constexpr rgm_attr no_defaults[] = {{}};
+  static const rgm_strategy table = [] {
+    rgm_strategy s{};
+    s.struct_size = sizeof s;
+    s.columns = no_columns;
+    s.roles = no_roles;
+    s.defaults = no_defaults;
+    s.create = [](const rgm_config*, void** self) -> rgm_status {
+      *self = nullptr;
+      return RGM_OK;
+    };
+    s.destroy = [](void*) {};
+    s.loss = [](void*, rgm_train* train, rgm_batch* batch, rgm_tensor** out) {
+      return train_table()->reward_loss(train, batch, out);
+    };
+    return s;
+  }();
+  static const rgm_component data{sizeof data, RGM_KIND_STRATEGY, "reward-trainer", "1", "", no_options, &table};
+  static const Component component{&data, nullptr, {}, "", whole_table(data)};
+  return component;
+}
+
 // A learned reward for a strategy that needs no columns of its own and so those of its reward; NULL: none is there.
 const Component* learned_reward(Registry& registry) {
   for (const std::string& id : registry.ids(RGM_KIND_REWARD))
@@ -95,16 +123,26 @@ bool reads_a_column(const rgm_strategy& table) {
   return false;
 }
 
+const Component* reward_for(const rgm_strategy& table, Registry& registry) {
+  if (table.rollout) return &some_rule();
+  return reads_a_column(table) ? nullptr : learned_reward(registry);
+}
+
 }  // namespace
 
-Trial::Trial(Opened& opened, const std::string& id, const std::string& options) {
-  const Component& component = opened.component(RGM_KIND_STRATEGY, id);
-  const auto& table = component.table<rgm_strategy>();
+Trial::Trial(Opened& opened, const std::string& id, const std::string& options)
+    : Trial(opened, opened.component(RGM_KIND_STRATEGY, id), options,
+            reward_for(opened.component(RGM_KIND_STRATEGY, id).table<rgm_strategy>(), opened.registry), "") {}
+
+Trial Trial::of_reward(Opened& opened, const std::string& id, const std::string& options) {
+  return {opened, reward_trainer(), "", &opened.component(RGM_KIND_REWARD, id), options};
+}
+
+Trial::Trial(Opened& opened, const Component& strategy, const std::string& options, const Component* reward,
+             const std::string& reward_options) {
+  const auto& table = strategy.table<rgm_strategy>();
   save_tiny_model(folder_.path() / "model");
   const std::string main = table.rollout ? "prompts" : "train";
-  const Component* const reward = table.rollout           ? &some_rule()
-                                  : reads_a_column(table) ? nullptr
-                                                          : learned_reward(opened.registry);
   Columns columns = listed(table.columns);
   if (reward && reward->table<rgm_reward>().loss)
     for (const rgm_column* column : listed(reward->table<rgm_reward>().columns)) columns.push_back(column);
@@ -112,6 +150,8 @@ Trial::Trial(Opened& opened, const std::string& id, const std::string& options) 
   for (const auto& [source, rows] : rows_of(columns, main)) {
     write_file(folder_.path() / (source + ".jsonl"), rows);
     data += fmt::format("{}{}: {{jsonl: {}.jsonl}}", data.empty() ? "" : ", ", source, source);
+    if (source == main && table.loss && table.evaluate)
+      data += fmt::format(", validation: {{jsonl: {}.jsonl}}", source);
   }
   std::string roles, head;
   for (const rgm_role* const* r = table.roles; *r; ++r)
@@ -119,15 +159,18 @@ Trial::Trial(Opened& opened, const std::string& id, const std::string& options) 
       roles += fmt::format("    {}: {{from: model}}\n", (*r)->name);
   for (const rgm_column* const* c = table.columns; *c; ++c)
     if ((*c)->kind == RGM_LABEL_COLUMN && !((*c)->flags & RGM_OPTIONAL)) head = ", head: {classify: {labels: [a, b]}}";
+  const auto given = [](const std::string& some, const Component& of) {
+    return some.empty() ? sample_options(*of.data) : some;
+  };
   const std::string text = fmt::format(
       "regimen: 1\nbackend: reference\nstages:\n  - name: trial\n    strategy: {{\"{}\": {}}}\n"
       "    model: {{from: model{}}}\n    data: {{{}}}\n    batch: 4\n    steps: 2\n{}{}",
-      id, options.empty() ? sample_options(*component.data) : options, head, data, roles,
-      reward ? fmt::format("    reward: {{\"{}\": {}}}\n", reward->data->id, sample_options(*reward->data)) : "");
+      strategy.data->id, given(options, strategy), head, data, roles,
+      reward ? fmt::format("    reward: {{\"{}\": {}}}\n", reward->data->id, given(reward_options, *reward)) : "");
   write_file(folder_.path() / "pipeline.yaml", text);
   const ComponentFinder find = [&](int kind, const std::string& wanted) -> const Component& {
-    const bool ours = kind == RGM_KIND_REWARD && wanted == some_rule().data->id;
-    return ours ? some_rule() : opened.registry.find(kind, wanted);
+    if (kind == RGM_KIND_STRATEGY) return strategy;
+    return kind == RGM_KIND_REWARD && reward ? *reward : opened.registry.find(kind, wanted);
   };
   pipeline_ = read_pipeline(folder_.path() / "pipeline.yaml", {}, find, [](const fs::path&, const std::string&) {});
   around_.emplace(Surroundings{pipeline_, opened.registry, folder_.path() / "run", folder_.path() / "run" / "cache"});

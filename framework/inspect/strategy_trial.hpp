@@ -1,4 +1,4 @@
-// strategy_trial.hpp - a strategy in a pipeline of one stage, with a tiny model and made-up data.
+// strategy_trial.hpp - a strategy, or a learned reward, in a pipeline of one stage with a tiny model and made-up data.
 #pragma once
 #include <optional>
 
@@ -8,16 +8,20 @@
 
 namespace rgm::inspect {
 
-// A pipeline of one stage of the strategy, opened.
+// A pipeline of one stage, opened. `options` as in a pipeline; empty: those that must be given.
 class Trial {
  public:
-  // `options` as in a pipeline; empty: those that must be given.
+  // Of the strategy, which is told of a reward where it may ask for one, and of held-out data where it evaluates.
   Trial(Opened& opened, const std::string& id, const std::string& options = "");
+  // Of the learned reward, and a strategy that minimises its loss and nothing else.
+  static Trial of_reward(Opened& opened, const std::string& id, const std::string& options = "");
   const Pipeline& pipeline() const { return pipeline_; }
   fs::path run_folder() const { return folder_.path() / "run"; }
   OpenedStage open() const { return open_stage(pipeline_.stages.front(), 0, *around_); }
 
  private:
+  Trial(Opened& opened, const Component& strategy, const std::string& options, const Component* reward,
+        const std::string& reward_options);
   const ScratchFolder folder_;
   Pipeline pipeline_;
   std::optional<Surroundings> around_;

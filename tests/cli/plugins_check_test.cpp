@@ -41,7 +41,8 @@ TEST(PluginsCheck, ASoundAdapterPasses) {
 TEST(PluginsCheck, ASoundRewardPasses) {
   const Said said = check_method("lib/regimen/ranking");
   EXPECT_EQ(said.status, 0) << said.out << said.err;
-  EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"), HasSubstr("sound: 8 checks")));
+  EXPECT_THAT(said.out, AllOf(ContainsRegex("gradients +ok +2 of 2 parameters"),
+                              ContainsRegex("run +ok +a pipeline that trains it ran"), HasSubstr("sound: 9 checks")));
 }
 
 TEST(PluginsCheck, ASoundBackendPasses) {
@@ -85,6 +86,31 @@ TEST(PluginsCheck, WrongMerge) {
   EXPECT_THAT(said.out,
               ContainsRegex("options +ok +2 other choices of options tried, refused was with shape: column: .*"
                             "columns are to come"));
+}
+
+TEST(PluginsCheck, UnseenFaults) {
+  const Said said = check("unseen_faults");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(
+      said.out,
+      AllOf(ContainsRegex("gradients +FAILED +forgets\\..*\\.forgotten gets no gradient, and differences of the "
+                          "loss give"),
+            ContainsRegex("merge +FAILED .*merge failed: no way back"),
+            HasSubstr("merge answered the weight (256) at layers.0.attention.query, (16, 16) was expected"),
+            ContainsRegex("options +FAILED +with broken: true: the loss is -?nan")));
+  EXPECT_THAT(said.out, AllOf(ContainsRegex("run +FAILED .*evaluate failed: no such measure"),
+                              ContainsRegex("options +FAILED +with kind: new: .*loss failed: not written yet"),
+                              ContainsRegex("run +FAILED .*loss failed: no such rank")));
+}
+
+// Its made-up data must be what shipped methods read: this one knows 1, 0 and -1.
+TEST(PluginsCheck, IntegersAreAnswersOfYesOrNo) { EXPECT_EQ(check_method("lib/regimen/kto").status, 0); }
+
+// Where a method asks a person, nobody waits.
+TEST(PluginsCheck, NobodyIsAsked) {
+  const Said said = check_method("lib/regimen/rank");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, ContainsRegex("options +ok +2 other choices of options tried"));
 }
 
 TEST(PluginsCheck, BrokenPromise) {
