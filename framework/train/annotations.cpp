@@ -55,15 +55,17 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
 void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows,
                           const std::vector<int64_t>& units) {
   const NoGradient still;
+  size_t apart = 0;  // up to here one unit after the other
   for (size_t at = 0; at < units.size(); ++at) {
-    // One unit after the other would waste the device; so `rows` at once where each unit is one example.
+    // One unit after the other would waste the device; so `rows` at once where each of them is one example.
     const int64_t begin = units[at];
     int64_t end = begin + 1;
-    while (end < begin + rows && at + size_t(end - begin) < units.size() && units[at + size_t(end - begin)] == end)
+    while (at >= apart && end < begin + rows && at + size_t(end - begin) < units.size() &&
+           units[at + size_t(end - begin)] == end)
       ++end;
     Batch batch = source.in_order(begin, end);
     const bool single = batch.examples == end - begin;
-    if (!single) batch = source.in_order(begin, begin + 1), rows = 1;  // groups, as the others will be
+    if (!single && end > begin + 1) apart = at + size_t(end - begin), batch = source.in_order(begin, begin + 1);
     std::map<std::string, const void*> before;
     for (const auto& [name, column] : batch.columns) before.emplace(name, values_of(column));
     setup.train->begin_step({&batch});

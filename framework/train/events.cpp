@@ -67,13 +67,22 @@ std::string event(int64_t step) {
   return out;
 }
 
+constexpr std::string_view name_begins = "events.out.tfevents.";
+
 // The time sorts files as TensorBoard reads them; process and number keep two files of one second apart.
 std::string file_name() {
   static std::atomic<int> files{0};
   char machine[256] = "host";
   gethostname(machine, sizeof machine - 1);
-  return fmt::format("events.out.tfevents.{:010}.{}.{}.{}", static_cast<int64_t>(wall_time()), machine, getpid(),
-                     files++);
+  return fmt::format("{}{:010}.{}.{}.{}", name_begins, static_cast<int64_t>(wall_time()), machine, getpid(), files++);
+}
+
+// TensorBoard would show their steps beside the new ones.
+void remove_events(const fs::path& folder) {
+  std::vector<fs::path> old;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.is_regular_file() && entry.path().filename().string().starts_with(name_begins)) old.push_back(entry);
+  for (const fs::path& file : old) fs::remove(file);
 }
 
 }  // namespace
@@ -90,8 +99,9 @@ struct EventFile::State {
   }
 };
 
-EventFile::EventFile(const fs::path& folder) : state_(std::make_unique<State>()) {
+EventFile::EventFile(const fs::path& folder, int64_t resume_after_step) : state_(std::make_unique<State>()) {
   fs::create_directories(folder);
+  if (resume_after_step <= 0) remove_events(folder);
   state_->path = folder / file_name();
   state_->file = std::fopen(state_->path.c_str(), "wb");
   if (!state_->file) failure("{}: cannot be written: {}", state_->path.string(), std::strerror(errno));

@@ -24,10 +24,11 @@ class MetricsFile {
   std::unique_ptr<State> state_;
 };
 
-// TensorBoard: events.out.tfevents.* with scalars (TFRecord framing, masked CRC32C).
+// TensorBoard: events.out.tfevents.* with scalars (TFRecord framing, masked CRC32C). A run that goes on after step N
+// adds a file to those that are there; one that begins anew, after step 0, removes them.
 class EventFile {
  public:
-  explicit EventFile(const fs::path& folder);
+  EventFile(const fs::path& folder, int64_t resume_after_step);
   ~EventFile();
   void write(int64_t step, const Numbers& numbers);
 

@@ -19,7 +19,7 @@ Progress::Progress(std::string stage, const fs::path& folder, int64_t first_step
       last_seconds_(train_seconds),
       start_(Clock::now()),
       metrics_(folder / "metrics.jsonl", first_step),
-      events_(folder) {}
+      events_(folder, first_step) {}
 
 double Progress::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 

@@ -56,7 +56,7 @@ TEST(Crc32c, OfTheStandardTextIsTheStandardNumber) {
 }
 
 TEST_F(Events, BeginWithTheVersionThatReadersAskFor) {
-  { EventFile file(folder_); }
+  { EventFile file(folder_, 0); }
   const auto all = records(folder_);
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0][0], '\x09');  // wall_time, eight bytes
@@ -64,7 +64,7 @@ TEST_F(Events, BeginWithTheVersionThatReadersAskFor) {
 }
 
 TEST_F(Events, AScalarIsATagAndAFloat) {
-  EventFile(folder_).write(300, {{"loss", 1.5}});
+  EventFile(folder_, 0).write(300, {{"loss", 1.5}});
   const auto all = records(folder_);
   ASSERT_EQ(all.size(), 3u);                // version, session start, summary
   const std::string step = "\x10\xAC\x02";  // 300 as a varint
@@ -74,8 +74,19 @@ TEST_F(Events, AScalarIsATagAndAFloat) {
 }
 
 TEST_F(Events, FilesOfOneSecondDoNotOverwriteEachOther) {
-  EventFile first(folder_), second(folder_);
+  EventFile first(folder_, 0), second(folder_, 10);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2);
+}
+
+TEST_F(Events, ARunThatGoesOnAddsAFileAndOneThatBeginsAnewHasOnlyItsOwn) {
+  EventFile(folder_, 0).write(10, {{"loss", 1.5}});
+  write_file(folder_ / "metrics.jsonl", "");
+  const auto files = [&] { return std::distance(fs::directory_iterator(folder_), {}) - 1; };
+  { EventFile file(folder_, 10); }
+  EXPECT_EQ(files(), 2);
+  { EventFile file(folder_, 0); }
+  EXPECT_EQ(files(), 1);
+  EXPECT_TRUE(fs::exists(folder_ / "metrics.jsonl"));
 }
 
 }  // namespace
