@@ -74,8 +74,9 @@ std::string tokens_of(const Batch& batch, std::string_view name);
 // The chosen examples in the given order, every token column and what hangs on it repacked to rows of `length`.
 Batch select(const Batch& batch, std::span<const int64_t> examples, int64_t length);
 // Every example `times` times over, as whole copies of the batch one behind the other: example e of copy m is example
-// m E + e. An integer column `member` says which copy each one is of.
-Batch repeated(const Batch& batch, int64_t times);
+// m E + e. An integer column `member` says which copy each one is of; those of `together`, whose equal values keep
+// examples together, are numbered anew, apart from copy to copy.
+Batch repeated(const Batch& batch, int64_t times, const std::vector<std::string>& together = {});
 // Sums for train->total: TOKENS counts examples, `together` columns count different values, any other is added up.
 double total(const Batch& batch, std::string_view name, bool together);
 

@@ -60,13 +60,18 @@ Messages alpaca(const Row& row, const std::string& where) {
 
 }  // namespace
 
-Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where) {
+Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where, size_t* asked) {
   if (map.chat->alpaca) return alpaca(row, where);
-  const auto found = row.find(map.from);
-  require(found != row.end() && found->is_array() && !found->empty(),
-          "{}: \"{}\" is no list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, map.from);
   Messages out = Messages::array();
-  for (size_t i = 0; i < found->size(); ++i) out.push_back(message((*found)[i], i, where));
+  const auto add = [&](const std::string& key) {
+    const auto found = row.find(key);
+    require(found != row.end() && found->is_array() && !found->empty(),
+            "{}: \"{}\" is no list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, key);
+    for (size_t i = 0; i < found->size(); ++i) out.push_back(message((*found)[i], i, where));
+  };
+  if (map.prompt) add(*map.prompt);
+  if (asked) *asked = out.size();
+  add(map.from);
   return out;
 }
 
@@ -98,7 +103,25 @@ std::optional<ColumnMap> recognised(const Row& row, const std::string& column) {
   return std::nullopt;
 }
 
+std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& column) {
+  const auto found = row.find(column), prompt = row.find("prompt");
+  if (found == row.end()) return std::nullopt;
+  const auto is_chat = [](const Row& value) { return value.is_array() && !value.empty() && value.front().is_object(); };
+  const bool has_prompt = prompt != row.end() && column != "prompt";
+  if (is_chat(*found)) {
+    ColumnMap map{column, column, std::nullopt, ChatMap{}};
+    if (has_prompt && is_chat(*prompt)) map.prompt = "prompt";  // else the conversation begins with it
+    return map;
+  }
+  const bool is_text =
+      has_prompt && column != "text" && (prompt->is_string() || (prompt->is_array() && !is_chat(*prompt)));
+  return is_text ? std::optional(ColumnMap{column, column, "prompt"}) : std::nullopt;
+}
+
 std::string description(const ColumnMap& map) {
+  if (map.prompt && map.chat)
+    return fmt::format("conversations in \"{}\", of which the loss of {} counts, behind \"{}\"", map.from,
+                       join(map.chat->roles), *map.prompt);
   if (map.prompt) return fmt::format("\"{}\", of which the loss counts, behind \"{}\"", map.from, *map.prompt);
   if (map.chat->alpaca) return "\"instruction\", \"input\" and \"output\", of which the loss of the last counts";
   return fmt::format("conversations in \"{}\", of which the loss of {} counts", map.from, join(map.chat->roles));

@@ -2,6 +2,7 @@
 // answers, is as many examples; those stay together where the component asks for it.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <unordered_map>
 
 #include "base/log.hpp"
@@ -69,10 +70,11 @@ class ColumnSource final : public Source {
       if (column.map.chat)
         mapping += fmt::format(" {} {}", fmt::join(column.map.chat->roles, " "), open_chat(column).source());
     }
+    read();
+    mapping += recognised_;
     const std::string content = content_hash(spec.files, options.cache);
     sha256_ =
         rgm::sha256(fmt::format("{} {} {} {}{}", spec.format, content, spec.split_begin, spec.split_end, mapping));
-    read();
     group();
     warn_of_cut();
     warn_of_nothing_to_learn();
@@ -126,10 +128,14 @@ class ColumnSource final : public Source {
     for (StoredColumn& column : columns_) {
       const bool is_given =
           std::ranges::find(spec_.columns, column.wish.name, &ColumnMap::column) != spec_.columns.end();
-      if (!column.is_tokens() || is_given || row.contains(column.wish.name) || column.wish.name != "text") continue;
-      const auto found = recognised(row, column.wish.name);
+      if (!column.is_tokens() || is_given) continue;
+      const std::string& name = column.wish.name;
+      const auto found = row.contains(name) ? recognised_answer(row, name)
+                         : name == "text"   ? recognised(row, name)
+                                            : std::nullopt;
       if (!found) continue;
       column.map = *found;
+      recognised_ += fmt::format(" {} {}", name, description(*found));
       log::info("{}: read as {}", spec_.files.front().string(), description(*found));
       if (found->chat) open_chat(column);
     }
@@ -162,6 +168,18 @@ class ColumnSource final : public Source {
       if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
         columns_.push_back(
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
+  }
+
+  // An answer that was cut off, as the rows of an earlier stage say it, has no end to be learned.
+  static bool is_cut(const StoredColumn& column, const Row& row, size_t i) {
+    if (!column.map.prompt) return false;
+    for (const std::string& key : {column.map.from + ".finished", std::string("finished")}) {
+      const auto found = row.find(key);
+      if (found == row.end()) continue;
+      const Row& value = found->is_array() && i < found->size() ? (*found)[i] : *found;
+      return value == 0 || value == false;
+    }
+    return false;
   }
 
   void add_row(const Row& row, const std::string& where) {
@@ -204,7 +222,8 @@ class ColumnSource final : public Source {
         if (columns_[c].map.chat)
           columns_[c].add_chat(row, !end_of_text_, *tokenizer_, where);
         else if (value && columns_[c].is_tokens())
-          columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_, end_of_text_, where);
+          columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_,
+                                 end_of_text_ && !is_cut(columns_[c], row, i), where);
         else if (value)
           columns_[c].add(at(value, i), where);
       }
@@ -242,13 +261,16 @@ class ColumnSource final : public Source {
       if (is_new) units.emplace_back();
       units[found->second].push_back(e);
     }
-    const auto n = static_cast<double>(units.size());
+    const std::vector<size_t> prompts = prompts_of(units);
+    const size_t count = prompts.empty() ? 0 : *std::ranges::max_element(prompts) + 1;
+    const auto n = static_cast<double>(count);
     const auto begin = static_cast<size_t>(std::floor(n * spec_.split_begin));
     const auto end = static_cast<size_t>(std::floor(n * spec_.split_end));
     require(begin < end, "{}: the share from {:g} to {:g} of {} examples is empty", spec_.files.front().string(),
-            spec_.split_begin, spec_.split_end, units.size());
+            spec_.split_begin, spec_.split_end, count);
     units_.push_back(0);
-    for (size_t u = begin; u < end; ++u) {
+    for (size_t u = 0; u < units.size(); ++u) {
+      if (prompts[u] < begin || prompts[u] >= end) continue;
       order_.insert(order_.end(), units[u].begin(), units[u].end());
       units_.push_back(static_cast<int64_t>(order_.size()));
     }
@@ -258,6 +280,26 @@ class ColumnSource final : public Source {
           tokens_ += column.length(e);
           counted_ += column.counted(e, context_);
         }
+  }
+
+  // Of every unit the number of its prompt, in the order they come. Several people's rankings of one prompt, and
+  // several pairs of answers to it, stay on one side of the split; other units are numbered one by one.
+  std::vector<size_t> prompts_of(const std::vector<std::vector<int64_t>>& units) const {
+    std::vector<size_t> out(units.size());
+    std::iota(out.begin(), out.end(), size_t{0});
+    const auto has_prompt = [](const StoredColumn& c) {
+      return c.is_tokens() && c.is_present && c.map.prompt && !c.chat;
+    };
+    const auto asked = std::ranges::find_if(columns_, has_prompt);
+    const bool compares =
+        std::ranges::count_if(columns_, has_prompt) > 1 ||
+        std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.wish.flags & RGM_TOGETHER; });
+    if (asked == columns_.end() || !compares) return out;
+    std::unordered_map<std::string, size_t> known;
+    std::vector<size_t> numbers;
+    for (const std::vector<int64_t>& unit : units)
+      numbers.push_back(known.emplace(asked->prompt_key(unit.front()), known.size()).first->second);
+    return known.size() > 1 ? numbers : out;
   }
 
   void warn_of_cut() const {
@@ -313,7 +355,7 @@ class ColumnSource final : public Source {
   int32_t row_count_ = 0;
   bool lists_ = false, takes_all_ = false;
   std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
-  std::string sha256_;
+  std::string sha256_, recognised_;
 };
 
 }  // namespace

@@ -1,4 +1,7 @@
 // repeat.cpp - a batch several times over, so that the members of an ensemble each read it in one pass.
+#include <algorithm>
+#include <map>
+
 #include "data/batch.hpp"
 
 namespace rgm {
@@ -19,9 +22,18 @@ void shift(std::vector<int32_t>& values, int64_t times, int64_t by, bool keeps_z
     if (!keeps_zero || values[i] != 0) values[i] += static_cast<int32_t>(static_cast<int64_t>(i / each) * by);
 }
 
+// The values as 0, 1, ... in the order they come, those of each copy behind the ones before.
+void number(std::vector<int32_t>& values, int64_t times) {
+  const size_t each = values.size() / static_cast<size_t>(times);
+  std::map<int32_t, int32_t> numbers;
+  for (size_t i = 0; i < each; ++i) numbers.emplace(values[i], static_cast<int32_t>(numbers.size()));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = numbers.at(values[i]) + static_cast<int32_t>(i / each * numbers.size());
+}
+
 }  // namespace
 
-Batch repeated(const Batch& batch, int64_t times) {
+Batch repeated(const Batch& batch, int64_t times, const std::vector<std::string>& together) {
   Batch out;
   out.examples = batch.examples * times;
   for (const auto& [name, column] : batch.columns) {
@@ -34,6 +46,7 @@ Batch repeated(const Batch& batch, int64_t times) {
     to.texts = copies(column.texts, times);
     to.segments = copies(column.segments, times);
     to.ends = copies(column.ends, times);
+    if (column.kind == ColumnKind::integer && std::ranges::count(together, name) > 0) number(to.integers, times);
     if (column.kind != ColumnKind::tokens || column.ends.empty()) continue;
     shift(to.segments, times, static_cast<int64_t>(column.ends.size()), true);
     shift(to.ends, times, column.rows * column.length, false);

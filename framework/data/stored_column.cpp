@@ -55,14 +55,24 @@ float as_real(const Row& value, std::string_view column, const std::string& wher
 
 // A label's name, or its number.
 int32_t StoredColumn::as_label(const Row& value, const std::string& where) const {
-  const std::string text = as_text(value);
-  if (const auto named = std::ranges::find(*labels, text); named != labels->end())
-    return static_cast<int32_t>(named - labels->begin());
+  std::string text = as_text(value);
+  const auto is_numeric = [](const std::string& x) {
+    return x.find_first_not_of("+-.0123456789") == std::string::npos;
+  };
+  const auto named = [&] { return std::ranges::find(*labels, text); };
+  if (value.is_boolean() && labels->empty()) text = value.get<bool>() ? "1" : "0";
+  // 1 as pandas writes it in a column with gaps.
+  if (named() == labels->end() && is_numeric(text) && text.ends_with(".0")) text.resize(text.size() - 2);
+  if (named() != labels->end()) return static_cast<int32_t>(named() - labels->begin());
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  // Where labels are called by numbers, a number is a name, never a place.
+  const bool is_number =
+      error == std::errc() && end == text.data() + text.size() && std::ranges::none_of(*labels, is_numeric);
   const std::string all = labels->empty() ? fmt::format("0 to {}", outputs - 1)
-                                          : fmt::format("{}, or their numbers from 0", fmt::join(*labels, ", "));
+                          : std::ranges::any_of(*labels, is_numeric)
+                              ? fmt::format("{}", fmt::join(*labels, ", "))
+                              : fmt::format("{}, or their numbers from 0", fmt::join(*labels, ", "));
   require(is_number && number >= 0 && number < outputs, "{}: \"{}\" is {}, no label of the model's head: {}{}", where,
           map.from, shown(value), all, did_you_mean(text, *labels));
   return static_cast<int32_t>(number);
@@ -103,13 +113,14 @@ void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokeniz
 // the whole text, as it is read when the model speaks: a piece has those that come when it is added.
 void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& tokenizer, const std::string& where) {
   const size_t before = ids.size();
-  Messages messages = messages_of(row, map, where);
+  size_t asked = 0;
+  Messages messages = messages_of(row, map, where, &asked);
   const Messages beside = map.chat->alpaca ? Messages::object() : beside_messages(row, where);
   try {
     while (for_answer && messages.size() > 1 && messages.back().value("role", "") == "assistant")
       messages.erase(messages.size() - 1);
     const auto pieces = for_answer ? std::vector<ChatPiece>{{chat->render(messages, true, beside), true}}
-                                   : chat->pieces(messages, map.chat->roles, beside);
+                                   : chat->pieces(messages, map.chat->roles, beside, asked);
     std::string text;          // what may have other ids when more follows
     std::vector<int32_t> own;  // those it has now
     const auto encoded = [&](std::string_view part) {
@@ -151,6 +162,11 @@ std::string StoredColumn::key(int64_t example) const {
   if (wish.kind == RGM_TEXT_COLUMN) return texts[e];
   return {reinterpret_cast<const char*>(ids.data() + begin(example)),
           static_cast<size_t>(length(example)) * sizeof(int32_t)};
+}
+
+std::string StoredColumn::prompt_key(int64_t example) const {
+  const auto asked = static_cast<size_t>(uncounted[static_cast<size_t>(example)]);
+  return {reinterpret_cast<const char*>(ids.data() + begin(example)), asked * sizeof(int32_t)};
 }
 
 TokenExample StoredColumn::tokens(int64_t example) const {

@@ -44,6 +44,8 @@ struct StoredColumn {
   int32_t as_label(const Row& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
+  // The same of its prompt; empty where it has none.
+  std::string prompt_key(int64_t example) const;
   TokenExample tokens(int64_t example) const;
   // The chosen examples; token columns packed to rows of `length`.
   BatchColumn gather(const std::vector<int64_t>& examples, int64_t length, bool predicts_first) const;

@@ -124,7 +124,7 @@ std::string ChatTemplate::render(const Messages& messages, bool for_answer, cons
 }
 
 std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std::vector<std::string>& roles,
-                                            const Messages& beside) const {
+                                            const Messages& beside, size_t first) const {
   std::vector<ChatPiece> out;
   const auto add = [&](std::string text, bool counts) {
     if (text.empty()) return;
@@ -137,10 +137,14 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
   if (only_assistant && template_for(beside).marks_answers()) {
     std::vector<std::pair<size_t, size_t>> spans;
     const std::string all = template_for(beside).render(values(messages, false, beside), &spans);
-    size_t at = 0;
+    std::vector<std::pair<size_t, size_t>> asked;  // what the messages before the first have
+    if (first > 0)
+      template_for(beside).render(
+          values(Messages(messages.begin(), messages.begin() + std::ptrdiff_t(first)), false, beside), &asked);
+    size_t at = 0, span = 0;
     for (const auto& [begin, end] : spans) {
       add(all.substr(at, begin - at), false);
-      add(all.substr(begin, end - begin), true);
+      add(all.substr(begin, end - begin), span++ >= asked.size());
       at = end;
     }
     add(all.substr(at), false);
@@ -168,7 +172,7 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
   Messages some = Messages::array();
   for (size_t i = 0; i < messages.size(); ++i) {
     const std::string role = messages[i].value("role", "");
-    const bool counts = std::ranges::find(roles, role) != roles.end();
+    const bool counts = i >= first && std::ranges::find(roles, role) != roles.end();
     // Only where something begins or ends to count: a template may refuse half of a conversation. Where it refuses what
     // stands before the first message, all of that one counts.
     if (counts && (i > 0 || begins(role == "assistant"))) go_on(some, role == "assistant", false, i);

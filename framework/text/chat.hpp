@@ -32,11 +32,12 @@ class ChatTemplate {
   // The text of all messages; with `for_answer`, up to where the assistant begins to speak. `beside` is what else the
   // template is given, such as "tools" and "documents".
   std::string render(const Messages& messages, bool for_answer, const Messages& beside = Messages::object()) const;
-  // The same text in pieces. What an answer ends with counts too, so that a model learns to end. RGM_INVALID where the
+  // The same text in pieces, of which those of messages before `first` count for nothing. What an answer ends with
+  // counts too, so that a model learns to end. RGM_INVALID where the
   // template writes earlier messages anew once later ones are there, and does not mark what the assistant says with
   // {% generation %}.
   std::vector<ChatPiece> pieces(const Messages& messages, const std::vector<std::string>& roles,
-                                const Messages& beside = Messages::object()) const;
+                                const Messages& beside = Messages::object(), size_t first = 0) const;
   // What stands behind an answer: the sign that it is over.
   std::string end_of_answer() const;
 

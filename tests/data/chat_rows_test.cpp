@@ -65,6 +65,19 @@ TEST_F(ChatRows, MessagesAreToldByTheirColumn) {
   EXPECT_EQ(source->chat_template(), "");  // the tokenizer's own
 }
 
+// TRL's preferences: what was asked in a list of its own, or at the beginning of both answers.
+TEST_F(ChatRows, AnswersAsMessagesStandBehindThoseOfTheirPrompt) {
+  const ColumnWish chosen{"chosen", RGM_TOKENS_COLUMN, 0};
+  const std::string asked = R"({"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"},
+                               {"role": "user", "content": "R"})",
+                    said = R"({"role": "assistant", "content": "B"})";
+  std::string apart = R"({"prompt": [)" + asked + R"(], "chosen": [)" + said + "]}",
+              whole = R"({"prompt": "R", "chosen": [)" + asked + ", " + said + "]}";
+  for (std::string* row : {&apart, &whole}) std::erase(*row, '\n');
+  EXPECT_EQ(shown(*open(apart + "\n", {}, {chosen}), "chosen"), "u:Q;a:A;u:R;a:(B;)");
+  EXPECT_EQ(shown(*open(whole + "\n", {}, {chosen}), "chosen"), "u:Q;a:(A;)u:R;a:(B;)");
+}
+
 // As transformers shows what a file has: keys stay in their order.
 TEST_F(ChatRows, ToolCallsAreShownAsTheyAreWritten) {
   const std::string line = R"({"messages": [{"content": "Q", "role": "user"}, {"role": "assistant", "content": "A", )"

@@ -66,7 +66,61 @@ TEST_F(ColumnSourceTest, APromptDoesNotCount) {
   EXPECT_EQ(source->counted(), 2);
 }
 
+const ColumnWish chosen{"chosen", RGM_TOKENS_COLUMN, 0}, rejected{"rejected", RGM_TOKENS_COLUMN, 0};
+
+TEST_F(ColumnSourceTest, APromptBesideAnswersStandsInFrontOfThem) {
+  const std::string row = R"({"prompt": "q", "chosen": "a", "rejected": "bc"})"
+                          "\n";
+  testing::internal::CaptureStderr();
+  const auto source = open("jsonl", row, {chosen, rejected});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("read as \"rejected\", of which the loss counts, behind \"prompt\""));
+  const BatchColumn c = source->in_order(0, 1).columns.at("rejected");
+  EXPECT_THAT(c.integers, ElementsAre('q', 'b', 'c', 256));
+  EXPECT_THAT(c.reals, ElementsAre(0, 1, 1, 1));
+  // What the pipeline says of a column is all there is.
+  EXPECT_THAT(open("jsonl", row, {chosen}, {{"chosen", "chosen", {}}})->in_order(0, 1).columns.at("chosen").integers,
+              ElementsAre('a', 256));
+}
+
+TEST_F(ColumnSourceTest, AnAnswerThatWasCutHasNoEnd) {
+  const std::string rows = R"({"prompt": "q", "answer": "a", "finished": 0})"
+                           "\n"
+                           R"({"prompt": "q", "answer": "b", "finished": 1})"
+                           "\n";
+  EXPECT_THAT(open("jsonl", rows, {text}, {{"text", "answer", "prompt"}})->in_order(0, 2).columns.at("text").integers,
+              ElementsAre('q', 'a', 'q', 'b', 256));
+  const std::string pair = R"({"prompt": "q", "chosen": "a", "rejected": "b", "rejected.finished": 0})"
+                           "\n";
+  const Batch batch = open("jsonl", pair, {chosen, rejected})->in_order(0, 1);
+  EXPECT_THAT(batch.columns.at("chosen").integers, ElementsAre('q', 'a', 256));
+  EXPECT_THAT(batch.columns.at("rejected").integers, ElementsAre('q', 'b'));
+}
+
+// Prompts 0 to 3, each ranked by two people: half of the prompts is held out, not half of the rows.
+TEST_F(ColumnSourceTest, TheSplitBreaksNoPrompt) {
+  const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0}, group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  std::string rows;
+  for (const char* rater : {"ann", "bob"})
+    for (int i = 0; i < 4; ++i)
+      rows += fmt::format(R"({{"prompt": "{}", "completion": ["x", "y"], "rater": "{}"}})", i, rater) + "\n";
+  const auto held_out = open("jsonl", rows, {completion, group}, {}, 0.5, 1);
+  EXPECT_EQ(held_out->units(), 4);
+  const std::vector<int32_t> ids = held_out->in_order(0, 4).columns.at("completion").integers;
+  for (const int32_t kept : {'0', '1'}) EXPECT_EQ(std::ranges::count(ids, kept), 0);
+  for (const int32_t out : {'2', '3'}) EXPECT_EQ(std::ranges::count(ids, out), 4);
+}
+
 const ColumnWish sort{"label", RGM_LABEL_COLUMN, RGM_OPTIONAL};
+
+TEST_F(ColumnSourceTest, WhereLabelsAreNumbersAPlaceIsNone) {
+  options.labels = {"1", "2", "3"}, options.outputs = 3;
+  const auto row = [](const std::string& value) { return "{\"text\": \"a\", \"label\": " + value + "}\n"; };
+  EXPECT_THAT(
+      open("jsonl", row("1") + row("\"3\"") + row("2.0"), {text, sort})->in_order(0, 3).columns.at("label").integers,
+      ElementsAre(0, 2, 1));
+  EXPECT_THAT(refusal("jsonl", row("0"), {text, sort}), HasSubstr("no label of the model's head: 1, 2, 3"));
+}
 
 TEST_F(ColumnSourceTest, LabelsAreNamesOrNumbers) {
   options.labels = {"no", "yes"}, options.outputs = 2;

@@ -31,6 +31,14 @@ TEST(Repeat, EveryMemberHasACopyOfEveryExample) {
   EXPECT_THAT(out.columns.at("member").integers, ElementsAre(0, 0, 1, 1, 2, 2));
 }
 
+// Whatever a group is called, no member shares it with another.
+TEST(Repeat, EveryMemberHasGroupsOfItsOwn) {
+  Batch batch;
+  batch.examples = 3;
+  batch.columns["group"] = {.kind = ColumnKind::integer, .integers = {2147483647, 5, 2147483647}};
+  EXPECT_THAT(repeated(batch, 2, {"group"}).columns.at("group").integers, ElementsAre(0, 1, 0, 2, 3, 2));
+}
+
 // Padding is nobody's example in any copy.
 TEST(Repeat, PaddingStaysPadding) {
   Batch batch;
