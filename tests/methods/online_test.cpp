@@ -231,6 +231,16 @@ TEST_F(Online, TheBestOfSeveralIsKept) {
     EXPECT_EQ(batch.columns.at("score").reals[e], by_letters(batch.columns.at("text").texts[e]));
   EXPECT_EQ(batch.columns.at("prompt").texts, (std::vector<std::string>{"ab", "the"}));
   EXPECT_GT(best.metric("score"), best.metric("score_of_all"));
+  EXPECT_EQ(batch.columns.at("finished").integers.size(), 2U);
+}
+
+// A batch without a score is none of 0.
+TEST_F(Online, WhatCannotBeScoredIsInNoMean) {
+  Method best("best_of_n", "{n: 2, max_tokens: 5}");
+  best.rollout({"ab"}, [](const std::string&) { return NAN; });
+  best.rollout({"the"}, [](const std::string&) { return 3.0F; });
+  EXPECT_EQ(best.metric("score"), 3);
+  EXPECT_EQ(best.metric("score_of_all"), 3);
 }
 
 }  // namespace

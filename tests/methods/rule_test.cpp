@@ -82,6 +82,21 @@ TEST_F(Rule, AnExpressionThatIsNoneIsToldSo) {
               testing::ThrowsMessage<Error>(HasSubstr("is no regular expression")));
 }
 
+// glibc would take it for the letter.
+TEST_F(Rule, AnExpressionHasNoClassesOfPerl) {
+  EXPECT_THAT([&] { open("rule", R"({regex: '\d+'})"); },
+              testing::ThrowsMessage<Error>(HasSubstr("has \\d, which such an expression does not know")));
+  open("rule", R"({regex: '^\w+\.$'})");
+  EXPECT_EQ(score("yes."), 1);
+  EXPECT_EQ(score("yes!"), 0);
+}
+
+TEST_F(Rule, WhatIsExtractedHasToBeThere) {
+  open("rule", "{extract: '#### [0-9]+'}");
+  EXPECT_EQ(score("#### 4"), 1);
+  EXPECT_EQ(score("it is 4"), 0);
+}
+
 TEST_F(Rule, WithoutConditionsAnAnswerHasToBeThere) {
   open("rule", "{}");
   EXPECT_EQ(score("x"), 1);
@@ -105,6 +120,32 @@ TEST_F(Rule, JsonFitsItsSchema) {
 TEST_F(Rule, ASchemaIsNotHalfUnderstood) {
   EXPECT_THAT([&] { open("json_schema", "{schema: '{\"oneOf\": []}'}"); },
               testing::ThrowsMessage<Error>(HasSubstr("\"oneOf\" is not understood here")));
+}
+
+TEST_F(Rule, ASchemaSaysWhatItsWordsAllow) {
+  const auto refused = [&](const std::string& schema) {
+    try {
+      open("json_schema", "{schema: '" + schema + "'}");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("opened");
+  };
+  EXPECT_THAT(refused(R"({"minimum": "5"})"), HasSubstr("minimum is \"5\", a number was expected"));
+  EXPECT_THAT(refused(R"({"type": "strin"})"), HasSubstr("type is \"strin\", object, array, string"));
+  EXPECT_THAT(refused(R"({"required": 5})"), HasSubstr("required is 5, a list of names"));
+  EXPECT_THAT(refused(R"({"enum": 5})"), HasSubstr("enum is 5, a list"));
+  EXPECT_THAT(refused(R"({"items": {"maxLength": -1}})"), HasSubstr("maxLength is -1, a whole number from 0 on"));
+  open("json_schema", R"({schema: '{"type": ["integer", "null"]}'})");
+  EXPECT_EQ(score("null"), 1);
+  EXPECT_EQ(score("\"7\""), 0);
+}
+
+// Later scores would be those of other answers.
+TEST_F(Rule, AProgramThatSaysMoreThanItWasAskedIsToldSo) {
+  open("command", "{program: " + program("while read -r line; do printf '1\\n2\\n'; done\n") + "}");
+  EXPECT_EQ(score("x"), 1);
+  EXPECT_THAT(failure("y"), HasSubstr("said \"2\n\" behind its answer; one line was expected for each question"));
 }
 
 TEST_F(Rule, AProgramIsAskedLineByLine) {

@@ -45,6 +45,7 @@ class Command {
     if (process_ == 0) start();
     json question{{"prompt", c.prompt()}, {"text", c.text()}};
     if (c.has(0)) question["expected"] = c.text(0);
+    refuse_more();
     send(question.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
     const std::string line = answer();
     json said = json::parse(line, nullptr, false);
@@ -125,6 +126,16 @@ class Command {
       if (n > 0) text.remove_prefix(size_t(n));
       if (n < 0 && errno != EAGAIN && errno != EINTR) fail("ended before it was asked everything");
     }
+  }
+  // What it has said unasked would be taken for an answer to the next question.
+  void refuse_more() {
+    char more[80];
+    const ssize_t n = recv(socket_, more, sizeof more, MSG_DONTWAIT);
+    if (n > 0) rest_.append(more, size_t(n));
+    if (!rest_.empty())
+      fail("said \"" + rest_.substr(0, 80) +
+           "\" behind its answer; one line was expected for each question, and what "
+           "it prints beside belongs to standard error");
   }
   std::string answer() {
     const auto until = deadline();

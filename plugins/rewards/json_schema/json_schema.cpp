@@ -68,11 +68,36 @@ class JsonSchema {
       require(among(known, key) || among(said, key), "json_schema: \"" + key +
                                                          "\" is not understood here; the parts of "
                                                          "JSON Schema that are stand in docs/rlhf.md");
-    if (schema.contains("additionalProperties"))
-      require(schema["additionalProperties"].is_boolean(), "json_schema: additionalProperties is true or false here");
+    check_values(schema);
     if (schema.contains("items")) check_known(schema["items"]);
     if (schema.contains("properties"))
       for (const auto& [name, property] : schema["properties"].items()) check_known(property);
+  }
+
+  static void check_values(const json& schema) {
+    const auto each = [&](std::initializer_list<const char*> keys, const char* wanted, auto&& fits) {
+      for (const char* key : keys)
+        if (const auto found = schema.find(key); found != schema.end())
+          require(fits(*found), std::string("json_schema: ") + key + " is " + found->dump().substr(0, 60) + ", " +
+                                    wanted + " was expected");
+    };
+    const auto is_type = [](const json& x) {
+      static constexpr std::array types = {"object", "array", "string", "number", "integer", "boolean", "null"};
+      return x.is_string() && std::find(types.begin(), types.end(), x.get_ref<const std::string&>()) != types.end();
+    };
+    const auto all = [](const json& list, auto&& is) {
+      return list.is_array() && std::all_of(list.begin(), list.end(), is);
+    };
+    each({"type"}, "object, array, string, number, integer, boolean or null, or a list of them",
+         [&](const json& x) { return is_type(x) || all(x, is_type); });
+    each({"minimum", "maximum"}, "a number", [](const json& x) { return x.is_number(); });
+    each({"minItems", "maxItems", "minLength", "maxLength"}, "a whole number from 0 on",
+         [](const json& x) { return x.is_number_unsigned(); });
+    each({"enum"}, "a list", [](const json& x) { return x.is_array(); });
+    each({"required"}, "a list of names",
+         [&](const json& x) { return all(x, [](const json& name) { return name.is_string(); }); });
+    each({"properties"}, "an object", [](const json& x) { return x.is_object(); });
+    each({"additionalProperties"}, "true or false", [](const json& x) { return x.is_boolean(); });
   }
 
   static bool is(const json& x, const std::string& type) {

@@ -6,9 +6,11 @@
 //   `expected`:
 //              exact, or the answer contains it; blanks at both ends do not count
 //   shortest, longest   bytes of the answer
-// An answer in which `extract` finds nothing does not pass. Without `expected` an answer cannot be scored by `match`.
+// An answer in which `extract` finds nothing does not pass, also where nothing is compared. Without `expected` an
+// answer cannot be scored by `match`.
 #include <regex.h>
 
+#include <cctype>
 #include <limits>
 #include <optional>
 #include <regimen/regimen.hpp>
@@ -38,6 +40,12 @@ class Expression {
     const int status = regcomp(&compiled_, text_.c_str(), REG_EXTENDED);
     char why[200];
     if (status != 0) regerror(status, &compiled_, why, sizeof why);
+    for (size_t i = 0; i + 1 < text_.size(); ++i) {  // glibc would take \d for the letter d
+      if (text_[i] != '\\') continue;
+      const char c = text_[++i];
+      require(!std::isalpha(uint8_t(c)) || std::string_view("wWsSbB").find(c) != std::string_view::npos,
+              "rule: \"" + text_ + "\" has \\" + c + ", which such an expression does not know; a digit is [0-9]");
+    }
     require(status == 0, "rule: \"" + text_ + "\" is no regular expression: " + (status ? why : ""));
   }
   ~Expression() { regfree(&compiled_); }
@@ -74,7 +82,8 @@ class Rule {
     if (regex_ && !regex_->find(text)) return 0;
     for (const rgm_str& wanted : o_.contains)
       if (text.find(view(wanted)) == std::string::npos) return 0;
-    return o_.match == "none" ? 1 : matches(c, text);
+    if (o_.match == "none") return !extract_ || extract_->find(text) ? 1 : 0;
+    return matches(c, text);
   }
 
  private:

@@ -1,7 +1,7 @@
 // best_of_n.cpp - of n answers to each prompt the one that the rewards score highest (arXiv 2112.09332), as rows:
-// `prompt`, `text`, `score`. A `finetune` stage that learns from these rows is rejection sampling (arXiv 2307.09288).
-// What is chosen is at most log n - (n - 1) / n nats from the model (arXiv 2009.01325), which is told as `kl_at_most`.
-// Answers that cannot be scored are passed over.
+// `prompt`, `text`, `finished`, `score`. A `finetune` stage that learns from these rows is rejection sampling (arXiv
+// 2307.09288). What is chosen is at most log n - (n - 1) / n nats from the model (arXiv 2009.01325), which is told as
+// `kl_at_most`. Answers that cannot be scored are passed over.
 #include <cmath>
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -25,13 +25,18 @@ class BestOfN {
 
   explicit BestOfN(const Options& o) : o_(o) {}
 
+  Plan plan() const { return {.needs_reward = true}; }
+
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch all = train.generate(train.model("policy"), prompts,
                                      {attr("answers", o_.n), attr("max_tokens", o_.max_tokens),
                                       attr("temperature", o_.temperature), attr("top_p", o_.top_p)});
-    const std::vector<float> scores = read(train.score(all));
+    const Tensor score = train.score(all);
+    const std::vector<float> scores = read(score);
     const Batch best = train.batch();
+    const std::vector<int32_t> finished = read<int32_t>(all.column("finished"));
     std::vector<float> chosen;
+    std::vector<int32_t> ended;
     for (const auto& [prompt, answers] : groups_of(read<int32_t>(all.column("origin")), scores)) {
       size_t top = answers[0];
       for (const size_t e : answers)
@@ -40,12 +45,16 @@ class BestOfN {
       best.set("prompt", row, all.text("prompt", int64_t(top)));
       best.set("text", row, all.text("text", int64_t(top)));
       chosen.push_back(scores[top]);
+      ended.push_back(finished[top]);
     }
     const auto n = double(o_.n);
     train.report("kl_at_most", std::to_string(std::log(n) - (n - 1) / n));
-    train.metric("score_of_all", mean_of(scores));
-    train.metric("score", mean_of(chosen));
-    if (!chosen.empty()) best.set("score", write(chosen, {int64_t(chosen.size())}));
+    train.metric_of_scores("score_of_all", score);
+    if (chosen.empty()) return {best};
+    const Tensor top = write(chosen, {int64_t(chosen.size())});
+    train.metric_of_scores("score", top);
+    best.set("score", top);
+    best.set("finished", write(ended, {int64_t(ended.size())}));
     return {best};
   }
 

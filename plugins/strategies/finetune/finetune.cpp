@@ -14,7 +14,7 @@ class Finetune {
   using Options = NoOptions;
   static constexpr bool capturable = true;
   static constexpr rgm_column columns[] = {column::tokens("text"), column::label("label", RGM_OPTIONAL),
-                                           column::real("value", RGM_OPTIONAL)};
+                                           column::real("value", RGM_OPTIONAL | RGM_OF_HEAD)};
   // A tenth and less of what pre-training takes: most of what the model knows should stay.
   static constexpr rgm_attr defaults[] = {
       attr("optimizer.adamw.learning_rate", 1e-4), attr("optimizer.adamw.weight_decay", 0.01), attr("clip", 1.0), {}};

@@ -44,6 +44,10 @@ class Grpo {
 
   explicit Grpo(const Options& o) : o_(o) {}
 
+  Plan plan() const {
+    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+  }
+
   void prepare(const Train& train) const {
     if (o_.beta > 0) static_cast<void>(train.model("reference"));  // as the policy is now
   }

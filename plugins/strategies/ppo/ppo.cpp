@@ -56,6 +56,10 @@ class Ppo {
 
   explicit Ppo(const Options& o) : o_(o) {}
 
+  Plan plan() const {
+    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+  }
+
   void prepare(const Train& train) {
     const std::string judge(o_.judge);
     require(
@@ -73,7 +77,6 @@ class Ppo {
     const Rewards seen = look(train, batch, answers);
     learnable(batch, answers, seen);
     const double kl = mean_of(seen.kl);
-    train.metric("reward", mean_of(seen.scores));
     train.metric("kl", kl);
     train.metric("kl_price", price_);
     train.metric("length", answers.sum_each(answers.weights));
@@ -119,9 +122,9 @@ class Ppo {
     train.metric("kl", apart(train, batch, answers));
     train.metric("length", answers.sum_each(answers.weights));
     if (o_.judge.empty()) return;
-    train.metric("judge_positive", positive(judged(train, batch)));
-    train.metric("judge_positive_before",
-                 positive(judged(train, answer(train, train.model("reference"), prompts, o_.answers))));
+    share_above_zero(train, "judge_positive", judged(train, batch));
+    share_above_zero(train, "judge_positive_before",
+                     judged(train, answer(train, train.model("reference"), prompts, o_.answers)));
   }
 
  private:
@@ -137,6 +140,9 @@ class Ppo {
     return train.generate(model, prompts,
                           {attr("answers", answers), attr("max_tokens", o_.max_tokens),
                            attr("temperature", o_.temperature), attr("top_k", o_.top_k), attr("top_p", o_.top_p)});
+  }
+  static void share_above_zero(const Train& train, const char* name, const Tensor& score) {  // of those it can score
+    train.metric(name, sum(positive(score)), sum(cast(equal(score, score), RGM_F32)));
   }
   Tensor judged(const Train& train, const Batch& batch) const {
     return *train.score_by(batch, std::string(o_.judge).c_str());  // it is there, as prepare has seen
@@ -166,8 +172,9 @@ class Ppo {
     const Tensor distance = o_.kl_estimator == "k1" ? difference : exp(-difference) + difference + -1.0;
     const auto critic = train.find("critic");
     const Tensor value = shifted(head_.each((critic ? *critic : train.model("policy")).hidden(answers)));
-    Rewards out{read(train.score(batch)), read(answers.sum_each(difference * answers.weights)), read(distance),
-                read(value)};
+    const Tensor score = train.score(batch);
+    train.metric_of_scores("reward", score);
+    Rewards out{read(score), read(answers.sum_each(difference * answers.weights)), read(distance), read(value)};
     require(std::ranges::any_of(out.scores, [](float s) { return !std::isnan(s); }),
             "ppo: none of the answers can be scored, all scores are NaN");
     const std::vector<float> finished = read(cast(batch.column("finished"), RGM_F32));

@@ -53,6 +53,7 @@ class Prompting {
     for (size_t i = 0; i < o.labels.size(); ++i) {
       labels_.emplace_back(view(o.labels[i]));
       words_.emplace_back(view(o.words.empty() ? o.labels[i] : o.words[i]));
+      require(!words_[i].empty(), "prompting: the label \"" + labels_[i] + "\" is asked for with an empty word");
       for (size_t j = 0; j < i; ++j)
         require(words_[i] != words_[j] && labels_[i] != labels_[j],
                 "prompting: two labels are \"" + words_[i] + "\": nobody could tell them apart");

@@ -1,6 +1,7 @@
 // rank.cpp - orders the answers to each prompt. `ask: web` waits for a person, who orders them on a page, ties and
 // skips included. `ask: reward` asks the stage's rewards, and `rater` says `simulated`: no person ranked them; answers
 // whose scores are within `tie` of the one before them have its rank. Rows are
+// `finished` of the samples goes on with the rows, of pairs as `chosen.finished` and `rejected.finished`.
 //   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `rater`, `desirable` (1 and 0 where
 //             it is better and worse than the mean of its prompt's answers, -1 where it ties with that, which is no
 //             opinion), and `score`, where there is one. For `ranking` and `kto`
@@ -20,19 +21,23 @@ struct RankOptions {
   double tie = 0;
 
   using O = RankOptions;
-  static constexpr auto list = options(option("ask", &O::ask, "who orders the answers").choices(whom),
-                                       option("rows", &O::rows, "what is written").choices(forms),
-                                       option("rater", &O::rater, "name of the one who ranked, in every row"),
-                                       option("tie", &O::tie, "scores as close as this are a tie").range(0, 1e6));
+  static constexpr auto list =
+      options(option("ask", &O::ask, "who orders the answers").choices(whom),
+              option("rows", &O::rows, "what is written").choices(forms),
+              option("rater", &O::rater, "name of the one who ranked, in every row"),
+              option("tie", &O::tie, "scores as close as this are a tie; a person says it").range(0, 1e6));
 };
 
 class Rank {
  public:
   using Options = RankOptions;
   static constexpr rgm_column columns[] = {column::tokens("completion", RGM_WHOLE),
-                                           column::text("prompt", RGM_TOGETHER), column::text("text")};
+                                           column::text("prompt", RGM_TOGETHER), column::text("text"),
+                                           column::integer("finished", RGM_OPTIONAL)};
 
-  explicit Rank(const Options& o) : o_(o) {}
+  explicit Rank(const Options& o) : o_(o), tie_(o.ask == "reward" ? o.tie : 0) {}
+
+  Plan plan() const { return {.needs_reward = o_.ask == "reward"}; }
 
   Experience rollout(const Train& train, const Batch& batch) const {
     const std::vector<float> scores = o_.ask == "web" ? std::vector<float>() : read<float>(train.score(batch));
@@ -56,7 +61,7 @@ class Rank {
         return answers[a].worth != answers[b].worth ? answers[a].worth > answers[b].worth : a < b;
       });
       for (size_t i = 0; i < order.size(); ++i) {
-        const bool tied = i > 0 && double(answers[order[i - 1]].worth) - double(answers[order[i]].worth) <= o_.tie;
+        const bool tied = i > 0 && double(answers[order[i - 1]].worth) - double(answers[order[i]].worth) <= tie_;
         answers[order[i]].rank = tied ? answers[order[i - 1]].rank : int32_t(i + 1);
       }
     }
@@ -83,22 +88,29 @@ class Rank {
         const double above = double(answers[e].worth) - mean;
         ranks[e] = answers[e].rank;
         groups[e] = name(prompt);
-        desirable[e] = std::abs(above) <= o_.tie ? -1 : above > 0;
+        desirable[e] = std::abs(above) <= tie_ ? -1 : above > 0;
       }
       count += order.size();
     }
     if (count == answers.size()) return with(batch, ranks, groups, desirable, rater, scores);
     // A person skipped some.
     const Batch out = train.batch();
+    std::vector<int32_t> finished = finished_of(batch);
     size_t row = 0;
     for (size_t e = 0; e < answers.size(); ++e) {
       if (ranks[e] == 0) continue;
       out.set("prompt", int64_t(row), batch.text("prompt", int64_t(e)));
       out.set("text", int64_t(row), batch.text("text", int64_t(e)));
+      if (!finished.empty()) finished[row] = finished[e];
       ranks[row] = ranks[e], groups[row] = groups[e], desirable[row++] = desirable[e];
     }
     for (auto* values : {&ranks, &groups, &desirable}) values->resize(row);
-    return row == 0 ? out : with(out, ranks, groups, desirable, rater, {});
+    if (row == 0) return out;
+    if (!finished.empty()) {
+      finished.resize(row);
+      out.set("finished", write(finished, {int64_t(row)}));
+    }
+    return with(out, ranks, groups, desirable, rater, {});
   }
 
   static Batch with(const Batch& batch, const std::vector<int32_t>& ranks, const std::vector<int32_t>& groups,
@@ -114,15 +126,28 @@ class Rank {
   Batch pairs(const Train& train, const Batch& batch, const std::vector<Answer>& answers, const Prompts& prompts,
               std::string_view rater) const {
     const Batch out = train.batch();
+    const std::vector<int32_t> finished = finished_of(batch);
+    std::vector<int32_t> best, last;
     int64_t row = 0;
     for (const auto& [prompt, order] : prompts) {
-      if (double(answers[order.front()].worth) - double(answers[order.back()].worth) <= o_.tie) continue;
+      if (answers[order.front()].rank == answers[order.back()].rank) continue;
       out.set("prompt", row, prompt);
       out.set("chosen", row, batch.text("text", int64_t(order.front())));
       out.set("rejected", row, batch.text("text", int64_t(order.back())));
       out.set("rater", row++, rater);
+      if (finished.empty()) continue;
+      best.push_back(finished[order.front()]);
+      last.push_back(finished[order.back()]);
     }
+    if (best.empty()) return out;
+    out.set("chosen.finished", write(best, {row}));
+    out.set("rejected.finished", write(last, {row}));
     return out;
+  }
+
+  static std::vector<int32_t> finished_of(const Batch& batch) {
+    const auto finished = batch.find("finished");
+    return finished ? read<int32_t>(*finished) : std::vector<int32_t>();
   }
 
   // A number for the prompt that is the same in every batch (FNV-1a), of 31 bits.
@@ -133,6 +158,7 @@ class Rank {
   }
 
   Options o_;
+  double tie_;
 };
 
 constexpr rgm_component rank = strategy<Rank>("rank", "1.0.0", "Orders the answers to each prompt, as rows");

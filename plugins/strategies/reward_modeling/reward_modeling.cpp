@@ -6,6 +6,7 @@
 //   calibration         pairs by how sure the reward is, sigmoid(|gap|), beside how often it is right
 //   length_correlation  of score and tokens of the answer
 //   raters              accuracy by the data's column `rater`, where it has one
+// Of an ensemble's members, which read every example each, it is the card of their mean score.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -89,6 +90,8 @@ class RewardModeling {
 
   explicit RewardModeling(const Options&) {}
 
+  Plan plan() const { return {.needs_reward = true}; }
+
   Tensor loss(const Train& train, const Batch& batch) const { return train.reward_loss(batch); }
 
   // The card is of one pass over the held-out data, and told when its last example was seen.
@@ -99,16 +102,24 @@ class RewardModeling {
     train.metric("validation_loss", train.reward_loss(batch), full({}, double(n) / all));
     std::vector<Answer> answers;
     const std::vector<float> scores = read(train.score(batch));
+    const auto member = batch.find("member");
+    const size_t members = member ? size_t(read<int32_t>(*member).back()) + 1 : 1, own = n / members;
+    auto from = scores.begin();
     for (const char* name : {first, "rejected"})
       if (batch.find(name)) {
         const Tokens tokens = batch.tokens(name);
-        for (const float length : read(tokens.sum_each(tokens.weights)))
-          answers.push_back({scores[answers.size()], length});
+        const std::vector<float> lengths = read(tokens.sum_each(tokens.weights));
+        for (size_t e = 0; e < own; ++e) {
+          double sum = 0;
+          for (size_t m = 0; m < members; ++m) sum += double(from[ptrdiff_t(e + m * own)]);
+          answers.push_back({float(sum / double(members)), lengths[e]});
+        }
+        from += ptrdiff_t(n);
       }
     for (const Answer& a : answers) card_.answer(a);
     const bool rated = batch.has_text("rater");
-    each_pair(batch, n, [&](size_t better, size_t worse) {
-      card_.pair(answers[better], answers[worse], rated ? std::string(batch.text("rater", int64_t(better % n))) : "");
+    each_pair(batch, own, [&](size_t better, size_t worse) {
+      card_.pair(answers[better], answers[worse], rated ? std::string(batch.text("rater", int64_t(better % own))) : "");
     });
     card_.seen += double(n);
     if (card_.seen < all) return;

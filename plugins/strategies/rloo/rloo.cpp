@@ -34,6 +34,10 @@ class Rloo {
 
   explicit Rloo(const Options& o) : o_(o) {}
 
+  Plan plan() const {
+    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+  }
+
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch = answer(train, prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");

@@ -26,6 +26,8 @@ class Sample {
 
   explicit Sample(const Options& o) : o_(o) {}
 
+  Plan plan() const { return {.needs_reward = o_.score}; }
+
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch =
         train.generate(train.model("policy"), prompts,
