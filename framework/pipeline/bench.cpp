@@ -19,6 +19,7 @@
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
 #include "pipeline/record.hpp"
+#include "pipeline/rehearse.hpp"
 #include "tensor/kernel_profile.hpp"
 
 namespace rgm {
@@ -142,7 +143,14 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   reset_peak_memory();
   const Stage& stage = pipeline.stages[index];
   const auto device = open_device(pipeline.backend, registry);
-  const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", nullptr};
+  // A stage that goes on from an earlier one's model has one of that shape: how fast it is, its values do not say.
+  const bool goes_on = !stage.model.from_stage.empty();
+  PlannedModels planned;
+  if (goes_on) planned = models_before(index, pipeline, registry, folder.path / "cache", *device);
+  require(!goes_on || planned.contains(stage.model.from_stage),
+          "stage \"{}\": stage \"{}\", whose model it takes, cannot be opened: see `regimen check`", stage.name,
+          stage.model.from_stage);
+  const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", goes_on ? &planned : nullptr};
   std::optional<OpenedStage> opened(open_stage(stage, index, around));
   fs::create_directories(opened->setup.folder);
   Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};

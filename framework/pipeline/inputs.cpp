@@ -190,10 +190,12 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   out["inputs"] = sha256(all.dump());
   all["configuration"] = without_watching(all["configuration"]);
   out["training"] = sha256(all.dump());
-  out["configuration"] = configuration_hash(stage);
+  out["configuration"] = configuration_hash(stage, around.pipeline.seed);
   return out;
 }
 
-std::string configuration_hash(const Stage& stage) { return sha256(without_watching(without_places(stage)).dump()); }
+std::string configuration_hash(const Stage& stage, uint64_t seed) {
+  return sha256(without_watching(without_places(stage)).dump() + std::to_string(seed));
+}
 
 }  // namespace rgm

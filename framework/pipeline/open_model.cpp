@@ -36,6 +36,9 @@ ModelPlace model_place(const fs::path& given) {
     const std::string base = config.is_object() ? config.value("base_model_name_or_path", "") : "";
     place.model = fs::path(base).is_absolute() ? fs::path(base) : place.adapters[0] / base;
     if (!base.empty() && is_model(place.model)) return place;
+    // A run that was moved: its stages still lie side by side.
+    const fs::path beside = given.parent_path() / place.model.parent_path().filename() / place.model.filename();
+    if (!base.empty() && is_model(beside)) return {beside, place.adapters};
     invalid("{}: the base model \"{}\" is not there; give its folder with --model, and this one with --adapter",
             file.string(), base);
   }
@@ -205,6 +208,9 @@ void freeze(Model& model) {
 void select_trained(const Stage& stage, Model& model) {
   Parameters& all = model.parameters();
   const std::string& kind = stage.trainable_kind;
+  require(kind != "last" || stage.trainable_last <= model.config().layers,
+          "stage \"{}\": trainable: {{last: {}}}, and the model has {} layers; `all` trains them all", stage.name,
+          stage.trainable_last, model.config().layers);
   const std::vector<std::string> patterns =
       trained_patterns(stage, all.find("score.weight"), all.find("head.weight"), model.config().layers);
   std::vector<bool> used(patterns.size(), false);

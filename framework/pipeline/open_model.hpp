@@ -8,6 +8,9 @@
 
 namespace rgm {
 
+// By stage: models of the shapes that stages would leave, without their values.
+using PlannedModels = std::map<std::string, std::shared_ptr<Model>>;
+
 // What a stage needs to know about the run that it is part of.
 struct Surroundings {
   const Pipeline& pipeline;
@@ -15,7 +18,7 @@ struct Surroundings {
   fs::path run;    // folder of the run: <run>/<stage>/model
   fs::path cache;  // of tokenised text; empty: kept in memory
   // In a plan: what earlier stages would leave, by stage. NULL: it lies in their folders.
-  const std::map<std::string, std::shared_ptr<Model>>* planned = nullptr;
+  const PlannedModels* planned = nullptr;
 };
 
 // Where the weights of a taken model lie: the base, and the adapters that were trained on it.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "base/philox.hpp"
 #include "pipeline/data_sources.hpp"
 #include "pipeline/device.hpp"
@@ -32,6 +33,10 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
   // A head that the pipeline asks for is a new one.
   if (!stage.model.head_outputs)
     for (const fs::path& folder : earlier) take_saved_head(folder, *out.model);
+  for (const Choice& choice : stage.adapters)
+    for (const fs::path& folder : earlier)
+      require(saved_adapter_plugin(folder, around.registry).data->id != choice.id, "{}",
+              second_adapter(stage, choice.id, folder.string()));
   const auto add_own = [&](Adapters& to) {
     for (const Choice& choice : stage.adapters)
       to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config,
@@ -67,10 +72,19 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     if (const auto earlier = adapters_of(stage.model, around);
         given == stage.roles.end() && name == "reference" && !earlier.empty()) {
       // The policy as it is now has the earlier adapters: taking all of them off would be the base before them.
-      const TakenModel taken = take_frozen(stage.model, around, narrow_weights(stage));
-      out.train->roles[name] = {taken.model, false, true, taken.adapters};
+      out.train->open_reference = [&stage, around] {
+        const TakenModel taken = take_frozen(stage.model, around, narrow_weights(stage));
+        if (stage.precision == "bfloat16" && taken.model->dtype() != RGM_BF16) taken.model->use_bfloat16();
+        return rgm_model{taken.model, false, true, taken.adapters};
+      };
       continue;
     }
+    if (given == stage.roles.end() && name == "reference" && !((*r)->flags & RGM_OPTIONAL) &&
+        std::ranges::any_of(stage.adapters, starts_as_another))
+      log::warning(
+          "stage \"{}\": the adapter goes on from an earlier one, and the reference is the model without it; "
+          "reference: {{from: ...}} compares with another",
+          stage.name);
     if (given == stage.roles.end()) {
       require(name == "reference" || name == "policy" || ((*r)->flags & RGM_OPTIONAL),
               "stage \"{}\": strategy \"{}\" works with a \"{}\": add {}: {{from: STAGE or DIR}}", stage.name,
@@ -85,6 +99,18 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     if (trains) out.trained[name] = taken.model;
     out.train->roles[name] = {taken.model, false, !trains, taken.adapters};
   }
+}
+
+// What a head learns is read with that head alone, and then has to be there; what the pipeline names is read in any
+// case.
+void fit_to_head(const DataSpec& data, int64_t outputs, std::vector<ColumnWish>& wishes) {
+  std::erase_if(wishes, [&](ColumnWish& wish) {
+    const bool is_number = wish.flags & RGM_OF_HEAD, is_label = wish.kind == RGM_LABEL_COLUMN;
+    if (!is_number && !is_label) return false;
+    const bool learns = is_number ? outputs == 1 : outputs > 1;
+    if (learns) wish.flags &= ~uint32_t{RGM_OPTIONAL};
+    return !learns && std::ranges::find(data.columns, wish.name, &ColumnMap::column) == data.columns.end();
+  });
 }
 
 void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& out) {
@@ -104,6 +130,7 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
     std::vector<ColumnWish> wish = found->second;
     for (ColumnWish& column : wish)
       if (model.outputs > 0 && column.kind == RGM_TOKENS_COLUMN) column.flags |= RGM_STATES;
+    fit_to_head(stage.data.at(name), model.outputs, wish);
     // Where the data is the beginning of an answer, no end of text may follow it.
     const bool is_continued = rolls_out && (name == main || name == "validation") &&
                               std::ranges::none_of(wish, [](const ColumnWish& w) { return w.flags & RGM_WHOLE; });
@@ -122,7 +149,27 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
 
 void add_store(OpenedStage& out, Parameters& store) { out.setup.parameters.push_back(&store); }
 
+// What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
+void check_sample(const Stage& stage, const Model& model) {
+  if (stage.sample_prompt.empty() || !stage.strategy.component->table<rgm_strategy>().loss) return;
+  require(model.writes_text(),
+          "{}: sample: the model has no head over tokens, so it writes no text: leave `sample` out", stage.name);
+  try {
+    require(!model.tokenizer()->encode(stage.sample_prompt).empty(), "the prompt has no tokens");
+  } catch (const Error& e) {
+    invalid("{}: sample: {}", stage.name, e.what());
+  }
+}
+
 }  // namespace
+
+std::string second_adapter(const Stage& stage, const std::string& id, const std::string& first) {
+  return fmt::format(
+      "stage \"{0}\": its model comes with an adapter \"{1}\" ({2}), and a second one of that name does not fit beside "
+      "it: go on with the first, as adapter: {{{1}: {{...}}, from: ...}} on the model that it was made for, or fold it "
+      "in with `regimen merge`",
+      stage.name, id, first);
+}
 
 std::string main_source_of(const Stage& stage) {
   const Sources sources = sources_of(stage, nullptr);
@@ -237,6 +284,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.setup.main_source = main;
   out.setup.folder = around.run / stage.name;
   out.setup.flops_per_token = out.model->flops_per_token(out.train->context);
+  check_sample(stage, *out.model);
   return out;
 }
 

@@ -29,6 +29,9 @@ struct OpenedStage {
 // `index` is the stage's place in the pipeline: its random numbers differ from those of other stages.
 OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around);
 
+// What is wrong with a stage whose own adapter has the name of one that its model comes with, from `first`.
+std::string second_adapter(const Stage& stage, const std::string& id, const std::string& first);
+
 // The source that the strategy walks through: "train", "prompts", "samples".
 std::string main_source_of(const Stage& stage);
 // The wishes of the stage's components by the pipeline's name of the source.

@@ -2,6 +2,7 @@
 #include "pipeline/plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/memory.hpp"
 #include "pipeline/aside.hpp"
@@ -58,8 +59,8 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
       return model;
     }
     const Source& main = *opened.setup.sources.at(opened.setup.main_source);
-    out.tokens = static_cast<int64_t>(static_cast<double>(main.tokens()) / static_cast<double>(main.units()) *
-                                      static_cast<double>(out.steps * stage.batch));
+    out.tokens = std::llround(static_cast<double>(main.tokens()) / static_cast<double>(main.units()) *
+                              static_cast<double>(out.steps * stage.batch));
     out.memory_bytes = dry_device_bytes(opened, around.run / stage.name, *dry) + peak_memory();
     out.trained = opened.trained_parameters();
     set_current_device(real);

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "pipeline/reader.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -59,6 +60,11 @@ void check_training(YamlMap& map, const Stage& out) {
     map.key("name").problem(
         fmt::format("stage \"{}\" says not how long to train: add steps: 1000, or epochs: 3", out.name));
   if (!says_held_out(map)) {
+    for (const auto& [name, demand] : out.demands)
+      if (name.starts_with("validation_"))
+        map.key("demand").problem(fmt::format(
+            "\"{}\" is of held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
+            name));
     if (map.has("evaluate"))
       map.key("evaluate").problem("nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
     if (out.keep == "best") {
@@ -83,6 +89,50 @@ void check_ensemble(YamlMap& map, const Stage& out) {
                     out.strategy.id));
   if (!out.sample_prompt.empty())
     map.key("sample").problem("an ensemble has no one text to go on with: leave \"sample\" out");
+}
+
+// Empty where the strategy says nothing, or cannot be made: that is told when the stage is opened.
+std::optional<rgm_strategy_plan> plan_of(const Choice& strategy) {
+  if (!strategy.component || !strategy.config) return std::nullopt;
+  const auto& table = strategy.component->table<rgm_strategy>();
+  if (!RGM_HAS(&table, plan)) return std::nullopt;
+  rgm_strategy_plan plan{};
+  plan.struct_size = sizeof plan;
+  const std::string name = plugin_name("strategy", strategy.id, strategy.component->path);
+  try {
+    void* self = nullptr;
+    call_plugin(name, "create", [&] { return table.create(strategy.config.get(), &self); });
+    const std::unique_ptr<void, void (*)(void*)> made(self, table.destroy);
+    call_plugin(name, "plan", [&] { return table.plan(self, &plan); });
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return plan;
+}
+
+// What would else be told after earlier stages have trained.
+void check_plan(YamlMap& map, Stage& out) {
+  const auto plan = plan_of(out.strategy);
+  if (!plan) return;
+  if (plan->needs & RGM_NEEDS_REWARD) {
+    const bool counts = std::ranges::any_of(out.rewards, [](const Choice& r) { return r.weight != 0; });
+    if (map.lacks("reward"))
+      map.key("strategy")
+          .problem(
+              fmt::format("strategy \"{}\" asks for scores, and the stage has no reward: add reward: ID or reward: "
+                          "{{from: STAGE}}",
+                          out.strategy.id));
+    else if (!out.rewards.empty() && !counts)
+      map.key("reward").problem(fmt::format(
+          "strategy \"{}\" asks for scores, and all rewards have the weight 0: let one count", out.strategy.id));
+  }
+  const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
+  if (updates > 0) out.rollout_steps = updates;
+  if (units > 0 && plan->steps > units)
+    map.key("strategy")
+        .problem(fmt::format("a rollout of {} examples cannot be parted into {} steps: ask for fewer "
+                             "minibatches, or for a larger batch",
+                             units, plan->steps));
 }
 
 }  // namespace
@@ -110,6 +160,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
         .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
   check_sample(map, out);
   check_ensemble(map, out);
+  check_plan(map, out);
   if (out.strategy.component) {
     if (trains(out))
       check_training(map, out);

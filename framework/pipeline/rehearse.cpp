@@ -25,7 +25,7 @@ class OnDryDevice {
 };
 
 // Stages whose models it reads.
-std::vector<std::string> models_before(const Stage& stage) {
+std::vector<std::string> models_of(const Stage& stage) {
   std::vector<std::string> out = {stage.model.from_stage};
   for (const auto& [name, role] : stage.roles) out.push_back(role.from_stage);
   for (const Choice& reward : stage.rewards) out.push_back(reward.from_stage);
@@ -45,27 +45,33 @@ void make_and_destroy(const TrainSetup& setup) {
   setup.strategy->destroy(self);
 }
 
-}  // namespace
-
-std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
-                                  const Device& real) {
+// The first `count` stages, whose models get into `planned`.
+std::vector<std::string> open_first(size_t count, const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                                    const Device& real, PlannedModels& planned) {
   const Quiet quiet(log::Level::nothing);  // it is said when the stage runs
   const OnDryDevice dry(real);
-  std::map<std::string, std::shared_ptr<Model>> planned;
   const Surroundings around{pipeline, registry, {}, cache, &planned};
   std::vector<std::string> problems;
-  std::set<std::string> incomplete;  // stages whose models lack what adapters or rows would have given them
-  for (size_t i = 0; i < pipeline.stages.size() && !interrupted(); ++i) {
+  std::set<std::string> incomplete;  // stages whose models lack what rows or virtual tokens would have given them
+  std::map<std::string, std::set<std::string>> adapters;  // of the model that a stage leaves, as far as stages made it
+  for (size_t i = 0; i < count && !interrupted(); ++i) {
     const Stage& given = pipeline.stages[i];
     const bool whole = given.data_from_stage.empty() && !incomplete.contains(given.model.from_stage);
-    if (!whole || !given.adapters.empty()) incomplete.insert(given.name);
+    if (!whole) incomplete.insert(given.name);
+    const std::set<std::string> earlier = adapters[given.model.from_stage];
+    adapters[given.name] = earlier;
+    for (const Choice& choice : given.adapters) {
+      if (earlier.contains(choice.id)) problems.push_back(second_adapter(given, choice.id, given.model.from_stage));
+      adapters[given.name].insert(choice.id);
+    }
     const Stage stage = without_rows(given);
     const auto is_missing = [&](const std::string& name) { return !planned.contains(name); };
-    if (std::ranges::any_of(models_before(stage), is_missing)) continue;
+    if (std::ranges::any_of(models_of(stage), is_missing)) continue;
     try {
       OpenedStage opened = open_stage(stage, i, around);
       make_and_destroy(opened.setup);
       planned[stage.name] = opened.model;
+      if (opened.model->virtual_tokens() > 0) incomplete.insert(stage.name);  // they leave less of the context
     } catch (const Error& e) {
       if (e.status() != RGM_INVALID || !whole) continue;  // it may be what is not there
       const std::string_view said = e.what();
@@ -75,6 +81,21 @@ std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, 
     }
   }
   return problems;
+}
+
+}  // namespace
+
+std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                                  const Device& real) {
+  PlannedModels planned;
+  return open_first(pipeline.stages.size(), pipeline, registry, cache, real, planned);
+}
+
+PlannedModels models_before(size_t stage, const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                            const Device& real) {
+  PlannedModels planned;
+  open_first(stage, pipeline, registry, cache, real, planned);
+  return planned;
 }
 
 }  // namespace rgm

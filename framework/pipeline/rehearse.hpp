@@ -12,4 +12,8 @@ namespace rgm {
 std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
                                   const Device& real);
 
+// Of the stages before `stage`, those that could be opened.
+PlannedModels models_before(size_t stage, const Pipeline& pipeline, Registry& registry, const fs::path& cache,
+                            const Device& real);
+
 }  // namespace rgm

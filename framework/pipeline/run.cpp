@@ -36,36 +36,26 @@ std::set<std::string> taken_by(const Stage& stage) {
   return out;
 }
 
-// Keys under which two configurations have other values.
+// Keys under which two configurations have other values, of those that can change what a stage leaves.
 std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
   if (!one.is_object()) return "all of them";
-  std::vector<std::string> keys;
+  std::set<std::string> keys;
   for (const auto& [key, value] : other.items())
-    if (one.value(key, nlohmann::json()) != value) keys.push_back(key);
+    if (one.value(key, nlohmann::json()) != value) keys.insert(key);
   for (const auto& [key, value] : one.items())
-    if (!other.contains(key)) keys.push_back(key);
-  return join(keys);
+    if (!other.contains(key)) keys.insert(key);
+  for (const char* key : {"log", "sample", "demand"}) keys.erase(key);
+  return keys.empty() ? "the seed of the pipeline" : join(std::vector<std::string>(keys.begin(), keys.end()));
 }
 
-// Alone, a stage builds on what earlier ones have left: whole, and by the values that the pipeline has now.
-void check_taken(const Stage& stage, const Pipeline& pipeline, const fs::path& folder) {
-  const std::set<std::string> taken = taken_by(stage);
-  for (const Stage& source : pipeline.stages) {
-    if (!taken.contains(source.name)) continue;
-    const fs::path file = folder / source.name / "stage.json";
-    const Record record = read_record(file), status = record.value("status", Record("not there"));
-    require(status == "done",
-            "stage {0}: it takes what stage \"{1}\" leaves, and that is not finished ({2}: {3}): run it first, with "
-            "--only {1} or without --only",
-            stage.name, source.name, file.string(), status.is_string() ? status.get<std::string>() : "damaged");
-    const Record hashes = record.value("hashes", Record::object());
-    const Record made_by = hashes.is_object() ? hashes.value("configuration", Record()) : Record();
-    require(
-        !made_by.is_string() || made_by == configuration_hash(source),
-        "stage {0}: it takes what stage \"{1}\" has left, which was made with other values than the pipeline has now "
-        "(in {2}): run it again, with --only {1} or without --only, or set what it was made with",
-        stage.name, source.name, differing(record.value("configuration", Record::object()), source.effective));
-  }
+// What went in by its content: another backend or a newer plug-in is no reason to make it anew.
+std::vector<std::string> other_content(const Record& before, const Record& now) {
+  std::vector<std::string> out;
+  for (const auto& [key, hash] : now.items())
+    if (!key.starts_with("plugin.") && key != "inputs" && key != "training" && key != "configuration" &&
+        before.value(key, Record()) != hash)
+      out.push_back(key);
+  return out;
 }
 
 // "report_card.accuracy" in the result; nothing where there is no such number.
@@ -103,6 +93,38 @@ void check_demands(const Stage& stage, const fs::path& folder) {
   }
 }
 
+// Alone, a stage builds on what earlier ones have left: whole, good enough, and made of what the pipeline has now. So
+// do they.
+void check_taken(const Stage& stage, const Surroundings& around, const Device& device) {
+  const std::set<std::string> taken = taken_by(stage);
+  for (size_t i = 0; i < around.pipeline.stages.size(); ++i) {
+    const Stage& source = around.pipeline.stages[i];
+    if (!taken.contains(source.name)) continue;
+    const fs::path file = around.run / source.name / "stage.json";
+    const Record record = read_record(file), status = record.value("status", Record("not there"));
+    require(status == "done",
+            "stage {0}: it takes what stage \"{1}\" leaves, and that is not finished ({2}: {3}): run it first, with "
+            "--only {1} or without --only",
+            stage.name, source.name, file.string(), status.is_string() ? status.get<std::string>() : "damaged");
+    check_taken(source, around, device);
+    const Record before = record.value("hashes", Record::object());
+    const Record made_by = before.is_object() ? before.value("configuration", Record()) : Record();
+    const auto refuse = [&](const std::string& what) {
+      invalid(
+          "stage {0}: it takes what stage \"{1}\" has left, which was made {2}: run it again, with --only {1} or "
+          "without --only",
+          stage.name, source.name, what);
+    };
+    if (made_by.is_string() && made_by != configuration_hash(source, around.pipeline.seed))
+      refuse(fmt::format("with other values than the pipeline has now (in {})",
+                         differing(record.value("configuration", Record::object()), source.effective)));
+    if (made_by.is_string())
+      if (const auto keys = other_content(before, hash_inputs(source, i, around, device)); !keys.empty())
+        refuse(fmt::format("of other content than there is now ({})", join(keys)));
+    check_demands(source, around.run / source.name);
+  }
+}
+
 }  // namespace
 
 void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry) {
@@ -126,7 +148,7 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
     if (!options.only.empty() && stage.name != options.only) continue;
-    if (!options.only.empty()) check_taken(stage, pipeline, folder);
+    if (!options.only.empty()) check_taken(stage, around, *device);
     const Record hashes = hash_inputs(stage, i, around, *device);
     const Record before = read_record(folder / stage.name / "stage.json");
     if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {

@@ -69,7 +69,9 @@ void say_opened(const Stage& stage, const OpenedStage& opened) {
   std::string data;
   const auto people = [](int64_t n) { return count_for_people(static_cast<uint64_t>(n)); };
   for (const auto& [name, source] : opened.setup.sources) {
-    data += fmt::format("; {} {} tokens", name, people(source->tokens()));
+    const bool has_tokens = source->tokens() > 0;
+    data += fmt::format("; {} {} {}", name, people(has_tokens ? source->tokens() : source->units()),
+                        has_tokens ? "tokens" : "rows");
     if (source->counted() != source->tokens()) data += fmt::format(", {} of them counted", people(source->counted()));
   }
   const int64_t narrow = opened.model->parameters().narrow_count();

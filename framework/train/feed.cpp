@@ -66,7 +66,7 @@ void Feed::from_source() {
       annotations_->merge(*batch, units);
     }
     add_extra(*batch, extra_position_ + done, count);
-    if (setup_.settings.ensemble > 1) *batch = repeated(*batch, setup_.settings.ensemble);
+    if (setup_.settings.ensemble > 1) *batch = repeated(*batch, setup_.settings.ensemble, together_columns());
     step_.push_back(std::move(batch));
   }
   position_ += setup_.settings.batch;
@@ -97,6 +97,7 @@ void Feed::from_experience() {
       call_plugin(setup_.strategy_name, "rollout",
                   [&] { return setup_.strategy->rollout(self_, &train, &prompts, &out); });
     }
+    require_of_this_call(train, out.batch, prompts, setup_.strategy_name);
     require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_name);
     experience_ = std::make_unique<Batch>(std::move(*out.batch));
     train.batches.clear();
@@ -131,6 +132,13 @@ void Feed::from_experience() {
   ++used_;
 }
 
+std::vector<std::string> Feed::together_columns() const {
+  std::vector<std::string> out;
+  for (const ColumnWish& wish : setup_.train->wishes)
+    if (wish.flags & RGM_TOGETHER) out.push_back(wish.name);
+  return out;
+}
+
 // The examples one by one, or in the groups that a TOGETHER column makes of them.
 std::vector<std::vector<int64_t>> Feed::experience_units() const {
   std::vector<std::vector<int64_t>> units;
@@ -158,7 +166,7 @@ void Feed::each_held_out(const std::function<void(Batch&)>& see) const {
       std::iota(units.begin(), units.end(), begin);
       held_out_annotations_->merge(batch, units);
     }
-    if (setup_.settings.ensemble > 1) batch = repeated(batch, setup_.settings.ensemble);
+    if (setup_.settings.ensemble > 1) batch = repeated(batch, setup_.settings.ensemble, together_columns());
     see(batch);
   }
 }

@@ -32,6 +32,7 @@ class Feed {
   void add_extra(Batch& batch, int64_t position, int64_t count);
   int64_t micro_rows() const;
   std::vector<std::vector<int64_t>> experience_units() const;
+  std::vector<std::string> together_columns() const;
 
   TrainSetup& setup_;
   void* self_;

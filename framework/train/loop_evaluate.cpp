@@ -50,17 +50,22 @@ void Loop::evaluate() {
   } const metrics{train_};
   train_.begin_pass([this](const auto& see) { feed_.each_held_out([&](Batch& batch) { see(batch); }); });
   train_.shown = nlohmann::json::array();
-  Numbers numbers;
-  if (const Tensor sum = held_out_loss()) numbers.emplace_back("validation_loss", item(sum));
-  for (const auto& [name, value] : train_.read_metrics())
-    numbers.emplace_back(setup_.strategy->evaluate ? name : "validation_" + name, value);
-  for (const auto& [name, value] : numbers) {
-    if (name == "validation_loss" && !std::isfinite(value)) not_finite(step_, "the validation loss");
+  // The result has what the strategy itself calls a metric; beside those of the steps it is one of held-out data.
+  Numbers numbers, shown;
+  const auto add = [&](const std::string& name, const std::string& among_steps, double value) {
+    if (among_steps == "validation_loss" && !std::isfinite(value)) not_finite(step_, "the validation loss");
+    numbers.emplace_back(name, value);
+    shown.emplace_back(among_steps, value);
     evaluated_[name] = value;
+  };
+  if (const Tensor sum = held_out_loss()) add("validation_loss", "validation_loss", item(sum));
+  for (const auto& [name, value] : train_.read_metrics()) {
+    const std::string held_out = name.starts_with("validation_") ? name : "validation_" + name;
+    add(setup_.strategy->evaluate ? name : held_out, held_out, value);
   }
   evaluated_at_ = step_;
   keep_shown();
-  progress_->evaluation(step_, tokens_, numbers);
+  progress_->evaluation(step_, tokens_, shown);
   judge(numbers);
 }
 

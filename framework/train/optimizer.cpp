@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/log.hpp"
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
@@ -36,18 +37,20 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
           "optimizer: moments: bfloat16 needs a backend whose kernel for AdamW has them, which \"{}\" does not; write "
           "float32, or name another backend (`regimen plugins` lists them)",
           current_device().id());
+  std::vector<bool> used(spec.decay.size(), false);
   for (size_t store = 0; store < stores.size(); ++store)
     for (Parameter& p : stores[store]->all()) {
       if (!p.trained || p.buffer) continue;
-      const bool decays = spec.decay.empty()
-                              ? p.value.rank() >= 2
-                              : std::any_of(spec.decay.begin(), spec.decay.end(),
-                                            [&](const auto& pattern) { return matches(pattern, p.name); });
+      bool decays = spec.decay.empty() && p.value.rank() >= 2;
+      for (size_t i = 0; i < used.size(); ++i)
+        if (matches(spec.decay[i], p.name)) decays = used[i] = true;
       Item item{&p, store, {}, {}, decays};
       if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value, moments);
       if (spec.kind == "adamw") item.v = zeros_like(p.value, moments);
       items_.push_back(std::move(item));
     }
+  for (size_t i = 0; i < used.size(); ++i)
+    if (!used[i]) log::warning("optimizer: decay: \"{}\" is the name of no parameter that is trained", spec.decay[i]);
 }
 
 int64_t Optimizer::parameters() const {

@@ -43,6 +43,8 @@ std::string model_line(const Json& record) {
   std::string parameters = whole(all) + " parameters";
   if (trained == all)
     parameters += ", all trained";
+  else if (trained > all)
+    parameters += fmt::format("; {} trained, with what the strategy adds", whole(trained));
   else if (std::isfinite(trained) && all > 0)
     parameters += fmt::format(", {} trained ({})", whole(trained), percent(trained / all));
   add(parameters);

@@ -24,6 +24,7 @@ struct TrainSettings {
   ScheduleSpec schedule;
   int64_t steps = 0;  // 0: from epochs
   double epochs = 0;
+  int64_t rollout_steps = 1;           // optimizer steps that learn from one rollout, where that is known
   int64_t batch = 8, micro_batch = 0;  // micro_batch 0: the whole batch
   double clip = 1.0;                   // of the gradient's norm; 0: none
   int64_t evaluate_every = 0;          // steps; 0: at the end only

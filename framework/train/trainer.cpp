@@ -14,7 +14,8 @@ int64_t steps_of(const TrainSetup& setup) {
   const TrainSettings& s = setup.settings;
   if (s.steps > 0) return s.steps;
   const double units = double(setup.sources.at(setup.main_source)->units()) * (s.epochs > 0 ? s.epochs : 1);
-  return std::max<int64_t>(1, int64_t(std::ceil(units / double(s.batch))));
+  const int64_t batches = std::max<int64_t>(1, int64_t(std::ceil(units / double(s.batch))));
+  return setup.strategy->rollout && setup.strategy->loss ? batches * s.rollout_steps : batches;
 }
 
 namespace {
@@ -53,15 +54,6 @@ TrainResult train(TrainSetup& setup) {
   session.sources = &setup.sources;
   session.main_source = setup.main_source;
   session.folder = setup.folder;
-  // What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
-  if (const std::string& prompt = setup.settings.sample_prompt; !prompt.empty() && setup.strategy->loss) {
-    require(!session.policy->tokenizer()->encode(prompt).empty(), "{}: sample: the prompt has no tokens",
-            session.stage);
-    require(session.policy->writes_text(),
-            "{}: sample: the model has no head over tokens, so it writes no text: leave "
-            "`sample` out",
-            session.stage);
-  }
   const Instance strategy(setup);
   make_roles(setup);
   if (setup.strategy->prepare) {

@@ -43,7 +43,7 @@ struct TrainResult {
 
 // Runs the stage from its newest checkpoint, or from the start. Throws Interrupted after writing a checkpoint.
 TrainResult train(TrainSetup& setup);
-// Tokens that one step of this stage reads, and how many steps it has: for plan.
+// How many steps it has, of the optimizer or, where nothing is trained, of writing rows.
 int64_t steps_of(const TrainSetup& setup);
 
 }  // namespace rgm

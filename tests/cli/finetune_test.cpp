@@ -115,7 +115,7 @@ TEST_F(FinetuneTest, AHeadWithoutItsColumnIsToldSo) {
                        "    data: {train: {jsonl: rows.jsonl}}\n"));
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("the data has no column \"label\""));
+  EXPECT_THAT(said.err, HasSubstr("rows.jsonl:1: there is no \"label\" for the column \"label\"; there are text"));
 }
 
 TEST_F(FinetuneTest, ALabelThatIsNoneIsToldWithItsLine) {

@@ -136,5 +136,28 @@ TEST_F(Inputs, AloneAStageTakesWhatIsFinishedAndAsThePipelineSays) {
   EXPECT_THAT(half.err, HasSubstr("out/base/stage.json: interrupted"));
 }
 
+// What it takes was made from what others left, which has to be as the pipeline says, too.
+TEST_F(Inputs, AloneAStageTakesWhatIsGoodEnoughAndMadeOfWhatThereIs) {
+  const auto on = [](const std::string& name, const std::string& from, const std::string& more = "") {
+    return "  - name: " + name + "\n    strategy: pretrain\n    model: {from: " + from +
+           "}\n    data: {train: {text: more.txt}}\n    steps: 1\n" + more;
+  };
+  write("more.txt", read_file(folder_ / "text.txt"));
+  write("p.yaml", tiny(5, on("more", "base") + on("most", "more")));
+  ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
+  const auto refused = [&](const std::string& set) {
+    const Said said = regimen("run p.yaml --out out --force --only most " + set);
+    EXPECT_EQ(said.status, set.find("demand") == std::string::npos ? 2 : 1) << said.err;
+    return said.err;
+  };
+  EXPECT_THAT(refused("--set stages.base.steps=6"),
+              HasSubstr("stage more: it takes what stage \"base\" has left, which was made with other values"));
+  EXPECT_THAT(refused("--set seed=4"), HasSubstr("(in the seed of the pipeline)"));
+  EXPECT_THAT(refused("--set 'stages.more.demand={loss: 1000}'"), HasSubstr("stage more: loss is"));
+  write("more.txt", read_file(folder_ / "text.txt") + "more");
+  EXPECT_THAT(refused(""), HasSubstr("stage \"more\" has left, which was made of other content than there is now "
+                                     "(data.train): run it again"));
+}
+
 }  // namespace
 }  // namespace rgm

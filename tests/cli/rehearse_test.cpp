@@ -47,6 +47,54 @@ TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
   expect_told(second(""), "40 virtual tokens", "stages.second.adapter={soft_prompt: {length: 40}}");
 }
 
+TEST_F(Rehearsal, BehindAnAdapterMistakesAreSeenToo) {
+  const std::string third =
+      second("    adapter: lora\n") +
+      "  - name: third\n    strategy: finetune\n    model: {from: second}\n    data: {train: {tsv: rows.tsv}}\n"
+      "    batch: 2\n    steps: 2\n";
+  expect_told(third, "stage \"third\": rows.tsv:2: there is no \"sentence\"",
+              "stages.third.data.train.columns={text: sentence}");
+  expect_told(third, "stage \"third\": its model comes with an adapter \"lora\" (second)", "stages.third.adapter=lora");
+  write("p.yaml", third);
+  EXPECT_EQ(regimen("check p.yaml").status, 0);
+}
+
+TEST_F(Rehearsal, WhatAHeadLearnsHasToBeThere) {
+  write("plain.tsv", "text\tvalue\nthe cat\tpos\nthe dog\tneg\n");
+  expect_told(second(""), "stage \"second\": plain.tsv:2: there is no \"label\"",
+              "stages.second.data={train: {tsv: rows.tsv}, validation: {tsv: plain.tsv}}");
+  // A column of another head is not looked at.
+  write("p.yaml", second(""));
+  EXPECT_EQ(
+      regimen("check p.yaml --set 'stages.second.model={from: base}' --set stages.second.data.train.tsv=plain.tsv")
+          .status,
+      0);
+}
+
+TEST_F(Rehearsal, WhoAsksForScoresHasAReward) {
+  const std::string play =
+      tiny(3) +
+      "  - name: play\n    strategy: {grpo: {answers: 2, max_tokens: 2}}\n    model: {from: base}\n"
+      "    data: {prompts: {jsonl: pairs.jsonl}}\n    batch: 2\n    steps: 1\n";
+  expect_told(play, "strategy \"grpo\" asks for scores, and the stage has no reward");
+  expect_told(play, "all rewards have the weight 0", "stages.play.reward={rule: {}, weight: 0}");
+  expect_told(play + "    reward: {rule: {}}\n", "a rollout of 4 examples cannot be parted into 7 steps",
+              "stages.play.strategy={grpo: {answers: 2, max_tokens: 2, minibatches: 7}}");
+  expect_told(tiny(3) +
+                  "  - name: answers\n    strategy: {sample: {score: true}}\n    model: {from: base}\n"
+                  "    data: {prompts: {jsonl: pairs.jsonl}}\n",
+              "strategy \"sample\" asks for scores");
+}
+
+TEST_F(Rehearsal, ASampleThatCannotBeReadIsTold) {
+  expect_told(second(""), "base: sample: tokenizer: the character \"Ü\"", "stages.base.sample={prompt: Ü}");
+}
+
+TEST_F(Rehearsal, NothingIsDemandedOfDataThatIsNotThere) {
+  expect_told(second(""), "\"validation_loss\" is of held-out data, and there is none",
+              "stages.second.demand={validation_loss: {at_most: 3}}");
+}
+
 TEST_F(Rehearsal, EveryStageIsLookedAt) {
   write("p.yaml",
         second("    trainable: {names: [a*b]}\n") +

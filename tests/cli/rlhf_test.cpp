@@ -368,5 +368,45 @@ TEST_F(RlhfTest, APromptWithoutRoomForAnAnswerIsTold) {
   EXPECT_THAT(said.err, HasSubstr("longer than the context of 16 tokens"));
 }
 
+// 12 prompts, 6 a rollout, 2 rounds of 2 steps each: once through the prompts is 2 rollouts of 4 steps.
+TEST_F(RlhfTest, EpochsAreRoundsThroughThePrompts) {
+  write("p.yaml", with(ppo(", epochs: 2, minibatches: 2", "    reward: {rule: {regex: a}}\n    epochs: 1\n")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(result("ppo")["steps"], 8);
+}
+
+// Beside the rewards of the steps stand those of held-out prompts, under a name of their own.
+TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
+  std::string text = with(ppo(", missing_end_penalty: 5, epochs: 1",
+                              "    reward: {rule: {shortest: 0}}\n    steps: 2\n    log: {every: 1}\n"));
+  text.replace(text.rfind("{prompts: {jsonl: prompts.jsonl}}"), 33,
+               "{prompts: {jsonl: prompts.jsonl}, validation: {split: 0.5}}");
+  write("p.yaml", text);
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  std::ifstream file(folder_ / "runs/tiny/ppo/metrics.jsonl");
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[1]["reward"], 1) << "the penalty is in what is learned from, not in the score";
+  EXPECT_EQ(lines[2]["validation_reward"], 1);
+  EXPECT_FALSE(lines[2].contains("reward"));
+  EXPECT_EQ(result("ppo")["reward"], 1);
+}
+
+// Scores 1 and 0 and a tie within 2 of all of them: no pair.
+TEST_F(RlhfTest, WhereAllTieThereIsNoPair) {
+  write("p.yaml",
+        with("  - name: answers\n    strategy: {sample: {answers: 6, max_tokens: 5}}\n    model: {from: base}\n"
+             "    data: {prompts: {jsonl: prompts.jsonl}}\n"
+             "  - name: pairs\n    strategy: {rank: {rows: pairs, tie: 2}}\n    model: {from: base}\n"
+             "    reward: {rule: {regex: e}}\n"
+             "    data: {samples: {from: answers, columns: {completion: {prompt: prompt, answer: text}}}}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_TRUE(rows("pairs").empty());
+}
+
 }  // namespace
 }  // namespace rgm
