@@ -56,6 +56,8 @@ said GPT-2 124M, T 1024, B 32 and 64, where the time goes
 bench gpt2-32 "${gpt2[@]}" --set stages.base.batch=32 --seconds 4
 bench gpt2-32-uncaptured "${gpt2[@]}" --set stages.base.batch=32 --set backend.cudnn.capture=false --seconds 4
 bench gpt2-32-unordered "${gpt2[@]}" --set stages.base.batch=32 --set backend.cudnn.deterministic=false --seconds 4
+bench gpt2-32-as-peers "${gpt2[@]}" --set stages.base.batch=32 --set backend.cudnn.deterministic=false \
+  --set backend.cudnn.logits=bfloat16 --seconds 4  # logits and the order of sums as in PyTorch
 bench gpt2-64 "${gpt2[@]}" --set stages.base.batch=64 --seconds 4
 bench gpt2-profile "${gpt2[@]}" --set stages.base.batch=32 --seconds 2 --profile
 said a small model, where launches take the time: captured, and one by one

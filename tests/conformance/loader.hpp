@@ -1,5 +1,5 @@
 // loader.hpp - opens a backend's library with the least of a host: it keeps the last failure, drops messages, and
-// answers every option with its default.
+// answers every option but one with its default.
 #pragma once
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -15,6 +15,7 @@
 // As plug-ins see it; here it is just a name for the options of the component that is opened.
 struct rgm_config {
   const rgm_component* component;
+  std::string key{}, choice{};  // the option that is given
 };
 
 namespace rgm::conformance {
@@ -34,6 +35,7 @@ inline rgm_status config_get(const rgm_config* config, const char* key, rgm_valu
   for (const rgm_option* const* option = config->component->options; *option; ++option)
     if (std::string((*option)->key) == key) {
       *out = (*option)->initial;
+      if (config->key == key) out->as.s = {config->choice.data(), config->choice.size()};
       return RGM_OK;
     }
   return fail(RGM_INVALID, {"no such option", 14});
@@ -63,13 +65,13 @@ inline std::string library(const std::string& name) {
 // The first device of the plug-in's backend; closed at the end, while the library stays loaded.
 class Backend {
  public:
-  explicit Backend(const std::string& name) {
+  explicit Backend(const std::string& name, const std::string& key = "", const std::string& choice = "") {
     void* handle = dlopen(library(name).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle) throw std::runtime_error(dlerror());
     const auto* plugin = static_cast<const rgm_plugin*>(dlsym(handle, "regimen_plugin_v1"));
     if (!plugin || plugin->init(&least_host()) != RGM_OK) throw std::runtime_error(name + " is no plug-in");
     const rgm_component* component = plugin->components[0];
-    const rgm_config config{component};
+    const rgm_config config{component, key, choice};
     opened.table = static_cast<const rgm_backend*>(component->table);
     if (uint32_t count = 0; opened.table->device_count(&count) != RGM_OK) {
       reason = last_failure();

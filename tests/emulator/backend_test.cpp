@@ -30,6 +30,16 @@ TEST(EmulatedBackend, AgreesWithTheReference) {
   std::puts(conformance::table(results).c_str());
 }
 
+// Log-probabilities of rounded logits are those of the reference within what bfloat16 can say, and so are gradients,
+// which then lie where the logits did.
+TEST(EmulatedBackend, LogitsMayBeRounded) {
+  const Backend reference("reference"), gpu(emulated, "logits", "bfloat16");
+  conformance::Options options = conformance::with_errors();
+  options.filter = "head_loss";
+  const auto results = conformance::run(reference.opened, gpu.opened, options);
+  EXPECT_TRUE(conformance::all_passed(results)) << conformance::table(results);
+}
+
 // cuDNN's gradient keeps a number for each score: where these would be large, rows and heads go one after the other.
 TEST(EmulatedBackend, TheGradientOfAttentionIsTheSameInParts) {
   const Backend reference("reference");

@@ -8,12 +8,19 @@ namespace regimen::cudnn {
 namespace {
 
 struct GpuOptions {
+  static constexpr const char* dtypes[] = {"float32", "bfloat16", nullptr};
+
   bool capture = true, deterministic = true;
+  std::string_view logits = "float32";
   static constexpr auto list = options(
       option("capture", &GpuOptions::capture, "steps whose shapes repeat are captured and enqueued as one piece"),
       option("deterministic", &GpuOptions::deterministic,
              "the same bits in every run; false: attention's gradient adds "
-             "in any order, which is faster"));
+             "in any order, which is faster"),
+      option("logits", &GpuOptions::logits,
+             "of the head, where its product is in bfloat16: float32, or rounded, which is faster, while "
+             "log-probabilities keep two or three digits")
+          .choices(dtypes));
 };
 
 constexpr int least_capability = 80;  // bfloat16 on the matrix units
@@ -119,6 +126,7 @@ rgm_status open(uint32_t index, const rgm_config* config, rgm_device** out) {
     device->memory = found.totalGlobalMem;
     device->may_capture = wanted.capture;
     device->deterministic = wanted.deterministic;
+    device->narrow_logits = wanted.logits == "bfloat16";
     check_cuda(cudaSetDevice(device->index), "GPU");
     device->lt = load_cublas_lt();
     check_cublas(device->lt.create(&device->lt.handle), "open");

@@ -94,7 +94,7 @@ struct Spare {
 struct RGM_PRIVATE rgm_device {
   int index = 0, multiprocessors = 1, shared_memory = 48 << 10, capability = 0;
   size_t memory = 0;  // bytes
-  bool may_capture = true, deterministic = true;
+  bool may_capture = true, deterministic = true, narrow_logits = false;
   regimen::cudnn::Spare spare;
   regimen::cudnn::Lt lt;
   std::unique_ptr<regimen::cudnn::Arena> arena;

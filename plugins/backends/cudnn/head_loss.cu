@@ -1,5 +1,6 @@
 // head_loss.cu - log-probabilities of targets under a language model's head, and their gradient in the same pass over
-// the logits. Rows go in chunks: logits in float32 for a quarter of a gigabyte, never all of them.
+// the logits. Rows go in chunks: logits for a quarter of a gigabyte of words, never all of them. They are float32, or,
+// where the device is asked to, bfloat16, in which case the gradient takes their place.
 #include "kernels.hpp"
 #include "products.hpp"
 #include "views.cuh"
@@ -7,11 +8,12 @@
 namespace regimen::cudnn {
 namespace {
 
-constexpr int64_t most_logits = int64_t{1} << 28;  // of a chunk, a gigabyte
+constexpr int64_t most_logits = int64_t{1} << 28;  // of a chunk, a gigabyte in float32
 
+template <class L>
 struct Head {
-  const float* logits;  // (n, line)
-  void* gradient;       // (n, line) of x's dtype, or NULL
+  const L* logits;  // (n, line)
+  void* gradient;   // (n, line) of x's dtype, or NULL
   const int32_t* targets;
   float *logprobs, *entropy;
   const float* weights;
@@ -27,34 +29,47 @@ struct Head {
   }
 };
 
-// A row's logits: read from memory once, and again from there or, where it fits, from shared memory. There the first
-// and the last four of every eight lie apart, so that neighbours meet no bank twice. Lines are of a multiple of 64.
-template <bool kept>
+// A row's logits: read from memory once, and again from there or, where it fits, from shared memory. Of float32 the
+// first and the last four of every eight lie apart there, so that neighbours meet no bank twice; eight of bfloat16 are
+// 16 bytes. Lines are of a multiple of 64.
+template <class L, bool kept>
 struct Row {
-  const float* z;
+  const L* z;
   float4* shared;
   int64_t eights;
-  __device__ void read(int64_t begin, float4& low, float4& high) const {
-    const auto* const from = reinterpret_cast<const float4*>(z + begin);
-    low = from[0], high = from[1];
-    if (kept) shared[begin / 8] = low, shared[eights + begin / 8] = high;
+  __device__ Eight<L> read(int64_t begin) const {
+    const Eight<L> x = *reinterpret_cast<const Eight<L>*>(z + begin);
+    if constexpr (kept && sizeof(L) == 4) {
+      shared[begin / 8] = float4{x.at[0], x.at[1], x.at[2], x.at[3]};
+      shared[eights + begin / 8] = float4{x.at[4], x.at[5], x.at[6], x.at[7]};
+    } else if constexpr (kept) {
+      reinterpret_cast<Eight<L>*>(shared)[begin / 8] = x;
+    }
+    return x;
   }
-  __device__ void read_again(int64_t begin, float4& low, float4& high) const {
-    if (!kept) return read(begin, low, high);
-    low = shared[begin / 8], high = shared[eights + begin / 8];
+  __device__ Eight<L> read_again(int64_t begin) const {
+    if constexpr (kept && sizeof(L) == 4) {
+      const float4 low = shared[begin / 8], high = shared[eights + begin / 8];
+      return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
+    } else {
+      return *(kept ? reinterpret_cast<const Eight<L>*>(shared) + begin / 8
+                    : reinterpret_cast<const Eight<L>*>(z + begin));
+    }
   }
   __device__ float at(int64_t v) const {
-    return kept ? reinterpret_cast<const float*>(shared + (v & 4 ? eights : 0) + v / 8)[v & 3] : z[v];
+    if (!kept) return to_float(z[v]);
+    if (sizeof(L) == 2) return to_float(reinterpret_cast<const L*>(shared)[v]);
+    return reinterpret_cast<const float*>(shared + (v & 4 ? eights : 0) + v / 8)[v & 3];
   }
 };
 
 // Softmax's arguments; what lies behind the vocabulary counts for nothing.
-template <bool capped>
-__device__ void values_of(const Head& h, float4 low, float4 high, int64_t begin, float (&x)[8]) {
-  x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w, x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
+template <bool capped, class L>
+__device__ void values_of(const Head<L>& h, const Eight<L>& logits, int64_t begin, float (&x)[8]) {
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
-    x[k] = capped ? h.value(x[k]) : h.scale * x[k];
+    const float z = to_float(logits.at[k]);
+    x[k] = capped ? h.value(z) : h.scale * z;
     if (begin + k >= h.V) x[k] = -INFINITY;
   }
 }
@@ -70,13 +85,17 @@ __device__ float power_of_two(float x) {  // within 2 units in the last place
 #endif
 }
 
-// A block for a row, and one block a multiprocessor: where a row does not fit into shared memory, the rows at work fit
-// into the cache, and the second pass finds them there. The largest and the sum are taken in one pass.
-template <class T, bool capped, bool kept>
-__global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
+// A block for a row, and one block a multiprocessor, or two in bfloat16: where a row does not fit into shared memory,
+// the rows at work fit into the cache, and the second pass finds them there. The largest and the sum are taken in one
+// pass.
+template <class L>
+constexpr int most_threads = sizeof(L) == 4 ? 1024 : 512;
+
+template <class T, class L, bool capped, bool kept>
+__global__ void __launch_bounds__(most_threads<L>, sizeof(L) == 4 ? 1 : 2) head_kernel(Head<L> h) {
   extern __shared__ float4 memory[];
   const int64_t row = blockIdx.x, step = int64_t{8} * blockDim.x;
-  const Row<kept> logits{h.logits + row * h.line, memory, h.line / 8};
+  const Row<L, kept> logits{h.logits + row * h.line, memory, h.line / 8};
   const int target = h.targets[row * h.target_step];
   T* gradient = static_cast<T*>(h.gradient);
   if (target < 0 || target >= h.V) {
@@ -90,10 +109,8 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
   float largest = -INFINITY, sum = 0;
 #pragma unroll 2
   for (int64_t begin = int64_t{8} * threadIdx.x; begin < (kept ? h.line : h.V); begin += step) {
-    float4 low, high;
-    logits.read(begin, low, high);
     float x[8];
-    values_of<capped>(h, low, high, begin, x);
+    values_of<capped>(h, logits.read(begin), begin, x);
     float here = largest;
 #pragma unroll
     for (int k = 0; k < 8; ++k) here = fmaxf(here, x[k]);
@@ -126,36 +143,43 @@ __global__ void __launch_bounds__(1024, 1) head_kernel(Head h) {
   const float weight = h.weights[row * h.weight_step], offset = -log_sum * log2_e;
 #pragma unroll 2
   for (int64_t begin = int64_t{8} * threadIdx.x; begin < h.line; begin += step) {
-    float4 low, high;
-    logits.read_again(begin, low, high);
+    const Eight<L> raw = logits.read_again(begin);
     float x[8];
-    values_of<capped>(h, low, high, begin, x);
-    const float raw[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+    values_of<capped>(h, raw, begin, x);
     Eight<T> out;
 #pragma unroll
     for (int k = 0; k < 8; ++k) {
       const float p = power_of_two(fmaf(x[k], log2_e, offset)) - (begin + k == target);
-      const float slope = capped ? h.slope(raw[k]) : h.scale;
+      const float slope = capped ? h.slope(to_float(raw.at[k])) : h.scale;
       out.at[k] = from_float<T>(begin + k < h.V ? weight * p * slope : 0);
     }
     *reinterpret_cast<Eight<T>*>(gradient + row * h.line + begin) = out;
   }
 }
 
-void launch(rgm_queue* q, const Head& h, rgm_dtype dtype, int64_t rows) {
-  constexpr int64_t own = 1024;  // of shared memory, for what the threads tell each other
-  const int64_t bytes = h.line * static_cast<int64_t>(sizeof(float));
-  const bool keeps = (h.gradient || h.entropy) && bytes + own <= q->device->shared_memory;
-  const int threads = h.V > 2048 ? 1024 : 256;
+constexpr int64_t own_memory = 1024;  // shared, for what the threads tell each other
+bool keeps_rows(const rgm_queue* q, int64_t line, size_t size) {
+  return line * static_cast<int64_t>(size) + own_memory <= q->device->shared_memory;
+}
+
+template <class L>
+void launch(rgm_queue* q, const Head<L>& h, rgm_dtype dtype, int64_t rows) {
+  const size_t bytes = static_cast<size_t>(h.line) * sizeof(L);
+  const bool keeps = (h.gradient || h.entropy) && keeps_rows(q, h.line, sizeof(L));
+  const int threads = h.V > 2048 ? most_threads<L> : 256;
   const auto with = [&](auto t, auto capped, auto kept) {
-    const auto run = head_kernel<decltype(t), capped.value, kept.value>;
-    if (kept.value) let_use(run, q->device->shared_memory - own, "head_loss");
-    run<<<static_cast<unsigned>(rows), threads, kept.value ? static_cast<size_t>(bytes) : 0, q->stream>>>(h);
+    const auto run = head_kernel<decltype(t), L, capped.value, kept.value>;
+    if (kept.value) let_use(run, q->device->shared_memory - own_memory, "head_loss");
+    run<<<static_cast<unsigned>(rows), threads, kept.value ? bytes : 0, q->stream>>>(h);
   };
   const auto either = [](bool yes, auto&& body) { yes ? body(std::true_type{}) : body(std::false_type{}); };
-  with_float(dtype, "head_loss", [&](auto t) {
+  const auto of = [&](auto t) {
     either(h.softcap > 0, [&](auto capped) { either(keeps, [&](auto kept) { with(t, capped, kept); }); });
-  });
+  };
+  if constexpr (sizeof(L) == 2)
+    of(L{});
+  else
+    with_float(dtype, "head_loss", of);
 }
 
 rgm_view rows_of(const rgm_view& v, int64_t begin, int64_t n) {
@@ -206,10 +230,14 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
                needs_gradient = grad && (a.dx || a.dw);
     const int64_t line = (V + 63) / 64 * 64, chunks = (M * line + most_logits - 1) / most_logits,
                   chunk = std::min(((M + chunks - 1) / chunks + 127) / 128 * 128, M);  // equal, and whole tiles
-    auto* logits = scratch<float>(q, Scratch::kLogits, chunk * line);
-    void* const gradient =
-        needs_gradient ? q->scratch.bytes(Scratch::kGradient, static_cast<size_t>(chunk * line) * size_of(x.dtype))
-                       : nullptr;
+    const auto many = static_cast<size_t>(chunk * line);
+    const rgm_dtype made = x.dtype == RGM_BF16 && q->device->narrow_logits ? RGM_BF16 : RGM_F32;
+    void* const logits = q->scratch.bytes(Scratch::kLogits, many * size_of(made));
+    // Over a row that was read into shared memory its gradient can be written.
+    const bool in_place = made == RGM_BF16 && keeps_rows(q, line, size_of(made));
+    void* const gradient = !needs_gradient ? nullptr
+                           : in_place      ? logits
+                                           : q->scratch.bytes(Scratch::kGradient, many * size_of(x.dtype));
     // The products run best over whole tiles: 16-bit weights are copied once, with lines of 0 behind the vocabulary.
     rgm_view padded = w;
     const bool fills_up = x.dtype == RGM_BF16 && V % 64 != 0;
@@ -239,24 +267,27 @@ rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args) {
       p.M = n, p.N = padded.shape[0], p.K = C;
       p.a = operand(q, part, Scratch::kCopyA);
       p.b = head;
-      p.y = {logits, RGM_F32, line, 1, 0};
+      p.y = {logits, made, line, 1, 0};
       multiply(q, p);
-      const Head h{logits,
-                   gradient,
-                   row_of<const int32_t>(a.targets, begin),
-                   row_of<float>(a.logprobs, begin),
-                   entropy ? row_of<float>(a.entropy, begin) : nullptr,
-                   needs_gradient ? row_of<const float>(a.weights, begin) : nullptr,
-                   a.targets->stride[0],
-                   a.logprobs ? a.logprobs->stride[0] : 0,
-                   entropy ? a.entropy->stride[0] : 0,
-                   needs_gradient ? a.weights->stride[0] : 0,
-                   V,
-                   line,
-                   static_cast<float>(a.scale),
-                   a.features & RGM_HEAD_SOFTCAP ? static_cast<float>(a.softcap) : 0,
-                   q->fault_on_device};
-      launch(q, h, x.dtype, n);
+      with_float(made, "head_loss", [&](auto l) {
+        using L = decltype(l);
+        const Head<L> h{static_cast<const L*>(logits),
+                        gradient,
+                        row_of<const int32_t>(a.targets, begin),
+                        row_of<float>(a.logprobs, begin),
+                        entropy ? row_of<float>(a.entropy, begin) : nullptr,
+                        needs_gradient ? row_of<const float>(a.weights, begin) : nullptr,
+                        a.targets->stride[0],
+                        a.logprobs ? a.logprobs->stride[0] : 0,
+                        entropy ? a.entropy->stride[0] : 0,
+                        needs_gradient ? a.weights->stride[0] : 0,
+                        V,
+                        line,
+                        static_cast<float>(a.scale),
+                        a.features & RGM_HEAD_SOFTCAP ? static_cast<float>(a.softcap) : 0,
+                        q->fault_on_device};
+        launch(q, h, x.dtype, n);
+      });
       if (!needs_gradient) continue;
       const rgm_view dz{gradient, x.dtype, 2, {n, padded.shape[0]}, {line, 1}};
       if (a.dx) {
