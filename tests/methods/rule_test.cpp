@@ -86,6 +86,9 @@ TEST_F(Rule, AnExpressionThatIsNoneIsToldSo) {
 TEST_F(Rule, AnExpressionHasNoClassesOfPerl) {
   EXPECT_THAT([&] { open("rule", R"({regex: '\d+'})"); },
               testing::ThrowsMessage<Error>(HasSubstr("has \\d, which such an expression does not know")));
+  EXPECT_THAT([&] { open("rule", R"({regex: '[^]\s]'})"); },
+              testing::ThrowsMessage<Error>(HasSubstr("has \\s within brackets")));
+  open("rule", R"({regex: '[[:alpha:]\.]\w'})");
   open("rule", R"({regex: '^\w+\.$'})");
   EXPECT_EQ(score("yes."), 1);
   EXPECT_EQ(score("yes!"), 0);

@@ -92,7 +92,7 @@ class JsonSchema {
          [&](const json& x) { return is_type(x) || all(x, is_type); });
     each({"minimum", "maximum"}, "a number", [](const json& x) { return x.is_number(); });
     each({"minItems", "maxItems", "minLength", "maxLength"}, "a whole number from 0 on",
-         [](const json& x) { return x.is_number_unsigned(); });
+         [](const json& x) { return x.is_number() && x.get<double>() >= 0 && is(x, "integer"); });
     each({"enum"}, "a list", [](const json& x) { return x.is_array(); });
     each({"required"}, "a list of names",
          [&](const json& x) { return all(x, [](const json& name) { return name.is_string(); }); });

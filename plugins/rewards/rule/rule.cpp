@@ -37,15 +37,10 @@ struct RuleOptions {
 class Expression {
  public:
   explicit Expression(std::string_view text) : text_(text) {
+    refuse_classes();
     const int status = regcomp(&compiled_, text_.c_str(), REG_EXTENDED);
     char why[200];
     if (status != 0) regerror(status, &compiled_, why, sizeof why);
-    for (size_t i = 0; i + 1 < text_.size(); ++i) {  // glibc would take \d for the letter d
-      if (text_[i] != '\\') continue;
-      const char c = text_[++i];
-      require(!std::isalpha(uint8_t(c)) || std::string_view("wWsSbB").find(c) != std::string_view::npos,
-              "rule: \"" + text_ + "\" has \\" + c + ", which such an expression does not know; a digit is [0-9]");
-    }
     require(status == 0, "rule: \"" + text_ + "\" is no regular expression: " + (status ? why : ""));
   }
   ~Expression() { regfree(&compiled_); }
@@ -61,6 +56,30 @@ class Expression {
   }
 
  private:
+  // glibc would take \d for the letter d, and [\w] for a backslash or a w.
+  void refuse_classes() const {
+    bool in_brackets = false;
+    for (size_t i = 0; i < text_.size(); ++i) {
+      if (text_[i] == '[' && !in_brackets) {
+        in_brackets = true;
+        i += i + 1 < text_.size() && text_[i + 1] == '^';
+        i += i + 1 < text_.size() && text_[i + 1] == ']';  // the first is one of the characters
+        continue;
+      }
+      if (text_.compare(i, 2, "[:") == 0 && in_brackets)
+        i = std::min(text_.find(":]", i), text_.size() - 1) + 1;
+      else if (text_[i] == ']')
+        in_brackets = false;
+      if (i + 1 >= text_.size() || text_[i] != '\\') continue;
+      const char c = text_[i + 1];
+      const bool known = !in_brackets && std::string_view("wWsSbB").find(c) != std::string_view::npos;
+      require(!std::isalpha(uint8_t(c)) || known,
+              "rule: \"" + text_ + "\" has \\" + c + (in_brackets ? " within brackets" : "") +
+                  ", which such an expression does not know; a digit is [0-9], a letter of a word [[:alnum:]_]");
+      i += !in_brackets;
+    }
+  }
+
   std::string text_;
   regex_t compiled_{};
 };
