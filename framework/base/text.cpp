@@ -82,12 +82,17 @@ std::string join(std::span<const std::string> words, std::string_view between) {
 std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F)
-      out += fmt::format("U+{:04X}", byte);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    const bool is_c1 =
+        byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F, among them the CSI of terminals
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F || is_c1)
+      out += fmt::format("U+{:04X}", is_c1 ? next : byte);
     else
       out += c;
+    i += is_c1;
   }
   return out;
 }

@@ -65,6 +65,7 @@ TEST(ForPeople, NumbersReadWell) {
 TEST(ForPeople, ControlCharactersAreNamedByTheirNumbers) {
   EXPECT_EQ(printable(std::string_view("a\0b\x1b[K\x7f", 7)), "aU+0000bU+001B[KU+007F");
   EXPECT_EQ(printable("two\nlines\tand \u00e9"), "two\nlines\tand \u00e9");
+  EXPECT_EQ(printable("\u009b31m\u00a0\u007f"), "U+009B31m\u00a0U+007F") << "the control sequences of terminals";
   EXPECT_EQ(character_for_people(U'x'), "\"x\" (U+0078)");
   EXPECT_EQ(character_for_people(U'\u00e9'), "\"\u00e9\" (U+00E9)");
   EXPECT_EQ(character_for_people(U'\0'), "U+0000");
