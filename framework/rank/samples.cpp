@@ -45,6 +45,7 @@ Samples make_samples(std::vector<Item> items, const std::vector<std::string>& wh
     require(item.answers.size() <= 26, "{}: its prompt has {} answers; nobody ranks more than 26 at once", where_of[i],
             item.answers.size());
     if (item.sources.size() != item.answers.size()) item.sources.clear();
+    if (item.finished.size() != item.answers.size()) item.finished.clear();
     all += item.prompt + '\0';
     for (const std::string& answer : item.answers) all += answer + '\0';
     all += '\1';
@@ -66,14 +67,18 @@ Samples read_samples(const fs::path& file) {
         item.sources = list_of(*sources, "sources", where);
       require(item.sources.empty() || item.sources.size() == item.answers.size(), "{}: {} sources for {} answers",
               where, item.sources.size(), item.answers.size());
+      if (const auto finished = row.find("finished"); finished != row.end() && finished->is_array())
+        for (const Json& one : *finished) item.finished.push_back(one != 0 && one != false);
       items.push_back(std::move(item));
       where_of.push_back(where);
       return;
     }
     const auto [place, is_new] = places.emplace(prompt, items.size());
-    if (is_new) items.push_back({prompt, {}, {}}), where_of.push_back(where);
+    if (is_new) items.push_back({prompt, {}, {}, {}}), where_of.push_back(where);
     Item& item = items[place->second];
     item.answers.push_back(text_of(row, answer_key(row), where));
+    if (const auto finished = row.find("finished"); finished != row.end())
+      item.finished.push_back(*finished != 0 && *finished != false);
     if (row.contains("source")) item.sources.push_back(text_of(row, "source", where));
   });
   require(!items.empty(), "{}: has no rows", file.string());

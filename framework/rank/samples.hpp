@@ -11,6 +11,7 @@ struct Item {
   std::string prompt;
   std::vector<std::string> answers;
   std::vector<std::string> sources;  // of each answer, where the file says so: shown unless raters are blind
+  std::vector<int> finished = {};    // of each, where the file says so: 0 where it was cut off
 };
 
 struct Samples {

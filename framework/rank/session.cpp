@@ -142,11 +142,12 @@ size_t Session::write() const {
     for (const std::string& rater : store_.raters())
       for (const auto& [index, said] : store_.all(rater)) {
         if (said.ranks.empty()) continue;
-        const nlohmann::ordered_json row = {{"prompt", sample(index).prompt},
-                                            {"responses", sample(index).answers},
-                                            {"ranks", said.ranks},
-                                            {"rater", rater},
-                                            {"note", said.note}};
+        nlohmann::ordered_json row = {{"prompt", sample(index).prompt},
+                                      {"responses", sample(index).answers},
+                                      {"ranks", said.ranks},
+                                      {"rater", rater},
+                                      {"note", said.note}};
+        if (const auto& finished = sample(index).finished; !finished.empty()) row["finished"] = finished;
         file.write(row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
         ++rows;
       }
