@@ -31,12 +31,22 @@ bool is_small(const StagePlan& plan) {
   return *plan.memory_bytes < std::min<uint64_t>(free_memory() / 2, uint64_t{4} << 30) && step_seconds < 2;
 }
 
+double evaluations_in_steps(const TrainSetup& setup, int64_t steps, double tokens_a_step) {
+  const auto held_out = setup.sources.find("validation");
+  if (held_out == setup.sources.end()) return 0;
+  return rgm::evaluations_in_steps(steps, setup.settings.evaluate_every,
+                                   static_cast<double>(held_out->second->tokens()), tokens_a_step);
+}
+
 void try_out(const Stage& stage, size_t index, const Surroundings& around, StagePlan& out) {
   reset_peak_memory();
   OpenedStage opened = open_stage(stage, index, around);
   const double step = two_steps(opened, around.run / (stage.name + "-tried"), /*writes=*/true);
   out.memory_bytes = peak_memory();
-  if (step > 0) out.seconds = step * static_cast<double>(out.steps);
+  const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
+  if (step > 0)
+    out.seconds =
+        step * (static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step));
 }
 
 // Answers the model that the stage would leave; it lies on the device that only counts.
@@ -65,7 +75,9 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     out.trained = opened.trained_parameters();
     set_current_device(real);
     const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02, model->dtype()).rate();
-    out.seconds = static_cast<double>(out.tokens) * opened.setup.flops_per_token / (rate * efficiency);
+    const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
+    const double steps = static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step);
+    out.seconds = steps * tokens_a_step * opened.setup.flops_per_token / (rate * efficiency);
   }
   set_current_device(real);
   if (is_small(out)) try_out(stage, index, around, out);
@@ -73,6 +85,11 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
 }
 
 }  // namespace
+
+double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step) {
+  const int64_t times = 1 + (every > 0 ? (steps - 1) / every : 0);
+  return tokens_a_step > 0 ? static_cast<double>(times) * held_out_tokens / tokens_a_step / 3 : 0;
+}
 
 std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry) {
   const TemporaryFolder folder("plan");

@@ -13,9 +13,13 @@ struct StagePlan {
   int64_t tokens = 0;                    // that all steps read; 0: not known before it runs
   std::map<std::string, int64_t> data;   // tokens of each source in one epoch
   std::optional<uint64_t> memory_bytes;  // of the process at its peak
-  std::optional<double> seconds;
-  std::string unknown;  // why something is not predicted
+  std::optional<double> seconds;         // of steps and evaluations; what is annotated, sampled or saved is left out
+  std::string unknown;                   // why something is not predicted
 };
+
+// What evaluations take, in steps: every `every` steps (0: at the end alone) held-out data goes forward, which is a
+// third of a step's work.
+double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step);
 
 // Opens every stage on a device that only counts and runs two steps of it there; where these are small, also on the
 // device itself. Leaves nothing on disk.

@@ -33,6 +33,9 @@ TrainResult Loop::run() {
   resume();
   progress_.emplace(train_.stage, setup_.folder, step_, steps_, tokens_, train_seconds_);
   last_checkpoint_ = Clock::now();
+  if (setup_.settings.schedule.warmup >= steps_)
+    log::warning("{}: the rate rises over {} steps, and there are {}: it never reaches the one that is given",
+                 train_.stage, setup_.settings.schedule.warmup, steps_);
   try {
     if (evaluation_is_due()) evaluate();
     while (step_ < steps_)

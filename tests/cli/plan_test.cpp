@@ -4,11 +4,20 @@
 #include <algorithm>
 
 #include "cli/tiny_run.hpp"
+#include "pipeline/plan.hpp"
 
 namespace rgm {
 namespace {
 
 using testing::HasSubstr;
+
+// 300 held-out tokens, 50 a step: one look at them is 6 steps forward, which are 2 whole ones.
+TEST(Plan, EvaluationsAreAThirdOfTheirTokensInSteps) {
+  EXPECT_EQ(evaluations_in_steps(100, 0, 300, 50), 2);
+  EXPECT_EQ(evaluations_in_steps(100, 20, 300, 50), 10) << "at 20, 40, 60, 80 and 100";
+  EXPECT_EQ(evaluations_in_steps(90, 20, 300, 50), 10) << "at 20, 40, 60, 80 and 90";
+  EXPECT_EQ(evaluations_in_steps(100, 20, 300, 0), 0);
+}
 
 // The device that only counts draws no tokens either.
 TEST_F(TinyRun, AStageThatSamplesIsPlanned) {
