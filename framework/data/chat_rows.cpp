@@ -1,6 +1,8 @@
 // chat_rows.cpp - Alpaca's, ShareGPT's and OpenAI's rows as messages.
 #include "data/chat_rows.hpp"
 
+#include <algorithm>
+
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -58,6 +60,15 @@ Messages alpaca(const Row& row, const std::string& where) {
   return out;
 }
 
+// By the assistant.
+bool is_said(const Row& message) {
+  const auto role = message.find(message.contains("from") ? "from" : "role");
+  return role != message.end() && role->is_string() && role_of(*role) == "assistant";
+}
+bool begins_with(const Row& list, const Row& first) {
+  return list.size() > first.size() && std::equal(first.begin(), first.end(), list.begin());
+}
+
 }  // namespace
 
 Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where, size_t* asked) {
@@ -65,6 +76,8 @@ Messages messages_of(const Row& row, const ColumnMap& map, const std::string& wh
   Messages out = Messages::array();
   const auto add = [&](const std::string& key) {
     const auto found = row.find(key);
+    if (map.prompt && key == *map.prompt && found != row.end() && found->is_string())
+      return out.push_back({{"role", "user"}, {"content", *found}});
     require(found != row.end() && found->is_array() && !found->empty(),
             "{}: \"{}\" is no list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, key);
     for (size_t i = 0; i < found->size(); ++i) out.push_back(message((*found)[i], i, where));
@@ -110,7 +123,9 @@ std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& co
   const bool has_prompt = prompt != row.end() && column != "prompt";
   if (is_chat(*found)) {
     ColumnMap map{column, column, std::nullopt, ChatMap{}};
-    if (has_prompt && is_chat(*prompt)) map.prompt = "prompt";  // else the conversation begins with it
+    // Where the answer does not begin with what was asked, that stands in front.
+    const bool begins = has_prompt && (is_chat(*prompt) ? begins_with(*found, *prompt) : !is_said(found->front()));
+    if (has_prompt && !begins && (is_chat(*prompt) || prompt->is_string())) map.prompt = "prompt";
     return map;
   }
   const bool is_text =
@@ -135,8 +150,9 @@ ChatTemplate chat_template_for(const ColumnMap& map, const Tokenizer& tokenizer)
   if (auto own = chat_template_of(tokenizer)) return *own;
   require(chat.alpaca,
           "data: the model's tokenizer has no chat template: name one for the column \"{}\", as in columns: {{{}: "
-          "{{messages: {}, template: chatml}}}}; there are {}, or a file.jinja",
-          map.column, map.column, map.from, join(chat_template_names()));
+          "{{{}messages: {}, template: chatml}}}}; there are {}, or a file.jinja",
+          map.column, map.column, map.prompt ? fmt::format("prompt: {}, ", *map.prompt) : "", map.from,
+          join(chat_template_names()));
   return {named_chat_template("alpaca"), "chat template alpaca", tokenizer};
 }
 

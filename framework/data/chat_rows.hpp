@@ -11,8 +11,8 @@
 namespace rgm {
 
 // The conversation in a row: of `map.from`, as {role, content} or ShareGPT's {from, value}, behind those of
-// `map.prompt` where it has one; or an instruction with its output, as Alpaca has them. `asked` gets the number of
-// messages that are of the prompt. RGM_INVALID beginning with `where`.
+// `map.prompt`, or what the user says there, where it has one; or an instruction with its output, as Alpaca has them.
+// `asked` gets the number of messages that are of the prompt. RGM_INVALID beginning with `where`.
 Messages messages_of(const Row& row, const ColumnMap& map, const std::string& where, size_t* asked = nullptr);
 
 // What the row has for the template beside its messages: `tools` (a list, or one as a text of JSON), `documents`, and

@@ -135,8 +135,9 @@ class ColumnSource final : public Source {
                                             : std::nullopt;
       if (!found) continue;
       column.map = *found;
+      column.is_recognised = true;
       recognised_ += fmt::format(" {} {}", name, description(*found));
-      log::info("{}: read as {}", spec_.files.front().string(), description(*found));
+      if (spec_.split == 0) log::info("{}: read as {}", spec_.files.front().string(), description(*found));
       if (found->chat) open_chat(column);
     }
   }
@@ -177,7 +178,7 @@ class ColumnSource final : public Source {
       const auto found = row.find(key);
       if (found == row.end()) continue;
       const Row& value = found->is_array() && i < found->size() ? (*found)[i] : *found;
-      return value == 0 || value == false;
+      return value == 0 || value == false || value == "0";
     }
     return false;
   }
@@ -210,7 +211,10 @@ class ColumnSource final : public Source {
       }
       const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
       if (column.is_present) value = field(column, column.map.from, row, where, may_miss);
-      if (value && column.map.prompt) prompt = field(column, *column.map.prompt, row, where, false);
+      const bool is_asked = value && column.map.prompt;
+      const auto asked = is_asked ? row.find(*column.map.prompt) : row.end();
+      if (is_asked && !(column.is_recognised && (asked == row.end() || asked->is_null())))
+        prompt = field(column, *column.map.prompt, row, where, false);
       consider(value, column.map.from, column.wish.name, column.is_tokens());
       if (prompt) consider(prompt, *column.map.prompt, column.wish.name, true);
       values.emplace_back(value, prompt);
@@ -288,18 +292,22 @@ class ColumnSource final : public Source {
     std::vector<size_t> out(units.size());
     std::iota(out.begin(), out.end(), size_t{0});
     const auto has_prompt = [](const StoredColumn& c) {
-      return c.is_tokens() && c.is_present && c.map.prompt && !c.chat;
+      return c.is_tokens() && c.is_present && (c.map.prompt || c.chat);
     };
     const auto asked = std::ranges::find_if(columns_, has_prompt);
     const bool compares =
         std::ranges::count_if(columns_, has_prompt) > 1 ||
         std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.wish.flags & RGM_TOGETHER; });
     if (asked == columns_.end() || !compares) return out;
-    std::unordered_map<std::string, size_t> known;
+    std::unordered_map<size_t, size_t> known;
     std::vector<size_t> numbers;
-    for (const std::vector<int64_t>& unit : units)
-      numbers.push_back(known.emplace(asked->prompt_key(unit.front()), known.size()).first->second);
-    return known.size() > 1 ? numbers : out;
+    size_t next = 0;
+    for (const std::vector<int64_t>& unit : units) {
+      const size_t prompt = asked->prompts[static_cast<size_t>(unit.front())];
+      const auto [found, is_new] = known.emplace(prompt, next);
+      numbers.push_back(prompt == 0 || is_new ? next++ : found->second);
+    }
+    return next > 1 ? numbers : out;
   }
 
   void warn_of_cut() const {

@@ -57,7 +57,9 @@ float as_real(const Row& value, std::string_view column, const std::string& wher
 int32_t StoredColumn::as_label(const Row& value, const std::string& where) const {
   std::string text = as_text(value);
   const auto is_numeric = [](const std::string& x) {
-    return x.find_first_not_of("+-.0123456789") == std::string::npos;
+    double number = 0;
+    const auto [end, error] = std::from_chars(x.data(), x.data() + x.size(), number);
+    return error == std::errc() && end == x.data() + x.size();
   };
   const auto named = [&] { return std::ranges::find(*labels, text); };
   if (value.is_boolean() && labels->empty()) text = value.get<bool>() ? "1" : "0";
@@ -92,6 +94,7 @@ void StoredColumn::add(const Row& value, const std::string& where) {
 void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
                               const std::string& where) {
   const auto before = static_cast<int64_t>(ids.size());
+  prompts.push_back(prompt ? std::hash<std::string>()(as_text(*prompt)) : 0);
   try {
     const auto asked = prompt ? tokenizer.encode(as_text(*prompt)) : std::vector<int32_t>();
     // Answers are encoded for themselves, but where that would put a space between.
@@ -115,6 +118,10 @@ void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& to
   const size_t before = ids.size();
   size_t asked = 0;
   Messages messages = messages_of(row, map, where, &asked);
+  // Of a conversation, all before the last message.
+  const auto last = messages.empty() ? messages.end() : messages.end() - 1;
+  const Messages heard(messages.begin(), asked > 0 ? messages.begin() + static_cast<std::ptrdiff_t>(asked) : last);
+  prompts.push_back(heard.empty() ? 0 : std::hash<std::string>()(heard.dump()));
   const Messages beside = map.chat->alpaca ? Messages::object() : beside_messages(row, where);
   try {
     while (for_answer && messages.size() > 1 && messages.back().value("role", "") == "assistant")
@@ -162,11 +169,6 @@ std::string StoredColumn::key(int64_t example) const {
   if (wish.kind == RGM_TEXT_COLUMN) return texts[e];
   return {reinterpret_cast<const char*>(ids.data() + begin(example)),
           static_cast<size_t>(length(example)) * sizeof(int32_t)};
-}
-
-std::string StoredColumn::prompt_key(int64_t example) const {
-  const auto asked = static_cast<size_t>(uncounted[static_cast<size_t>(example)]);
-  return {reinterpret_cast<const char*>(ids.data() + begin(example)), asked * sizeof(int32_t)};
 }
 
 TokenExample StoredColumn::tokens(int64_t example) const {

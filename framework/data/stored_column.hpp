@@ -16,9 +16,11 @@ struct StoredColumn {
   ColumnWish wish{};
   ColumnMap map{};
   bool is_present = true, may_be_empty = false;
+  bool is_recognised = false;  // the map is what the first row shows, and nobody has said it
   std::vector<int32_t> ids{};
   std::vector<int64_t> ends{}, uncounted{};  // of every example: where its ids end, how many of them are prompt
   std::vector<uint8_t> counts{};             // of every id of a conversation, whether it counts
+  std::vector<size_t> prompts{};             // of every example, equal where what was asked is; 0: nothing was
   std::vector<int32_t> integers{};
   std::vector<float> reals{};
   std::vector<std::string> texts{};
@@ -44,8 +46,6 @@ struct StoredColumn {
   int32_t as_label(const Row& value, const std::string& where) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
-  // The same of its prompt; empty where it has none.
-  std::string prompt_key(int64_t example) const;
   TokenExample tokens(int64_t example) const;
   // The chosen examples; token columns packed to rows of `length`.
   BatchColumn gather(const std::vector<int64_t>& examples, int64_t length, bool predicts_first) const;

@@ -41,6 +41,7 @@ Json of(const TokenizerSpec& tokenizer) {
 
 Json of_chat(const ColumnMap& c) {
   Json out = {{"messages", c.from}, {"roles", c.chat->roles}};
+  if (c.prompt) out["prompt"] = *c.prompt;
   if (!c.chat->template_name.empty()) out["template"] = c.chat->template_name;
   if (!c.chat->template_file.empty()) out["template"] = c.chat->template_file.string();
   return out;

@@ -58,10 +58,11 @@ void add_files(Reader& reader, const Yaml& given, DataSpec& out) {
   if (given.is_list() && given.node().size() == 0) given.problem("an empty list, expected at least one file");
 }
 
-// {messages: name in the file, roles: [assistant], template: chatml}
+// {messages: name in the file, prompt: the messages before them, roles: [assistant], template: chatml}
 ChatMap read_chat(const Reader& reader, YamlMap& map, ColumnMap& column) {
   ChatMap out;
   map.read("messages", column.from);
+  if (std::string prompt; map.read("prompt", prompt)) column.prompt = prompt;
   if (const auto roles = map.find("roles")) {
     out.roles.clear();
     for (const Yaml& one : roles->one_or_list())

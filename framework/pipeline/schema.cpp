@@ -28,7 +28,7 @@ stages:
     strategy: none
     model: {family: gpt2, head: {classify: {labels: [a, b]}}}
     tokenizer: {bpe: {}}
-    data: {train: {jsonl: none, columns: {text: {prompt: a, answer: b}, chat: {messages: a}}}, validation: {split: 0.1}}
+    data: {train: {jsonl: none, columns: {text: {prompt: a, answer: b}, chat: {messages: a, prompt: b}}}, validation: {split: 0.1}}
     reward: {from: none, weight: 1}
     reference: {from: none}
     optimizer: {adamw: {}}

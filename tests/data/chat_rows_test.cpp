@@ -76,6 +76,36 @@ TEST_F(ChatRows, AnswersAsMessagesStandBehindThoseOfTheirPrompt) {
   for (std::string* row : {&apart, &whole}) std::erase(*row, '\n');
   EXPECT_EQ(shown(*open(apart + "\n", {}, {chosen}), "chosen"), "u:Q;a:A;u:R;a:(B;)");
   EXPECT_EQ(shown(*open(whole + "\n", {}, {chosen}), "chosen"), "u:Q;a:(A;)u:R;a:(B;)");
+  // An answer that begins with its prompt, and one behind a text.
+  std::string both = R"({"prompt": [)" + asked + R"(], "chosen": [)" + asked + ", " + said + "]}",
+              words = R"({"prompt": "R", "chosen": [)" + said + "]}";
+  std::erase(both, '\n');
+  EXPECT_EQ(shown(*open(both + "\n", {}, {chosen}), "chosen"), "u:Q;a:(A;)u:R;a:(B;)");
+  EXPECT_EQ(shown(*open(words + "\n", {}, {chosen}), "chosen"), "u:R;a:(B;)");
+  EXPECT_THAT(refusal(apart + "\n", {{"text", "chosen", "prompt", ChatMap{}}}, byte_tokenizer()),
+              HasSubstr("as in columns: {text: {prompt: prompt, messages: chosen, template: chatml}}"));
+}
+
+// Two pairs for each of four prompts, which the pairs begin with: half of the prompts is held out.
+TEST_F(ChatRows, TheSplitBreaksNoPromptOfConversations) {
+  std::string rows;
+  for (int pair = 0; pair < 2; ++pair)
+    for (int i = 0; i < 4; ++i) {
+      const auto answer = [&](const char* text) {
+        return fmt::format(R"([{{"role": "user", "content": "{}"}}, {{"role": "assistant", "content": "{}"}}])", i,
+                           text);
+      };
+      rows += fmt::format(R"({{"chosen": {}, "rejected": {}}})", answer("good"), answer("bad")) + "\n";
+    }
+  write_file(folder / "data.jsonl", rows);
+  const DataSpec spec{
+      .format = "jsonl", .files = {folder / "data.jsonl"}, .columns = {}, .split_begin = 0.5, .split = 0.5};
+  const auto held_out = open_source(spec, {{"chosen", RGM_TOKENS_COLUMN, 0}, {"rejected", RGM_TOKENS_COLUMN, 0}},
+                                    with_chat_template(byte_tokenizer(), chat), options);
+  ASSERT_EQ(held_out->units(), 4);
+  const std::vector<int32_t> ids = held_out->in_order(0, 4).columns.at("chosen").integers;
+  for (const int32_t kept : {'0', '1'}) EXPECT_EQ(std::ranges::count(ids, kept), 0);
+  for (const int32_t out : {'2', '3'}) EXPECT_EQ(std::ranges::count(ids, out), 2);
 }
 
 // As transformers shows what a file has: keys stay in their order.

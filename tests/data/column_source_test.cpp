@@ -97,6 +97,25 @@ TEST_F(ColumnSourceTest, AnAnswerThatWasCutHasNoEnd) {
   EXPECT_THAT(batch.columns.at("rejected").integers, ElementsAre('q', 'b'));
 }
 
+TEST_F(ColumnSourceTest, ATableSaysItTheSame) {
+  EXPECT_THAT(open("csv", "prompt,answer,finished\nq,a,0\nq,b,1\n", {text}, {{"text", "answer", "prompt"}})
+                  ->in_order(0, 2)
+                  .columns.at("text")
+                  .integers,
+              ElementsAre('q', 'a', 'q', 'b', 256));
+}
+
+// What the pipeline has not named may be missing in a row.
+TEST_F(ColumnSourceTest, ARowWithoutThePromptIsItsAnswer) {
+  const std::string rows = R"({"prompt": "q", "chosen": "a"})"
+                           "\n"
+                           R"({"prompt": null, "chosen": "b"})"
+                           "\n";
+  EXPECT_THAT(open("jsonl", rows, {chosen})->in_order(0, 2).columns.at("chosen").integers,
+              ElementsAre('q', 'a', 256, 'b', 256));
+  EXPECT_THAT(refusal("jsonl", rows, {chosen}, {{"chosen", "chosen", "prompt"}}), HasSubstr("\"prompt\" is null"));
+}
+
 // Prompts 0 to 3, each ranked by two people: half of the prompts is held out, not half of the rows.
 TEST_F(ColumnSourceTest, TheSplitBreaksNoPrompt) {
   const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0}, group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
@@ -120,6 +139,9 @@ TEST_F(ColumnSourceTest, WhereLabelsAreNumbersAPlaceIsNone) {
       open("jsonl", row("1") + row("\"3\"") + row("2.0"), {text, sort})->in_order(0, 3).columns.at("label").integers,
       ElementsAre(0, 2, 1));
   EXPECT_THAT(refusal("jsonl", row("0"), {text, sort}), HasSubstr("no label of the model's head: 1, 2, 3"));
+  options.labels = {"-", "+"}, options.outputs = 2;
+  EXPECT_THAT(open("jsonl", row("1") + row("\"-\""), {text, sort})->in_order(0, 2).columns.at("label").integers,
+              ElementsAre(1, 0));
 }
 
 TEST_F(ColumnSourceTest, LabelsAreNamesOrNumbers) {
