@@ -55,13 +55,17 @@ std::string hash_files(std::vector<fs::path> files, const fs::path& cache) {
 }
 std::string hash_folder(const fs::path& folder, const fs::path& cache) { return hash_files(files_of(folder), cache); }
 
-std::string hash_model(const ModelSpec& spec, const Surroundings& around) {
+// The model under `name`, the plug-ins of its adapters under names of their own.
+void hash_model(const ModelSpec& spec, const std::string& name, const Surroundings& around,
+                nlohmann::ordered_json& out) {
   const ModelPlace place = place_of(spec, around);
   std::string all = hash_folder(place.model, around.cache);
-  if (place.adapters.empty()) return all;
-  for (const fs::path& adapter : place.adapters)
-    all += hash_folder(adapter, around.cache) + saved_adapter_plugin(adapter, around.registry).sha256;
-  return sha256(all);
+  for (const fs::path& adapter : place.adapters) {
+    all += hash_folder(adapter, around.cache);
+    const Component& plugin = saved_adapter_plugin(adapter, around.registry);
+    out[fmt::format("plugin.{}.{}", name, plugin.data->id)] = plugin.sha256;
+  }
+  out[name] = place.adapters.empty() ? all : sha256(all);
 }
 
 // The files that options name, by their keys.
@@ -156,14 +160,14 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
     out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
   for (const auto& [column, file] : template_files(stage))
     out[fmt::format("template.{}.{}", column.first, column.second)] = content_hash(std::span(&file, 1), around.cache);
-  if (is_taken(stage.model)) out["model"] = hash_model(stage.model, around);
+  if (is_taken(stage.model)) hash_model(stage.model, "model", around, out);
   if (!stage.tokenizer.from.empty()) out["tokenizer"] = hash_files(tokenizer_of(stage.tokenizer.from), {});
-  for (const auto& [role, spec] : stage.roles) out[role] = hash_model(spec, around);
+  for (const auto& [role, spec] : stage.roles) hash_model(spec, role, around, out);
   for (size_t i = 0; i < stage.rewards.size(); ++i) {
     ModelSpec from;
     from.from_stage = stage.rewards[i].from_stage;
     from.from_folder = stage.rewards[i].from_folder;
-    if (is_taken(from)) out[fmt::format("reward.{}", i)] = hash_model(from, around);
+    if (is_taken(from)) hash_model(from, fmt::format("reward.{}", i), around, out);
     plugin(stage.rewards[i], fmt::format("{}.{}", i, stage.rewards[i].id));
   }
   plugin(stage.strategy);
@@ -190,12 +194,11 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   out["inputs"] = sha256(all.dump());
   all["configuration"] = without_watching(all["configuration"]);
   out["training"] = sha256(all.dump());
-  out["configuration"] = configuration_hash(stage, around.pipeline.seed);
+  out["configuration"] = configuration_hash(stage);
+  out["seed"] = sha256(std::to_string(around.pipeline.seed));
   return out;
 }
 
-std::string configuration_hash(const Stage& stage, uint64_t seed) {
-  return sha256(without_watching(without_places(stage)).dump() + std::to_string(seed));
-}
+std::string configuration_hash(const Stage& stage) { return sha256(without_watching(without_places(stage)).dump()); }
 
 }  // namespace rgm

@@ -12,7 +12,7 @@ namespace rgm {
 // what cannot change the weights; `configuration` is configuration_hash().
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device);
 
-// Over the values in force that can change what the stage leaves, and the seed; where files lie is none of them.
-std::string configuration_hash(const Stage& stage, uint64_t seed);
+// Over the values in force that can change what the stage leaves; where files lie is none of them.
+std::string configuration_hash(const Stage& stage);
 
 }  // namespace rgm

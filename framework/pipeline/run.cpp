@@ -45,15 +45,23 @@ std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
   for (const auto& [key, value] : one.items())
     if (!other.contains(key)) keys.insert(key);
   for (const char* key : {"log", "sample", "demand"}) keys.erase(key);
-  return keys.empty() ? "the seed of the pipeline" : join(std::vector<std::string>(keys.begin(), keys.end()));
+  return join(std::vector<std::string>(keys.begin(), keys.end()));
 }
 
-// What went in by its content: another backend or a newer plug-in is no reason to make it anew.
-std::vector<std::string> other_content(const Record& before, const Record& now) {
+// What went in by its content, and the seed: another backend or a newer plug-in is no reason to make it anew, nor is
+// what an older record does not say. What was made of a model that is gone by now is as good as it was.
+std::vector<std::string> other_content(const Stage& stage, size_t index, const Record& before,
+                                       const Surroundings& around, const Device& device) {
+  Record now;
+  try {
+    now = hash_inputs(stage, index, around, device);
+  } catch (const Error&) {
+    return {};
+  }
   std::vector<std::string> out;
   for (const auto& [key, hash] : now.items())
     if (!key.starts_with("plugin.") && key != "inputs" && key != "training" && key != "configuration" &&
-        before.value(key, Record()) != hash)
+        before.value(key, hash) != hash)
       out.push_back(key);
   return out;
 }
@@ -115,12 +123,12 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
           "without --only",
           stage.name, source.name, what);
     };
-    if (made_by.is_string() && made_by != configuration_hash(source, around.pipeline.seed))
+    if (made_by.is_string() && made_by != configuration_hash(source))
       refuse(fmt::format("with other values than the pipeline has now (in {})",
                          differing(record.value("configuration", Record::object()), source.effective)));
     if (made_by.is_string())
-      if (const auto keys = other_content(before, hash_inputs(source, i, around, device)); !keys.empty())
-        refuse(fmt::format("of other content than there is now ({})", join(keys)));
+      if (const auto keys = other_content(source, i, before, around, device); !keys.empty())
+        refuse(fmt::format("of other content than there is now (in {})", join(keys)));
     check_demands(source, around.run / source.name);
   }
 }

@@ -152,11 +152,11 @@ TEST_F(Inputs, AloneAStageTakesWhatIsGoodEnoughAndMadeOfWhatThereIs) {
   };
   EXPECT_THAT(refused("--set stages.base.steps=6"),
               HasSubstr("stage more: it takes what stage \"base\" has left, which was made with other values"));
-  EXPECT_THAT(refused("--set seed=4"), HasSubstr("(in the seed of the pipeline)"));
+  EXPECT_THAT(refused("--set seed=4"), HasSubstr("made of other content than there is now (in seed)"));
   EXPECT_THAT(refused("--set 'stages.more.demand={loss: 1000}'"), HasSubstr("stage more: loss is"));
   write("more.txt", read_file(folder_ / "text.txt") + "more");
   EXPECT_THAT(refused(""), HasSubstr("stage \"more\" has left, which was made of other content than there is now "
-                                     "(data.train): run it again"));
+                                     "(in data.train): run it again"));
 }
 
 }  // namespace
