@@ -6,6 +6,7 @@
 #include "artefact/safetensors.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "generate/generate.hpp"
 #include "host/adapter_instance.hpp"
 #include "host/host.hpp"
 #include "pipeline/open_adapter.hpp"
@@ -13,8 +14,6 @@
 
 namespace rgm::cli {
 namespace {
-
-constexpr double least_temperature = 1e-3;
 
 struct Named {
   std::string name, folder;

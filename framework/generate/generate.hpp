@@ -10,6 +10,8 @@
 
 namespace rgm {
 
+inline constexpr double least_temperature = 1e-3;  // above 0, which takes the likeliest token
+
 struct Sampling {
   int64_t answers = 1;  // per prompt
   int64_t max_tokens = 200;

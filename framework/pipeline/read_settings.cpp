@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "generate/generate.hpp"
 #include "pipeline/reader.hpp"
 
 namespace rgm {
@@ -129,8 +130,9 @@ void read_sample(const Yaml& given, Stage& out) {
   map.read("prompt", out.sample_prompt);
   map.read("tokens", out.sample_tokens, 1, most_tokens);
   if (map.read("temperature", out.sample_temperature, not_negative) && out.sample_temperature > 0 &&
-      out.sample_temperature < 1e-3)
-    map.key("temperature").problem("a temperature below 0.001 is out of range: 0 takes the likeliest token");
+      out.sample_temperature < least_temperature)
+    map.key("temperature")
+        .problem(fmt::format("a temperature below {} is out of range: 0 takes the likeliest token", least_temperature));
   map.read("top_k", out.sample_top_k, 0);
   map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
   map.read("count", out.sample_count, 0, most_samples);

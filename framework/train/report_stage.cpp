@@ -120,7 +120,7 @@ Outcome outcome(const StageRecord& stage) {
     if (n > 0) o.loss = total / n;
   }
   o.validation_loss = either(real(result, {"validation_loss"}), last_finite(stage.find("validation_loss")));
-  // A strategy that evaluates by itself reports accuracy and reward of held-out data alone in its result.
+  // What a strategy that evaluates by itself says of held-out data has its own name in the result.
   const double held_out = either(either(real(result, {"validation_accuracy"}), real(result, {"accuracy"})),
                                  last_finite(stage.find("validation_accuracy")));
   o.is_held_out_accuracy = std::isfinite(held_out);

@@ -39,6 +39,13 @@ double number_of(const rgm_attr& a, double least, double most, bool whole) {
   return x;
 }
 
+double checked_temperature(double x) {
+  require(x == 0 || x >= least_temperature,
+          "generate: temperature is {}, expected 0, which takes the likeliest token, or at least {}", x,
+          least_temperature);
+  return x;
+}
+
 Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokenizer) {
   constexpr double many = 1e9;
   Sampling out;
@@ -50,7 +57,7 @@ Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokeniz
     else if (key == "max_tokens")
       out.max_tokens = int64_t(number_of(a, 0, many, true));
     else if (key == "temperature")
-      out.temperature = number_of(a, 0, many, false);
+      out.temperature = checked_temperature(number_of(a, 0, many, false));
     else if (key == "top_k")
       out.top_k = int64_t(number_of(a, 0, many, true));
     else if (key == "top_p")
