@@ -143,7 +143,8 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   reset_peak_memory();
   const Stage& stage = pipeline.stages[index];
   const auto device = open_device(pipeline.backend, registry);
-  // A stage that goes on from an earlier one's model has one of that shape: how fast it is, its values do not say.
+  // A stage that goes on from an earlier one's model has one of that shape, without its adapters: how fast it is, its
+  // values do not say.
   const bool goes_on = !stage.model.from_stage.empty();
   PlannedModels planned;
   if (goes_on) planned = models_before(index, pipeline, registry, folder.path / "cache", *device);
@@ -185,7 +186,7 @@ Json bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registr
       try {
         out.push_back(bench_one(pipeline, i, options, registry));
         out.back().erase("start_ms");  // of the program, not of the stage
-      } catch (const Error& e) {       // such as one that goes on from a model of an earlier stage
+      } catch (const Error& e) {       // such as one that reads rows of an earlier stage
         log::warning("{}: left out: {}", pipeline.stages[i].name, e.what());
       }
     }
