@@ -61,6 +61,7 @@ class Decoder {
   bool take(Row& row, const NextToken& choice) const;
   bool ends(const Row& row) const;
   int64_t capacity(std::span<Row* const> rows) const;
+  std::vector<std::span<Row* const>> alike(std::span<Row*> rows) const;
   std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
 
   const Model& model_;
@@ -96,6 +97,25 @@ std::vector<int32_t> Decoder::adapters_of(std::span<Row* const> rows) const {
   std::vector<int32_t> out;
   if (by_row_)
     for (const Row* row : rows) out.push_back(row->adapter);
+  return out;
+}
+
+// In the order of their lengths, cut where the longest would fill the others up with more than half of what they have:
+// one long prompt would else make all as long. Rows of an adapter stay together.
+std::vector<std::span<Row* const>> Decoder::alike(std::span<Row*> rows) const {
+  if (by_row_) return {rows};
+  std::ranges::stable_sort(rows, {}, [](const Row* row) { return row->text.size(); });
+  std::vector<std::span<Row* const>> out;
+  constexpr size_t few = 1024;  // tokens that are not worth a pass of their own
+  for (size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    size_t sum = 0;
+    for (end = begin; end < rows.size(); ++end) {
+      const size_t next = rows[end]->text.size(), filled = next * (end + 1 - begin);
+      sum += next;
+      if (filled - sum > std::max(few, sum / 2)) break;
+    }
+    out.push_back(rows.subspan(begin, end - begin));
+  }
   return out;
 }
 
@@ -232,13 +252,14 @@ void Decoder::run(std::vector<Row>& all) {
   for (;;) {
     const size_t room = rows_at_once - rows.size(), fresh = std::min(room, waiting.size() - next);
     if (fresh > 0 && (rows.empty() || room >= rows_together)) {
-      const std::span<Row* const> more = std::span(waiting).subspan(next, fresh);
-      auto [states, own] = read(more, slots);
-      if (rows.empty())
-        hidden = states, cache.emplace(std::move(own));
-      else
-        hidden = ops::concat(std::array{hidden, states}, 0), cache->append(own);
-      rows.insert(rows.end(), more.begin(), more.end());
+      for (const std::span<Row* const> more : alike(std::span(waiting).subspan(next, fresh))) {
+        auto [states, own] = read(more, slots);
+        if (rows.empty())
+          hidden = states, cache.emplace(std::move(own));
+        else
+          hidden = ops::concat(std::array{hidden, states}, 0), cache->append(own);
+        rows.insert(rows.end(), more.begin(), more.end());
+      }
       next += fresh;
     }
     if (rows.empty()) return;

@@ -156,6 +156,29 @@ TEST_F(Generation, NeighboursChangeNothing) {
   EXPECT_NE(generate(*model, {prompts[0]}, s)[0].tokens, alone[0].tokens);
 }
 
+// Beside 1,500 tokens the short ones would be read as long: they are read by themselves, in whatever order they come.
+TEST_F(Generation, ALongPromptIsReadByItself) {
+  ModelConfig config = model->config();
+  config.context = 2000;
+  const auto wide = Model::create(config, model->tokenizer(), 7);
+  Sampling s;
+  s.seed = 3, s.max_tokens = 3, s.end_at_end_of_text = false;
+  const std::vector<std::vector<int32_t>> mixed = {prompts[0], some_tokens(1500, 4), prompts[2], prompts[1]};
+  TestHooks hooks(*wide);
+  std::vector<std::pair<int64_t, int64_t>> passes;
+  hooks.outputs["embedding"] = [&](const Tensor&, const Tensor& y) {
+    passes.emplace_back(y.size(0), y.size(1));
+    return y;
+  };
+  wide->set_hooks(&hooks);
+  const auto together = generate(*wide, mixed, s);
+  wide->set_hooks(nullptr);
+  using Passes = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(passes, (Passes{{3, 8}, {1, 1500}, {4, 1}, {4, 1}})) << "rows and tokens: two that read, two that go on";
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(generate(*wide, {mixed[i]}, s)[0].tokens.size(), together[i].tokens.size());
+  EXPECT_EQ(generate(*wide, {mixed[0]}, s)[0].tokens, together[0].tokens);
+}
+
 // 80 prompts: 64 of them go first, 16 wait. Each answer is what it is alone, and places that come free are taken: were
 // they not, the second lot would take another 12 passes behind the first one's.
 TEST_F(Generation, WhoWaitsTakesAPlaceThatComesFree) {
