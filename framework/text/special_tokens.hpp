@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,7 +15,8 @@ using SpecialTokens = std::map<std::string, int32_t, std::less<>>;
 
 inline std::string first_letters(const SpecialTokens& specials) {
   std::string out;
-  for (const auto& [name, id] : specials) out += name[0];
+  for (const auto& [name, id] : specials)
+    if (out.empty() || out.back() != name[0]) out += name[0];
   return out;
 }
 
@@ -26,10 +28,16 @@ struct FoundSpecial {
 inline std::optional<FoundSpecial> next_special(std::string_view text, size_t at, const SpecialTokens& specials,
                                                 std::string_view letters) {
   for (at = text.find_first_of(letters, at); at < text.size(); at = text.find_first_of(letters, at + 1)) {
-    FoundSpecial found{at, at, -1};
-    for (const auto& [name, id] : specials)
-      if (text.substr(at).starts_with(name) && at + name.size() > found.end) found = {at, at + name.size(), id};
-    if (found.end > at) return found;
+    // The longest name that the text goes on with is the nearest before it in the order, but for names that have less
+    // in common with it; behind each of these the search goes on with what is common.
+    std::string_view rest = text.substr(at);
+    for (auto next = specials.upper_bound(rest); !rest.empty() && next != specials.begin();
+         next = specials.upper_bound(rest)) {
+      const auto& [name, id] = *std::prev(next);
+      if (rest.starts_with(name)) return FoundSpecial{at, at + name.size(), id};
+      const auto same = std::mismatch(rest.begin(), rest.end(), name.begin(), name.end()).first - rest.begin();
+      rest = rest.substr(0, static_cast<size_t>(same));
+    }
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 // tokenizer_test.cpp - bytes, characters, and the stream of generated text.
 #include "text/tokenizer.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,12 +9,23 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "text/special_tokens.hpp"
 
 namespace rgm {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+
+TEST(SpecialTokens, TheLongestNameThatTheTextGoesOnWithIsFound) {
+  const SpecialTokens specials = {{"<", 0}, {"<a>", 1}, {"<a><b>", 2}, {"<ab", 3}, {"<b><c>", 4}, {"#", 5}};
+  std::string out;
+  split_specials(
+      "x<a><b>y<a><c>z<abz<q#<b><b", specials,
+      [&](std::string_view text, size_t at) { out += fmt::format("{}@{} ", text, at); },
+      [&](int32_t id) { out += fmt::format("[{}] ", id); });
+  EXPECT_EQ(out, "x@0 [2] y@7 [1] [0] c>z@12 [3] z@18 [0] q@20 [5] [0] b>@23 [0] b@26 ");
+}
 
 TEST(ByteTokenizer, IdsAreTheBytesAndTheEndIs256) {
   const auto bytes = byte_tokenizer();
