@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
@@ -39,6 +40,20 @@ int64_t now() {
   return nanoseconds(t);
 }
 
+// What a cache remembers, read again where another process has written it.
+nlohmann::json& hashes_in(const fs::path& file) {
+  struct Known {
+    nlohmann::json stamp, hashes = nlohmann::json::object();
+  };
+  static thread_local std::map<fs::path, Known> all;
+  Known& known = all[fs::absolute(file)];
+  const nlohmann::json stamp = fs::exists(file) ? stamp_of(file).json : nlohmann::json();
+  if (known.stamp == stamp) return known.hashes;
+  known = {stamp, stamp.is_null() ? nlohmann::json::object() : json_or_discarded(read_file(file))};
+  if (!known.hashes.is_object()) known.hashes = nlohmann::json::object();
+  return known.hashes;
+}
+
 }  // namespace
 
 std::string file_hash(const fs::path& file) {
@@ -56,12 +71,9 @@ std::string file_hash(const fs::path& file) {
 
 std::string content_hash(std::span<const fs::path> files, const fs::path& cache) {
   const fs::path memory = cache / "hashes.json";
-  nlohmann::json known = nlohmann::json::object();
+  nlohmann::json none = nlohmann::json::object();
+  nlohmann::json& known = cache.empty() ? none : hashes_in(memory);
   bool is_new = false;
-  if (!cache.empty() && fs::exists(memory)) {
-    known = json_or_discarded(read_file(memory));
-    if (!known.is_object()) known = nlohmann::json::object();
-  }
   Sha256 sum;
   for (const fs::path& file : files) {
     const std::string path = fs::absolute(file).lexically_normal().string();

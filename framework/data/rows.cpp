@@ -84,9 +84,11 @@ class Table {
     }
     require(fields.size() == names_.size(), "{}: has {} fields, {} were expected", where, fields.size(), names_.size());
     Row values = Row::object();
+    auto& members = values.get_ref<Row::object_t&>();
+    members.reserve(fields.size());
     for (size_t i = 0; i < fields.size(); ++i) {
       require(!invalid_utf8(fields[i]), "{}: is not UTF-8; convert it, for example with iconv -t UTF-8", where);
-      values[names_[i]] = fields[i];
+      members.emplace_back(names_[i], fields[i]);  // names differ, so none has to be looked for
     }
     row_(values, where);
   }

@@ -31,13 +31,18 @@ std::string each_piece(const fs::path& file, const Tokenizer* tokenizer,
   require(!fs::is_directory(file), "{}: is a folder, a file was expected", file.string());
   std::ifstream in(file, std::ios::binary);
   if (!in) invalid("{}: cannot be read: {}", file.string(), std::strerror(errno));
+  std::error_code unknown;
+  const uintmax_t size = fs::file_size(file, unknown);  // of a pipe there is none
   Sha256 sum;
   std::string held;
   size_t offset = 0, checked = 0;  // of held[0] in the file; how much of held is known to be UTF-8
   for (size_t wanted = piece_bytes;;) {
     const size_t before = held.size();
-    held.resize(before + wanted);
-    in.read(held.data() + before, static_cast<std::streamsize>(wanted));
+    // Room for what is left and the end behind it: many small files would fill megabytes of zeros.
+    const uintmax_t left = size - std::min<uintmax_t>(size, offset + before);
+    const size_t room = unknown ? wanted : std::min<size_t>(wanted, std::max<uintmax_t>(left, 4096) + 1);
+    held.resize(before + room);
+    in.read(held.data() + before, static_cast<std::streamsize>(room));
     held.resize(before + static_cast<size_t>(in.gcount()));
     if (in.bad()) invalid("{}: cannot be read: {}", file.string(), std::strerror(errno));
     const bool is_end = in.eof();

@@ -78,6 +78,13 @@ TEST_F(ColumnSourceTest, APromptBesideAnswersStandsInFrontOfThem) {
   const BatchColumn c = source->in_order(0, 1).columns.at("rejected");
   EXPECT_THAT(c.integers, ElementsAre('q', 'b', 'c', 256));
   EXPECT_THAT(c.reals, ElementsAre(0, 1, 1, 1));
+  // The rows of a stage have its prompt in front already.
+  const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0};
+  EXPECT_THAT(open("jsonl", "{\"prompt\": \"q\", \"completion\": \"qa\"}\n", {completion})
+                  ->in_order(0, 1)
+                  .columns.at("completion")
+                  .integers,
+              ElementsAre('q', 'a', 256));
   // What the pipeline says of a column is all there is.
   EXPECT_THAT(open("jsonl", row, {chosen}, {{"chosen", "chosen", {}}})->in_order(0, 1).columns.at("chosen").integers,
               ElementsAre('a', 256));
