@@ -163,22 +163,30 @@ class Prompting {
       for (const std::string& w : words_)
         answer = std::max(answer, tokenize(model.tokenizer, template_.answer(w)).count());
     Asked out{.prompt = {}, .empty = {}, .label = labels_[label]};
-    for (;; ++out.dropped) {
+    const auto fits = [&](size_t dropped) {
       std::string before;
-      for (size_t i = out.dropped; i < shots.size(); ++i) before += shots[i] + std::string(o_.separator);
+      for (size_t i = dropped; i < shots.size(); ++i) before += shots[i] + std::string(o_.separator);
+      out.dropped = dropped;
       out.prompt = before + question;
       out.empty = before + template_.question([](const std::string&) { return std::string(); });
-      const bool fits = tokenize(model.tokenizer, out.prompt).count() + answer <= model.context;
-      out.cut = !fits;
-      if (!fits && out.dropped < shots.size()) continue;
-      require(tokenize(model.tokenizer, out.prompt).count() > 0,
-              "prompting: a prompt is empty, and an answer has to follow something: add words to the template");
-      require(o_.score != "calibrated" || tokenize(model.tokenizer, out.empty).count() > 0,
-              "prompting: score: calibrated compares with the prompt whose columns are empty, and nothing of the "
-              "template is left then: add words to it");
-      if (out.cut && o_.score == "generate") out.prompt = end_of(out.prompt, model.context - answer, model.tokenizer);
-      return out;
+      out.cut = tokenize(model.tokenizer, out.prompt).count() + answer > model.context;
+      return !out.cut;
+    };
+    if (!fits(0)) {
+      size_t least = std::min<size_t>(1, shots.size()), most = shots.size();
+      while (least < most) {
+        const size_t middle = (least + most) / 2;
+        fits(middle) ? most = middle : least = middle + 1;
+      }
+      fits(most);
     }
+    require(tokenize(model.tokenizer, out.prompt).count() > 0,
+            "prompting: a prompt is empty, and an answer has to follow something: add words to the template");
+    require(o_.score != "calibrated" || tokenize(model.tokenizer, out.empty).count() > 0,
+            "prompting: score: calibrated compares with the prompt whose columns are empty, and nothing of the "
+            "template is left then: add words to it");
+    if (out.cut && o_.score == "generate") out.prompt = end_of(out.prompt, model.context - answer, model.tokenizer);
+    return out;
   }
 
   // The longest end of a text that is at most so many tokens, from a character on.
