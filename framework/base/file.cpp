@@ -65,10 +65,10 @@ std::string read_file(const fs::path& path) {
   }
 }
 
-void write_file(const fs::path& path, std::string_view data) {
+void write_file(const fs::path& path, std::string_view data, Sync sync) {
   FileWriter out(path, data.size());
   out.write(data);
-  out.commit();
+  out.commit(sync);
 }
 
 namespace {
@@ -128,20 +128,20 @@ void FileWriter::flush() {
   buffer_.clear();
 }
 
-void FileWriter::commit() {
+void FileWriter::commit(Sync sync) {
   flush();
   if (temporary_.empty()) {
     if (::close(std::exchange(fd_, -1)) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
     return;
   }
-  const bool synced = ::fsync(fd_) == 0;
+  const bool synced = sync == Sync::no || ::fsync(fd_) == 0;
   const bool closed = ::close(std::exchange(fd_, -1)) == 0;
   if (!synced || !closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const std::string why = reason();
     ::unlink(temporary_.c_str());
     failure("{}: cannot be written: {}; the old file, if any, is untouched", path_.string(), why);
   }
-  sync_folder(path_.parent_path());
+  if (sync == Sync::yes) sync_folder(path_.parent_path());
 }
 
 AppendedFile::AppendedFile(fs::path path, uintmax_t bytes) : path_(std::move(path)) {
@@ -153,7 +153,7 @@ AppendedFile::AppendedFile(fs::path path, uintmax_t bytes) : path_(std::move(pat
   }
 }
 AppendedFile::~AppendedFile() { ::close(fd_); }
-void AppendedFile::append(std::string_view text) {
+void AppendedFile::append(std::string_view text, Sync sync) {
   for (size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
@@ -162,7 +162,7 @@ void AppendedFile::append(std::string_view text) {
               text.size() - done);
     done += static_cast<size_t>(n);
   }
-  if (::fsync(fd_) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
+  if (sync == Sync::yes && ::fsync(fd_) != 0) failure("{}: cannot be written: {}", path_.string(), reason());
 }
 
 void remove_unfinished(const fs::path& folder, Depth depth) {

@@ -14,10 +14,13 @@ namespace fs = std::filesystem;
 // The whole file. Throws RGM_INVALID with the path and the system's reason when it cannot be read.
 std::string read_file(const fs::path& path);
 
+// Whether a crash of the machine, and not of the program alone, has to find what was written.
+enum class Sync { yes, no };
+
 // Writes beside `path`, syncs, renames over it, syncs the folder. Throws (exit 1) naming the path, the bytes needed
 // and the system's reason; `path` is then as it was. Of a link, what it leads to is `path`; a device or a pipe is
 // written to as it is.
-void write_file(const fs::path& path, std::string_view data);
+void write_file(const fs::path& path, std::string_view data, Sync sync = Sync::yes);
 
 // The same for data that arrives in pieces: write() any number of times, then commit(). Without commit the
 // temporary file is removed.
@@ -30,7 +33,7 @@ class FileWriter {
   FileWriter& operator=(const FileWriter&) = delete;
   void write(const void* data, size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  void commit();
+  void commit(Sync sync = Sync::yes);
 
  private:
   void flush();
@@ -44,14 +47,15 @@ class FileWriter {
 enum class Depth { here, below };
 void remove_unfinished(const fs::path& folder, Depth depth);
 
-// A file that grows by whole pieces, each on the disk before append() returns; opened, it is cut to `bytes`.
+// A file that grows by whole pieces, each on the disk before append() returns, if it syncs; opened, it is cut to
+// `bytes`.
 class AppendedFile {
  public:
   AppendedFile(fs::path path, uintmax_t bytes);
   ~AppendedFile();
   AppendedFile(const AppendedFile&) = delete;
   AppendedFile& operator=(const AppendedFile&) = delete;
-  void append(std::string_view text);
+  void append(std::string_view text, Sync sync = Sync::yes);
 
  private:
   fs::path path_;

@@ -37,17 +37,20 @@ std::vector<std::vector<float>> by_example(const Batch& batch, const std::string
 
 Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
                          const std::vector<int64_t>& few) {
-  if (!few.empty()) {
-    compute(setup, self, source, rows, few);
+  std::vector<int64_t> units = few;
+  if (units.empty()) {
+    units.resize(size_t(source.units()));
+    std::iota(units.begin(), units.end(), int64_t{0});
+  }
+  if (setup.is_trial) {
+    compute(setup, self, source, rows, units);
     return;
   }
   const std::string key = sha256(setup.training_sha256 + source.sha256());
   const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".json");
   if (read(file)) return;
-  log::info("{}: annotating {} examples", setup.train->stage, source.units());
-  std::vector<int64_t> all(size_t(source.units()));
-  std::iota(all.begin(), all.end(), int64_t{0});
-  compute(setup, self, source, rows, all);
+  log::info("{}: annotating {} examples", setup.train->stage, units.size());
+  compute(setup, self, source, rows, units);
   fs::create_directories(file.parent_path());
   write(file);
 }

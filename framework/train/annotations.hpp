@@ -11,8 +11,8 @@ namespace rgm {
 
 class Annotations {
  public:
-  // Runs strategy.annotate over `source` in its order, `rows` units at a time, or reads what an earlier run kept.
-  // `few`: for these units alone, of which nothing is kept.
+  // Runs strategy.annotate over `source` in its order, `rows` units at a time, or reads what an earlier run kept; of a
+  // trial nothing is kept. `few`: for these units alone, as the steps draw no other.
   Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
               const std::vector<int64_t>& few = {});
   // Adds the columns to a batch whose units are `units` of the source, in that order.

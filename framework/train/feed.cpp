@@ -18,9 +18,9 @@ Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*s
           "strategy \"{}\" annotates examples, and windows of a text are cut anew in each epoch: give it rows (jsonl, "
           "json, csv or tsv)",
           setup.strategy_id);
-  std::vector<int64_t> drawn;
-  for (int64_t i = 0; setup.is_trial && i < setup.settings.steps * setup.settings.batch; ++i)
-    drawn.push_back(main_.unit_at(i, setup.train->seed));
+  std::vector<int64_t> drawn;  // where the steps do not draw all
+  const int64_t draws = steps_of(setup) * setup.settings.batch;
+  for (int64_t i = 0; draws < main_.units() && i < draws; ++i) drawn.push_back(main_.unit_at(i, setup.train->seed));
   std::ranges::sort(drawn);
   drawn.erase(std::unique(drawn.begin(), drawn.end()), drawn.end());
   annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), drawn);

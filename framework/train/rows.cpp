@@ -92,7 +92,9 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   // The rows of a state that came through a crash better than they did are made again.
   const uintmax_t written = fs::exists(rows_file) ? fs::file_size(rows_file) : 0;
   if (fs::exists(state_file)) {
-    const auto state = nlohmann::json::parse(read_file(state_file), nullptr, false);
+    auto state = nlohmann::json::parse(read_file(state_file), nullptr, false);
+    if (state.is_object() && state.contains("synced") && state.value("bytes", uintmax_t{0}) > written)
+      state = Json(state["synced"]);
     if (state.is_object() && state.value("inputs", "") == setup.training_sha256 &&
         state.at("bytes").get<uintmax_t>() <= written) {
       done = state.at("units");
@@ -105,6 +107,9 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   AppendedFile out_file(rows_file, bytes);  // without the rows of a batch that was not finished
   const NoGradient still;
   const auto began = std::chrono::steady_clock::now();
+  // Synced once a second, as a disk takes longer to be sure of a batch than a small model to answer one.
+  Json synced;
+  auto synced_at = began - std::chrono::hours(1);
   for (const int64_t total = source.units(); done < total;) {
     const int64_t end = std::min(total, done + setup.settings.batch);
     Batch prompts = source.in_order(done, end);
@@ -128,15 +133,22 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
                     .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
                 "\n";
     train.batches.clear();
-    out_file.append(text);
     bytes += text.size();
     done = end;
-    write_file(state_file, Json{{"inputs", setup.training_sha256},
-                                {"units", done},
-                                {"rows", rows},
-                                {"bytes", bytes},
-                                {"metrics", state_of(train)}}
-                               .dump());
+    Json state{{"inputs", setup.training_sha256},
+               {"units", done},
+               {"rows", rows},
+               {"bytes", bytes},
+               {"metrics", state_of(train)}};
+    const auto now = std::chrono::steady_clock::now();
+    const Sync sync =
+        done == total || interrupted() || now - synced_at > std::chrono::seconds(1) ? Sync::yes : Sync::no;
+    if (sync == Sync::yes)
+      synced = state, synced_at = now;
+    else
+      state["synced"] = synced;  // what a crash of the machine leaves for sure
+    out_file.append(text, sync);
+    write_file(state_file, state.dump(), sync);
     log::progress(fmt::format("{}: {} of {} examples", train.stage, done, total));
     if (interrupted() && done < total)
       throw Interrupted(fmt::format("{}: interrupted after {} examples", train.stage, done));

@@ -408,5 +408,19 @@ TEST_F(RlhfTest, WhereAllTieThereIsNoPair) {
   EXPECT_TRUE(rows("pairs").empty());
 }
 
+// Two of twelve pairs are drawn: the reference is asked about no other, and a run that goes on finds them.
+TEST_F(RlhfTest, OnlyWhatTheStepsDrawIsAnnotated) {
+  std::string pairs;
+  for (int n = 0; n < 12; ++n)
+    pairs += R"({"prompt": "the ", "chosen": "cat )" + std::to_string(n) + R"(", "rejected": "dog"})" + "\n";
+  write("pairs.jsonl", pairs);
+  write("p.yaml", with("  - name: dpo\n    strategy: dpo\n    model: {from: base}\n    steps: 1\n    batch: 2\n"
+                       "    data: {train: {jsonl: pairs.jsonl}}\n"));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("dpo: annotating 2 examples"));
+  EXPECT_THAT(regimen("run p.yaml --set stages.dpo.log.every=1").err, testing::Not(HasSubstr("annotating")));
+}
+
 }  // namespace
 }  // namespace rgm

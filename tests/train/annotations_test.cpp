@@ -51,6 +51,7 @@ TEST(Annotations, AGroupOfExamplesKeepsOnlyItsNeighboursFromBeingAnnotatedAtOnce
   setup.strategy = &counting;
   setup.strategy_name = "strategy \"counting\"";
   setup.train = &train;
+  setup.is_trial = true;  // so that nothing is kept
   const Groups source({1, 1, /*a group*/ 2, 1, 1, 1, 1});
   std::vector<int64_t> all(7);
   std::iota(all.begin(), all.end(), int64_t{0});
