@@ -19,6 +19,22 @@ namespace {
 constexpr double efficiency = 0.85;
 constexpr int64_t rows_to_time = 256;  // of products
 
+// How fast the products of models are, timed once for each list of shapes.
+class Rates {
+ public:
+  double of(const Model& model) {
+    std::string shapes = fmt::format("{}", int{model.dtype()});
+    for (const ProductShape& p : model.products()) shapes += fmt::format(" {} {} {}", p.in, p.out, p.count);
+    const auto [found, is_new] = known_.emplace(shapes, 0);
+    if (is_new)
+      found->second = product_time(model.products(), rows_to_time, /*backward=*/true, 0.02, model.dtype()).rate();
+    return found->second;
+  }
+
+ private:
+  std::map<std::string, double> known_;
+};
+
 bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
   for (const auto& [source, from] : stage.data_from_stage)
     if (!fs::exists(run / from / "rows.jsonl")) return true;
@@ -51,7 +67,7 @@ void try_out(const Stage& stage, size_t index, const Surroundings& around, Stage
 
 // Answers the model that the stage would leave; it lies on the device that only counts.
 std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surroundings& around,
-                                  const std::shared_ptr<Device>& real, StagePlan& out) {
+                                  const std::shared_ptr<Device>& real, Rates& rates, StagePlan& out) {
   const Quiet quiet;
   const auto dry = make_dry_device(*real);
   set_current_device(dry);
@@ -74,7 +90,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     out.memory_bytes = dry_device_bytes(opened, around.run / stage.name, *dry) + peak_memory();
     out.trained = opened.trained_parameters();
     set_current_device(real);
-    const double rate = product_time(model->products(), rows_to_time, /*backward=*/true, 0.02, model->dtype()).rate();
+    const double rate = rates.of(*model);
     const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
     const double steps = static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step);
     out.seconds = steps * tokens_a_step * opened.setup.flops_per_token / (rate * efficiency);
@@ -97,6 +113,7 @@ std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry) {
   const auto device = open_device(pipeline.backend, registry);
   std::map<std::string, std::shared_ptr<Model>> planned;
   const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", &planned};
+  Rates rates;
   std::vector<StagePlan> out;
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
@@ -108,7 +125,7 @@ std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry) {
       one.unknown = "reads rows that an earlier stage has yet to write";
       continue;
     }
-    planned[stage.name] = plan_stage(stage, i, around, device, one);
+    planned[stage.name] = plan_stage(stage, i, around, device, rates, one);
     set_current_device(device);
   }
   return out;

@@ -2,6 +2,7 @@
 #include "pipeline/run.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <set>
 
@@ -103,18 +104,18 @@ void check_demands(const Stage& stage, const fs::path& folder) {
 
 // Alone, a stage builds on what earlier ones have left: whole, good enough, and made of what the pipeline has now. So
 // do they.
-void check_taken(const Stage& stage, const Surroundings& around, const Device& device) {
+void check_taken(const Stage& stage, const Surroundings& around, const Device& device, std::set<std::string>& seen) {
   const std::set<std::string> taken = taken_by(stage);
   for (size_t i = 0; i < around.pipeline.stages.size(); ++i) {
     const Stage& source = around.pipeline.stages[i];
-    if (!taken.contains(source.name)) continue;
+    if (!taken.contains(source.name) || !seen.insert(source.name).second) continue;
     const fs::path file = around.run / source.name / "stage.json";
     const Record record = read_record(file), status = record.value("status", Record("not there"));
     require(status == "done",
             "stage {0}: it takes what stage \"{1}\" leaves, and that is not finished ({2}: {3}): run it first, with "
             "--only {1} or without --only",
             stage.name, source.name, file.string(), status.is_string() ? status.get<std::string>() : "damaged");
-    check_taken(source, around, device);
+    check_taken(source, around, device, seen);
     const Record before = record.value("hashes", Record::object());
     const Record made_by = before.is_object() ? before.value("configuration", Record()) : Record();
     const auto refuse = [&](const std::string& what) {
@@ -151,12 +152,13 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   remove_unfinished(around.cache, Depth::below);
   for (const Stage& stage : pipeline.stages) remove_unfinished(folder / stage.name, Depth::below);
   bool rehearsed = false;
+  std::chrono::steady_clock::time_point reported{};
   const std::string started = time_now();
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
     if (!options.only.empty() && stage.name != options.only) continue;
-    if (!options.only.empty()) check_taken(stage, around, *device);
+    if (std::set<std::string> seen; !options.only.empty()) check_taken(stage, around, *device, seen);
     const Record hashes = hash_inputs(stage, i, around, *device);
     const Record before = read_record(folder / stage.name / "stage.json");
     if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
@@ -175,7 +177,11 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
       } catch (const std::exception&) {}  // a full disk is told by what met it first
       throw;
     }
-    write_report(folder);
+    // It is of all stages, so that many short ones would be read again and again.
+    if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
+      write_report(folder);
+      reported = std::chrono::steady_clock::now();
+    }
     check_demands(stage, folder / stage.name);
   }
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
