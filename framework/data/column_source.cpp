@@ -125,11 +125,15 @@ class ColumnSource final : public Source {
 
   // The first row says what the file is where nobody has: conversations, instructions, prompts with their answers.
   void recognise(const Row& row) {
+    // Who reads prompts by themselves puts them together with answers in its own way.
+    const bool reads_prompts =
+        std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.is_tokens() && c.wish.name == "prompt"; });
     for (StoredColumn& column : columns_) {
       const bool is_given =
           std::ranges::find(spec_.columns, column.wish.name, &ColumnMap::column) != spec_.columns.end();
-      if (!column.is_tokens() || is_given) continue;
       const std::string& name = column.wish.name;
+      if (!column.is_tokens() || is_given) continue;
+      if (reads_prompts && row.contains(name) && name != "prompt") continue;
       const auto found = row.contains(name) ? recognised_answer(row, name)
                          : name == "text"   ? recognised(row, name)
                                             : std::nullopt;

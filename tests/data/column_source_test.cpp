@@ -85,6 +85,10 @@ TEST_F(ColumnSourceTest, APromptBesideAnswersStandsInFrontOfThem) {
                   .columns.at("completion")
                   .integers,
               ElementsAre('q', 'a', 256));
+  // Who asks for the prompts, too, gets both as they are.
+  const ColumnWish prompt{"prompt", RGM_TOKENS_COLUMN, 0};
+  EXPECT_THAT(open("jsonl", row, {prompt, chosen})->in_order(0, 1).columns.at("chosen").integers,
+              ElementsAre('a', 256));
   // What the pipeline says of a column is all there is.
   EXPECT_THAT(open("jsonl", row, {chosen}, {{"chosen", "chosen", {}}})->in_order(0, 1).columns.at("chosen").integers,
               ElementsAre('a', 256));
