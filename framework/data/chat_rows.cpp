@@ -129,7 +129,7 @@ std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& co
     return map;
   }
   // What an earlier stage has written as a whole, and what begins with its prompt by itself, has it already.
-  if (has_prompt && found->is_string() && prompt->is_string() &&
+  if (has_prompt && found->is_string() && prompt->is_string() && *prompt != "" &&
       found->get_ref<const std::string&>().starts_with(prompt->get_ref<const std::string&>()))
     return std::nullopt;
   const bool is_text =

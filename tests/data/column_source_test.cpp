@@ -116,6 +116,15 @@ TEST_F(ColumnSourceTest, ATableSaysItTheSame) {
               ElementsAre('q', 'a', 'q', 'b', 256));
 }
 
+TEST_F(ColumnSourceTest, AFirstPromptThatIsEmptyIsOneAllTheSame) {
+  const std::string rows = R"({"prompt": "", "chosen": "a"})"
+                           "\n"
+                           R"({"prompt": "q", "chosen": "b"})"
+                           "\n";
+  EXPECT_THAT(open("jsonl", rows, {chosen})->in_order(0, 2).columns.at("chosen").integers,
+              ElementsAre('a', 256, 'q', 'b', 256));
+}
+
 // What the pipeline has not named may be missing in a row.
 TEST_F(ColumnSourceTest, ARowWithoutThePromptIsItsAnswer) {
   const std::string rows = R"({"prompt": "q", "chosen": "a"})"
