@@ -177,8 +177,8 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
       } catch (const std::exception&) {}  // a full disk is told by what met it first
       throw;
     }
-    // It is of all stages, so that many short ones would be read again and again.
-    if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
+    // It is of all stages, so that many short ones would be read again and again. What is demanded may end the run.
+    if (!stage.demands.empty() || std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
       write_report(folder);
       reported = std::chrono::steady_clock::now();
     }

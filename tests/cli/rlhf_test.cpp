@@ -346,6 +346,7 @@ TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, testing::ContainsRegex("stage judge: accuracy is [0-9.]+, and at least 1.5 is demanded"));
   EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/ppo"));
+  EXPECT_THAT(read_file(folder_ / "runs/tiny/report.html"), HasSubstr("stage-judge")) << "its last stage is reported";
   const Said again = regimen("run p.yaml");
   EXPECT_EQ(again.status, 1) << "what was made before is held to it, too";
   EXPECT_THAT(again.err, HasSubstr("stage judge: unchanged"));
