@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 
@@ -54,7 +55,7 @@ bool is_leftover(const fs::path& path) {
 // Throws when anything about the checkpoint is not as it was written.
 Checkpoint read(const fs::path& folder, int64_t step) {
   const fs::path state_file = folder / "state.json", tensor_file = folder / "tensors.safetensors";
-  const auto file = nlohmann::json::parse(read_file(state_file), nullptr, false);
+  const auto file = json_or_discarded(read_file(state_file));
   require(file.is_object(), "{}: is not whole", state_file.string());
   const auto text = [&](const char* key) {
     const auto found = file.find(key);

@@ -1,4 +1,4 @@
-// json.cpp - how deep a text of JSON is nested, told before it is parsed.
+// json.cpp - how deep a text of JSON is nested, told before it is parsed; and all that is compiled of the library.
 #include "base/json.hpp"
 
 namespace rgm {
@@ -27,4 +27,27 @@ std::string json_reason(const std::exception& e) {
   return std::string(place == std::string_view::npos ? text : text.substr(place + 2));
 }
 
+template <class Json>
+Json parse_json(std::string_view text, const std::string& where) {
+  require(!is_too_deep(text), "{}: JSON nested more than {} deep, at most that was expected", where, deepest_json);
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& e) {
+    invalid("{}: not valid JSON: {}", where, json_reason(e));
+  }
+}
+
+template <class Json>
+Json json_or_discarded(std::string_view text) {
+  return is_too_deep(text) ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
+}
+
+template nlohmann::json parse_json(std::string_view, const std::string&);
+template nlohmann::ordered_json parse_json(std::string_view, const std::string&);
+template nlohmann::json json_or_discarded(std::string_view);
+template nlohmann::ordered_json json_or_discarded(std::string_view);
+
 }  // namespace rgm
+
+template class nlohmann::basic_json<>;
+template class nlohmann::basic_json<nlohmann::ordered_map>;

@@ -26,19 +26,19 @@ std::string json_reason(const std::exception& e);
 
 // RGM_INVALID beginning with `where`.
 template <class Json = nlohmann::json>
-Json parse_json(std::string_view text, const std::string& where) {
-  require(!is_too_deep(text), "{}: JSON nested more than {} deep, at most that was expected", where, deepest_json);
-  try {
-    return Json::parse(text);
-  } catch (const nlohmann::json::exception& e) {
-    invalid("{}: not valid JSON: {}", where, json_reason(e));
-  }
-}
-
+Json parse_json(std::string_view text, const std::string& where = "the text");
 // For a file that may be damaged and is then done without: discarded where the above refuses it.
 template <class Json = nlohmann::json>
-Json json_or_discarded(std::string_view text) {
-  return is_too_deep(text) ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
-}
+Json json_or_discarded(std::string_view text);
+
+// The parser and what values can do are compiled once, in json.cpp: they are a fifth of what a file that uses them
+// takes.
+extern template nlohmann::json parse_json(std::string_view, const std::string&);
+extern template nlohmann::ordered_json parse_json(std::string_view, const std::string&);
+extern template nlohmann::json json_or_discarded(std::string_view);
+extern template nlohmann::ordered_json json_or_discarded(std::string_view);
 
 }  // namespace rgm
+
+extern template class nlohmann::basic_json<>;
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;

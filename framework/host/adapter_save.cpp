@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 #include "model/outgoing.hpp"
@@ -121,8 +122,7 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
       config["peft_type"] = format->peft_type;
       for (const rgm_pair& pair : pairs(format->options))
         config[pair.theirs] = options.value(pair.ours, nlohmann::json());
-      for (const rgm_pair& pair : pairs(format->fixed))
-        config[pair.ours] = nlohmann::json::parse(keys.filled(pair.theirs));
+      for (const rgm_pair& pair : pairs(format->fixed)) config[pair.ours] = parse_json(keys.filled(pair.theirs));
     }
     if (keys.any_site()) {
       Modules parts;

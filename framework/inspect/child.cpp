@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 namespace rgm::inspect {
 namespace {
@@ -85,7 +86,7 @@ Told in_child(const std::function<void(const Pen&)>& body, int seconds) {
   std::string at, threw;
   bool done = false;
   for (size_t begin = 0, end = 0; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
-    const auto line = nlohmann::json::parse(text.substr(begin, end - begin), nullptr, false);
+    const auto line = json_or_discarded(text.substr(begin, end - begin));
     if (line.contains("at"))
       at = line["at"];
     else if (line.contains("done"))

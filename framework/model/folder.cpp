@@ -1,8 +1,8 @@
 // folder.cpp - the folder that a model is kept in: config.json, model.safetensors, the tokenizer, and heads.safetensors
 // for what plug-ins filed.
-#include <nlohmann/json.hpp>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "model/model.hpp"
 #include "model/outgoing.hpp"
 #include "model/weights.hpp"
@@ -13,14 +13,6 @@ namespace {
 
 Tensor uploaded(const SavedTensor& saved) {
   return from_host(saved.data.data(), Shape(std::span<const int64_t>(saved.shape)), saved.dtype);
-}
-
-nlohmann::json read_json(const fs::path& path) {
-  try {
-    return nlohmann::json::parse(read_file(path));
-  } catch (const nlohmann::json::exception& e) {
-    invalid("{}: is not valid JSON: {}", path.string(), e.what());
-  }
 }
 
 // A classifier of transformers reads a padded row at its last token that is not this one, so it has to be what its rows
@@ -44,7 +36,8 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
   const NoGradient no_gradient;
   require(fs::is_directory(folder), "{}: there is no such folder; a model's folder was expected", folder.string());
   const fs::path config = folder / "config.json";
-  std::shared_ptr<Model> out(new Model(from_hugging_face(read_json(config), config.string()), load_tokenizer(folder)));
+  std::shared_ptr<Model> out(new Model(
+      from_hugging_face(parse_json(read_file(config), config.string()), config.string()), load_tokenizer(folder)));
   const ModelConfig& c = out->config_;
   require(out->tokenizer_->vocabulary() <= c.vocabulary, "{}: the tokenizer has {} tokens, the model {}",
           folder.string(), out->tokenizer_->vocabulary(), c.vocabulary);

@@ -43,8 +43,8 @@ const char* activation_name(const ModelConfig& c) {
 void read_key(const Members& m, const ConfigKey& key, ModelConfig& c) {
   const Json* given = m.find(key.theirs);
   require(key.otherwise || m.has(key.theirs), "{}: \"{}\" is missing", m.where(), key.theirs);
-  const Json otherwise = given || !key.otherwise ? Json() : Json::parse(key.otherwise);
-  if (std::holds_alternative<std::monostate>(key.ours)) m.must_be(key.theirs, {Json::parse(key.otherwise)});
+  const Json otherwise = given || !key.otherwise ? Json() : parse_json(key.otherwise);
+  if (std::holds_alternative<std::monostate>(key.ours)) m.must_be(key.theirs, {parse_json(key.otherwise)});
   if (const auto* size = std::get_if<int64_t M::*>(&key.ours))
     c.*(*size) = m.size(key.theirs, otherwise.is_null() ? 0 : otherwise.get<int64_t>());
   if (const auto* real = std::get_if<double M::*>(&key.ours))
@@ -55,13 +55,13 @@ void read_key(const Members& m, const ConfigKey& key, ModelConfig& c) {
 
 // A whole number stays one where transformers wants one; no cap is null.
 Json written(const ConfigKey& key, const ModelConfig& c) {
-  if (std::holds_alternative<std::monostate>(key.ours)) return Json::parse(key.otherwise);
+  if (std::holds_alternative<std::monostate>(key.ours)) return parse_json(key.otherwise);
   if (const auto* size = std::get_if<int64_t M::*>(&key.ours)) return c.*(*size);
   if (const auto* flag = std::get_if<bool M::*>(&key.ours)) return c.*(*flag);
   const auto member = std::get<double M::*>(key.ours);
   const double value = c.*member;
   if (value == 0 && (member == &M::attention_softcap || member == &M::logits_softcap)) return {};
-  const bool whole = key.otherwise && Json::parse(key.otherwise).is_number_integer() && value == std::floor(value);
+  const bool whole = key.otherwise && parse_json(key.otherwise).is_number_integer() && value == std::floor(value);
   return whole ? Json(static_cast<int64_t>(value)) : Json(value);
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "rank/gate.hpp"
 #include "rank/order.hpp"
@@ -117,7 +118,7 @@ class Answers {
       return with(http::status::ok, "text/javascript; charset=utf-8", std::string(page_js));
     if (request.method() != http::verb::post) return text(http::status::not_found, "there is no such page");
     try {
-      const Json asked = Json::parse(request.body(), nullptr, false);
+      const Json asked = json_or_discarded(request.body());
       require(asked.is_object(), "the request is not JSON");
       return json(called(target, asked));
     } catch (const Error& e) {

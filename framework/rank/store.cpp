@@ -3,9 +3,8 @@
 
 #include <sqlite3.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 namespace rgm::rank {
 namespace {
@@ -45,7 +44,7 @@ class Statement {
 };
 
 Judgement judgement_of(const Statement& s, int ranks, int note) {
-  const auto list = nlohmann::json::parse(s.text(ranks), nullptr, false);
+  const auto list = json_or_discarded(s.text(ranks));
   return {list.is_array() ? list.get<std::vector<int>>() : std::vector<int>(), s.text(note)};
 }
 

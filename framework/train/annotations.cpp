@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "tensor/tape.hpp"
@@ -124,7 +125,7 @@ void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
 
 bool Annotations::read(const fs::path& file) {
   if (!fs::exists(file)) return false;
-  const auto json = nlohmann::json::parse(read_file(file), nullptr, false);
+  const auto json = json_or_discarded(read_file(file));
   if (!json.is_object()) return false;
   for (const auto& [name, column] : json.items())
     columns_[name] = {column.at("per_token").get<bool>(),

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 namespace rgm {
 
@@ -21,7 +21,7 @@ std::string lines_until(const fs::path& path, int64_t last_step) {
   const std::string text = read_file(path);
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string_view line(text.data() + begin, end - begin);
-    const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto object = json_or_discarded(line);
     if (!object.is_object() || !object.contains("step") || !object["step"].is_number()) continue;
     if (object["step"].get<double>() <= static_cast<double>(last_step)) kept.append(line).push_back('\n');
   }

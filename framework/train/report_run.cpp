@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/json.hpp"
 #include "base/log.hpp"
 
 namespace rgm::report {
@@ -12,7 +13,7 @@ namespace {
 
 Json read_object(const fs::path& path) {
   if (!fs::exists(path)) return Json::object();
-  Json out = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  Json out = json_or_discarded(read_file(path));
   if (out.is_object()) return out;
   log::warning("{}: is not a JSON object; the report goes on without it", path.string());
   return Json::object();
@@ -29,8 +30,7 @@ void read_metrics(const fs::path& path, StageRecord& stage) {
   const std::string all = read_file(path);
   for (size_t begin = 0, end; begin < all.size(); begin = end + 1) {
     end = std::min(all.find('\n', begin), all.size());
-    const Json line = Json::parse(all.begin() + static_cast<ptrdiff_t>(begin),
-                                  all.begin() + static_cast<ptrdiff_t>(end), nullptr, false);
+    const Json line = json_or_discarded(std::string_view(all).substr(begin, end - begin));
     const double step = real(line, {"step"});
     if (!std::isfinite(step)) continue;  // half a line, of a run that goes on
     for (const auto& [name, value] : line.items())

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/interrupt.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "data/rows.hpp"
 #include "tensor/ops.hpp"
@@ -92,7 +93,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   // The rows of a state that came through a crash better than they did are made again.
   const uintmax_t written = fs::exists(rows_file) ? fs::file_size(rows_file) : 0;
   if (fs::exists(state_file)) {
-    auto state = nlohmann::json::parse(read_file(state_file), nullptr, false);
+    auto state = json_or_discarded(read_file(state_file));
     if (state.is_object() && state.contains("synced") && state.value("bytes", uintmax_t{0}) > written)
       state = Json(state["synced"]);
     if (state.is_object() && state.value("inputs", "") == setup.training_sha256 &&

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -33,7 +34,7 @@ class AdapterTest : public TinyRun {
   nlohmann::json evaluated(const std::string& arguments) const {
     const Said said = regimen("evaluate --json --data rows.tsv --column text=0 --column label=1 " + arguments);
     EXPECT_EQ(said.status, 0) << said.err;
-    return said.status == 0 ? nlohmann::json::parse(said.out) : nlohmann::json();
+    return said.status == 0 ? parse_json(said.out) : nlohmann::json();
   }
 };
 
@@ -65,7 +66,7 @@ TEST_F(AdapterTest, SeveralActInTheOrderInWhichTheyWereTrained) {
   const auto loss = [&](const std::string& model) {
     const Said evaluated = regimen("evaluate --json --data text.txt --model runs/tiny/" + model);
     EXPECT_EQ(evaluated.status, 0) << evaluated.err;
-    return evaluated.status == 0 ? nlohmann::json::parse(evaluated.out)["loss"].get<double>() : 0;
+    return evaluated.status == 0 ? parse_json(evaluated.out)["loss"].get<double>() : 0;
   };
   const std::string lora = " --adapter runs/tiny/both/adapter/lora", ia3 = " --adapter runs/tiny/both/adapter/ia3";
   EXPECT_EQ(loss("both"), loss("base" + lora + ia3));
@@ -165,7 +166,7 @@ TEST_F(AdapterTest, EachTrainsInAPipeline) {
   int seen = 0;
   for (const auto& entry : fs::directory_iterator(folder_ / "runs/tiny"))
     if (entry.path().filename().string().starts_with("a")) {
-      const auto r = nlohmann::json::parse(read_file(entry.path() / "stage.json"))["result"];
+      const auto r = parse_json(read_file(entry.path() / "stage.json"))["result"];
       EXPECT_EQ(r["base_unchanged"], true) << entry.path();
       EXPECT_LT(double(r["validation_loss"]), 0.69) << entry.path();  // less than a coin's ln 2
       ++seen;
@@ -262,7 +263,7 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
   const auto next = [&] {
     std::string line;
     std::getline(lines, line);
-    return nlohmann::json::parse(line);
+    return parse_json(line);
   };
   for (const char* name : {"cats", "dogs", "low", ""}) {
     const auto row = next();
@@ -279,7 +280,7 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
         "{\"text\": \"the dog ran\", \"adapter\": \"cats\"}\n{\"text\": \"the cat sat\"}\n");
   const Said scored = regimen("evaluate --json --data rows.jsonl " + model + all);
   ASSERT_EQ(scored.status, 0) << scored.err;
-  const auto shares = nlohmann::json::parse(scored.out)["adapters"];
+  const auto shares = parse_json(scored.out)["adapters"];
   const Said shown = regimen("evaluate --data rows.jsonl " + model + all);
   EXPECT_EQ(shown.status, 0) << shown.err;
   EXPECT_THAT(shown.out, HasSubstr("  cats                  loss "));
@@ -291,13 +292,13 @@ TEST_F(AdapterTest, RowsNameTheirAdapters) {
     write("own.jsonl", std::string(*name == 'c' ? "{\"text\": \"the dog ran\"}\n" : "") +
                            (*name == 'd' ? "{\"text\": \"the dog ran\"}\n" : "{\"text\": \"the cat sat\"}\n"));
     const Said alone = regimen("evaluate --json --data own.jsonl " + model + mine);
-    EXPECT_NEAR(nlohmann::json::parse(alone.out)["loss"], shares[name]["loss"], 1e-4) << name;
+    EXPECT_NEAR(parse_json(alone.out)["loss"], shares[name]["loss"], 1e-4) << name;
   }
   EXPECT_GT(std::abs(shares["cats"]["loss"].get<double>() - shares[""]["loss"].get<double>()), 0.1);
   // It was trained on that too: every text began with "t".
   write("own.jsonl", "{\"text\": \"the cat sat\"}\n");
   const Said each = regimen("evaluate --json --per-token --data own.jsonl " + model + "--adapter runs/tiny/cats");
-  const auto first = nlohmann::json::parse(each.out.substr(0, each.out.find('\n')));
+  const auto first = parse_json(each.out.substr(0, each.out.find('\n')));
   EXPECT_EQ(first["position"], 0);
   EXPECT_EQ(first["likeliest"], true) << each.out;
   EXPECT_GT(first["logprob"], std::log(0.2)) << "a guess among 26 characters has log(0.04)";

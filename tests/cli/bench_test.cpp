@@ -1,6 +1,7 @@
 // bench_test.cpp - `regimen bench FILE` as a user types it: its figures, their keys, its mistakes.
 #include <set>
 
+#include "base/json.hpp"
 #include "tiny_run.hpp"
 
 namespace rgm {
@@ -12,7 +13,7 @@ TEST_F(TinyRun, ABenchSaysHowFastAStageTrains) {
   write("p.yaml", tiny(3, "    sample: {prompt: the}\n"));
   const Said said = regimen("bench p.yaml" + small);
   ASSERT_EQ(said.status, 0) << said.err;
-  const auto out = nlohmann::ordered_json::parse(said.out);
+  const auto out = parse_json<nlohmann::ordered_json>(said.out);
   std::vector<std::string> keys;
   for (const auto& [key, value] : out.items()) keys.push_back(key);
   EXPECT_EQ(keys, (std::vector<std::string>{"backend", "stage", "parameters", "row", "tokens_per_second", "step_ms",
@@ -49,7 +50,7 @@ TEST_F(TinyRun, AStepAsksForNoMemory) {
     for (int i = 0; i < 3 && !is_quiet; ++i) {
       const Said said = regimen("bench p.yaml --seconds 1 --backend " + std::string(backend) + wider);
       ASSERT_EQ(said.status, 0) << said.err;
-      const auto out = nlohmann::json::parse(said.out);
+      const auto out = parse_json(said.out);
       EXPECT_EQ(out["allocations"], 0) << backend;
       is_quiet = out["page_faults"] < 16 * out["steps"].get<int64_t>() + 64;
     }
@@ -63,7 +64,7 @@ TEST_F(TinyRun, AProfileSharesAStepAmongTheKernels) {
   ASSERT_EQ(said.status, 0) << said.err;
   double shares = 0, calls = 0;
   std::set<std::string> names;
-  const auto out = nlohmann::json::parse(said.out);
+  const auto out = parse_json(said.out);
   for (const auto& kernel : out["kernels"]) {
     names.insert(kernel["kernel"]);
     shares += kernel["share"].get<double>();
@@ -86,7 +87,7 @@ TEST_F(TinyRun, AllStagesAreBenchedAndTheirGrowthIsDrawn) {
   write("p.yaml", text);
   const Said said = regimen("bench p.yaml --all --plot growth.svg --seconds 0.01");
   ASSERT_EQ(said.status, 0) << said.err;
-  const auto out = nlohmann::json::parse(said.out);
+  const auto out = parse_json(said.out);
   ASSERT_EQ(out.size(), 2u);
   EXPECT_EQ(out[0]["stage"], "context-8");
   EXPECT_EQ(out[1]["row"], 16);
@@ -102,7 +103,7 @@ TEST_F(TinyRun, DecodingIsComparedWithOneReadOfTheWeights) {
   write("p.yaml", tiny(3));
   const Said said = regimen("bench p.yaml --decode 2" + small);
   ASSERT_EQ(said.status, 0) << said.err;
-  const auto out = nlohmann::json::parse(said.out);
+  const auto out = parse_json(said.out);
   EXPECT_EQ(out["sequences"], 2);
   EXPECT_EQ(out["weight_bytes"], 4 * (2 * 12 * 32 * 32 + 64 * 32));
   EXPECT_GT(out["read_gigabytes_per_second"], 0);

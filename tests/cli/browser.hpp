@@ -10,11 +10,11 @@
 #include <boost/beast/websocket.hpp>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "base/file.hpp"
+#include "base/json.hpp"
 
 namespace rgm {
 
@@ -47,7 +47,7 @@ class Browser {
     beast::http::response<beast::http::string_body> response;
     beast::http::read(http, buffer, response);
     std::string address;
-    for (const Json& page : Json::parse(response.body()))
+    for (const Json& page : parse_json(response.body()))
       if (page["type"] == "page") address = page["webSocketDebuggerUrl"];
     boost::asio::connect(socket_.next_layer(), boost::asio::ip::tcp::resolver(io_).resolve("127.0.0.1", port));
     socket_.handshake("127.0.0.1:" + port, address.substr(address.find('/', 5 + 2)));
@@ -70,7 +70,7 @@ class Browser {
     for (;;) {
       boost::beast::flat_buffer buffer;
       socket_.read(buffer);
-      const Json said = Json::parse(boost::beast::buffers_to_string(buffer.data()));
+      const Json said = parse_json(boost::beast::buffers_to_string(buffer.data()));
       if (said.value("id", 0) == id) return said.contains("result") ? said["result"] : said;
     }
   }

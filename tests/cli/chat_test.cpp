@@ -1,6 +1,7 @@
 // chat_test.cpp - a model that is taught conversations is spoken to as it was taught.
 #include <gmock/gmock.h>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -69,7 +70,7 @@ TEST_F(ChatTest, EvaluateScoresWhatTheStageScored) {
   const auto is_as_measured = [&](const std::string& stage, const std::string& data, int tokens) {
     const Said said = regimen("evaluate --json --model runs/tiny/" + stage + " --data " + data);
     ASSERT_EQ(said.status, 0) << said.err;
-    const auto result = nlohmann::json::parse(said.out);
+    const auto result = parse_json(said.out);
     EXPECT_EQ(result["tokens"], tokens);
     EXPECT_NEAR(result["loss"], json("runs/tiny/" + stage + "/stage.json")["result"]["validation_loss"], 1e-5);
   };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -29,7 +30,7 @@ class EvaluateTest : public TinyRun {
   nlohmann::json evaluated(const std::string& arguments) const {
     const Said said = regimen("evaluate --json " + arguments);
     EXPECT_EQ(said.status, 0) << said.err;
-    return nlohmann::json::parse(said.out);
+    return parse_json(said.out);
   }
 };
 
@@ -41,7 +42,7 @@ TEST_F(EvaluateTest, TheLossOfAFileIsThatOfItsTokens) {
   std::istringstream lines(said.out);
   double sum = 0, n = 0, right = 0;
   for (std::string line; std::getline(lines, line); ++n) {
-    const auto token = nlohmann::json::parse(line);
+    const auto token = parse_json(line);
     sum -= double(token["logprob"]);
     right += bool(token["likeliest"]);
   }

@@ -7,6 +7,7 @@
 #include <regex>
 #include <thread>
 
+#include "base/json.hpp"
 #include "base/memory.hpp"
 #include "cli/tiny_run.hpp"
 
@@ -156,7 +157,7 @@ TEST_F(Faults, AStageThatCannotFitIsToldBeforeItsFirstStepWithWhatMakesItFit) {
   ASSERT_TRUE(std::regex_search(said.err, advised, std::regex("--set (stages.base.micro_batch=[0-9]+)"))) << said.err;
   const Said plan = regimen("plan p.yaml --json --set stages.base.batch=200000 --set " + advised[1].str() + large);
   ASSERT_EQ(plan.status, 0) << plan.err;
-  const auto needed = nlohmann::json::parse(plan.out)[0]["peak_memory_bytes"].get<uint64_t>();
+  const auto needed = parse_json(plan.out)[0]["peak_memory_bytes"].get<uint64_t>();
   EXPECT_LE(needed, free_memory());
   EXPECT_GE(needed, free_memory() / 4) << "far fewer rows than would fit";
 }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -67,7 +68,7 @@ TEST_F(NarrowWeightsTest, GenerateAndEvaluateTakeItToo) {
   const Said wide = regimen("evaluate --model out/base --data text.txt --json"),
              narrow = regimen("evaluate --model out/base --data text.txt --json --weights bfloat16");
   ASSERT_EQ(narrow.status, 0) << narrow.err;
-  const double a = nlohmann::json::parse(wide.out)["loss"], b = nlohmann::json::parse(narrow.out)["loss"];
+  const double a = parse_json(wide.out)["loss"], b = parse_json(narrow.out)["loss"];
   EXPECT_NE(a, b);
   EXPECT_NEAR(a, b, 5e-3 * a);
   EXPECT_EQ(regimen("generate --model out/base --prompt a --max-tokens 5 --weights bfloat16").status, 0);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 #include "pipeline/plan.hpp"
 
@@ -76,7 +77,7 @@ TEST_F(TinyRun, ThePlannedMemoryIsWithinATenthOfTheMeasured) {
   const Said plan = regimen("plan p.yaml --json" + wider);
   ASSERT_EQ(plan.status, 0) << plan.err;
   ASSERT_EQ(regimen("run p.yaml" + wider).status, 0);
-  const double planned = nlohmann::json::parse(plan.out)[0]["peak_memory_bytes"];
+  const double planned = parse_json(plan.out)[0]["peak_memory_bytes"];
   const double measured = json("runs/tiny/base/stage.json")["result"]["peak_memory_bytes"];
   EXPECT_NEAR(planned / measured, 1, 0.1);
 }

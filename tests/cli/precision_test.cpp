@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -46,7 +47,7 @@ TEST_F(PrecisionTest, CommandsComputeAsTheStageDid) {
   const std::string ask = "evaluate --model out/base --data text.txt --json --backend reference";
   const Said exact = regimen(ask), half = regimen(ask + " --precision bfloat16");
   ASSERT_EQ(half.status, 0) << half.err;
-  const double a = nlohmann::json::parse(exact.out)["loss"], b = nlohmann::json::parse(half.out)["loss"];
+  const double a = parse_json(exact.out)["loss"], b = parse_json(half.out)["loss"];
   EXPECT_NE(a, b);
   EXPECT_NEAR(a, b, 0.01 * a);
   const std::string write_on = "generate --model out/base --prompt the --max-tokens 20 --backend reference --seed 1";
@@ -80,7 +81,7 @@ TEST_F(PrecisionTest, WritingIsTimedInIt) {
   write("p.yaml", tiny(3, "    precision: bfloat16\n"));
   const Said said = regimen("bench p.yaml --decode 2 --seconds 0.01 --set stages.base.model.vocabulary=64");
   ASSERT_EQ(said.status, 0) << said.err;
-  const auto out = nlohmann::json::parse(said.out);
+  const auto out = parse_json(said.out);
   EXPECT_EQ(out["weight_bytes"], 2 * (2 * 12 * 32 * 32 + 64 * 32));
   EXPECT_EQ(out["row"], 16);
   // Keys and values of two rows and two layers, 32 channels of 2 bytes, 12 tokens long in the middle of the last seven

@@ -1,8 +1,7 @@
 // program_test.cpp - the program around its pipelines: help, near names, odd numbers, plugins, new, exit statuses.
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -54,12 +53,12 @@ TEST(Plugins, AreListed) {
   EXPECT_THAT(kernels.out, ContainsRegex("fill +own\n"));
   EXPECT_THAT(kernels.out, ContainsRegex("matmul +own, and oneDNN for large products\n"));
   EXPECT_THAT(kernels.out, ContainsRegex("linear_grad +composed\n"));
-  const auto listed = nlohmann::json::parse(regimen("plugins reference --kernels --json").out)[0]["kernels"];
+  const auto listed = parse_json(regimen("plugins reference --kernels --json").out)[0]["kernels"];
   EXPECT_EQ(listed["linear_grad"], "own");
   EXPECT_EQ(listed.size(), 27u);
   EXPECT_EQ(regimen("plugins lora --kernels").err, "plugins: \"lora\" is no backend, and only these have kernels\n");
   EXPECT_THAT(regimen("plugins --kernels").err, HasSubstr("which? One of: "));
-  const auto json = nlohmann::json::parse(regimen("plugins reference --json").out);
+  const auto json = parse_json(regimen("plugins reference --json").out);
   ASSERT_EQ(json.size(), 1u);
   EXPECT_EQ(json[0]["kind"], "backend");
   EXPECT_EQ(json[0]["usable"], true);
@@ -110,7 +109,7 @@ TEST_F(TinyRun, APlanSaysWhatHoldsForAllStages) {
   for (const char* line : {"model.kv_heads +2", "model.hidden +128", "model.dropout +0", "data.validation.split +0.1"})
     EXPECT_THAT(plan.out, testing::ContainsRegex(line));
   EXPECT_THAT(plan.out, testing::Not(HasSubstr("share")));
-  const auto json = nlohmann::json::parse(regimen("plan p.yaml --json").out)[0];
+  const auto json = parse_json(regimen("plan p.yaml --json").out)[0];
   EXPECT_EQ(json["seed"], 3);
   EXPECT_TRUE(json["backend"].contains("reference"));
   EXPECT_EQ(json["configuration"]["data"]["train"]["share"][1], 0.9);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "../../plugins/strategies/prompting/verdict.hpp"
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -58,7 +59,7 @@ class PromptingTest : public TinyRun {
   std::vector<nlohmann::json> rows() const {
     std::vector<nlohmann::json> out;
     std::ifstream file(folder_ / "out/asked/rows.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
     return out;
   }
   nlohmann::json result() const { return json("out/asked/stage.json")["result"]; }
@@ -70,7 +71,7 @@ class PromptingTest : public TinyRun {
     std::istringstream lines(said.out);
     double sum = 0;
     for (std::string line; std::getline(lines, line);) {
-      const auto token = nlohmann::json::parse(line);
+      const auto token = parse_json(line);
       if (token["position"].get<int>() >= static_cast<int>(text.size()) - n) sum += token["logprob"].get<double>();
     }
     return sum;

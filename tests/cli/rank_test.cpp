@@ -7,6 +7,7 @@
 #include <regex>
 #include <set>
 
+#include "base/json.hpp"
 #include "cli/browser.hpp"
 #include "cli/tiny_run.hpp"
 
@@ -64,7 +65,7 @@ class RankCommand : public TinyRun {
   std::vector<nlohmann::json> rankings() const {
     std::vector<nlohmann::json> out;
     std::ifstream file(folder_ / "out.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
     return out;
   }
   pid_t server_ = -1;
@@ -314,7 +315,7 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
   std::ifstream file(folder_ / "out/ranks/rows.jsonl");
   std::multiset<int> ranks;
   for (std::string line; std::getline(file, line);) {
-    const auto row = nlohmann::json::parse(line);
+    const auto row = parse_json(line);
     EXPECT_EQ(row["rater"], "Ada");
     if (row["prompt"] == "the cat") ranks.insert(row["rank"].get<int>());
   }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -34,7 +35,7 @@ class RlhfTest : public TinyRun {
   std::vector<nlohmann::json> rows(const std::string& stage) const {
     std::vector<nlohmann::json> out;
     std::ifstream file(folder_ / "runs/tiny" / stage / "rows.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
     return out;
   }
   nlohmann::json result(const std::string& stage) const { return json("runs/tiny/" + stage + "/stage.json")["result"]; }
@@ -125,7 +126,7 @@ TEST_F(RlhfTest, APolicyLearnsWhatARuleRewards) {
   ASSERT_EQ(said.status, 0) << said.err;
   std::vector<double> reward;
   std::ifstream file(folder_ / "runs/tiny/grpo/metrics.jsonl");
-  for (std::string line; std::getline(file, line);) reward.push_back(nlohmann::json::parse(line)["reward"]);
+  for (std::string line; std::getline(file, line);) reward.push_back(parse_json(line)["reward"]);
   ASSERT_EQ(reward.size(), 30U);
   const auto mean = [&](size_t begin) { return std::accumulate(&reward[begin], &reward[begin] + 5, 0.0) / 5; };
   EXPECT_GT(mean(25), mean(0) + 0.4) << mean(0) << " " << mean(25);
@@ -388,7 +389,7 @@ TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
   ASSERT_EQ(said.status, 0) << said.err;
   std::ifstream file(folder_ / "runs/tiny/ppo/metrics.jsonl");
   std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  for (std::string line; std::getline(file, line);) lines.push_back(parse_json(line));
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_EQ(lines[1]["reward"], 1) << "the penalty is in what is learned from, not in the score";
   EXPECT_EQ(lines[2]["validation_reward"], 1);

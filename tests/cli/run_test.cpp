@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -38,8 +39,7 @@ TEST_F(TinyRun, ARunLeavesWhatItSays) {
 
   std::istringstream metrics(read_file(folder_ / "runs/tiny/base/metrics.jsonl"));
   int lines = 0;
-  for (std::string line; std::getline(metrics, line); ++lines)
-    EXPECT_TRUE(nlohmann::json::parse(line).contains("step"));
+  for (std::string line; std::getline(metrics, line); ++lines) EXPECT_TRUE(parse_json(line).contains("step"));
   EXPECT_EQ(lines, 5);  // four of training, one of held-out data
 }
 
@@ -59,7 +59,7 @@ TEST_F(TinyRun, EveryLineOfTrainingHasItsKeys) {
   std::istringstream metrics(read_file(folder_ / "runs/tiny/base/metrics.jsonl"));
   int trained = 0;
   for (std::string line; std::getline(metrics, line);) {
-    const auto row = nlohmann::json::parse(line);
+    const auto row = parse_json(line);
     if (!row.contains("loss")) continue;
     ++trained;
     for (const char* key : {"step", "tokens", "learning_rate", "gradient_norm", "tokens_per_second"})

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/json.hpp"
 #include "cli/json_schema.hpp"
 #include "cli/program.hpp"
 
@@ -15,8 +16,8 @@ using testing::HasSubstr;
 class Schema : public testing::Test {
  protected:
   static const nlohmann::json& json() {
-    static const auto made = nlohmann::json::parse(
-        regimen("schema", "REGIMEN_PLUGIN_PATH=" REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures").out);
+    static const auto made =
+        parse_json(regimen("schema", "REGIMEN_PLUGIN_PATH=" REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures").out);
     return made;
   }
   static std::string problem(const std::string& yaml) { return JsonSchema(json()).problem(json_of(YAML::Load(yaml))); }

@@ -9,11 +9,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/sha256.hpp"
 #include "cli/program.hpp"
 
@@ -65,7 +65,7 @@ class TinyRun : public testing::Test {
     EXPECT_THAT(said.err, testing::HasSubstr("resumed at step"));
   }
   void write(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
-  nlohmann::json json(const std::string& name) const { return nlohmann::json::parse(read_file(folder_ / name)); }
+  nlohmann::json json(const std::string& name) const { return parse_json(read_file(folder_ / name)); }
   std::string hash_of(const std::string& name) const { return sha256(read_file(folder_ / name)); }
 
   fs::path folder_;

@@ -6,11 +6,11 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "artefact/safetensors.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "base/sha256.hpp"
 
 namespace rgm {
@@ -68,14 +68,14 @@ class Contract : public testing::Test {
   }
 
   json result(const std::string& stage) const {
-    return json::parse(read_file(folder_ / "run" / stage / "stage.json")).at("result");
+    return parse_json(read_file(folder_ / "run" / stage / "stage.json")).at("result");
   }
   // One number of every line of the stage's metrics that has it.
   std::vector<double> curve(const std::string& stage, const std::string& key) const {
     std::vector<double> out;
     std::ifstream file(folder_ / "run" / stage / "metrics.jsonl");
     for (std::string line; std::getline(file, line);)
-      if (const json row = json::parse(line); row.contains(key)) out.push_back(row[key]);
+      if (const json row = parse_json(line); row.contains(key)) out.push_back(row[key]);
     return out;
   }
   // The stage `base`: a tiny model of the text's bytes.
@@ -116,7 +116,7 @@ TEST_F(Contract, AnAdapterTrainsBesideAFrozenBaseWhoseBytesStay) {
   // rank 4 on query and value of 2 layers: 2 x 2 x (4 x 16 + 16 x 4)
   EXPECT_EQ(result("adapted").at("trained_parameters"), 512);
   EXPECT_TRUE(fs::exists(folder_ / "run/adapted/adapter/adapter_model.safetensors"));
-  const json config = json::parse(read_file(folder_ / "run/adapted/adapter/adapter_config.json"));
+  const json config = parse_json(read_file(folder_ / "run/adapted/adapter/adapter_config.json"));
   EXPECT_EQ(config.at("peft_type"), "LORA");
   EXPECT_EQ(config.at("r"), 4);
 }

@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "data/host_device.hpp"
 
 namespace rgm {
@@ -118,7 +117,7 @@ TEST_F(BatchTest, ComesBackFromACheckpoint) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   set_column(batch, "text.advantages", from_host(values, {2, 5}));
   std::vector<SavedArray> arrays;
-  const auto description = nlohmann::json::parse(save(batch, arrays).dump());
+  const auto description = parse_json(save(batch, arrays).dump());
   const Batch back = load(description, arrays);
   EXPECT_EQ(back.examples, 3);
   ASSERT_EQ(back.columns.size(), batch.columns.size());

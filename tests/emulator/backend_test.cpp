@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/json.hpp"
 #include "cli/tiny_run.hpp"
 #include "conformance/conformance.hpp"
 #include "conformance/loader.hpp"
@@ -167,7 +168,7 @@ class EmulatedPipeline : public TinyRun {
     std::vector<double> losses;
     std::istringstream lines(read_file(folder_ / backend / "base" / "metrics.jsonl"));
     for (std::string line; std::getline(lines, line);) {
-      const auto values = nlohmann::json::parse(line);
+      const auto values = parse_json(line);
       if (values.contains("loss")) losses.push_back(values["loss"]);
     }
     return losses;

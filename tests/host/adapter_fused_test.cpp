@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "host/plugged.hpp"
 
 namespace rgm::test {
@@ -19,7 +20,7 @@ class FusedAdapters : public TensorTest {
   static nlohmann::json save(const Adapted& adapted, const fs::path& folder) {
     adapted.disturb();
     adapted.adapters->save(folder, "base");
-    return nlohmann::json::parse(read_file(folder / "adapter_config.json"));
+    return parse_json(read_file(folder / "adapter_config.json"));
   }
   static std::vector<float> value(const fs::path& folder, const std::string& key) {
     const SafeTensors file(folder / "adapter_model.safetensors");

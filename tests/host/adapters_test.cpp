@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "host/plugged.hpp"
 
 namespace rgm::test {
@@ -182,7 +183,7 @@ TEST_F(AdaptersTest, AProjectedPrefixIsSavedFinished) {
 TEST_F(AdaptersTest, WritesWhatPeftReads) {
   const ScratchFolder folder;
   Adapted("lora", "{rank: 4, alpha: 8, sites: \"q_proj\"}", {}, "llama").adapters->save(folder.path(), "some/base");
-  const auto config = nlohmann::json::parse(read_file(folder.path() / "adapter_config.json"));
+  const auto config = parse_json(read_file(folder.path() / "adapter_config.json"));
   EXPECT_EQ(config["peft_type"], "LORA");
   EXPECT_EQ(config["r"], 4);
   EXPECT_EQ(config["lora_alpha"], 8);
@@ -355,7 +356,7 @@ TEST_F(AdaptersTest, PatternsOfRankAndAlphaAreTakenWhereTheyAreOneForAll) {
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {
   const ScratchFolder folder;
   Adapted("prefix", "{length: 2}", {}, "llama").adapters->save(folder.path(), "base");
-  const auto config = nlohmann::json::parse(read_file(folder.path() / "adapter_config.json"));
+  const auto config = parse_json(read_file(folder.path() / "adapter_config.json"));
   EXPECT_EQ(config["num_layers"], 2);
   EXPECT_EQ(config["num_attention_heads"], 2);  // that keys have
   EXPECT_EQ(config["token_dim"], 8);

@@ -4,9 +4,9 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "host/plugged.hpp"
 
 namespace rgm::test {
@@ -95,9 +95,7 @@ TEST_P(PeftReads, WhatIsSaved) {
   const auto adapters = trained();
   adapters->save(saved, "base");
   if (std::getenv("REGIMEN_SAVED_ADAPTERS")) GTEST_SKIP() << "saved to be recorded";
-  const auto json = [](const fs::path& folder) {
-    return nlohmann::json::parse(read_file(folder / "adapter_config.json"));
-  };
+  const auto json = [](const fs::path& folder) { return parse_json(read_file(folder / "adapter_config.json")); };
   EXPECT_EQ(json(saved), json(kept));
   const SafeTensors ours{saved / "adapter_model.safetensors"}, theirs{kept / "adapter_model.safetensors"};
   ASSERT_EQ(ours.tensors().size(), theirs.tensors().size());

@@ -1,8 +1,8 @@
 // peft_test.cpp - adapters that PEFT saved give PEFT's logits and loss here (tests/parity/record_peft.py).
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "host/plugged.hpp"
 
 namespace rgm::test {
@@ -17,7 +17,7 @@ Tensor tensor_of(const SafeTensors& file, const std::string& name) {
 }
 
 std::shared_ptr<Model> recorded_model() {
-  const auto json = nlohmann::json::parse(read_file(parity / "gpt2/config.json"));
+  const auto json = parse_json(read_file(parity / "gpt2/config.json"));
   auto model = Model::create(from_hugging_face(json, "config.json"), nullptr, 1);
   const SafeTensors file{parity / "gpt2/recorded.safetensors"};
   const NoGradient no_gradient;

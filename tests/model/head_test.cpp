@@ -1,9 +1,8 @@
 // head_test.cpp - a head of the model's own: its scores, what is saved of it, and what transformers will read.
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "model/small.hpp"
 
 namespace rgm::test {
@@ -15,7 +14,7 @@ class Heads : public TensorTest {
  protected:
   Heads() { fs::create_directories(folder); }
   ~Heads() override { fs::remove_all(folder); }
-  nlohmann::json config() const { return nlohmann::json::parse(read_file(folder / "config.json")); }
+  nlohmann::json config() const { return parse_json(read_file(folder / "config.json")); }
   fs::path folder = fs::temp_directory_path() / ("regimen-head-" + std::to_string(getpid()));
   Pass pass = pass_over(tokens_of({some_tokens(6, 1), some_tokens(6, 2)}));
 };

@@ -1,9 +1,9 @@
 // parity_test.cpp - a recorded run of PyTorch: logits, every gradient, ten steps of AdamW
 // (tests/parity/record_gpt2.py).
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "model/small.hpp"
 #include "tensor/views.hpp"
 
@@ -16,7 +16,7 @@ class Parity : public testing::TestWithParam<Offer> {
  protected:
   OnDevice device{GetParam()};
   Parity() {
-    const auto json = nlohmann::json::parse(read_file(folder / "config.json"));
+    const auto json = parse_json(read_file(folder / "config.json"));
     model = Model::create(from_hugging_face(json, "config.json"), nullptr, 1);
     for (const ParameterSlot& slot : parameter_slots(model->config())) {
       const NoGradient no_gradient;

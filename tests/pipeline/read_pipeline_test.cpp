@@ -1,6 +1,7 @@
 // read_pipeline_test.cpp - what a right pipeline becomes: every part of the grammar, defaults, effective values.
 #include <gmock/gmock.h>
 
+#include "base/json.hpp"
 #include "fake_components.hpp"
 #include "pipeline/open_model.hpp"
 #include "plugins/options.hpp"
@@ -137,8 +138,8 @@ TEST_F(ReadPipeline, MergeKeysStandForWhatTheyName) {
 
 TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   const nlohmann::json e = read(one_stage("    steps: 7\n    adapter: low_rank\n")).stages[0].effective;
-  EXPECT_EQ(e["strategy"], nlohmann::json::parse(R"({"pretrain": {}})"));
-  EXPECT_EQ(e["adapter"], nlohmann::json::parse(R"([{"low_rank": {"rank": 8, "alpha": 16.0, "sites": ["*.query"]}}])"));
+  EXPECT_EQ(e["strategy"], parse_json(R"({"pretrain": {}})"));
+  EXPECT_EQ(e["adapter"], parse_json(R"([{"low_rank": {"rank": 8, "alpha": 16.0, "sites": ["*.query"]}}])"));
   EXPECT_EQ(e["tokenizer"], "bytes");
   EXPECT_EQ(e["optimizer"]["adamw"]["beta2"], 0.999);
   EXPECT_EQ(e["steps"], 7);

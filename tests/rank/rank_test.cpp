@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "rank/agreement.hpp"
 #include "rank/gate.hpp"
 #include "rank/order.hpp"
@@ -288,7 +289,7 @@ class ServedTest : public RankTest {
     request.set(http::field::origin, origin_);
     request.set(http::field::cookie, cookie_);
     const auto response = answer_to(std::move(request));
-    return {static_cast<int>(response.result_int()), Json::parse(response.body())};
+    return {static_cast<int>(response.result_int()), parse_json(response.body())};
   }
   void expect_refused(const std::string& target, const std::string& body, const std::string& why) const {
     const Answer answer = post(target, body);

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 using testing::ElementsAre;
 const fs::path parity = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity";
 
-nlohmann::json fixture(const char* name) { return nlohmann::json::parse(read_file(parity / name)); }
+nlohmann::json fixture(const char* name) { return parse_json(read_file(parity / name)); }
 int32_t id_of(const Tokenizer& tokenizer, const std::string& piece) {
   const auto pieces = tokenizer.pieces();
   return static_cast<int32_t>(std::ranges::find(pieces, piece) - pieces.begin());

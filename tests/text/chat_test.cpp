@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 
 namespace rgm {
 namespace {
@@ -37,7 +38,7 @@ std::string refusal(const std::string& text, const Json& values = Json::object()
 }
 
 TEST(Chat, TextsAreThoseOfTransformers) {
-  const Json recorded = Json::parse(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/chat.json"));
+  const Json recorded = parse_json<Json>(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/chat.json"));
   for (const auto& [name, source] : recorded["templates"].items()) {
     const jinja::Template made(source.get<std::string>(), name);
     for (size_t c = 0; c < recorded["conversations"].size(); ++c)

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm::test {
@@ -12,7 +13,7 @@ namespace {
 
 const nlohmann::json& recorded() {
   static const auto json =
-      nlohmann::json::parse(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/family_tokenizers.json"));
+      parse_json(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/family_tokenizers.json"));
   return json;
 }
 
@@ -173,7 +174,7 @@ TEST(AddedTokens, NormalizedOnesAreFoundInATextThatGoesOn) {
 TEST(SentencePiece, IdsAreThoseOfTransformers) {
   const fs::path recorded = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
   for (const char* const name : {"llama", "mistral", "gemma"}) {
-    const auto want = nlohmann::json::parse(read_file(recorded / (std::string(name) + ".json")));
+    const auto want = parse_json(read_file(recorded / (std::string(name) + ".json")));
     const fs::path folder = fs::temp_directory_path() / ("regimen-sentencepiece-" + std::to_string(getpid()));
     fs::create_directories(folder);
     write_file(folder / "tokenizer.model", read_file(recorded / (std::string(name) + ".model")));

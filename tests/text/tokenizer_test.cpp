@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/json.hpp"
 #include "text/special_tokens.hpp"
 
 namespace rgm {
@@ -81,8 +82,7 @@ TEST(CharacterTokenizer, ShakespeareHas65) {
 }
 
 TEST(Tokenizers, RoundTripHardTextsAndTheirFiles) {
-  const auto texts =
-      nlohmann::json::parse(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/tokenizer_text.json"));
+  const auto texts = parse_json(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/tokenizer_text.json"));
   std::string all;
   for (const auto& text : texts["hard"]) all += text.get<std::string>();
   const fs::path folder = fs::path(testing::TempDir()) / "tokenizers";
