@@ -23,8 +23,34 @@ Shape any_shape(Trial& t) {
 Trial::Fill small_integers(Trial& t, rgm_dtype dtype) {
   return dtype == RGM_BOOL ? t.integers(0, 1) : dtype == RGM_U8 ? t.integers(0, 200) : t.integers(-200, 200);
 }
+bool wants_positive(int32_t op) { return op == RGM_SQRT || op == RGM_RSQRT || op == RGM_LOG; }
+
+// Behind the cases of usual numbers each operation has two of large ones, where a formula that is naive overflows, and
+// two of one small size, where it loses its digits: held against the largest output of that size.
+constexpr int usual_cases = 64, cases_of_a_kind = 2 * RGM_GELU_ERF, all_unary = usual_cases + 2 * cases_of_a_kind;
+bool is_far(const Trial& t) { return t.index >= usual_cases && t.index < usual_cases + cases_of_a_kind; }
+bool is_tiny(const Trial& t) { return t.index >= usual_cases + cases_of_a_kind && t.index < all_unary; }
+
+Trial::Fill far_domain(Trial& t, int32_t op) {
+  const bool overflows = op == RGM_EXP || op == RGM_EXPM1;  // in float32, from 88 on
+  return t.uniforms(wants_positive(op) ? 1e-3 : op == RGM_LOG1P ? -0.5 : overflows ? -80 : -100, overflows ? 80 : 100);
+}
+Trial::Fill tiny_domain(Trial& t, int32_t op) {
+  const double size = t.one_of({1e-4, 1e-5, 1e-6});
+  t.least = 1e-3 * size;
+  return [&t, op, size] { return (wants_positive(op) || t.chance(0.5) ? size : -size) * t.uniform(0.5, 1.5); };
+}
+
+// Floats that become integers: parts of ones, what lies beyond the ends of every range, and NaN
+Trial::Fill beyond_integers(Trial& t) {
+  return t.with_nan(0.1, [&t] {
+    return t.chance(0.5) ? t.uniform(-50, 50) : t.one_of({-1e20, -3e9, -300.0, 300.0, 3e9, 1e20});
+  });
+}
 // Where an operation is defined and neither overflows nor loses all digits
 Trial::Fill domain(Trial& t, int32_t op) {
+  if (is_far(t)) return far_domain(t, op);
+  if (is_tiny(t)) return tiny_domain(t, op);
   switch (op) {
     case RGM_SQRT:
     case RGM_RSQRT:
@@ -41,7 +67,8 @@ rgm_dtype float_dtype(Trial& t) {  // mostly float32, which is required
 
 void fill(Trial& t) {
   const rgm_dtype dtype = dtype_number(t.index / 2);
-  const double value = small_integers(t, dtype)();
+  const bool beyond = dtype > RGM_BF16 && dtype != RGM_BOOL && t.chance(0.25);
+  const double value = beyond ? beyond_integers(t)() : small_integers(t, dtype)();
   const Arg y = t.out(any_shape(t), dtype);
   t.exact = true;
   t.run(&rgm_kernels::fill, [=](auto f, rgm_queue* q, const Views& v) { return f(q, value, v(y)); });
@@ -50,9 +77,9 @@ void fill(Trial& t) {
 void copy(Trial& t) {  // every pair of dtypes, dense and with strides
   const rgm_dtype from = dtype_number(t.index / 2), to = dtype_number(t.index / 14);
   const Shape shape = any_shape(t);
-  const bool truncates = from <= RGM_BF16 && to == RGM_I32 && t.chance(0.5);
+  const bool truncates = from <= RGM_BF16 && to > RGM_BF16 && to != RGM_BOOL && t.chance(0.5);
   const bool rounds = from <= RGM_BF16 && to <= RGM_BF16;
-  const Trial::Fill values = truncates ? t.uniforms(-50, 50)
+  const Trial::Fill values = truncates ? beyond_integers(t)
                              : rounds  ? t.normals()
                                        : small_integers(t, std::max(from, to));
   const Arg x = t.in(shape, values, from);
@@ -64,7 +91,7 @@ void copy(Trial& t) {  // every pair of dtypes, dense and with strides
 void unary(Trial& t) {
   const int32_t op = t.index / 2 % RGM_GELU_ERF + 1;
   t.say(fmt::format("operation {}", op));
-  const rgm_dtype dtype = float_dtype(t);
+  const rgm_dtype dtype = is_far(t) || is_tiny(t) ? RGM_F32 : float_dtype(t);
   const Shape shape = any_shape(t);
   const bool in_place = t.chance(0.3);
   const Trial::Fill values = op == RGM_RELU ? t.with_nan(0.2, domain(t, op)) : domain(t, op);
@@ -76,9 +103,10 @@ void unary(Trial& t) {
 void unary_grad(Trial& t) {
   const int32_t op = t.index / 2 % RGM_GELU_ERF + 1;
   t.say(fmt::format("operation {}", op));
-  const rgm_dtype dtype = float_dtype(t);
+  const rgm_dtype dtype = is_far(t) || is_tiny(t) ? RGM_F32 : float_dtype(t);
   const Shape shape = any_shape(t);
-  const Arg x = t.in(shape, domain(t, op), dtype);
+  const bool has_corner = op == RGM_ABS || op == RGM_RELU;  // there, and of NaN, the derivative is 0
+  const Arg x = t.in(shape, has_corner ? t.with_nan(0.2, domain(t, op)) : domain(t, op), dtype);
   const bool in_place = t.chance(0.3);
   const Arg dy = in_place ? t.inout(shape, t.normals(), dtype) : t.in(shape, t.normals(), dtype);
   const Arg dx = in_place ? dy : t.out(shape, dtype);
@@ -143,9 +171,9 @@ Kernels elementwise_cases() {
     const bool by_zero = t.index >= binary_cases && t.index < binary_cases + zero_cases;
     by_zero ? divide_by_zero(t) : binary(t);
   };
-  return {{"fill", true, 14, fill},     {"copy", true, 98, copy},
-          {"unary", true, 64, unary},   {"binary", true, binary_cases + zero_cases, either},
-          {"select", true, 28, select}, {"unary_grad", false, 64, unary_grad}};
+  return {{"fill", true, 14, fill},          {"copy", true, 98, copy},
+          {"unary", true, all_unary, unary}, {"binary", true, binary_cases + zero_cases, either},
+          {"select", true, 28, select},      {"unary_grad", false, all_unary, unary_grad}};
 }
 
 }  // namespace rgm::conformance

@@ -48,9 +48,10 @@ namespace rgm {
 using Batch = rgm_batch;
 
 // Packs examples into rows of at most `length` tokens, in their order, each into the first row with room. An example
-// that is longer than `length` is cut there. Rows are as long as the longest one; padding has id 0, segment 0, weight
-// 0. The first token of an example gets weight 0, as nothing precedes it, unless it `predicts_first`: then
-// total("text.weights") counts what is predicted.
+// that is longer than `length` is cut there. Rows are as long as the longest one, and where the device captures work up
+// to a multiple of 128, but not beyond `length`; padding has id 0, segment 0, weight 0. The first token of an example
+// gets weight 0, as nothing precedes it, unless it `predicts_first`: then total("text.weights") counts what is
+// predicted.
 BatchColumn pack(std::span<const TokenExample> examples, int64_t length, bool predicts_first = false);
 
 // `name`, `name.segments`, `name.weights`, `name.ends`, integer and real columns, and what was set. An empty handle

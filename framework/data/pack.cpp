@@ -3,14 +3,23 @@
 #include <algorithm>
 
 #include "data/batch.hpp"
+#include "tensor/captured.hpp"
 
 namespace rgm {
 namespace {
 
 struct Layout {
   std::vector<int64_t> row, at, length;  // of every example, as far as it is kept
-  int64_t rows = 0, longest = 0;
+  int64_t rows = 0, longest = 0;         // tokens of each row, padding included
 };
+
+// What a device captures, or prepares, is for one shape: where it does so, rows come in few lengths. Asked of the
+// backend and not of its options, so that a run has the same bits with captures and without.
+int64_t length_of_rows(int64_t longest, int64_t longest_row) {
+  constexpr int64_t step = 128;
+  if (!has_current_device() || !knows_capture(current_device().backend())) return longest;
+  return std::min((longest + step - 1) / step * step, longest_row);
+}
 
 Layout lay_out(std::vector<int64_t> lengths, int64_t longest_row) {
   require(longest_row > 0, "rows of {} tokens cannot be packed", longest_row);
@@ -27,7 +36,7 @@ Layout lay_out(std::vector<int64_t> lengths, int64_t longest_row) {
   }
   out.length = std::move(lengths);
   out.rows = static_cast<int64_t>(filled.size());
-  out.longest = filled.empty() ? 0 : std::ranges::max(filled);
+  out.longest = filled.empty() ? 0 : length_of_rows(std::ranges::max(filled), longest_row);
   return out;
 }
 

@@ -34,6 +34,7 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
   const rgm_backend& backend = device.backend();
   const rgm_status begun = backend.capture_begin(device.queue());
   if (begun == RGM_UNSUPPORTED) device.set_may_capture(false);
+  if (begun == RGM_DEVICE_ERROR) device.check(begun);
   if (begun != RGM_OK) return not_captured(last_failure());
   try {
     const SetAside aside(device, captured.memory_);
@@ -46,7 +47,9 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
     backend.capture_end(device.queue(), nullptr);
     throw;
   }
-  if (backend.capture_end(device.queue(), &captured.work_) != RGM_OK) return not_captured(last_failure());
+  const rgm_status ended = backend.capture_end(device.queue(), &captured.work_);
+  if (ended == RGM_DEVICE_ERROR) device.check(ended);
+  if (ended != RGM_OK) return not_captured(last_failure());
   return captured;
 }
 

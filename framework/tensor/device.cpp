@@ -49,6 +49,7 @@ Device& current_device() {
   require(current != nullptr, "no device is open");
   return *current;
 }
+bool has_current_device() { return current != nullptr; }
 const std::shared_ptr<Device>& share_current_device() {
   require(current != nullptr, "no device is open");
   return current;
@@ -156,8 +157,8 @@ void* Device::block_of_backend(size_t size, size_t wanted) {
   }
   if (status == RGM_NO_MEMORY) {
     refused_ = in_use_;
-    throw Error(RGM_NO_MEMORY, fmt::format("out of memory on {}: {} were asked for, {} are in use", id_,
-                                           bytes_for_people(wanted), bytes_for_people(in_use_)));
+    throw Error(RGM_NO_MEMORY,
+                fmt::format("out of memory on {}: {} were asked for, {}", id_, bytes_for_people(wanted), use()));
   }
   check(status);
   if (!data)
@@ -265,14 +266,24 @@ void* Device::counting(int64_t n) {
   return counting_.empty() ? nullptr : counting_.back().data;
 }
 
-void Device::check(rgm_status status) const {
-  if (status != RGM_INTERNAL && status != RGM_DEVICE_ERROR) [[likely]]
+// Memory that a kernel lacks is that of the device as well.
+void Device::check(rgm_status status) {
+  if (status != RGM_INTERNAL && status != RGM_DEVICE_ERROR && status != RGM_NO_MEMORY) [[likely]]
     return check_status(status);
   try {
     check_status(status);
   } catch (const Error& e) {
-    throw Error(status, fmt::format("{} failed: {}", name_, e.what()));
+    if (status != RGM_NO_MEMORY) throw Error(status, fmt::format("{} failed: {}", name_, e.what()));
+    const std::lock_guard lock(mutex_);
+    refused_ = in_use_;
+    throw Error(status, fmt::format("out of memory on {}: {}; {}", id_, e.what(), use()));
   }
+}
+
+std::string Device::use() const {
+  const uint64_t held = this->held(), own = held - std::min<uint64_t>(held, in_use_);
+  const std::string out = fmt::format("{} are in use", bytes_for_people(in_use_));
+  return own == 0 ? out : fmt::format("{}, beside {} of scratch", out, bytes_for_people(own));
 }
 
 void Device::upload(void* to, const void* from, size_t bytes) {

@@ -57,7 +57,7 @@ class Device {
   void upload(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
   void wait();
-  void check(rgm_status status) const;  // as check_status, of the backend, whose own failures name it
+  void check(rgm_status status);  // as check_status, of the backend, whose own failures name it
 
   size_t bytes_in_use() const { return in_use_; }
   size_t peak_bytes() const { return peak_; }
@@ -76,6 +76,7 @@ class Device {
   bool give_back_near(size_t size);
   void give_back_idle();
   void take_kernels();
+  std::string use() const;  // "4 MB are in use, beside 2 MB of scratch"
 
   const rgm_backend& backend_;
   std::string id_, name_;
@@ -104,6 +105,7 @@ class Device {
 
 // The device that new tensors are made on. Set once for a run, before the first tensor.
 Device& current_device();
+bool has_current_device();
 const std::shared_ptr<Device>& share_current_device();
 std::shared_ptr<Device> set_current_device(std::shared_ptr<Device> device);  // answers the one before
 

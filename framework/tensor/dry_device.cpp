@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "tensor/captured.hpp"
 
 namespace rgm {
 namespace {
@@ -116,6 +117,9 @@ rgm_status download(rgm_queue*, void* to, const void*, size_t bytes) {
   return RGM_OK;
 }
 
+// It has nothing to keep, and offers it all the same: what depends on that, as rows' lengths, is as on the real one.
+rgm_status no_capture(rgm_queue*) { return keep_failure(RGM_UNSUPPORTED, "nothing is computed here"); }
+
 rgm_backend table() {
   rgm_backend b{};
   b.struct_size = sizeof b;
@@ -141,13 +145,23 @@ rgm_backend table_that_keeps() {
   b.trim = trim;
   return b;
 }
-const rgm_backend plain = table(), keeps = table_that_keeps();
+rgm_backend table_that_captures(rgm_backend b) {
+  b.capture_begin = no_capture;
+  b.capture_end = [](rgm_queue* q, rgm_captured**) { return no_capture(q); };
+  b.replay = [](rgm_queue* q, rgm_captured*) { return no_capture(q); };
+  b.captured_free = [](rgm_device*, rgm_captured*) {};
+  return b;
+}
+const rgm_backend plain = table(), keeps = table_that_keeps(), plain_captures = table_that_captures(plain),
+                  keeps_captures = table_that_captures(keeps);
 
 }  // namespace
 
 std::shared_ptr<Device> make_dry_device(const Device& real) {
   imitated = &real;
-  return std::make_shared<Device>(real.keeps_freed() ? keeps : plain, 0, nullptr, real.id());
+  const bool captures = knows_capture(real.backend());
+  const rgm_backend& like = real.keeps_freed() ? captures ? keeps_captures : keeps : captures ? plain_captures : plain;
+  return std::make_shared<Device>(like, 0, nullptr, real.id());
 }
 
 size_t dry_peak_bytes(const Device& dry) { return of(dry.handle()).peak; }

@@ -62,7 +62,6 @@ class Backward {
   Tensor take_dy(size_t i = 0) { return std::move(step_.gradients[i]); }
   const Tensor& saved(size_t i) const { return step_.saved[i]; }
   Tensor take_saved(size_t i) { return std::move(step_.saved[i]); }
-  size_t saved_count() const { return step_.saved.size(); }
   const rgm_view& like(size_t i) const { return step_.inputs[i].like; }
   rgm_dtype dtype(size_t i) const { return step_.inputs[i].dtype(); }
   size_t outputs() const { return step_.gradients.size(); }

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "conformance/array.hpp"
-#include "loader.hpp"
+#include "wrong.hpp"
 
 namespace rgm::conformance {
 namespace {
@@ -65,56 +65,25 @@ TEST(Conformance, CudnnAgreesWithTheReference) {
   std::puts(table(results).c_str());
 }
 
-// A copy of the reference's tables, to be made wrong.
-class Wrong : public ::testing::Test {
- protected:
-  Wrong() {
-    broken() = reference_.kernels();
-    good() = reference_.kernels();
-    backend_ = *reference_.opened.table;
-    backend_.kernels = [](rgm_device*) -> const rgm_kernels* { return &broken(); };
-  }
-  static rgm_kernels& broken() {
-    static rgm_kernels kernels;
-    return kernels;
-  }
-  static rgm_kernels& good() {
-    static rgm_kernels kernels;
-    return kernels;
-  }
-  std::vector<Result> check(const char* kernel) {
-    const Device subject{&backend_, reference_.opened.device, 0};
-    Options options = with_errors();
-    options.filter = kernel;
-    return run(reference_.opened, subject, options);
-  }
-  static size_t failures(const std::vector<Result>& results) {
-    return static_cast<size_t>(std::count_if(results.begin(), results.end(), [](auto& r) { return !r.passed; }));
-  }
-
-  // As a kernel would take an index that does not look whether it is within the axis.
-  static rgm_view clamped(rgm_view index, int64_t size, std::vector<int32_t>& within) {
-    each_element(index, [&](int64_t at) {
-      within.push_back(std::clamp(static_cast<const int32_t*>(index.data)[at], 0, static_cast<int32_t>(size - 1)));
-    });
-    index.data = within.data();
-    index.stride[0] = 1;
-    return index;
-  }
-  // What a kernel leaves whose maxima drop NaN.
-  static rgm_status without_nan(rgm_status status, std::initializer_list<const rgm_view*> outputs) {
-    for (const rgm_view* v : outputs)
-      if (status == RGM_OK && v && v->dtype == RGM_F32)
-        each_element(*v, [&](int64_t at) {
-          float& x = static_cast<float*>(v->data)[at];
-          if (std::isnan(x)) x = 0;
-        });
-    return status;
-  }
-
-  Backend reference_{"reference"};
-  rgm_backend backend_{};
-};
+// As a kernel would take an index that does not look whether it is within the axis.
+rgm_view clamped(rgm_view index, int64_t size, std::vector<int32_t>& within) {
+  each_element(index, [&](int64_t at) {
+    within.push_back(std::clamp(static_cast<const int32_t*>(index.data)[at], 0, static_cast<int32_t>(size - 1)));
+  });
+  index.data = within.data();
+  index.stride[0] = 1;
+  return index;
+}
+// What a kernel leaves whose maxima drop NaN.
+rgm_status without_nan(rgm_status status, std::initializer_list<const rgm_view*> outputs) {
+  for (const rgm_view* v : outputs)
+    if (status == RGM_OK && v && v->dtype == RGM_F32)
+      each_element(*v, [&](int64_t at) {
+        float& x = static_cast<float*>(v->data)[at];
+        if (std::isnan(x)) x = 0;
+      });
+  return status;
+}
 
 TEST_F(Wrong, SoftmaxWithoutADenominatorFails) {
   broken().softmax = [](rgm_queue* q, int32_t, const rgm_view* x, const rgm_view* y) {

@@ -112,6 +112,19 @@ TEST_F(OneDnn, WhatStandsBesideAnOutputHasItsShape) {
   EXPECT_EQ(last_failure(), "linear: aux is (1, 2), y is (2, 2)");
 }
 
+TEST_F(OneDnn, DerivativesAreNumbersFarOutAndAtNaN) {
+  Floats far{1e30f, -1e30f, 100, -100}, corner{NAN, -2, 0, 3}, dy(4, 1), dx(4);
+  const rgm_view vf = floats(far, {4}), vc = floats(corner, {4}), vy = floats(dy, {4}), vx = floats(dx, {4});
+  for (const int32_t op : {RGM_GELU_TANH, RGM_GELU_ERF, RGM_SILU}) {
+    ASSERT_EQ(k().unary_grad(q_, op, &vf, &vy, &vx), RGM_OK);
+    EXPECT_THAT(dx, ElementsAre(1, 0, 1, 0)) << op;
+  }
+  ASSERT_EQ(k().unary_grad(q_, RGM_ABS, &vc, &vy, &vx), RGM_OK);
+  EXPECT_THAT(dx, ElementsAre(0, -1, 0, 1));
+  ASSERT_EQ(k().unary_grad(q_, RGM_RELU, &vc, &vy, &vx), RGM_OK);
+  EXPECT_THAT(dx, ElementsAre(0, 0, 0, 1));
+}
+
 #ifndef REGIMEN_SANITIZED  // which ends a program that asks for that much
 TEST_F(OneDnn, MemoryThatThereIsNotIsNamed) {
   void* block = nullptr;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <regimen/error.hpp>
 
@@ -116,6 +117,22 @@ TEST_F(GpuArena, MemoryThatIsShortIsTakenFromWhatIsIdle) {
   void* const again = arena.allocate(2 * page);
   std::memset(again, 1, 2 * page);
   for (void* block : {wall, high, again}) arena.free(block);
+}
+
+TEST_F(GpuArena, AGpuThatHasFallenAwayIsNotToldAsAFullOne) {
+  emulator::memory = 2 * page;
+  Arena arena(0, emulator::memory, load_driver());
+  void* const low = arena.allocate(page);
+  setenv("EMULATED_GPU_GONE", "1", 1);
+  rgm_status told = RGM_OK;
+  try {
+    arena.allocate(2 * page);
+  } catch (const Error& e) {
+    told = e.status();
+  }
+  unsetenv("EMULATED_GPU_GONE");
+  EXPECT_EQ(told, RGM_DEVICE_ERROR);
+  arena.free(low);
 }
 
 TEST_F(GpuArena, SmallBlocksAreTheirOwn) {

@@ -95,6 +95,14 @@ class OnTheDevice : public testing::Test {
     const auto n = static_cast<int64_t>(values.size());
     return view(std::move(values), {n, 0}, RGM_I32);
   }
+  rgm_view heads(int64_t T) {  // (1, T, 1, 8), all 0, in bfloat16
+    rgm_view v = view(std::vector<uint16_t>(static_cast<size_t>(T * 8)), {T, 8}, RGM_BF16);
+    v.rank = 4;
+    const int64_t shape[] = {1, T, 1, 8}, stride[] = {8 * T, 8, 8, 1};
+    for (int i = 0; i < 4; ++i) v.shape[i] = shape[i], v.stride[i] = stride[i];
+    return v;
+  }
+  uint64_t held() const { return table().held(gpu_.opened.device); }
   void expect_told_at_the_wait(rgm_status launched, const std::string& what) {
     EXPECT_EQ(launched, RGM_OK);
     EXPECT_EQ(table().wait(queue_), RGM_INVALID);
@@ -160,6 +168,69 @@ TEST_F(OnTheDevice, UploadsOfEverySizeArrive) {
   EXPECT_EQ(back, second);
 }
 
+// A product has a workspace of 64 MiB.
+TEST_F(OnTheDevice, ScratchGoesBackWhenMemoryIsTrimmed) {
+  const rgm_view a = floats({2, 3}), b = floats({3, 4}), y = floats({2, 4});
+  const uint64_t before = held();
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_EQ(gpu_.kernels().matmul(queue_, 1, &a, &b, 0, &y), RGM_OK);
+    EXPECT_GT(held(), before);
+    std::vector<float> sums(8);
+    ASSERT_EQ(table().download(queue_, sums.data(), y.data, sums.size() * sizeof(float)), RGM_OK);
+    EXPECT_EQ(sums, std::vector<float>(8, 3));
+    table().trim(gpu_.opened.device);
+    EXPECT_LE(held(), before);
+  }
+}
+
+// Each scale asks for a plan of its own, and 256 are kept.
+TEST_F(OnTheDevice, ThePlanOfAttentionThatWasNotUsedForLongestGoes) {
+  const std::string file = std::filesystem::temp_directory_path() / fmt::format("cudnn-builds-{}", getpid());
+  setenv("EMULATED_CUDNN_BUILDS", file.c_str(), 1);
+  const rgm_view q = heads(2), k = heads(2), v = heads(2), y = heads(2);
+  rgm_view lse = floats({2, 0});
+  lse.rank = 3;
+  const int64_t shape[] = {1, 1, 2}, stride[] = {2, 2, 1};
+  for (int i = 0; i < 3; ++i) lse.shape[i] = shape[i], lse.stride[i] = stride[i];
+  rgm_attention args{};
+  args.struct_size = sizeof args;
+  args.features = RGM_ATTENTION_CAUSAL;
+  args.q = &q, args.k = &k, args.v = &v, args.y = &y, args.lse = &lse;
+  const auto builds_after = [&](int scale) {
+    args.scale = scale;
+    EXPECT_EQ(gpu_.kernels().attention(queue_, &args), RGM_OK);
+    return std::filesystem::file_size(file);
+  };
+  for (uintmax_t i = 1; i <= 256; ++i) ASSERT_EQ(builds_after(static_cast<int>(i)), i);
+  EXPECT_EQ(builds_after(1), 256u);
+  EXPECT_EQ(builds_after(257), 257u) << "in the place of 2";
+  EXPECT_EQ(builds_after(1), 257u);
+  EXPECT_EQ(builds_after(2), 258u);
+  unsetenv("EMULATED_CUDNN_BUILDS");
+  std::filesystem::remove(file);
+}
+
+// A library says only that its call failed.
+TEST_F(OnTheDevice, AProductOnAGpuThatHasFallenAwayIsToldAsThat) {
+  const rgm_view a = floats({2, 3}), b = floats({3, 4}), y = floats({2, 4});
+  setenv("EMULATED_GPU_GONE", "1", 1);
+  const rgm_status status = gpu_.kernels().matmul(queue_, 1, &a, &b, 0, &y);
+  unsetenv("EMULATED_GPU_GONE");
+  EXPECT_EQ(status, RGM_DEVICE_ERROR);
+  EXPECT_EQ(conformance::last_failure(), "matmul: unspecified launch failure");
+}
+
+TEST_F(OnTheDevice, HostMemoryThatCannotBePinnedIsNotToldAsAFullGpu) {
+  const int number = 7;
+  void* const to = allocated(sizeof number);
+  setenv("EMULATED_GPU_UNPINNED", "1", 1);
+  const rgm_status status = table().upload(queue_, to, &number, sizeof number);
+  unsetenv("EMULATED_GPU_UNPINNED");
+  EXPECT_EQ(status, RGM_DEVICE_ERROR);
+  EXPECT_THAT(conformance::last_failure(), testing::HasSubstr("32 MiB of pinned host memory"));
+  EXPECT_EQ(table().upload(queue_, to, &number, sizeof number), RGM_OK);
+}
+
 class EmulatedPipeline : public TinyRun {
  protected:
   std::vector<double> losses(const std::string& backend, const std::string& more = "") const {
@@ -191,6 +262,18 @@ TEST_F(EmulatedPipeline, LearnsWhatTheReferenceLearns) {
   EXPECT_EQ(hash_of("cudnn/base/model/model.safetensors"), weights);
 }
 
+TEST_F(EmulatedPipeline, AttentionThatDropoutTakesFromCudnnIsToldOnceWithWhatToSet) {
+  write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(3));
+  const Said said = regimen(
+      "run p.yaml --backend cudnn --out out --set stages.base.precision=bfloat16 --set stages.base.model.dropout=0.1");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const std::string text = "attention with dropout runs on a kernel of our own";
+  const size_t first = said.err.find(text);
+  ASSERT_NE(first, std::string::npos) << said.err;
+  EXPECT_EQ(said.err.find(text, first + 1), std::string::npos) << said.err;
+  EXPECT_THAT(said.err, testing::HasSubstr("`dropout: 0`"));
+}
+
 TEST_F(EmulatedPipeline, AGpuThatFallsAwayLeavesTheLastCheckpoint) {
   write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(6, "    checkpoint: {every: 1}\n"));
   const std::string here = "cd " + folder_.string() + " && ";
@@ -212,6 +295,7 @@ TEST_F(EmulatedPipeline, GpuMemoryThatRunsOutIsToldByWhoHoldsIt) {
                                  "cd " + folder_.string() + " && EMULATED_GPU_MEMORY=134217728");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, testing::HasSubstr("out of memory on cudnn: "));
+  EXPECT_THAT(said.err, testing::HasSubstr(" of scratch"));
   EXPECT_THAT(said.err, testing::HasSubstr("weights 107 kB"));
   EXPECT_THAT(said.err, testing::HasSubstr("--set stages.base.micro_batch=256"));
 }

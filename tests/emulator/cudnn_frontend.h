@@ -25,7 +25,7 @@ enum class DataType_t { FLOAT, BFLOAT16 };
 enum class HeurMode_t { A };
 enum class AttentionImplementation_t { COMPOSITE };
 
-enum class error_code_t { OK, GRAPH_NOT_SUPPORTED, GRAPH_EXECUTION_PLAN_CREATION_FAILED };
+enum class error_code_t { OK, GRAPH_NOT_SUPPORTED, GRAPH_EXECUTION_PLAN_CREATION_FAILED, GRAPH_EXECUTION_FAILED };
 
 struct error_t {
   std::string message{};
@@ -202,6 +202,7 @@ class Graph {
     static int builds = 0;
     if (node_.q->dim[3] == 16) return {"no engine for heads of 16 channels", error_code_t::GRAPH_NOT_SUPPORTED};
     if (builds++ % 7 == 3) return {"no memory", error_code_t::GRAPH_EXECUTION_PLAN_CREATION_FAILED};
+    if (const char* const file = std::getenv("EMULATED_CUDNN_BUILDS")) std::ofstream(file, std::ios::app) << '.';
     return {};
   }
   // A deterministic gradient leaves its dP there, a test's value for each score if there is one.
@@ -213,6 +214,7 @@ class Graph {
     return {};
   }
   error_t execute(cudnnHandle_t handle, const std::unordered_map<int64_t, void*>& memory, void* workspace) const {
+    if (emulator::has_fallen_away()) return {"the GPU does not answer", error_code_t::GRAPH_EXECUTION_FAILED};
     if (const char* const file = std::getenv("EMULATED_CUDNN_RUNS")) std::ofstream(file, std::ios::app) << '.';
     char* const last = workspace_ > 0 ? static_cast<char*>(workspace) + workspace_ - 1 : nullptr;
     emulator::enqueue(*handle, [node = node_, memory, last] {

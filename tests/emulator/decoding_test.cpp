@@ -1,6 +1,7 @@
 // decoding_test.cpp - decoding on the GPU in software: steps of the same rows are captured and replayed, and say what
 // the reference says.
 #include <algorithm>
+#include <cstdlib>
 
 #include "generate/generate.hpp"
 #include "model/small.hpp"
@@ -95,18 +96,19 @@ TEST_F(CapturedDecoding, MemoryOfCapturedWorkIsNobodyElses) {
 }
 
 // Sums by index sort their indices in memory of the backend's own, which grows with their number.
+struct Sums {
+  explicit Sums(int64_t n) : y(ops::full({2}, 0)), x(ops::full({n}, 1)) {
+    std::vector<int32_t> places(static_cast<size_t>(n));
+    for (size_t i = 0; i < places.size(); ++i) places[i] = i % 4 == 0;
+    index = from_host(std::span<const int32_t>(places), {n});
+  }
+  void add() const { ops::scatter_add(y, 0, index, x); }
+  Tensor y, x, index;
+};
+
 TEST_F(CapturedDecoding, WhatTheBackendOutgrowsIsCapturedWorksStill) {
   const OnDevice device(counting());
   const NoGradient no_gradient;
-  struct Sums {
-    explicit Sums(int64_t n) : y(ops::full({2}, 0)), x(ops::full({n}, 1)) {
-      std::vector<int32_t> places(static_cast<size_t>(n));
-      for (size_t i = 0; i < places.size(); ++i) places[i] = i % 4 == 0;
-      index = from_host(std::span<const int32_t>(places), {n});
-    }
-    void add() const { ops::scatter_add(y, 0, index, x); }
-    Tensor y, x, index;
-  };
   const Sums small(400);
   small.add();
   const auto captured = Captured::of([&] { small.add(); });
@@ -116,6 +118,40 @@ TEST_F(CapturedDecoding, WhatTheBackendOutgrowsIsCapturedWorksStill) {
   captured->replay();
   EXPECT_THAT(to_host(large.y), testing::ElementsAre(30000, 10000));
   EXPECT_THAT(to_host(small.y), testing::ElementsAre(600, 200));
+}
+
+TEST_F(CapturedDecoding, WhatTheBackendGivesBackIsCapturedWorksStill) {
+  const OnDevice device(counting());
+  const NoGradient no_gradient;
+  const Sums sums(400);
+  sums.add();
+  const auto captured = Captured::of([&] { sums.add(); });
+  ASSERT_TRUE(captured);
+  current_device().trim();
+  const Sums others(400);
+  others.add();
+  captured->replay();
+  EXPECT_THAT(to_host(others.y), testing::ElementsAre(300, 100));
+  EXPECT_THAT(to_host(sums.y), testing::ElementsAre(600, 200));
+}
+
+TEST_F(CapturedDecoding, AGpuThatFallsAwayIsNotTakenForWorkThatCannotBeCaptured) {
+  const OnDevice device(counting());
+  const NoGradient no_gradient;
+  const Tensor a = ops::full({2, 3}, 1), b = ops::full({3, 4}, 1);
+  const auto work = [&] { ops::matmul(a, false, b, false); };
+  work();  // what it takes lies idle then
+  rgm_status told = RGM_OK;
+  try {
+    Captured::of([&] {
+      setenv("EMULATED_GPU_GONE", "1", 1);
+      work();
+    });
+  } catch (const Error& e) {
+    told = e.status();
+  }
+  unsetenv("EMULATED_GPU_GONE");
+  EXPECT_EQ(told, RGM_DEVICE_ERROR);
 }
 
 TEST_F(CapturedDecoding, WorkThatUploadsOrWaitsIsNotCaptured) {

@@ -39,7 +39,8 @@ uint64_t exchange(uint64_t mine, unsigned from);  // of the warp's lane `from`, 
 void* dynamic_shared();                           // what the launch asked for; NaN at first
 void enqueue(cudaStream_t stream, std::function<void()> work);
 extern size_t memory, memory_taken;  // of the device, in bytes
-void fail(const char* what);         // says so and ends the process: the kernel is wrong
+bool has_fallen_away();
+void fail(const char* what);  // says so and ends the process: the kernel is wrong
 
 struct Launch {
   dim3 grid, block;

@@ -176,6 +176,7 @@ cublasStatus_t matmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* a
                       cublasLtMatrixLayout_t la, const void* b, cublasLtMatrixLayout_t lb, const void* beta,
                       const void* c, cublasLtMatrixLayout_t lc, void* y, cublasLtMatrixLayout_t ly,
                       const cublasLtMatmulAlgo_t*, void*, size_t, cudaStream_t stream) {
+  if (emulator::has_fallen_away()) return CUBLAS_STATUS_EXECUTION_FAILED;
   const Call call{of(desc),
                   of(la),
                   of(lb),

@@ -1,7 +1,8 @@
 // runtime.cpp - the part of CUDA's runtime that the backend uses, over the host's memory. Work that is enqueued runs
 // when somebody waits for it and not before: what is read too early, or freed too early, shows. The device has
-// $EMULATED_GPU_MEMORY bytes, and falls away after $EMULATED_GPU_LIFE pieces of work: all fails from there on. Graphs
-// that are launched leave a byte each in the file $EMULATED_GPU_GRAPHS.
+// $EMULATED_GPU_MEMORY bytes, and falls away after $EMULATED_GPU_LIFE pieces of work: all fails from there on, and
+// while $EMULATED_GPU_GONE is set. With $EMULATED_GPU_UNPINNED no memory of the host can be pinned. Graphs that are
+// launched leave a byte each in the file $EMULATED_GPU_GRAPHS.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -53,10 +54,10 @@ size_t number(const char* name, size_t otherwise) {
 }
 const size_t life = number("EMULATED_GPU_LIFE", SIZE_MAX);
 size_t lived = 0;
-bool is_gone() { return lived > life; }
+bool is_gone() { return lived > life || std::getenv("EMULATED_GPU_GONE"); }
 
 cudaError_t told(cudaError_t error) {
-  if (is_gone()) error = cudaErrorLaunchFailure;
+  if (is_gone()) return cudaErrorLaunchFailure;
   if (error != cudaSuccess) last_error = error;
   return error;
 }
@@ -97,6 +98,8 @@ namespace emulator {
 
 size_t memory = number("EMULATED_GPU_MEMORY", size_t{4} << 30), memory_taken = 0;
 
+bool has_fallen_away() { return is_gone(); }
+
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const std::scoped_lock lock(running);
   CUstream_st& to = stream_of(stream);
@@ -127,7 +130,9 @@ cudaError_t cudaDriverGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int device) { return told(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {  // where the GPU is the thread's already, nobody asks it
+  return device == 0 ? cudaSuccess : told(cudaErrorInvalidDevice);
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
   if (device != 0) return told(cudaErrorInvalidDevice);
   *out = {};
@@ -147,7 +152,10 @@ const char* cudaGetErrorString(cudaError_t error) {
   if (error == cudaErrorLaunchFailure) return "unspecified launch failure";
   return error == cudaErrorInvalidConfiguration ? "invalid configuration argument" : "an error of the emulated GPU";
 }
-cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaGetLastError() {
+  const cudaError_t last = std::exchange(last_error, cudaSuccess);
+  return is_gone() ? cudaErrorLaunchFailure : last;  // which stays
+}
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute what, int value) {
   if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value > static_cast<int>(most_shared - own_shared))
     return told(cudaErrorInvalidValue);
@@ -171,7 +179,7 @@ cudaError_t cudaFree(void* memory) {
 }
 cudaError_t cudaMallocHost(void** out, size_t bytes) {
   const std::scoped_lock lock(running);
-  *out = poisoned(bytes);
+  *out = std::getenv("EMULATED_GPU_UNPINNED") ? nullptr : poisoned(bytes);
   if (*out) pinned[*out] = bytes;
   return told(*out ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -235,7 +243,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  if (stream->captured) return told(cudaErrorIllegalState);
+  if (stream->captured || is_gone()) return told(cudaErrorIllegalState);
   stream->captured = std::make_unique<CUgraph_st>();
   stream->broken = false;
   return cudaSuccess;

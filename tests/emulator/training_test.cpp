@@ -1,8 +1,10 @@
 // training_test.cpp - training on the GPU in software: steps that look like the one before are captured and replayed,
 // and learn to the bit what they learn otherwise.
 #include <algorithm>
+#include <set>
 
 #include "model/small.hpp"
+#include "tensor/dry_device.hpp"
 #include "train/optimizer.hpp"
 #include "train/step_gradients.hpp"
 
@@ -162,25 +164,66 @@ TEST(CapturedTraining, IsCapturedAnewAfterItWasForgotten) {
   expect_same(captured, Training{.capturable = false}.run(steps));
 }
 
+// Texts of these lengths in rows of at most `row` tokens.
+std::vector<Batch> packed(std::initializer_list<int64_t> lengths, uint32_t seed, int64_t row = 9) {
+  std::vector<TokenExample> examples;
+  for (const int64_t length : lengths) {
+    TokenExample& e = examples.emplace_back();
+    e.ids = some_tokens(length, ++seed * 100);
+    e.weights.assign(e.ids.size(), 1);
+  }
+  Batch batch;
+  batch.examples = std::ssize(examples);
+  batch.columns.insert_or_assign("text", pack(examples, row));
+  return {batch};
+}
+
 // Rows of several texts, cut otherwise in each step, and rows of one text that are as long.
 TEST(CapturedTraining, PackedRowsMayBeCutOtherwiseInEachStep) {
-  const auto packed = [](std::initializer_list<int64_t> lengths, uint32_t seed) {
-    std::vector<TokenExample> examples;
-    for (const int64_t length : lengths) {
-      TokenExample& e = examples.emplace_back();
-      e.ids = some_tokens(length, ++seed * 100);
-      e.weights.assign(e.ids.size(), 1);
-    }
-    Batch batch;
-    batch.examples = std::ssize(examples);
-    batch.columns.insert_or_assign("text", pack(examples, 9));
-    return std::vector<Batch>{batch};
-  };
   const std::vector<std::vector<Batch>> steps = {packed({4, 5, 9}, 1), packed({3, 6, 9}, 2), packed({7, 2, 9}, 3),
                                                  packed({9, 9}, 4),    packed({9, 7}, 5),    packed({9, 4}, 6)};
   const Learned usual = Training{.capturable = false}.run(steps), captured = Training{}.run(steps);
   EXPECT_EQ(captured.replays, 3) << "the second and third; the last, as a row with padding is not one from end to end";
   expect_same(captured, usual);
+}
+
+// Two texts of 8, 6, 9 and 7 tokens together in a row of at most 20: padded to that they repeat.
+TEST(CapturedTraining, RowsThatEndElsewhereInEachStepAreTheSamePieceOfWork) {
+  const auto steps = [] {
+    return std::vector<std::vector<Batch>>{packed({3, 5}, 1, 20), packed({4, 2}, 2, 20), packed({7, 2}, 3, 20),
+                                           packed({3, 4}, 4, 20)};
+  };
+  const auto as_they_are = steps();
+  const auto padded = [&] {
+    const OnDevice device(counting());
+    return steps();
+  }();
+  EXPECT_EQ(as_they_are[1][0].columns.at("text").length, 6);
+  EXPECT_EQ(padded[1][0].columns.at("text").length, 20);
+  const Learned usual = Training{}.run(as_they_are), captured = Training{}.run(padded);
+  EXPECT_EQ(usual.captures, 0);
+  EXPECT_EQ(captured.captures, 1);
+  EXPECT_EQ(captured.replays, 3);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(captured.losses[i], usual.losses[i], 1e-3 * usual.losses[i]);
+}
+
+// 43 lengths from 1 to 295, in rows of at most 300.
+TEST(PackedRows, ComeInFewLengthsWhereTheDeviceCaptures) {
+  const auto lengths = [] {
+    std::set<int64_t> out;
+    for (int64_t n = 1; n <= 300; n += 7) out.insert(packed({n}, 1, 300)[0].columns.at("text").length);
+    return out;
+  };
+  EXPECT_EQ(lengths().size(), 43u);
+  {
+    const OnDevice device(reference());
+    EXPECT_EQ(lengths().size(), 43u);
+  }
+  const OnDevice device(counting());
+  EXPECT_THAT(lengths(), testing::ElementsAre(128, 256, 300));
+  const std::shared_ptr<Device> real = set_current_device(make_dry_device(current_device()));
+  EXPECT_THAT(lengths(), testing::ElementsAre(128, 256, 300)) << "where memory is only counted, it is that of these";
+  set_current_device(real);
 }
 
 TEST(CapturedTraining, WithoutMemoryForItStepsGoOnAsUsual) {

@@ -113,6 +113,16 @@ std::string text_of_error(F&& f) {
   return "";
 }
 
+TEST(KeptByTheBackend, MemoryThatAKernelLacksIsToldWithTheBackendsScratch) {
+  taken = 5 * MiB;
+  OnDevice device(backend_that_keeps());
+  const Device::Block block = device->allocate(1 * MiB);
+  EXPECT_THAT(text_of_error([&] { device->check(keep_failure(RGM_NO_MEMORY, "none is left")); }),
+              testing::HasSubstr(": none is left; 1.05 MB are in use, beside 4.19 MB of scratch"));
+  EXPECT_EQ(device->bytes_when_refused(), 1 * MiB);
+  device->release(block);
+}
+
 TEST(BrokenBackend, IsNamedByWhatAKernelThrows) {
   static rgm_kernels kernels = *reference().kernels(nullptr);
   kernels.gather = [](rgm_queue*, int32_t, const rgm_view*, const rgm_view*, const rgm_view*) -> rgm_status {

@@ -187,24 +187,24 @@ void Arena::back(char* block, size_t size) {
     const size_t missing = (page_of(block + size - 1) - page + 1) * page_;
     if (result == CUDA_ERROR_OUT_OF_MEMORY && give_back_idle(missing)) result = back(page);
     if (result == CUDA_ERROR_OUT_OF_MEMORY) no_memory();
-    if (result != CUDA_SUCCESS)
-      throw Error(RGM_INTERNAL, "alloc: CUDA's driver failed with " + std::to_string(static_cast<int>(result)));
+    if (result == CUDA_SUCCESS) continue;
+    if (!captures_) check_cuda(cudaDeviceSynchronize(), "alloc");  // the GPU may have fallen away
+    throw Error(RGM_INTERNAL, "alloc: CUDA's driver failed with " + std::to_string(static_cast<int>(result)));
   }
 }
 
 void Arena::trim() {
   cudaSetDevice(device_);
   const std::lock_guard lock(mutex_);
-  give_back_idle(SIZE_MAX);
+  try {
+    give_back_idle(SIZE_MAX);
+  } catch (const Error&) {}  // of a GPU that has fallen away, which the next call tells
 }
 
 // Of pages or segments that are wholly free, as many as are wanted. False: there are none, or nothing may wait.
 bool Arena::give_back_idle(size_t wanted) {
   if (captures_) return false;
-  if (cudaDeviceSynchronize() != cudaSuccess) {
-    cudaGetLastError();
-    return false;
-  }
+  check_cuda(cudaDeviceSynchronize(), "alloc");
   size_t given = 0;
   if (driver_)
     gaps_.each([&](Gaps::Stretch gap) {

@@ -25,9 +25,9 @@ __global__ void attention_kernel(Forward<T> a) {
   const T *const k = a.k.head(b, hkv), *const v = a.v.head(b, hkv);
   for (int64_t d = lane; d < r.D; d += 32) queries[warp][d] = to_float(a.q.at(q, i, d));
   __syncwarp();
-  const int64_t in_use = r.used(b), end = r.end_of_keys(i, in_use);
+  const int64_t in_use = r.used(b), end = r.end_of_keys(i, in_use), first = r.first_key(i, in_use);
   float largest = -INFINITY, sum = 0, out[lines]{};
-  for (int64_t begin = 0; begin < end; begin += 32) {
+  for (int64_t begin = r.from(0, first); begin < end; begin = r.from(begin + 32, first)) {
     const int64_t j = begin + lane;
     float score = -INFINITY;
     if (j < end && r.sees(b, i, j, in_use)) {

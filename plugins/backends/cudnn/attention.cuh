@@ -63,6 +63,18 @@ struct Rules {
     const float u = Philox(key, key_step).uniform(static_cast<uint64_t>(((b * H + h) * Tq + i) * Tk + j));
     return u < dropout ? 0 : 1 / (1 - dropout);
   }
+  // Behind a prefix, keys before this one are out of a query's window.
+  __device__ int64_t first_key(int64_t i, int64_t in_use) const {
+    return has(RGM_ATTENTION_WINDOW) ? max(int64_t{0}, i + in_use - Tq - min(window, Tk) + 1) : 0;
+  }
+  // Queries from this one on have the key out of their window.
+  __device__ int64_t end_of_queries(int64_t j, int64_t in_use) const {
+    return has(RGM_ATTENTION_WINDOW) && j >= prefix ? min(Tq, j + min(window, Tk) - in_use + Tq) : Tq;
+  }
+  // Of keys that go 32 at a time, the next that count where those from `begin` on would be.
+  __device__ int64_t from(int64_t begin, int64_t first) const {
+    return begin < prefix ? begin : max(begin, first / 32 * 32);
+  }
   // The keys that a causal query can see end here, whatever else holds.
   __device__ int64_t end_of_keys(int64_t i, int64_t in_use) const {
     return has(RGM_ATTENTION_CAUSAL) ? min(in_use, i + in_use - Tq + 1) : in_use;

@@ -1,12 +1,13 @@
 // attention_cudnn.cpp - attention by cuDNN's graphs in bfloat16: whole or causal rows, and, through a bias, segments,
-// windows and prefixes. A graph is built once for a shape and its strides; what cuDNN refuses, or would need too much
-// memory for, is remembered, and our own kernels serve it. A gradient goes part by part where its memory would be
-// large.
+// windows and prefixes. A graph is built once for a shape and its strides, and kept while it is used; what cuDNN
+// refuses, or would need too much memory for, is remembered, and our own kernels serve it. A gradient goes part by part
+// where its memory would be large.
 #include "kernels.hpp"
 
 #ifdef REGIMEN_CUDNN_FRONTEND
 #include <cudnn_frontend.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
@@ -20,6 +21,7 @@ namespace {
 namespace fe = cudnn_frontend;
 using Graph = fe::graph::Graph;
 using Attributes = std::shared_ptr<fe::graph::Tensor_attributes>;
+constexpr size_t most_graphs = 256;  // building one takes half a second; rows of other lengths need others
 enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv, kBias };
 
 struct Key {
@@ -37,8 +39,17 @@ bool served(const rgm_attention& a) {
   constexpr uint32_t known =
       RGM_ATTENTION_CAUSAL | RGM_ATTENTION_WINDOW | RGM_ATTENTION_PREFIX | RGM_ATTENTION_SEGMENTS;
   const int64_t Tq = a.q->shape[1], Tk = a.k->shape[1];
-  return (a.features & ~known) == 0 && a.lse && is_contiguous(*a.lse) && Tq > 1 && Tk >= Tq && served(a.q) &&
-         served(a.k) && served(a.v) && served(a.y);
+  return (a.features & ~known) == 0 && a.lse && is_contiguous(*a.lse) && Tq > 1 && Tk >= Tq && Tk < 1 << 30 &&
+         served(a.q) && served(a.k) && served(a.v) && served(a.y);
+}
+bool gradient_served(const rgm_attention& a) {
+  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv);
+}
+// Would be, and dropout is all that stands in the way.
+bool only_dropout(rgm_attention a) {
+  const bool drops = a.features & RGM_ATTENTION_DROPOUT;
+  a.features &= ~uint32_t{RGM_ATTENTION_DROPOUT};
+  return drops && served(a);
 }
 
 // cuDNN's own causal mask counts from the first key: it is right where there are as many keys as queries.
@@ -100,13 +111,20 @@ class Attentions {
   // False: cuDNN has nothing for this.
   bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
     if (!open(q)) return false;
-    const auto [found, fresh] = graphs_.try_emplace(key_of(a, gradient));
-    if (fresh) found->second = prepared(q, a, gradient);
+    const Key key = key_of(a, gradient);
+    auto found = graphs_.find(key);
+    const bool fresh = found == graphs_.end();
+    if (fresh) {
+      if (!q->captures) make_room(q);
+      found = graphs_.emplace(key, prepared(q, a, gradient)).first;
+    }
+    found->second.used = ++uses_;
     if (!found->second.graph) {
       if (q->captures && fresh) graphs_.erase(found);  // nothing idle could be given back to it
       return false;
     }
     const Prepared& ready = found->second;
+    if (q->captures) q->used.push_back(ready.graph);
     const bool masked = needs_mask(a);
     const Mask mask = masked ? attention_mask(q, a) : Mask{};
     float* const stats = masked && gradient ? lse_for_gradient(q, a) : static_cast<float*>(a.lse->data);
@@ -118,6 +136,24 @@ class Attentions {
     return true;
   }
 
+  // That our own kernels serve what cuDNN could, but for something that a user may change.
+  void say_own_for_dropout() {
+    if (std::exchange(said_dropout_, true)) return;
+    host->log(RGM_LOG_WARNING,
+              str("cudnn: attention with dropout runs on a kernel of our own, many times slower, and a step that draws "
+                  "random numbers is not captured; `dropout: 0` in the stage's model, as in model: {from: gpt2, "
+                  "dropout: 0}, brings both back"));
+  }
+  void say_own_for_half_tile(int64_t keys) {
+    if (std::exchange(said_half_tile_, true)) return;
+    host->log(
+        RGM_LOG_WARNING,
+        str("cudnn: the gradient of attention over " + std::to_string(keys) +
+            " keys, of which a mask hides some, runs on a kernel of our own, many times slower, as cuDNN's may be "
+            "NaN where the last 64 keys fill half of a tile of 128; a context, or a number of virtual tokens, that "
+            "is 64 more or less avoids it"));
+  }
+
   void leave_stream() {
     if (handle_) fe::detail::set_stream(handle_, nullptr);
     stream_ = nullptr;
@@ -125,7 +161,8 @@ class Attentions {
 
  private:
   struct Prepared {
-    std::unique_ptr<Graph> graph;
+    std::shared_ptr<Graph> graph;
+    uint64_t used = 0;            // when last, counted
     int64_t workspace = 0;        // bytes
     int64_t rows = 0, heads = 0;  // of the keys, of each part
   };
@@ -134,6 +171,20 @@ class Attentions {
   void execute(const Prepared& ready, Memory memory, void* workspace) {
     auto status = ready.graph->execute(handle_, memory, workspace);
     if (status.is_bad()) throw Error(RGM_INTERNAL, "attention: cuDNN: " + status.get_message());
+  }
+
+  // What was not used for longest goes. The graph of captured work stays here for as long as that: the kernels may be
+  // the graph's, and so it goes when nothing runs.
+  void make_room(rgm_queue* q) {
+    if (graphs_.size() < most_graphs) return;
+    check_cuda(cudaStreamSynchronize(q->stream), "attention");
+    std::erase_if(retired_, [](const auto& graph) { return graph.use_count() == 1; });
+    while (graphs_.size() >= most_graphs) {
+      const auto oldest = std::min_element(graphs_.begin(), graphs_.end(),
+                                           [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+      if (oldest->second.graph.use_count() > 1) retired_.push_back(oldest->second.graph);
+      graphs_.erase(oldest);
+    }
   }
 
   // Where the part that begins at this row and this head of the keys lies.
@@ -283,7 +334,7 @@ class Attentions {
   }
 
   fe::error_t build(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
-    auto graph = std::make_unique<Graph>();
+    auto graph = std::make_shared<Graph>();
     graph->set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -328,19 +379,28 @@ class Attentions {
 
   cudnnHandle_t handle_ = nullptr;
   cudaStream_t stream_ = nullptr;  // that the handle has
-  bool tried_ = false, refused_ = false;
+  bool tried_ = false, refused_ = false, said_dropout_ = false, said_half_tile_ = false;
   std::map<Key, Prepared> graphs_;
+  uint64_t uses_ = 0;
+  std::vector<std::shared_ptr<Graph>> retired_;  // of captured work
 };
 
 void leave_stream(Attentions& attentions) { attentions.leave_stream(); }
 
-static bool run(rgm_queue* q, const rgm_attention& a, bool gradient) {
+static Attentions& attentions_of(rgm_queue* q) {
   if (!q->attentions) q->attentions = std::make_shared<Attentions>();
-  return q->attentions->run(q, a, gradient);
+  return *q->attentions;
 }
-bool cudnn_attention(rgm_queue* q, const rgm_attention& a) { return served(a) && run(q, a, false); }
+bool cudnn_attention(rgm_queue* q, const rgm_attention& a) {
+  if (served(a)) return attentions_of(q).run(q, a, false);
+  if (only_dropout(a)) attentions_of(q).say_own_for_dropout();
+  return false;
+}
 bool cudnn_attention_grad(rgm_queue* q, const rgm_attention& a) {
-  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv) && !is_wrong(a) && run(q, a, true);
+  if (!gradient_served(a)) return false;
+  if (!is_wrong(a)) return attentions_of(q).run(q, a, true);
+  attentions_of(q).say_own_for_half_tile(a.k->shape[1]);
+  return false;
 }
 
 }  // namespace regimen::cudnn

@@ -39,9 +39,9 @@ __global__ void queries_kernel(Gradient<T> a) {
   __syncwarp();
   const float delta = over_warp(dot, Sum{}), lse = a.lse_of(b, h, i);
   if (lane == 0) a.delta_of(b, h, i) = delta;
-  const int64_t in_use = r.used(b), end = r.end_of_keys(i, in_use);
+  const int64_t in_use = r.used(b), end = r.end_of_keys(i, in_use), first = r.first_key(i, in_use);
   float out[lines]{};
-  for (int64_t begin = 0; begin < end; begin += 32) {
+  for (int64_t begin = r.from(0, first); begin < end; begin = r.from(begin + 32, first)) {
     const int64_t j = begin + lane;
     float change = 0;
     if (j < end && r.sees(b, i, j, in_use)) {
@@ -79,10 +79,11 @@ __global__ void keys_kernel(Gradient<T> a) {
   __syncwarp();
   const int64_t in_use = r.used(b);
   const int64_t first = r.has(RGM_ATTENTION_CAUSAL) ? max(int64_t{0}, j - in_use + r.Tq) : 0;
+  const int64_t end = r.end_of_queries(j, in_use);
   float dk[lines]{}, dv[lines]{};
   for (int64_t h = hkv * group; h < (hkv + 1) * group && j < in_use; ++h) {
     const T *const q = a.q.head(b, h), *const dy = a.dy.head(b, h);
-    for (int64_t begin = first / 32 * 32; begin < r.Tq; begin += 32) {
+    for (int64_t begin = first / 32 * 32; begin < end; begin += 32) {
       const int64_t i = begin + lane;
       float change = 0, weight = 0;
       if (i < r.Tq && r.sees(b, i, j, in_use)) {

@@ -7,15 +7,27 @@ namespace {
 
 constexpr float out_of_reach = -30000;  // finite, as a row of -infinity alone has no softmax
 
-// A block for a query.
+// A block for a query, eight keys a thread at a time. What Rules::sees says, whose numbers fit 32 bits here.
 __global__ void mask_kernel(Rules r, BF16* bias, int64_t line, uint8_t* sees_none) {
   const int64_t i = blockIdx.x, b = blockIdx.y, in_use = r.used(b);
+  const bool by_segment = r.has(RGM_ATTENTION_SEGMENTS);
+  const int32_t mine = by_segment ? r.q_segments.at(b, i) : 1;
+  const int first = static_cast<int>(r.first_key(i, in_use)), prefix = static_cast<int>(min(r.prefix, r.Tk)),
+            end = mine == 0 ? 0 : static_cast<int>(r.end_of_keys(i, in_use)), all = static_cast<int>(line);
+  const BF16 within = from_float<BF16>(0), without = from_float<BF16>(out_of_reach);
   BF16* const row = bias + (b * r.Tq + i) * line;
   int any = 0;
-  for (int64_t j = threadIdx.x; j < line; j += blockDim.x) {
-    const bool seen = j < r.Tk && r.sees(b, i, j, in_use);
-    row[j] = from_float<BF16>(seen ? 0 : out_of_reach);
-    any |= seen;
+  for (int j = static_cast<int>(threadIdx.x) * 8; j < all; j += static_cast<int>(blockDim.x) * 8) {
+    Eight<BF16> eight;
+#pragma unroll
+    for (int k = 0; k < 8; ++k) {
+      const int key = j + k;
+      bool seen = key < end && (key >= first || key < prefix);
+      if (seen && by_segment && key >= prefix) seen = r.k_segments.at(b, key) == mine;
+      eight.at[k] = seen ? within : without;
+      any |= seen;
+    }
+    *reinterpret_cast<Eight<BF16>*>(row + j) = eight;
   }
   any = __syncthreads_or(any);
   if (threadIdx.x == 0) sees_none[b * r.Tq + i] = !any;

@@ -146,7 +146,13 @@ rgm_status alloc(rgm_device* device, size_t bytes, void** out) {
 }
 void release(rgm_device* device, void* memory) { device->arena->free(memory); }
 uint64_t held(rgm_device* device) { return device->arena->held(); }
-void trim(rgm_device* device) { device->arena->trim(); }
+void trim(rgm_device* device) {
+  {
+    const std::lock_guard lock(device->queues_mutex);
+    for (rgm_queue* q : device->queues) q->release_scratch();
+  }
+  device->arena->trim();
+}
 
 rgm_status parallel_for(rgm_device*, int64_t n, int64_t, void* user, rgm_status (*body)(void*, int64_t, int64_t)) {
   return n > 0 ? body(user, 0, n) : RGM_OK;
@@ -209,15 +215,17 @@ rgm_status capture_end(rgm_queue* q, rgm_captured** out) {
     require(q->captures, "capture_end: nothing is captured");
     q->captures = false;
     const auto outgrown = std::move(q->outgrown);
+    auto used = std::exchange(q->used, {});
     cudaGraph_t made = nullptr;
     const cudaError_t error = cudaStreamEndCapture(q->stream, &made);
     q->device->arena->set_capturing(false);
     const std::unique_ptr<CUgraph_st, decltype(&cudaGraphDestroy)> graph(made, cudaGraphDestroy);
     cudaGetLastError();  // of work that could not be captured: told below, or not asked for
-    if (!out) return;
+    if (!out) return check_cuda(cudaStreamSynchronize(q->stream), "capture_end");  // the GPU may have fallen away
     check_cuda(error, "capture_end");
     auto captured = std::make_unique<rgm_captured>();
     captured->outgrown = outgrown;
+    captured->used = std::move(used);
     cudaError_t instantiated = cudaGraphInstantiate(&captured->graph, made, 0);
     if (instantiated == cudaErrorMemoryAllocation) {  // once more, with what lies idle
       q->device->arena->trim();

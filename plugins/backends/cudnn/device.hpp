@@ -14,6 +14,7 @@
 namespace regimen::cudnn {
 
 void check_cuda(cudaError_t error, const char* what);  // RGM_NO_MEMORY where that is what it says
+void check_pinned(cudaError_t error, size_t bytes);    // of host memory that was to be pinned
 
 // Device memory that only grows: the steady state allocates nothing. One slot a purpose, so that kernels can call
 // others.
@@ -50,12 +51,14 @@ class RGM_PRIVATE Scratch {
   // Blocks that are outgrown while somebody holds this, as captured work does, which goes on using them.
   class Outgrown;
   std::shared_ptr<Outgrown> outgrown();
+  void release();  // all of it; what comes next begins anew
 
  private:
   struct Block {
     void* data = nullptr;
     size_t size = 0;
   };
+  void give_up(Block& block);
   Arena& arena_;
   std::array<Block, kSlots> blocks_;
   std::weak_ptr<Outgrown> outgrown_;
@@ -98,6 +101,8 @@ struct RGM_PRIVATE rgm_device {
   regimen::cudnn::Spare spare;
   regimen::cudnn::Lt lt;
   std::unique_ptr<regimen::cudnn::Arena> arena;
+  std::mutex queues_mutex;
+  std::vector<rgm_queue*> queues;  // that are open
 };
 
 struct RGM_PRIVATE rgm_queue {
@@ -105,13 +110,16 @@ struct RGM_PRIVATE rgm_queue {
   ~rgm_queue();
   rgm_queue(const rgm_queue&) = delete;
   rgm_queue& operator=(const rgm_queue&) = delete;
+  void release_scratch();  // [any] unless it is in use
   rgm_device* device;
+  std::recursive_mutex in_call;  // held by every kernel, which may call others
   cudaStream_t stream = nullptr;
   regimen::cudnn::Scratch scratch;
   std::unique_ptr<regimen::cudnn::Staging> staging;
   int *fault = nullptr, *fault_on_device = nullptr;  // one word, mapped
   bool captures = false;
   std::shared_ptr<regimen::cudnn::Scratch::Outgrown> outgrown;  // of what is captured
+  std::vector<std::shared_ptr<void>> used;                      // by what is captured, beside memory
   std::shared_ptr<regimen::cudnn::Products> products;
   std::shared_ptr<regimen::cudnn::Attentions> attentions;
 };
@@ -119,6 +127,7 @@ struct RGM_PRIVATE rgm_queue {
 struct RGM_PRIVATE rgm_captured {
   cudaGraphExec_t graph = nullptr;
   std::shared_ptr<regimen::cudnn::Scratch::Outgrown> outgrown;
+  std::vector<std::shared_ptr<void>> used;
 };
 
 namespace regimen::cudnn {
@@ -135,12 +144,21 @@ void let_use(F* run, int64_t bytes, const char* name) {
   check_cuda(cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
 }
 
+// A library says only that a call failed; where the GPU has fallen away, that is what is told. Nothing may wait while
+// work is captured, and capture_end asks then.
+[[noreturn]] void tell(const rgm_queue* q, const Error& failure, const char* name);
+
 // What every kernel runs in: on the queue's GPU, and a launch that failed is told at once.
 template <class F>
 rgm_status kernel(rgm_queue* q, const char* name, F&& body) noexcept {
   return guard([&] {
+    const std::lock_guard call(q->in_call);
     check_cuda(cudaSetDevice(q->device->index), name);
-    body();
+    try {
+      body();
+    } catch (const Error& failure) {
+      tell(q, failure, name);
+    }
     check_cuda(cudaGetLastError(), name);
   });
 }

@@ -10,9 +10,8 @@ struct Fill {
   Any y;
   double value;
   __device__ void operator()(int64_t, const int64_t (&at)[1]) const {
-    floating(y.dtype) ? y.put(at[0], static_cast<float>(value)) : y.put(at[0], static_cast<int64_t>(value));
+    y.put(at[0], value);
   }
-  __device__ static bool floating(rgm_dtype d) { return d == RGM_F32 || d == RGM_F16 || d == RGM_BF16; }
 };
 
 template <class T>

@@ -1,4 +1,4 @@
-// memory.cpp - scratch that grows, the pinned ring of uploads, and what CUDA's errors become.
+// memory.cpp - scratch that grows and is released, the pinned ring of uploads, and what CUDA's errors become.
 #include "device.hpp"
 
 namespace regimen::cudnn {
@@ -34,6 +34,20 @@ void check_cuda(cudaError_t error, const char* what) {
               std::string(what) + ": " + cudaGetErrorString(error));
 }
 
+void check_pinned(cudaError_t error, size_t bytes) {
+  if (error != cudaErrorMemoryAllocation) return check_cuda(error, "pinned memory");
+  cudaGetLastError();  // it is dealt with
+  const std::string size = bytes >> 20 ? std::to_string(bytes >> 20) + " MiB" : std::to_string(bytes) + " bytes";
+  throw Error(RGM_DEVICE_ERROR, "the system has no " + size +
+                                    " of pinned host memory for it (not the GPU's); end other programs, or give the "
+                                    "container more memory");
+}
+
+void tell(const rgm_queue* q, const Error& failure, const char* name) {
+  if (failure.status() == RGM_INTERNAL && !q->captures) check_cuda(cudaStreamSynchronize(q->stream), name);
+  throw failure;
+}
+
 class Scratch::Outgrown {
  public:
   explicit Outgrown(Arena& from) : arena(from) {}
@@ -56,14 +70,22 @@ Scratch::~Scratch() {
   for (const Block& block : blocks_) arena_.free(block.data);
 }
 
-void* Scratch::bytes(Slot slot, size_t n) {
-  Block& block = blocks_[slot];
-  if (n <= block.size) return block.data;
+void Scratch::give_up(Block& block) {
   if (const auto kept = outgrown_.lock(); kept && block.data)
     kept->blocks.push_back(block.data);
   else
     arena_.free(block.data);
   block = {};
+}
+
+void Scratch::release() {
+  for (Block& block : blocks_) give_up(block);
+}
+
+void* Scratch::bytes(Slot slot, size_t n) {
+  Block& block = blocks_[slot];
+  if (n <= block.size) return block.data;
+  give_up(block);
   // Never so small that it would be CUDA's own: such a block may not be freed while work that is enqueued reads it.
   const size_t size = std::max((n + 511) / 512 * 512, Arena::small);
   block = {arena_.allocate(size), size};
@@ -85,7 +107,7 @@ void Staging::enter(size_t part, cudaStream_t stream) {
 
 void Staging::upload(void* to, const void* from, size_t bytes, cudaStream_t stream) {
   if (!memory_) {
-    check_cuda(cudaMallocHost(reinterpret_cast<void**>(&memory_), size), "pinned memory");
+    check_pinned(cudaMallocHost(reinterpret_cast<void**>(&memory_), size), size);
     for (cudaEvent_t& event : free_) check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "upload");
   }
   if (at_ + bytes > (part_ + 1) * part_size) enter((part_ + 1) % parts, stream);

@@ -13,9 +13,11 @@ rgm_queue::rgm_queue(rgm_device* on) : device(on), scratch(*on->arena) {
   if (!staging) staging = std::make_unique<Staging>();
   try {
     check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "queue");
-    check_cuda(cudaHostAlloc(reinterpret_cast<void**>(&fault), sizeof(int), cudaHostAllocMapped), "queue");
+    check_pinned(cudaHostAlloc(reinterpret_cast<void**>(&fault), sizeof(int), cudaHostAllocMapped), sizeof(int));
     *fault = kNoFault;
     check_cuda(cudaHostGetDevicePointer(reinterpret_cast<void**>(&fault_on_device), fault, 0), "queue");
+    const std::lock_guard lock(device->queues_mutex);
+    device->queues.push_back(this);
   } catch (...) {
     cudaFreeHost(fault);
     if (stream) cudaStreamDestroy(stream);
@@ -25,6 +27,10 @@ rgm_queue::rgm_queue(rgm_device* on) : device(on), scratch(*on->arena) {
 
 // Whatever is set to the stream leaves it before it goes.
 rgm_queue::~rgm_queue() {
+  {
+    const std::lock_guard lock(device->queues_mutex);
+    std::erase(device->queues, this);
+  }
   cudaSetDevice(device->index);
   cudaStreamSynchronize(stream);
   if (attentions) leave_stream(*attentions);
@@ -36,4 +42,9 @@ rgm_queue::~rgm_queue() {
   products.reset();
   cudaFreeHost(fault);
   cudaStreamDestroy(stream);
+}
+
+void rgm_queue::release_scratch() {
+  const std::unique_lock idle(in_call, std::try_to_lock);
+  if (idle && !captures) scratch.release();
 }

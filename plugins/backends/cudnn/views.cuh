@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <type_traits>
 
 #include "device.hpp"
 
@@ -33,6 +35,24 @@ __device__ inline F16 from_float<F16>(float x) {
   return __float2half(x);
 }
 
+template <class T>
+inline constexpr T least_of = std::numeric_limits<T>::min();
+template <class T>
+inline constexpr T most_of = std::numeric_limits<T>::max();
+
+// Floats to integers truncate, stop at the ends of the range, and NaN is 0. Integers to narrower ones wrap.
+template <class To, class From>
+__device__ inline To to_integer(From x) {
+  if constexpr (std::is_floating_point_v<From>) {
+    constexpr To least = least_of<To>, most = most_of<To>;
+    if (x != x) return 0;
+    if (x >= static_cast<From>(most)) return most;
+    return x <= static_cast<From>(least) ? least : static_cast<To>(x);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
 // An element of any dtype: the switch is the same for all threads. Each is complete by itself, as functions that call
 // each other would keep the arguments in memory.
 struct Any {
@@ -58,9 +78,9 @@ struct Any {
       case RGM_F32: static_cast<float*>(data)[i] = static_cast<float>(x); break;
       case RGM_BF16: static_cast<BF16*>(data)[i] = from_float<BF16>(static_cast<float>(x)); break;
       case RGM_F16: static_cast<F16*>(data)[i] = from_float<F16>(static_cast<float>(x)); break;
-      case RGM_I32: static_cast<int32_t*>(data)[i] = static_cast<int32_t>(static_cast<int64_t>(x)); break;
-      case RGM_I64: static_cast<int64_t*>(data)[i] = static_cast<int64_t>(x); break;
-      case RGM_U8: static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(static_cast<int64_t>(x)); break;
+      case RGM_I32: static_cast<int32_t*>(data)[i] = to_integer<int32_t>(x); break;
+      case RGM_I64: static_cast<int64_t*>(data)[i] = to_integer<int64_t>(x); break;
+      case RGM_U8: static_cast<uint8_t*>(data)[i] = to_integer<uint8_t>(x); break;
       default: static_cast<uint8_t*>(data)[i] = x != 0;
     }
   }

@@ -3,6 +3,7 @@
 //   regimen bench --kernels --backend @NAME@
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numbers>
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -23,15 +24,21 @@ double get(const rgm_view& v, int64_t i) {
     default: return data<uint8_t>(v)[i];
   }
 }
+template <class T>
+T integer(double x) {  // truncated; it stops at the ends of the range, and NaN is 0
+  if (x != x) return 0;
+  if (x >= double(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+  return x <= double(std::numeric_limits<T>::min()) ? std::numeric_limits<T>::min() : T(x);
+}
 void put(const rgm_view& v, int64_t i, double x) {
   switch (v.dtype) {
     case RGM_F32: data<float>(v)[i] = float(x); break;
     case RGM_F16: data<Float16>(v)[i] = Float16(float(x)); break;
     case RGM_BF16: data<BFloat16>(v)[i] = BFloat16(float(x)); break;
-    case RGM_I32: data<int32_t>(v)[i] = int32_t(x); break;
-    case RGM_I64: data<int64_t>(v)[i] = int64_t(x); break;
+    case RGM_I32: data<int32_t>(v)[i] = integer<int32_t>(x); break;
+    case RGM_I64: data<int64_t>(v)[i] = integer<int64_t>(x); break;
     case RGM_BOOL: data<uint8_t>(v)[i] = x != 0; break;
-    default: data<uint8_t>(v)[i] = uint8_t(x);
+    default: data<uint8_t>(v)[i] = integer<uint8_t>(x);
   }
 }
 

@@ -33,7 +33,7 @@ template <class Run>
 ONEDNN_INLINE void with_derivative(int32_t op, Run run) {
   switch (op) {
     case RGM_NEG: return run([](Vec) { return splat(-1.0f); });
-    case RGM_ABS: return run([](Vec x) { return x == 0.0f ? Vec{} : sign_of(x, splat(1.0f)); });
+    case RGM_ABS: return run([](Vec x) { return abs(x) > 0.0f ? sign_of(x, splat(1.0f)) : Vec{}; });
     case RGM_SQUARE: return run([](Vec x) { return x + x; });
     case RGM_SQRT: return run([](Vec x) { return 0.5f / sqrt(x); });
     case RGM_RSQRT: return run([](Vec x) { return -0.5f / (x * sqrt(x)); });
@@ -58,9 +58,9 @@ ONEDNN_INLINE void with_derivative(int32_t op, Run run) {
         const Vec s = sigmoid(x);
         return s + x * s * (1.0f - s);
       });
-    case RGM_GELU_TANH:
+    case RGM_GELU_TANH:  // s is 0 or 1 long before x is 100, and a square that overflows would make a NaN of 0
       return run([](Vec x) {
-        const Vec z = x * x, s = sigmoid(2.0f * kGeluScale * x * (1.0f + kGeluCube * z));
+        const Vec z = min(x * x, splat(1e4f)), s = sigmoid(2.0f * kGeluScale * x * (1.0f + kGeluCube * z));
         return s + x * s * (1.0f - s) * (2.0f * kGeluScale) * (1.0f + 3.0f * kGeluCube * z);
       });
     case RGM_GELU_ERF: return run([](Vec x) { return normal_cdf(x) + x * 0.398942280401432678f * exp(-0.5f * x * x); });

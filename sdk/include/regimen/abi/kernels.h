@@ -8,6 +8,9 @@
  * BF16 comes where a comment names it, computed in F32 and rounded to the nearest even. Any kernel, a required one too,
  * may answer RGM_UNSUPPORTED to such a form before it writes anything: the host then works on F32 copies.
  *
+ * Floats become integers by truncation, stop at the ends of the range, and NaN is 0, in fill as in copy; integers
+ * become narrower ones by their last bits.
+ *
  * An index outside of its axis - of gather and scatter_add, a position of rope, a target of head_loss from V on - is
  * RGM_INVALID, and nothing outside is read or written: the host relies on that, and makes an index that it finds wrong
  * -1. Where indices lie on a device the call may be RGM_OK, and the next wait or download RGM_INVALID; the outputs may
@@ -157,7 +160,7 @@ typedef struct rgm_kernels {
    * r sin(a) with r^2 = -2 ln(((w0 >> 8) + 1) 2^-24) and a = 2 pi (w1 >> 8) 2^-24. */
   rgm_status (*random)(rgm_queue* q, const rgm_view* key, int32_t distribution, const rgm_view* y);
 
-  /* optional from here. unary_grad: x, dy and dx F32, or all BF16 */
+  /* optional from here. unary_grad: x, dy and dx F32, or all BF16; the derivatives of ABS and RELU are 0 at 0 and NaN */
   rgm_status (*unary_grad)(rgm_queue* q, int32_t op, const rgm_view* x, const rgm_view* dy, const rgm_view* dx);
   rgm_status (*softmax)(rgm_queue* q, int32_t axis, const rgm_view* x, const rgm_view* y);
   rgm_status (*softmax_grad)(rgm_queue* q, int32_t axis, const rgm_view* y, const rgm_view* dy, const rgm_view* dx);
