@@ -52,7 +52,7 @@ void add_logarithmic_ticks(Axis& axis, int wanted) {
 
 double Axis::place(double value) const {
   if (!logarithmic) return (value - low) / (high - low);
-  if (value <= 0) return -1;
+  if (value <= 0) return has_zero && value == 0 ? 0 : -1;
   return std::log(value / low) / std::log(high / low);
 }
 

@@ -8,6 +8,7 @@ namespace rgm::report {
 struct Axis {
   double low = 0, high = 1;
   bool logarithmic = false;
+  bool has_zero = false;  // a logarithmic one: its low edge stands for 0
   std::vector<double> ticks;
 
   double place(double value) const;      // 0 at low, 1 at high, beyond that outside

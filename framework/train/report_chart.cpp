@@ -59,11 +59,11 @@ std::string stroke(const char* kind, const std::string& d) {
 }
 
 // A line of no length with a round end is a dot that no stretching makes an ellipse.
-std::string dots(const Line& line, const Axis& x, const Axis& y) {
+std::string dots(const char* kind, const Line& line, const Axis& x, const Axis& y) {
   std::string out;
   for (size_t i = 0; i < line.x.size(); ++i)
     if (std::isfinite(line.y[i]))
-      out += fmt::format("<path class=\"dot\" d=\"M{}h0\"><title>step {}: {}</title></path>",
+      out += fmt::format("<path class=\"{}\" d=\"M{}h0\"><title>step {}: {}</title></path>", kind,
                          at(x, y, line.x[i], line.y[i]), whole(line.x[i]), number(line.y[i]));
   return out;
 }
@@ -164,10 +164,10 @@ std::string draw(const Chart& chart) {
   const Axis y = make_axis(values.low, values.high, chart.prominent ? 7 : 4, 20);
   std::string shapes;
   if (calmed) shapes += stroke("raw", path(thin(chart.line, buckets), x, y));
-  if (chart.line.x.size() == 1) shapes += dots(chart.line, x, y);
+  if (chart.line.x.size() == 1) shapes += dots("dot trained", chart.line, x, y);
   shapes += stroke("line", path(thin(course, buckets), x, y));
   shapes += stroke("between", path(thin(chart.points, buckets), x, y));
-  if (chart.points.x.size() <= 120) shapes += dots(chart.points, x, y);
+  if (chart.points.x.size() <= 120) shapes += dots("dot", chart.points, x, y);
 
   const std::string caption =
       chart.prominent ? legend(chart, course)

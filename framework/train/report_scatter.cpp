@@ -15,6 +15,8 @@ namespace {
 
 constexpr double name_height = 0.055, name_width = 0.22;  // shares of the plot, so that names do not overlap
 constexpr double highest_name = 0.96;
+constexpr double label_width = 0.06;  // of a tick
+constexpr double most_linear = 20;    // by this factor and less, values share a linear axis
 
 struct Placed {
   const Spot* spot;
@@ -52,8 +54,13 @@ Axis x_axis(const std::vector<Spot>& spots) {
     if (s.x > 0) low = std::min(low, s.x);
   }
   const bool has_zero = std::ranges::any_of(spots, [](const Spot& s) { return s.x == 0; });
-  if (has_zero && high / low > 20) low /= 3;  // room for it at the edge
-  return make_axis(std::min(low, high), high, 6, 20);
+  if (!has_zero) return make_axis(std::min(low, high), high, 6, most_linear);
+  if (!(high / low > most_linear)) return make_axis(0, high, 6, most_linear);
+  Axis axis = make_axis(low / 3, high, 6, most_linear);  // a third: room for 0 at the edge
+  std::erase_if(axis.ticks, [&](double tick) { return axis.place(tick) < label_width; });
+  axis.ticks.insert(axis.ticks.begin(), 0);
+  axis.has_zero = true;
+  return axis;
 }
 
 Axis y_axis(const std::vector<Spot>& spots) {

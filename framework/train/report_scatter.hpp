@@ -17,7 +17,7 @@ struct Scatter {
   bool joined = false;  // by a line from left to right
 };
 
-// Empty with fewer than two spots. An x of 0 stands at the left edge of a logarithmic axis.
+// Empty with fewer than two spots. An x of 0 stands at the left edge, which is labelled 0.
 std::string draw(const Scatter& scatter);
 
 }  // namespace rgm::report

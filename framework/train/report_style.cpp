@@ -66,6 +66,7 @@ figcaption b { font-variant-numeric: tabular-nums; font-weight: 600; }
 .plot .raw { stroke: var(--train); stroke-width: 1; opacity: .28; }
 .plot .between { stroke: var(--held); stroke-width: 1.3; opacity: .55; }
 .plot .dot { stroke: var(--held); stroke-width: 8; }
+.plot .dot.trained { stroke: var(--train); }
 .grid .plot .dot { stroke-width: 5; }
 .plot i { position: absolute; font: normal .72rem/1 var(--sans); color: var(--soft); white-space: nowrap;
   font-variant-numeric: tabular-nums; }

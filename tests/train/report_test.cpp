@@ -337,6 +337,13 @@ TEST(ReportChart, SmoothingKeepsALineALineAndSkipsGaps) {
   EXPECT_THAT(report::smooth({1, NAN, 3}, 1), ElementsAre(1, testing::IsNan(), 3));
 }
 
+// One step alone is a dot, in the colour of the line that the legend shows.
+TEST(ReportChart, ACurveOfOneStepIsADotOfTraining) {
+  const std::string html = report::draw({.title = "loss", .line = {{10}, {2.5}}, .points = {}, .prominent = true});
+  EXPECT_THAT(html, HasSubstr("class=\"dot trained\""));
+  EXPECT_THAT(html, Not(HasSubstr("class=\"dot\"")));
+}
+
 TEST(ReportChart, NothingToDrawIsNothing) {
   EXPECT_EQ(report::draw({}), "");
   EXPECT_EQ(report::draw({.title = "loss", .line = {{1, 2}, {NAN, NAN}}, .points = {}}), "");
