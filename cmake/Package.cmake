@@ -17,9 +17,13 @@ if(REGIMEN_INSTALL_LIBRARIES)
 endif()
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs/ DESTINATION share/regimen/configs
-        PATTERN CMakeLists.txt EXCLUDE PATTERN stories EXCLUDE)
+        PATTERN CMakeLists.txt EXCLUDE PATTERN *.cpp EXCLUDE PATTERN *.hpp EXCLUDE)
 install(FILES ${CMAKE_SOURCE_DIR}/data/stories.txt DESTINATION share/regimen/data)
-install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md DESTINATION share/regimen)
+foreach(page LICENSE README.md CHANGELOG.md CONTRIBUTING.md)
+  install(FILES ${CMAKE_SOURCE_DIR}/${page} DESTINATION share/regimen)
+endforeach()
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/regimen/docs
+        FILES_MATCHING PATTERN *.md PATTERN *.png PATTERN *.svg)
 # The comparison of every kernel with the reference, to be run where the hardware is; there where the tests were built.
 install(PROGRAMS ${CMAKE_BINARY_DIR}/bin/conformance_tests DESTINATION lib/regimen/tests OPTIONAL)
 

@@ -30,6 +30,14 @@ grep -q 'onednn .* yes ' "$work/plugins" || { cat "$work/plugins"; fail "the plu
 run run "$here/share/regimen/configs/quickstart.yaml" --out "$work/run" --set stages.base.steps=2 \
   --set stages.base.sample.tokens=2 >"$work/log" 2>&1 || { cat "$work/log"; fail "quickstart does not run there"; }
 [[ -s $work/run/report.html ]] || fail "there is no report"
+# Another one needs more than the stories, and pages link to each other.
+run check "$here/share/regimen/configs/people.yaml" >"$work/log" 2>&1 ||
+  { cat "$work/log"; fail "people.yaml lacks something there"; }
+for page in "$here"/share/regimen/*.md "$here"/share/regimen/docs/*.md; do
+  for link in $(grep -oE '\]\([A-Za-z0-9_./-]+\.(md|png|svg)' "$page" | cut -c3-); do
+    [[ -e ${page%/*}/$link ]] || fail "${page##*/} links to $link, which is not in the tree"
+  done
+done
 if [[ -x $here/lib/regimen/tests/conformance_tests ]]; then
   env -i "$here/lib/regimen/tests/conformance_tests" --gtest_filter=Conformance.TheReference* >"$work/log" 2>&1 ||
     { cat "$work/log"; fail "the tests of the tree do not run there"; }
