@@ -16,7 +16,7 @@ namespace rgm {
 namespace {
 
 constexpr int format_version = 1;
-constexpr std::string_view prefix = "step-";
+constexpr std::string_view prefix = "step-", aside_prefix = "other-";
 
 fs::path folder_of(const fs::path& folder, int64_t step) { return folder / fmt::format("{}{}", prefix, step); }
 
@@ -35,6 +35,9 @@ std::vector<fs::path> entries(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> out;
   for (const auto& entry : fs::directory_iterator(folder, error)) out.push_back(entry.path());
+  // What cannot be listed is not empty: a run would begin anew, and remove what it did not see.
+  if (error && error != std::errc::no_such_file_or_directory)
+    failure("{}: cannot be listed: {}", folder.string(), error.message());
   return out;
 }
 
@@ -50,6 +53,21 @@ std::vector<int64_t> steps_in(const fs::path& folder) {
 bool is_leftover(const fs::path& path) {
   const std::string name = path.filename().string();
   return !step_of(path) && (name.starts_with(prefix) || name.starts_with(".step-"));
+}
+
+bool is_aside(const fs::path& path) { return path.filename().string().starts_with(aside_prefix); }
+
+// An owner may be any text, and is no name of a folder.
+fs::path aside_of(const fs::path& folder, const std::string& owner) {
+  return folder / fmt::format("{}{}", aside_prefix, sha256(owner).substr(0, 16));
+}
+
+void move_into(const fs::path& folder, const fs::path& from) {
+  const fs::path to = folder / from.filename();
+  std::error_code error;
+  fs::remove_all(to, error);
+  if (!error) fs::rename(from, to, error);
+  if (error) failure("{}: cannot be moved to {}: {}", from.string(), to.string(), error.message());
 }
 
 // Throws when anything about the checkpoint is not as it was written.
@@ -121,10 +139,44 @@ std::optional<Checkpoint> Checkpoints::newest() const {
   return std::nullopt;
 }
 
+fs::path Checkpoints::set_aside(const std::string& owner, std::span<const fs::path> beside) {
+  const fs::path aside = aside_of(folder_, owner);
+  std::error_code error;
+  fs::create_directories(aside, error);
+  if (error) failure("{}: cannot be made: {}", aside.string(), error.message());
+  // The steps last: as long as one is here, who is killed meanwhile does it again.
+  for (const fs::path& file : beside)
+    if (fs::exists(file)) move_into(aside, file);
+  for (const int64_t step : steps_in(folder_)) move_into(aside, folder_of(folder_, step));
+  return aside;
+}
+
+bool Checkpoints::take_back(const std::string& owner) {
+  const fs::path aside = aside_of(folder_, owner);
+  const std::vector<fs::path> found = entries(aside);
+  // The steps first: what stands beside them is told from that of others by a step that is here.
+  for (const fs::path& path : found)
+    if (step_of(path)) move_into(folder_, path);
+  for (const fs::path& path : found)
+    if (!step_of(path)) move_into(folder_.parent_path(), path);
+  std::error_code ignored;
+  fs::remove(aside, ignored);
+  return !found.empty();
+}
+
+void Checkpoints::remove_aside_but(const fs::path& kept) {
+  std::error_code error;
+  for (const fs::path& path : entries(folder_)) {
+    if (!is_aside(path) || path == kept) continue;
+    fs::remove_all(path, error);
+    if (!error) log::info("{}: removed; of other settings only the newest checkpoints are kept", path.string());
+  }
+}
+
 void Checkpoints::remove_all() {
   std::error_code error;
   for (const fs::path& path : entries(folder_))
-    if (step_of(path) || is_leftover(path)) fs::remove_all(path, error);
+    if (step_of(path) || is_leftover(path) || is_aside(path)) fs::remove_all(path, error);
   fs::remove(folder_, error);  // only when nothing else lies there
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <regex>
 #include <vector>
@@ -205,6 +206,18 @@ void replace_folder(const fs::path& from, const fs::path& to) {
   }
   sync_folder(to.parent_path());
   fs::remove_all(old, error);
+}
+
+fs::path make_temporary_folder(std::string_view purpose) {
+  const char* const given = std::getenv("TMPDIR");
+  const bool is_given = given && *given;
+  const fs::path parent = is_given ? given : "/tmp";
+  std::string name = (parent / fmt::format("regimen-{}-XXXXXX", purpose)).string();
+  if (::mkdtemp(name.data())) return name;
+  const int error = errno;
+  if (error == ENOSPC) failure("{}: no folder can be made there: {}", parent.string(), std::strerror(error));
+  invalid("{}: no folder can be made there: {}; set TMPDIR to a folder that can be written{}", parent.string(),
+          std::strerror(error), is_given ? " (it is set to this one)" : "");
 }
 
 MappedFile::MappedFile(const fs::path& path) {

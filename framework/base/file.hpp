@@ -66,6 +66,9 @@ class AppendedFile {
 // removed. Files in `from` are synced first.
 void replace_folder(const fs::path& from, const fs::path& to);
 
+// A new and empty folder in $TMPDIR, or /tmp. RGM_INVALID names TMPDIR where none can be made there.
+fs::path make_temporary_folder(std::string_view purpose);
+
 // A read-only memory map of a whole file; empty files map to an empty span.
 class MappedFile {
  public:

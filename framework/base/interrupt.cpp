@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <mutex>
 #include <string>
@@ -21,6 +22,10 @@ void say(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STD
 
 std::mutex mutex;
 std::vector<std::filesystem::path> folders;
+std::string what_follows;
+
+// `timeout` and service managers signal the process and then its group: what comes again this soon is the same one.
+constexpr auto same_signal = std::chrono::seconds(1);
 
 [[noreturn]] void end_now() {
   const std::lock_guard lock(mutex);
@@ -43,21 +48,32 @@ void wait_for_signals(First first) {
   std::thread([signals, first] {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) return;
+    const auto came = std::chrono::steady_clock::now();
     first();
     // The shell and the system both tell of a closed terminal: only what somebody sends twice is meant twice.
     while (sigwait(&signals, &signal) == 0)
-      if (signal != SIGHUP) end_now();
+      if (signal != SIGHUP && std::chrono::steady_clock::now() - came > same_signal) end_now();
   }).detach();
 }
 
 }  // namespace
 
-void catch_interrupts(std::string_view what_follows) {
+void catch_interrupts(std::string_view text) {
+  what_follows = text;
   std::signal(SIGPIPE, SIG_IGN);
-  wait_for_signals([text = std::string(what_follows)] {
+  wait_for_signals([] {
+    const std::lock_guard lock(mutex);
     asked = true;
-    say("\nstopping: " + text + "; a second Ctrl-C ends at once\n");
+    say("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
   });
+}
+WhatFollows::WhatFollows(std::string text) {
+  const std::lock_guard lock(mutex);
+  before_ = std::exchange(what_follows, std::move(text));
+}
+WhatFollows::~WhatFollows() {
+  const std::lock_guard lock(mutex);
+  what_follows = std::move(before_);
 }
 void end_at_interrupts() { wait_for_signals(end_now); }
 void remove_when_interrupted(const std::filesystem::path& folder) {

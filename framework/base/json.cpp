@@ -20,11 +20,24 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
+namespace {
+
+// It quotes what it read last, which may be a number of a megabyte: its beginning and its end say what is wrong.
+std::string cut(std::string_view text) {
+  constexpr size_t head = 160, tail = 80;
+  if (text.size() <= head + tail) return std::string(text);
+  return std::string(text.substr(0, head)) + " ... " + std::string(text.substr(text.size() - tail));
+}
+
+}  // namespace
+
 std::string json_reason(const std::exception& e) {
-  const std::string_view text = e.what();
+  std::string_view text = e.what();
+  if (const size_t number = text.find("] "); text.starts_with("[json.exception") && number != std::string_view::npos)
+    text.remove_prefix(number + 2);
   const size_t place = text.rfind(": "), from = text.find("syntax error");
-  if (from != std::string_view::npos) return std::string(text.substr(from));
-  return std::string(place == std::string_view::npos ? text : text.substr(place + 2));
+  if (from != std::string_view::npos) return cut(text.substr(from));
+  return cut(place == std::string_view::npos ? text : text.substr(place + 2));
 }
 
 template <class Json>

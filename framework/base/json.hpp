@@ -21,7 +21,7 @@ bool is_deeper(const Json& value, int most) {
   return most == 0 || std::ranges::any_of(value, [&](const Json& part) { return is_deeper(part, most - 1); });
 }
 
-// The parser's own words, without its number: "syntax error while parsing ...".
+// The parser's own words, without its number and not too many: "syntax error while parsing ...".
 std::string json_reason(const std::exception& e);
 
 // RGM_INVALID beginning with `where`.

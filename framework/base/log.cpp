@@ -11,7 +11,7 @@
 
 namespace rgm::log {
 namespace {
-std::atomic<Level> lowest{Level::info};
+std::atomic<Levels> lowest{Levels{}};
 std::mutex mutex;
 bool line_open = false;  // a progress line stands on the terminal, without its newline
 
@@ -30,7 +30,11 @@ std::string_view fitting(std::string_view text) {
 }
 }  // namespace
 
-Level set_level(Level level) { return lowest.exchange(level); }
+Levels set_levels(Levels levels) { return lowest.exchange(levels); }
+Levels levels() { return lowest.load(); }
+
+OfWork::OfWork() : before_(levels()) { set_levels({before_.work, before_.work}); }
+OfWork::~OfWork() { set_levels(before_); }
 
 bool is_terminal() {
   static const bool terminal = isatty(STDERR_FILENO) == 1;
@@ -38,7 +42,7 @@ bool is_terminal() {
 }
 
 void write(Level level, std::string_view text) {
-  if (level < lowest.load()) return;
+  if (level < lowest.load().all) return;
   const std::lock_guard lock(mutex);
   std::string line = line_open ? "\r\x1b[K" : "";
   line_open = false;
@@ -49,7 +53,7 @@ void write(Level level, std::string_view text) {
 }
 
 void progress(std::string_view text) {
-  if (lowest.load() > Level::info) return;
+  if (lowest.load().all > Level::info) return;
   const std::lock_guard lock(mutex);
   if (is_terminal()) {
     put("\r\x1b[K" + std::string(fitting(text)));

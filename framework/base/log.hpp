@@ -9,8 +9,13 @@ namespace rgm::log {
 
 enum class Level { debug = 1, info, warning, nothing };  // as RGM_LOG_* in the ABI; nothing is written at the last
 
-// Messages below `level` are dropped. The default is info. Answers the level until now.
-Level set_level(Level level);
+// Messages below these are dropped: `work` is for what is told of work whose result is kept, which happens once,
+// wherever that falls.
+struct Levels {
+  Level all = Level::info, work = Level::info;
+};
+Levels set_levels(Levels levels);  // answers those until now
+Levels levels();
 // [any] Writes one line; a progress line that is on the terminal is cleared first.
 void write(Level level, std::string_view text);
 
@@ -26,6 +31,18 @@ template <class... A>
 void warning(fmt::format_string<A...> text, A&&... args) {
   write(Level::warning, fmt::format(text, std::forward<A>(args)...));
 }
+
+// Within its life, messages are of work whose result is kept.
+class OfWork {
+ public:
+  OfWork();
+  ~OfWork();
+  OfWork(const OfWork&) = delete;
+  OfWork& operator=(const OfWork&) = delete;
+
+ private:
+  Levels before_;
+};
 
 // A line that is rewritten in place on a terminal; elsewhere every call is a line of its own. Of level info.
 void progress(std::string_view text);

@@ -34,11 +34,12 @@ std::string Sha256::hex() {
 
 std::string sha256(std::string_view data) { return Sha256().update(data).hex(); }
 
-std::string sha256_of_descriptor(int fd) {
+std::string sha256_of_descriptor(int fd, const std::function<void()>& between) {
   Sha256 sum;
   std::string piece(1 << 16, '\0');
   if (::lseek(fd, 0, SEEK_SET) != 0) failure("a file cannot be hashed: {}", std::strerror(errno));
   for (;;) {
+    if (between) between();
     const ssize_t n = ::read(fd, piece.data(), piece.size());
     if (n < 0) failure("a file cannot be hashed: {}", std::strerror(errno));
     if (n == 0) return sum.hex();

@@ -1,6 +1,7 @@
 // sha256.hpp - SHA-256 of bytes, as 64 hexadecimal digits.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view data);
-std::string sha256_of_descriptor(int fd);  // from its beginning; the offset is left at the end
+// From its beginning; the offset is left at the end. `between` is called before each piece, and may throw.
+std::string sha256_of_descriptor(int fd, const std::function<void()>& between = {});
 
 }  // namespace rgm

@@ -39,7 +39,7 @@ std::optional<po::variables_map> parse(const Usage& usage, const po::options_des
     invalid("{}: option {} is not known{}", usage.command, e.get_option_name(),
             near.empty() ? fmt::format("; see `regimen {} --help`", usage.command) : near);
   } catch (const po::too_many_positional_options_error&) {
-    invalid("{}: too many arguments; it takes {}", usage.command, usage.line);
+    invalid("{}: too many arguments; it takes {}", usage.command, usage.line.empty() ? "options alone" : usage.line);
   } catch (const po::error& e) {
     invalid("{}: {}; see `regimen {} --help`", usage.command, e.what(), usage.command);
   }

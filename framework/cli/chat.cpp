@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -54,7 +55,7 @@ class Conversation {
     const std::optional<std::vector<int32_t>> ids = prompt();
     if (!ids) return messages_.erase(messages_.size() - 1);
     TextStream stream(model_->tokenizer());
-    const auto end = model_->tokenizer()->end_of_text();
+    const std::vector<int32_t> ends = ends_of_text(*model_);
     const NoGradient still;
     std::string text;
     size_t shown = 0;
@@ -65,7 +66,7 @@ class Conversation {
     };
     generate(*model_, {*ids}, sampling_, false, [&](int64_t, int32_t token) {
       if (over) return;
-      if (token != end) text += stream.push(token);
+      if (std::ranges::find(ends, token) == ends.end()) text += stream.push(token);
       const size_t at = end_.empty() ? std::string::npos : text.find(end_);
       if (at != std::string::npos) text.resize(at), over = true;
       show_to(text.size() - std::min(text.size(), at == std::string::npos ? held_back(text) : 0));
@@ -96,7 +97,7 @@ class Conversation {
   // nothing is forgotten, where the last message has none even alone.
   std::optional<std::vector<int32_t>> prompt() {
     const int64_t context = model_->config().context - model_->virtual_tokens();
-    const int64_t room = std::max<int64_t>(1, context - std::min(sampling_.max_tokens, context / 2));
+    const int64_t room = prompt_room(context, sampling_.max_tokens);
     Messages messages = messages_;
     for (size_t forgotten = 0;; forgotten += 2) {
       std::vector<int32_t> ids = model_->tokenizer()->encode(chat_.render(messages, true));
@@ -127,7 +128,7 @@ void check(const Request& request) {
   const Sampling& s = request.sampling;
   require(!request.model.empty(), "chat: which model? As in --model runs/chat/taught");
   require(request.seed >= 0, "chat: --seed is {}, expected at least 0", request.seed);
-  require(s.max_tokens > 0, "chat: --max-tokens is {}, expected at least 1", s.max_tokens);
+  cli::check_max_tokens("chat", s.max_tokens);
   cli::check_temperature("chat", s.temperature);
   require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
@@ -136,7 +137,7 @@ void check(const Request& request) {
 int talk(const Request& request) {
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   require(!model.by_row(), "chat: which of the named adapters speaks? Leave the name out");
-  require(model->config().outputs == 0, "{}: this model classifies and writes no text", request.model);
+  require_text(*model, request.model);
   Conversation conversation(request, model);
   const bool by_hand = ::isatty(STDIN_FILENO) != 0;
   if (by_hand) show("An empty line or Ctrl-D ends the conversation.\n");

@@ -17,7 +17,7 @@ std::span<const Command> commands() {
       {"plugins", "[ID]", "what is installed, and the options of each", plugins},
       {"schema", "", "a JSON Schema of pipelines, for an editor", print_schema},
       {"bench", "FILE", "how fast a stage is here; or a backend's kernels against the reference", bench},
-      {"new", "KIND NAME DIR", "a plug-in project that builds and runs", new_project},
+      {"new", "KIND NAME [DIR]", "a plug-in project that builds and runs", new_project},
   };
   return table;
 }

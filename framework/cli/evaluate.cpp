@@ -201,7 +201,7 @@ int evaluate(const std::vector<std::string>& arguments) {
            "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token, or\n"
            "a learned prompt, before it; a row longer than the context is read in windows. Of conversations only\n"
            "what the assistant says is scored, of answers behind a prompt only these. A model with a head of its own\n"
-           "is held against the column label or value.",
+           "is held against the column label or value; of a row longer than its context it reads the beginning.",
        .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
       shown, arguments);
   if (!given) return 0;

@@ -1,6 +1,7 @@
 // generate.cpp - `regimen generate`: text from a trained model, shown as it comes; or the answers to a file of prompts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -37,7 +38,7 @@ void check(const Request& request, const boost::program_options::variables_map& 
   require(given.count("prompt") + given.count("file") + given.count("prompts") == 1,
           "generate: what is to be continued? Give one of --prompt TEXT, --file FILE and --prompts FILE");
   require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
-  require(s.max_tokens > 0, "generate: --max-tokens is {}, expected at least 1", s.max_tokens);
+  cli::check_max_tokens("generate", s.max_tokens);
   cli::check_temperature("generate", s.temperature);
   require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
@@ -62,11 +63,9 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
   });
   const NoGradient still;
   const std::vector<Generated> answers = generate(*model, ids, request.sampling, /*slide=*/true, {}, adapters);
-  const auto end = model->tokenizer()->end_of_text();
+  const std::vector<int32_t> ends = ends_of_text(*model);
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::vector<int32_t> tokens = answers[i].tokens;
-    if (end && !tokens.empty() && tokens.back() == *end) tokens.pop_back();
-    rows[i]["text"] = model->tokenizer()->decode_on(tokens);
+    rows[i]["text"] = model->tokenizer()->decode_on(without_end(answers[i].tokens, ends));
     show(rows[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   return 0;
@@ -75,6 +74,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
 int answer(const Request& request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
+  require_text(*model, request.model);
   if (!request.prompts.empty()) return answer_rows(request, model);
   require(!model.by_row(),
           "generate: which of the named adapters serves the prompt? Leave the name out, or let rows of --prompts FILE "
@@ -84,10 +84,10 @@ int answer(const Request& request) {
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
   show(prompt);
   TextStream stream(model->tokenizer());
-  const auto end = model->tokenizer()->end_of_text();
+  const std::vector<int32_t> ends = ends_of_text(*model);
   const NoGradient still;
   generate(*model, {ids}, request.sampling, /*slide=*/true, [&](int64_t, int32_t token) {
-    if (token != end) show(stream.push(token));
+    if (std::ranges::find(ends, token) == ends.end()) show(stream.push(token));
   });
   show(stream.finish() + "\n");
   return 0;

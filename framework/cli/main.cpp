@@ -7,6 +7,7 @@
 
 #include "base/crash.hpp"
 #include "base/error.hpp"
+#include "base/file_error.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
 #include "base/text.hpp"
@@ -72,6 +73,10 @@ int main(int argc, char** argv) {
   } catch (const Error& e) {
     complain(e.what());
     status = exit_status(e);
+  } catch (const fs::filesystem_error& e) {
+    const Error told = as_error(e);
+    complain(told.what());
+    status = exit_status(told);
   } catch (const std::bad_alloc&) {
     complain("out of memory: use a smaller batch, micro_batch or model");
   } catch (const std::exception& e) {

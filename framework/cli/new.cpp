@@ -1,4 +1,4 @@
-// new.cpp - `regimen new KIND NAME DIR`: copies the template of a kind, with the plug-in's name filled in.
+// new.cpp - `regimen new KIND NAME [DIR]`: copies the template of a kind, with the plug-in's name filled in.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -57,6 +57,31 @@ void check_name(const std::string& name) {
           "new: \"{}\" is a name that CMake keeps for itself; take another", name);
 }
 
+// Where a project is written, in its folder: nobody finds half of one under its names.
+constexpr const char* unfinished = ".unfinished";
+
+// Empty, but for what a killed one may have left.
+bool is_free(const fs::path& folder) {
+  return std::ranges::all_of(fs::directory_iterator(folder),
+                             [](const fs::directory_entry& e) { return e.path().filename() == unfinished; });
+}
+
+void fill(const fs::path& from, const fs::path& to, const std::vector<std::pair<std::string, std::string>>& values) {
+  const fs::path aside = to / unfinished;
+  fs::remove_all(aside);
+  for (const fs::directory_entry& e : fs::recursive_directory_iterator(from)) {
+    if (!e.is_regular_file()) continue;
+    const fs::path file = aside / filled(e.path().lexically_relative(from).string(), values);
+    fs::create_directories(file.parent_path());
+    write_file(file, filled(read_file(e.path()), values));
+    fs::permissions(file, e.status().permissions() & ~(fs::perms::group_write | fs::perms::others_write));
+  }
+  std::vector<fs::path> made;
+  for (const fs::directory_entry& e : fs::directory_iterator(aside)) made.push_back(e.path());
+  for (const fs::path& path : made) fs::rename(path, to / path.filename());
+  fs::remove(aside);
+}
+
 }  // namespace
 
 int new_project(const std::vector<std::string>& arguments) {
@@ -77,7 +102,7 @@ int new_project(const std::vector<std::string>& arguments) {
   check_name(name);
   const fs::path to = given->count("dir") ? (*given)["dir"].as<std::string>() : name;
   std::error_code error;
-  require(!fs::exists(to) || (fs::is_directory(to) && fs::is_empty(to)),
+  require(!fs::exists(to) || (fs::is_directory(to) && is_free(to)),
           "new: {} exists and is not an empty folder; name another", to.string());
 
   const fs::path prefix = Registry::program_folder().parent_path();
@@ -85,14 +110,14 @@ int new_project(const std::vector<std::string>& arguments) {
   if (!fs::is_directory(from)) failure("new: the template {} is missing: install the program again", from.string());
   std::string class_of_it = class_name(name) + class_name(kind);
   const std::vector<std::pair<std::string, std::string>> values = {{"@NAME@", name}, {"@CLASS@", class_of_it}};
+  const bool was_there = fs::exists(to);
   fs::create_directories(to, error);
   if (error) invalid("new: {} cannot be made: {}", to.string(), error.message());
-  for (const fs::directory_entry& e : fs::recursive_directory_iterator(from)) {
-    if (!e.is_regular_file()) continue;
-    const fs::path file = to / filled(e.path().lexically_relative(from).string(), values);
-    fs::create_directories(file.parent_path());
-    write_file(file, filled(read_file(e.path()), values));
-    fs::permissions(file, e.status().permissions() & ~(fs::perms::group_write | fs::perms::others_write));
+  try {
+    fill(from, to, values);
+  } catch (...) {
+    fs::remove_all(was_there ? to / unfinished : to, error);
+    throw;
   }
   fmt::print(
       "{0} \"{1}\" is in {2}. Build, test and run it:\n\n"

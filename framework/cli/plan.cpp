@@ -13,6 +13,7 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "host/host.hpp"
+#include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
 #include "plugins/options.hpp"
 
@@ -44,9 +45,10 @@ nlohmann::json as_set(nlohmann::json values) {
 // What holds for every stage: the seed, and the backend with its options; where it chooses the threads, those it chose.
 nlohmann::ordered_json values_of(const Pipeline& pipeline, Registry& registry) {
   const DeviceScope scope;
-  log::set_level(log::Level::warning);  // which backend it is was said when the plan was made
-  const auto device = open_device(pipeline.backend, registry);
-  log::set_level(log::Level::info);
+  const auto device = [&] {
+    const Quiet quiet;  // which backend it is was said when the plan was made
+    return open_device(pipeline.backend, registry);
+  }();
   const Choice choice = pipeline.backend ? *pipeline.backend : choose_backend(device->id(), registry);
   nlohmann::ordered_json options = to_json(*choice.config);
   if (const auto given = options.find("threads"); given != options.end() && (given->is_null() || *given == 0))

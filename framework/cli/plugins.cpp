@@ -52,6 +52,14 @@ void print_list(const std::vector<Entry>& list) {
   fmt::print("{}", table_for_people(rows));
 }
 
+// A text as it is; one with line ends or the like, which would break a table, as JSON writes it.
+std::string in_one_line(const Json& value) {
+  const auto is_control = [](unsigned char c) { return c < 0x20; };
+  if (value.is_string())
+    if (const auto& text = value.get_ref<const std::string&>(); std::ranges::none_of(text, is_control)) return text;
+  return value.dump();
+}
+
 void print_one(const Entry& e) {
   fmt::print("{} {} {}\n", e.kind ? kind_name(e.kind) : "file", id_of(e), e.version);
   if (!e.summary.empty()) fmt::print("{}\n", e.summary);
@@ -65,10 +73,9 @@ void print_one(const Entry& e) {
   for (const rgm_option& o : options) {
     std::vector<std::string> words;
     for (const char* const* c = o.choices; c && *c; ++c) words.emplace_back(*c);
-    const std::string initial = o.flags & RGM_REQUIRED        ? "required"
-                                : defaults[o.key].is_null()   ? "unset"
-                                : defaults[o.key].is_string() ? defaults[o.key].get<std::string>()
-                                                              : defaults[o.key].dump();
+    const std::string initial = o.flags & RGM_REQUIRED      ? "required"
+                                : defaults[o.key].is_null() ? "unset"
+                                                            : in_one_line(defaults[o.key]);
     rows.push_back({o.key, std::string(type_name(o.type)), initial, words.empty() ? range_text(o) : join(words, " | "),
                     o.help + std::string(o.flags & RGM_DEPRECATED ? " (deprecated)" : "")});
   }

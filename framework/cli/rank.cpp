@@ -60,6 +60,17 @@ void in_terminal(rank::Session& session, const std::string& rater) {
   }
 }
 
+// Told before anybody has ranked: the file is written at the end.
+void check_out(const fs::path& out) {
+  std::error_code error;
+  require(out.has_filename() && !fs::is_directory(out, error),
+          "rank: --out {} is a folder; name a file in it, as in --out {}", out.string(),
+          (out / "rankings.jsonl").string());
+  const fs::path folder = out.parent_path();
+  require(folder.empty() || fs::is_directory(folder, error),
+          "rank: there is no folder {}; make it, or correct --out {}", folder.string(), out.string());
+}
+
 }  // namespace
 
 int rank_samples(const std::vector<std::string>& arguments) {
@@ -90,6 +101,7 @@ int rank_samples(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(given->count("samples") > 0, "rank: which samples? As in `regimen rank rows.jsonl --out rankings.jsonl`");
   require(!out.empty(), "rank: where shall the rankings go? As in --out rankings.jsonl");
+  check_out(out);
   require(port >= 0 && port < 65536, "rank: --port is {}, expected 0 to 65535", port);
   require(seed >= 0, "rank: --seed is {}, expected at least 0", seed);
   const bool in_a_terminal = (*given)["terminal"].as<bool>();

@@ -48,6 +48,11 @@ void check_temperature(const char* command, double temperature) {
           least_temperature);
 }
 
+void check_max_tokens(const char* command, int64_t tokens) {
+  constexpr int64_t most = 1 << 20;
+  require(tokens > 0 && tokens <= most, "{}: --max-tokens is {}, expected 1 to {}", command, tokens, most);
+}
+
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
                            const std::string& backend, const Types& types, Use use)
     : registry_(host_table()) {

@@ -24,6 +24,8 @@ struct Types {
 void add_types(boost::program_options::options_description& options, Types& types);
 // RGM_INVALID unless --temperature is 0, for the likeliest token, or one that logits can be divided by.
 void check_temperature(const char* command, double temperature);
+// The same for --max-tokens beyond what a pipeline's `sample` may ask for.
+void check_max_tokens(const char* command, int64_t tokens);
 
 class TrainedModel {
  public:

@@ -128,12 +128,7 @@ std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& co
     if (has_prompt && !begins && (is_chat(*prompt) || prompt->is_string())) map.prompt = "prompt";
     return map;
   }
-  // What an earlier stage has written as a whole, and what begins with its prompt by itself, has it already.
-  if (has_prompt && found->is_string() && prompt->is_string() && *prompt != "" &&
-      found->get_ref<const std::string&>().starts_with(prompt->get_ref<const std::string&>()))
-    return std::nullopt;
-  const bool is_text =
-      has_prompt && column != "text" && (prompt->is_string() || (prompt->is_array() && !is_chat(*prompt)));
+  const bool is_text = has_prompt && (prompt->is_string() || (prompt->is_array() && !is_chat(*prompt)));
   return is_text ? std::optional(ColumnMap{column, column, "prompt"}) : std::nullopt;
 }
 

@@ -22,7 +22,8 @@ Row beside_messages(const Row& row, const std::string& where);
 // How the first row of a file without `column` has it all the same: "messages" or "conversations"; "instruction" and
 // "output"; "prompt" with "completion" or "response". Nothing where it has none of these.
 std::optional<ColumnMap> recognised(const Row& row, const std::string& column);
-// The same of a file that has `column`, an answer or a conversation, where "prompt" stands in front of it.
+// The same of a file that has `column`, an answer or a conversation, where "prompt" stands in front of it. An answer
+// may begin with its prompt all the same, as the completions that a stage writes do: StoredColumn::add_tokens.
 std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& column);
 
 // For a log line: `conversations in "messages", of which "assistant" counts`

@@ -1,8 +1,6 @@
 // column_source.cpp - examples from files with rows. A row whose fields are lists, such as one prompt with four
-// answers, is as many examples; those stay together where the component asks for it.
+// answers, is as many examples.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <unordered_map>
 
 #include "base/log.hpp"
@@ -14,6 +12,7 @@
 #include "data/rows.hpp"
 #include "data/source.hpp"
 #include "data/stored_column.hpp"
+#include "data/units.hpp"
 
 namespace rgm {
 namespace {
@@ -75,12 +74,19 @@ class ColumnSource final : public Source {
     const std::string content = content_hash(spec.files, options.cache);
     sha256_ =
         rgm::sha256(fmt::format("{} {} {} {}{}", spec.format, content, spec.split_begin, spec.split_end, mapping));
-    group();
+    units_ = units_of(spec, columns_, rows_, lists_);
+    for (const StoredColumn& column : columns_)
+      if (column.is_tokens() && column.is_present)
+        for (const int64_t e : units_.examples) {
+          tokens_ += column.length(e);
+          counted_ += column.counted(e, context_);
+        }
+    tell_of_begun();
     warn_of_cut();
     warn_of_nothing_to_learn();
   }
 
-  int64_t units() const override { return static_cast<int64_t>(units_.size()) - 1; }
+  int64_t units() const override { return units_.count(); }
   int64_t tokens() const override { return tokens_; }
   int64_t counted() const override { return counted_; }
   const std::string& sha256() const override { return sha256_; }
@@ -99,14 +105,25 @@ class ColumnSource final : public Source {
   }
   Batch batch(int64_t position, int64_t count, uint64_t order_seed) const override {
     std::vector<int64_t> examples;
-    for (int64_t i = position; i < position + count; ++i) append_unit(unit_at(i, order_seed), examples);
-    return gather(examples);
+    std::vector<int32_t> copies;  // of every example: how often it has come before
+    std::unordered_map<int64_t, int32_t> seen;
+    for (int64_t i = position; i < position + count; ++i) {
+      const int64_t unit = unit_at(i, order_seed);
+      units_.append(unit, examples);
+      copies.resize(examples.size(), seen[unit]++);
+    }
+    Batch out = gather(examples);
+    const bool repeats = std::ranges::any_of(copies, [](int32_t n) { return n > 0; });
+    for (const StoredColumn& column : columns_)
+      if (repeats && column.is_present && (column.wish.flags & RGM_TOGETHER))
+        part_copies(out.columns.at(column.wish.name), copies);
+    return out;
   }
   Batch in_order(int64_t begin, int64_t end) const override {
     require(begin >= 0 && begin <= end && end <= units(), "the data has {} examples, {} to {} were asked for", units(),
             begin, end);
     std::vector<int64_t> examples;
-    for (int64_t i = begin; i < end; ++i) append_unit(i, examples);
+    for (int64_t i = begin; i < end; ++i) units_.append(i, examples);
     return gather(examples);
   }
 
@@ -175,18 +192,6 @@ class ColumnSource final : public Source {
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
   }
 
-  // An answer that was cut off, as the rows of an earlier stage say it, has no end to be learned.
-  static bool is_cut(const StoredColumn& column, const Row& row, size_t i) {
-    if (!column.map.prompt) return false;
-    for (const std::string& key : {column.map.from + ".finished", std::string("finished")}) {
-      const auto found = row.find(key);
-      if (found == row.end()) continue;
-      const Row& value = found->is_array() && i < found->size() ? (*found)[i] : *found;
-      return value == 0 || value == false || value == "0";
-    }
-    return false;
-  }
-
   void add_row(const Row& row, const std::string& where) {
     if (takes_all_ && examples_ == 0) take_all(row);
     if (examples_ == 0) recognise(row);
@@ -231,7 +236,10 @@ class ColumnSource final : public Source {
           columns_[c].add_chat(row, !end_of_text_, *tokenizer_, where);
         else if (value && columns_[c].is_tokens())
           columns_[c].add_tokens(at(value, i), prompt ? &at(prompt, i) : nullptr, *tokenizer_,
-                                 end_of_text_ && !is_cut(columns_[c], row, i), where);
+                                 !end_of_text_                ? Ending::as_written
+                                 : columns_[c].is_cut(row, i) ? Ending::cut
+                                                              : Ending::ended,
+                                 where);
         else if (value)
           columns_[c].add(at(value, i), where);
       }
@@ -242,85 +250,29 @@ class ColumnSource final : public Source {
     lists_ |= has_lists;
   }
 
-  // Examples of a unit become neighbours in order_; the split is taken of units, so none lies on both sides.
-  void group() {
-    const StoredColumn* by = nullptr;
-    bool is_asked = false;
-    for (StoredColumn& column : columns_) {
-      if (!(column.wish.flags & RGM_TOGETHER)) continue;
-      is_asked = true;
-      // Rows with lists need no column that says what belongs together.
-      if (!column.is_present && lists_ && column.wish.kind == RGM_INTEGER_COLUMN) {
-        column.is_present = true;
-        column.integers = rows_;
-      }
-      require(column.is_present || (column.wish.flags & RGM_OPTIONAL), "{}: there is no \"{}\" for the column \"{}\"",
-              spec_.files.front().string(), column.map.from, column.wish.name);
-      if (column.is_present && !by) by = &column;
+  // Where some answers only begin with their prompt, they may mean it.
+  void tell_of_begun() const {
+    for (const StoredColumn& column : columns_) {
+      if (column.begun == 0 || spec_.split != 0) continue;
+      const std::string file = spec_.files.front().string(), &name = column.map.from, &prompt = *column.map.prompt;
+      if (column.begun == examples_)
+        log::info("{}: \"{}\" begins with its \"{}\" everywhere, which is read once", file, name, prompt);
+      else
+        log::warning(
+            "{0}: {1} of {2} texts in \"{3}\" begin with their \"{4}\", which is read once there; where it is a part "
+            "of "
+            "the answer, say columns: {{{5}: {{prompt: {4}, answer: {3}}}}}",
+            file, column.begun, examples_, name, prompt, column.wish.name);
     }
-    std::unordered_map<std::string, size_t> known;
-    std::vector<std::vector<int64_t>> units;
-    for (int64_t e = 0; e < examples_; ++e) {
-      if (!is_asked || !by) {
-        units.push_back({e});
-        continue;
-      }
-      const auto [found, is_new] = known.emplace(by->key(e), units.size());
-      if (is_new) units.emplace_back();
-      units[found->second].push_back(e);
-    }
-    const std::vector<size_t> prompts = prompts_of(units);
-    const size_t count = prompts.empty() ? 0 : *std::ranges::max_element(prompts) + 1;
-    const auto n = static_cast<double>(count);
-    const auto begin = static_cast<size_t>(std::floor(n * spec_.split_begin));
-    const auto end = static_cast<size_t>(std::floor(n * spec_.split_end));
-    require(begin < end, "{}: the share from {:g} to {:g} of {} examples is empty", spec_.files.front().string(),
-            spec_.split_begin, spec_.split_end, count);
-    units_.push_back(0);
-    for (size_t u = 0; u < units.size(); ++u) {
-      if (prompts[u] < begin || prompts[u] >= end) continue;
-      order_.insert(order_.end(), units[u].begin(), units[u].end());
-      units_.push_back(static_cast<int64_t>(order_.size()));
-    }
-    for (const StoredColumn& column : columns_)
-      if (column.is_tokens() && column.is_present)
-        for (const int64_t e : order_) {
-          tokens_ += column.length(e);
-          counted_ += column.counted(e, context_);
-        }
-  }
-
-  // Of every unit the number of its prompt, in the order they come. Several people's rankings of one prompt, and
-  // several pairs of answers to it, stay on one side of the split; other units are numbered one by one.
-  std::vector<size_t> prompts_of(const std::vector<std::vector<int64_t>>& units) const {
-    std::vector<size_t> out(units.size());
-    std::iota(out.begin(), out.end(), size_t{0});
-    const auto has_prompt = [](const StoredColumn& c) {
-      return c.is_tokens() && c.is_present && (c.map.prompt || c.chat);
-    };
-    const auto asked = std::ranges::find_if(columns_, has_prompt);
-    const bool compares =
-        std::ranges::count_if(columns_, has_prompt) > 1 ||
-        std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.wish.flags & RGM_TOGETHER; });
-    if (asked == columns_.end() || !compares) return out;
-    std::unordered_map<size_t, size_t> known;
-    std::vector<size_t> numbers;
-    size_t next = 0;
-    for (const std::vector<int64_t>& unit : units) {
-      const size_t prompt = asked->prompts[static_cast<size_t>(unit.front())];
-      const auto [found, is_new] = known.emplace(prompt, next);
-      numbers.push_back(prompt == 0 || is_new ? next++ : found->second);
-    }
-    return next > 1 ? numbers : out;
   }
 
   void warn_of_cut() const {
     for (const StoredColumn& column : columns_) {
       if (!column.is_tokens() || !column.is_present) continue;
-      const auto cut = std::ranges::count_if(order_, [&](int64_t e) { return column.length(e) > context_; });
+      const auto cut = std::ranges::count_if(units_.examples, [&](int64_t e) { return column.length(e) > context_; });
       if (cut > 0)
         log::warning("{}: {} of {} examples of \"{}\" are longer than the context of {} tokens and are cut there",
-                     spec_.files.front().string(), cut, order_.size(), column.wish.name, context_);
+                     spec_.files.front().string(), cut, units_.examples.size(), column.wish.name, context_);
     }
   }
 
@@ -328,9 +280,10 @@ class ColumnSource final : public Source {
   void warn_of_nothing_to_learn() const {
     for (const StoredColumn& column : columns_) {
       if (!column.is_tokens() || !column.is_present || !(column.map.prompt || column.map.chat)) continue;
-      const auto empty = std::ranges::count_if(order_, [&](int64_t e) { return column.counted(e, context_) == 0; });
+      const auto empty =
+          std::ranges::count_if(units_.examples, [&](int64_t e) { return column.counted(e, context_) == 0; });
       const std::string file = spec_.files.front().string();
-      const auto all = static_cast<int64_t>(order_.size());
+      const auto all = static_cast<int64_t>(units_.examples.size());
       require(
           empty < all,
           "{}: in none of the {} examples of \"{}\" is there a token to learn: their prompts alone fill the context "
@@ -341,11 +294,6 @@ class ColumnSource final : public Source {
             "{}: {} of {} examples of \"{}\" have no token to learn, their prompts fill the context of {} tokens", file,
             empty, all, column.wish.name, context_);
     }
-  }
-
-  void append_unit(int64_t unit, std::vector<int64_t>& examples) const {
-    const auto u = static_cast<size_t>(unit);
-    examples.insert(examples.end(), order_.begin() + units_[u], order_.begin() + units_[u + 1]);
   }
 
   Batch gather(const std::vector<int64_t>& examples) const {
@@ -366,7 +314,7 @@ class ColumnSource final : public Source {
   int64_t examples_ = 0, tokens_ = 0, counted_ = 0;
   int32_t row_count_ = 0;
   bool lists_ = false, takes_all_ = false;
-  std::vector<int64_t> order_, units_;  // unit u has the examples order_[units_[u]] to order_[units_[u + 1]]
+  Units units_;
   std::string sha256_, recognised_;
 };
 

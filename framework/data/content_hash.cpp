@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/interrupt.hpp"
 #include "base/json.hpp"
 #include "base/sha256.hpp"
 
@@ -54,13 +55,11 @@ nlohmann::json& hashes_in(const fs::path& file) {
   return known.hashes;
 }
 
-}  // namespace
-
-std::string file_hash(const fs::path& file) {
+std::string hash_of(const fs::path& file, const std::function<void()>& between) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) invalid("{}: cannot be read: {}", file.string(), std::strerror(errno));
   try {
-    std::string out = sha256_of_descriptor(fd);
+    std::string out = sha256_of_descriptor(fd, between);
     ::close(fd);
     return out;
   } catch (...) {
@@ -68,6 +67,10 @@ std::string file_hash(const fs::path& file) {
     throw;
   }
 }
+
+}  // namespace
+
+std::string file_hash(const fs::path& file) { return hash_of(file, {}); }
 
 std::string content_hash(std::span<const fs::path> files, const fs::path& cache) {
   const fs::path memory = cache / "hashes.json";
@@ -85,7 +88,7 @@ std::string content_hash(std::span<const fs::path> files, const fs::path& cache)
     if (found != known.end() && found->is_object() && found->value("stamp", nlohmann::json()) == stamp.json)
       hash = found->value("sha256", "");
     if (hash.size() != 64) {
-      hash = file_hash(file);
+      hash = hash_of(file, [&] { stop_if_interrupted("{} was hashed", file.string()); });
       const bool settled = started - stamp.newest > 2 * second && stamp_of(file).json == stamp.json;
       if (settled) known[path] = {{"stamp", stamp.json}, {"sha256", hash}}, is_new = true;
     }

@@ -8,10 +8,11 @@
 namespace rgm {
 
 // One hash over the contents of the files, in order. With a `cache` folder a file's hash is kept in hashes.json there,
-// by path, and believed while size, inode and the times of its last modification and change are the same.
+// by path, and believed while size, inode and the times of its last modification and change are the same. Throws
+// Interrupted when one has come.
 std::string content_hash(std::span<const fs::path> files, const fs::path& cache);
 
-// Of one file, without a memory.
+// Of one file, without a memory and to its end.
 std::string file_hash(const fs::path& file);
 
 }  // namespace rgm

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/interrupt.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 
@@ -111,13 +112,18 @@ class Table {
 
 }  // namespace
 
-void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& row) {
+void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given) {
   const std::string file = path.string();
   const MappedFile mapped(path);
   std::string_view text = mapped.text();
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that spreadsheets write
   require(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
+  require(!is_gzip(text), "{}: is compressed with gzip; unpack it, for example with gunzip", file);
+  const RowCall row = [&](Row& values, const std::string& where) {
+    stop_if_interrupted("{} was read", file);
+    given(values, where);
+  };
   Table table(numbered, row);
   if (format == "json") {
     each_element(text, file, row);

@@ -14,7 +14,7 @@ namespace rgm {
 
 // Calls row(values, where) in order; `where` is file:line. Values of csv and tsv are texts under the names in the first
 // line; with `numbered` there is no such line, and columns are called "0", "1" ...
-// RGM_INVALID: file:line and what is wrong with it.
+// RGM_INVALID: file:line and what is wrong with it. Throws Interrupted before a row when one has come.
 using RowCall = std::function<void(Row& values, const std::string& where)>;
 void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row);
 

@@ -31,8 +31,12 @@ const Row& field(const Row& row, const std::string& name, const std::string& whe
 }
 
 // What a row is, by what was said of it and by the first row.
-ColumnMap column_of(const DataSpec& spec, const Row& first) {
-  ColumnMap out{"text", "text", std::nullopt};
+struct Reading {
+  ColumnMap map{"text", "text", std::nullopt};
+  bool is_recognised = false;  // by the row alone
+};
+Reading reading_of(const DataSpec& spec, const Row& first) {
+  ColumnMap out = Reading().map;
   bool is_said = false;
   for (const ColumnMap& c : spec.columns) {
     require(c.column == "text" || c.column == "prompt",
@@ -43,12 +47,13 @@ ColumnMap column_of(const DataSpec& spec, const Row& first) {
     else
       out.from = c.from, is_said = true;
   }
-  if (!is_said && !out.prompt && !first.contains("text"))
-    if (auto found = recognised(first, "text")) return *found;
+  if (!is_said && !out.prompt)
+    if (auto found = first.contains("text") ? recognised_answer(first, "text") : recognised(first, "text"))
+      return {*found, true};
   const auto found = first.find(out.from);
   if (found != first.end() && found->is_array() && !found->empty() && found->front().is_object() && !out.prompt)
     out.chat = ChatMap{};
-  return out;
+  return {out};
 }
 
 }  // namespace
@@ -65,24 +70,29 @@ void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const Templ
       invalid("{}: {}", file.string(), e.what());
     }
   }
-  std::optional<ColumnMap> map;
+  std::optional<Reading> reading;
   std::shared_ptr<const ChatTemplate> chat;
   each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
-    if (!map) {
-      map = column_of(spec, row);
-      if (map->chat) chat = std::make_shared<const ChatTemplate>(template_for(*map));
-      if (map->chat || map->prompt) log::info("{}: read as {}", file.string(), description(*map));
+    if (!reading) {
+      reading = reading_of(spec, row);
+      if (reading->map.chat) chat = std::make_shared<const ChatTemplate>(template_for(reading->map));
+      if (reading->map.chat || reading->map.prompt)
+        log::info("{}: read as {}", file.string(), description(reading->map));
     }
-    StoredColumn one{.wish = {"text", RGM_TOKENS_COLUMN, 0}, .map = *map};
+    const ColumnMap& map = reading->map;
+    StoredColumn one{.wish = {"text", RGM_TOKENS_COLUMN, 0}, .map = map, .is_recognised = reading->is_recognised};
     if (chat) {
       one.chat = chat;
       one.add_chat(row, false, tokenizer, where);
     } else {
-      const Row* const prompt = map->prompt ? &field(row, *map->prompt, where) : nullptr;
-      one.add_tokens(field(row, map->from, where), prompt, tokenizer, prompt, where);
+      const bool has_prompt =
+          map.prompt && !(reading->is_recognised && row.value(*map.prompt, Row()).is_null());  // as in training
+      const Row* const prompt = has_prompt ? &field(row, *map.prompt, where) : nullptr;
+      const Ending ending = !map.prompt ? Ending::as_written : one.is_cut(row, 0) ? Ending::cut : Ending::ended;
+      one.add_tokens(field(row, map.from, where), prompt, tokenizer, ending, where);
     }
     TokenExample tokens = one.tokens(0);
-    if (!chat && !map->prompt) tokens.weights.clear();
+    if (!chat && !map.prompt) tokens.weights.clear();
     see(std::move(tokens), row, where);
   });
 }

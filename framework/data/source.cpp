@@ -3,33 +3,11 @@
 
 #include <algorithm>
 
+#include "data/row_texts.hpp"
 #include "data/rows.hpp"
 #include "data/text_pieces.hpp"
 
 namespace rgm {
-namespace {
-
-// The texts of a row: what is mapped, else `text`, else every text there is.
-void append_texts(const DataSpec& spec, const Row& row, std::string& out) {
-  const auto append = [&](const Row& value) {
-    for (const auto& one : value.is_array() ? value : Row::array({value}))
-      if (one.is_string()) (out += one.get_ref<const std::string&>()) += '\n';
-  };
-  const auto append_named = [&](const std::string& name) {
-    if (const auto found = row.find(name); found != row.end()) append(*found);
-  };
-  if (spec.columns.empty() && row.contains("text")) return append_named("text");
-  if (spec.columns.empty()) {
-    for (const auto& [name, value] : row.items()) append(value);
-    return;
-  }
-  for (const ColumnMap& map : spec.columns) {
-    if (map.prompt) append_named(*map.prompt);
-    append_named(map.from);
-  }
-}
-
-}  // namespace
 
 bool columns_by_number(const DataSpec& spec) {
   const auto is_number = [](const std::string& text) {
@@ -55,17 +33,16 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
   return open_text(spec, *tokens, tokenizer, options);
 }
 
-void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view)>& see) {
+void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view)>& see,
+               const std::vector<ColumnWish>& wishes) {
   require(!spec.files.empty(), "data: no files were found");
+  RowTexts texts(spec, wishes);
   for (const fs::path& file : spec.files) {
     if (spec.format == "text")
       each_piece(file, cut, [&](std::string_view text, size_t) { see(text); });
     else
-      each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string&) {
-        std::string text;
-        append_texts(spec, row, text);
-        see(text);
-      });
+      each_row(file, spec.format, columns_by_number(spec),
+               [&](Row& row, const std::string& where) { see(texts.of(row, where)); });
   }
 }
 

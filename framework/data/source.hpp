@@ -107,8 +107,11 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
 
 // The text of all files, one after the other and piece by piece: what a tokenizer is trained on. UTF-8 checked. Pieces
-// end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is NULL, or where a row ends.
-void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view text)>& see);
+// end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is NULL, or where a row ends. Of
+// rows it is what `wishes` read as tokens, conversations as their template shows them; where nobody has said what is
+// read, what `spec.columns` map and `text`.
+void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view text)>& see,
+               const std::vector<ColumnWish>& wishes = {});
 
 // A keyed permutation of [0, n): position -> unit, without a table.
 int64_t permuted(int64_t position, int64_t n, uint64_t key);

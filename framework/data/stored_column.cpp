@@ -91,23 +91,46 @@ void StoredColumn::add(const Row& value, const std::string& where) {
     texts.push_back(as_text(value));
 }
 
-void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
+bool StoredColumn::is_cut(const Row& row, size_t i) const {
+  if (!map.prompt) return false;
+  for (const std::string& key : {map.from + ".finished", std::string("finished")}) {
+    const auto found = row.find(key);
+    if (found == row.end()) continue;
+    const Row& value = found->is_array() && i < found->size() ? (*found)[i] : *found;
+    return value == 0 || value == false || value == "0";
+  }
+  return false;
+}
+
+void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, Ending ending,
                               const std::string& where) {
   const auto before = static_cast<int64_t>(ids.size());
-  prompts.push_back(prompt ? std::hash<std::string>()(as_text(*prompt)) : 0);
+  const std::string question = prompt ? as_text(*prompt) : "";
+  std::string answer = as_text(value);
+  prompts.push_back(prompt ? std::hash<std::string>()(question) : 0);
+  if (is_recognised && !question.empty() && answer.starts_with(question)) {
+    answer.erase(0, question.size());
+    ++begun;
+  }
   try {
-    const auto asked = prompt ? tokenizer.encode(as_text(*prompt)) : std::vector<int32_t>();
+    const auto asked = prompt ? tokenizer.encode(question) : std::vector<int32_t>();
     // Answers are encoded for themselves, but where that would put a space between.
     const bool is_joined = prompt && tokenizer.puts_space_in_front();
-    const auto said = tokenizer.encode((is_joined ? as_text(*prompt) : "") + as_text(value));
+    auto said = tokenizer.encode((is_joined ? question : "") + answer);
     const auto same = std::ranges::mismatch(asked, said).in1 - asked.begin();
+    const auto end = tokenizer.end_of_text();
+    // Stages write it by name where they write what was sampled, prompt and all.
+    if (const bool ends = end && std::ssize(said) > (is_joined ? same : 0) && said.back() == *end;
+        ends && ending == Ending::cut)
+      said.pop_back();
+    else if (end && !ends && ending == Ending::ended)
+      said.push_back(*end);
     uncounted.push_back(is_joined ? same : static_cast<int64_t>(asked.size()));
     if (!is_joined) ids.insert(ids.end(), asked.begin(), asked.end());
     ids.insert(ids.end(), said.begin(), said.end());
   } catch (const Error& e) {
     invalid("{}: {}", where, e.what());
   }
-  if (const auto id = tokenizer.end_of_text(); id && end_of_text) ids.push_back(*id);
   ends.push_back(static_cast<int64_t>(ids.size()));
   require(ends.back() > before, "{}: \"{}\" is empty", where, map.from);
 }

@@ -12,11 +12,19 @@
 
 namespace rgm {
 
+// How the tokens of an answer or a text end.
+enum class Ending {
+  as_written,
+  ended,  // with an end of text, which the text may have by name already
+  cut,    // without one, also where it is there by name
+};
+
 struct StoredColumn {
   ColumnWish wish{};
   ColumnMap map{};
   bool is_present = true, may_be_empty = false;
   bool is_recognised = false;  // the map is what the first row shows, and nobody has said it
+  int64_t begun = 0;           // answers that began with their prompt
   std::vector<int32_t> ids{};
   std::vector<int64_t> ends{}, uncounted{};  // of every example: where its ids end, how many of them are prompt
   std::vector<uint8_t> counts{};             // of every id of a conversation, whether it counts
@@ -40,10 +48,14 @@ struct StoredColumn {
 
   // One more example. `where` begins the message when the value is not what the column holds.
   void add(const Row& value, const std::string& where);
-  void add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, bool end_of_text,
+  // The answer behind its prompt, if it has one. What is recognised may have that in front already, and then it is not
+  // read twice.
+  void add_tokens(const Row& value, const Row* prompt, const Tokenizer& tokenizer, Ending ending,
                   const std::string& where);
   void add_chat(const Row& row, bool for_answer, const Tokenizer& tokenizer, const std::string& where);
   int32_t as_label(const Row& value, const std::string& where) const;
+  // An answer that was cut off, as the rows of an earlier stage say it, has no end to be learned; of lists the i-th.
+  bool is_cut(const Row& row, size_t i) const;
   // Equal for examples with equal values.
   std::string key(int64_t example) const;
   TokenExample tokens(int64_t example) const;

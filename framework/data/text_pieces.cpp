@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 
@@ -49,6 +50,9 @@ std::string each_piece(const fs::path& file, const Tokenizer* tokenizer,
     sum.update(held.data() + before, held.size() - before);
 
     const size_t whole = held.size() - (is_end ? 0 : unfinished_character(held));
+    stop_if_interrupted("{} was read", file.string());
+    require(offset > 0 || checked > 0 || !is_gzip(held),
+            "{}: is compressed with gzip; unpack it, for example with gunzip", file.string());
     const std::string_view fresh(held.data() + checked, whole - checked);
     if (const auto broken = invalid_utf8(fresh))
       invalid("{}: is not UTF-8 at byte {}; convert it, for example with iconv -t UTF-8", file.string(),

@@ -12,7 +12,7 @@ namespace rgm {
 
 // Calls piece(text, offset in the file) in order and answers the SHA-256 of what was read. `piece_bytes` is about how
 // much is held; a text that the tokenizer does not let cut is held whole. Without a tokenizer, cut between characters.
-// RGM_INVALID: cannot be read, or not UTF-8, with the offset.
+// RGM_INVALID: cannot be read, or not UTF-8, with the offset. Throws Interrupted before a piece when one has come.
 std::string each_piece(const fs::path& file, const Tokenizer* tokenizer,
                        const std::function<void(std::string_view text, size_t offset)>& piece,
                        size_t piece_bytes = size_t{1} << 22);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
@@ -16,8 +17,8 @@ namespace rgm {
 namespace {
 
 constexpr std::string_view magic = "RGMTOKEN";
-constexpr uint32_t version = 1;
-constexpr size_t head_bytes = 80, end_bytes = 16;
+constexpr uint32_t version = 2;
+constexpr size_t head_bytes = 80, sum_bytes = 64, end_bytes = 8 + sum_bytes + magic.size();
 
 template <class T>
 std::string_view raw(const T& value) {
@@ -34,8 +35,15 @@ void put_ids(const std::vector<int32_t>& ids, uint32_t bytes_each, Put&& put) {
 // Tokenises the files and hands the content of a token file to `put`, in order.
 template <class Put>
 void make(const std::vector<fs::path>& files, const std::string& content, const Tokenizer& tokenizer,
-          std::string_view key, Put&& put) {
-  const auto started = std::chrono::steady_clock::now();
+          std::string_view key, Put&& written) {
+  using Clock = std::chrono::steady_clock;
+  const log::OfWork told;  // the file is kept, and it may be the longest part of what is otherwise done in silence
+  const auto started = Clock::now();
+  auto shown = started;
+  uintmax_t size = 0, before = 0;  // in bytes: of all files, of those that are done
+  for (const fs::path& file : files) size += fs::file_size(file);
+  Sha256 whole;
+  const auto put = [&](std::string_view bytes) { whole.update(bytes), written(bytes); };
   const uint32_t bytes_each = tokenizer.vocabulary() <= 65536 ? 2 : 4;
   put(magic), put(raw(version)), put(raw(bytes_each)), put(key);
   uint64_t count = 0;
@@ -55,11 +63,16 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
       }
       put_ids(ids, bytes_each, put);
       count += ids.size();
+      if (Clock::now() - shown < std::chrono::seconds(2)) return;
+      shown = Clock::now();
+      log::progress(
+          fmt::format("tokenising: {} of {}", bytes_for_people(before + offset + text.size()), bytes_for_people(size)));
     }));
+    before += fs::file_size(file);
   }
   require(sum.hex() == content, "the text changed while it was read ({}); run again", files.front().string());
-  put(raw(count)), put(magic);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  put(raw(count)), written(whole.hex()), written(magic);
+  const std::chrono::duration<double> took = Clock::now() - started;
   log::info("tokenised {}{}: {} tokens ({}) in {}", files.front().filename().string(),
             files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : "", count_for_people(count),
             tokenizer.kind(), time_for_people(took.count()));
@@ -80,11 +93,13 @@ TokenFile TokenFile::open(const std::vector<fs::path>& files, const std::string&
   const fs::path path = cache / (key.substr(0, 32) + ".tokens");
   if (fs::exists(path)) {
     out.file_ = MappedFile(path);
-    if (out.check(key)) return out;
+    if (out.check(key) && out.has_its_sum()) return out;
+    const log::OfWork told;
     log::warning("{} is damaged; it is made again", path.string());
   }
   std::error_code error;
   fs::create_directories(cache, error);
+  if (error) invalid("{}: cannot be made: {}; is something else of that name there?", cache.string(), error.message());
   FileWriter writer(path);
   make(files, content, tokenizer, key, [&](std::string_view bytes) { writer.write(bytes); });
   writer.commit();
@@ -105,6 +120,19 @@ bool TokenFile::check(std::string_view key) {
   count_ = static_cast<int64_t>(count);
   return its_version == version && (bytes_each_ == 2 || bytes_each_ == 4) && all.substr(16, 64) == key &&
          ids % bytes_each_ == 0 && ids / bytes_each_ == count;
+}
+
+bool TokenFile::has_its_sum() const {
+  constexpr size_t piece = size_t{1} << 24;
+  const std::string_view all = bytes(), summed = all.substr(0, all.size() - magic.size() - sum_bytes);
+  Sha256 sum;
+  for (size_t at = 0; at < summed.size(); at += piece) {
+    stop_if_interrupted("the tokens of a text were looked through");
+    const std::string_view part = summed.substr(at, piece);
+    sum.update(part);
+    forget(std::as_bytes(std::span(part)));
+  }
+  return sum.hex() == all.substr(summed.size(), sum_bytes);
 }
 
 void TokenFile::copy(int64_t begin, int64_t n, int32_t* to) const {

@@ -12,7 +12,8 @@
 namespace rgm {
 
 // Layout, little-endian: "RGMTOKEN", uint32 version, uint32 bytes an id, 64 digits of the key; the ids as uint16 where
-// the vocabulary fits, else int32; uint64 count, "RGMTOKEN". Anything else is not believed and made again.
+// the vocabulary fits, else int32; uint64 count, 64 digits of the SHA-256 of all before them, "RGMTOKEN". Anything
+// else is not believed and made again.
 class TokenFile {
  public:
   // Opens `cache`/KEY.tokens, or makes it from the files. Without a cache folder the ids are kept in memory.
@@ -25,6 +26,7 @@ class TokenFile {
  private:
   std::string_view bytes() const { return memory_.empty() ? file_.text() : std::string_view(memory_); }
   bool check(std::string_view key);  // reads head and end; false when they are not as they should be
+  bool has_its_sum() const;          // reads all of the file, which takes a fraction of one pass of training over it
 
   std::string memory_;  // one of the two
   MappedFile file_;

@@ -33,12 +33,12 @@ class Decoder {
       : model_(model),
         sampling_(sampling),
         tap_(tap),
-        room_(model.config().context - model.front(adapters).count()),
+        front_(model.front(adapters).count()),
+        room_(std::min(model.config().context - front_, sampling.room > 0 ? sampling.room : INT64_MAX)),
         slide_(slide && room_ > 1),
         by_row_(!adapters.empty()) {
-    require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", model.config().context - room_,
-            model.config().context);
-    if (sampling.end_at_end_of_text && model.tokenizer()) end_ = model.tokenizer()->end_of_text();
+    require(room_ > 0, "{} virtual tokens leave no room in the model's context of {}", front_, model.config().context);
+    if (sampling.end_at_end_of_text) ends_ = ends_of_text(model);
     if (model.tokenizer()) words_ = model.tokenizer()->vocabulary();
   }
 
@@ -67,10 +67,11 @@ class Decoder {
   const Model& model_;
   const Sampling& sampling_;
   const std::function<void(int64_t, int32_t)>& tap_;
-  int64_t room_;  // for text, in the context
+  int64_t front_;  // virtual tokens
+  int64_t room_;   // for text, in the context
   bool slide_;
-  bool by_row_;  // rows name their adapters
-  std::optional<int32_t> end_;
+  bool by_row_;                       // rows name their adapters
+  std::vector<int32_t> ends_;         // tokens that end a text
   bool draws_there_ = false;          // the device has drawn tokens
   std::optional<SteadyStep> steady_;  // of steady_rows_, which have gone on together for same_rows_ steps
   std::vector<Row*> steady_rows_;
@@ -80,17 +81,16 @@ class Decoder {
 
 std::vector<int32_t> Decoder::fitted(const std::vector<int32_t>& prompt, size_t index) const {
   require(!prompt.empty(), "prompt {} is empty; at least one token is needed to go on from", index);
-  const auto room = static_cast<size_t>(room_);
-  if (prompt.size() <= room) return prompt;
-  require(slide_, "prompt {} has {} tokens, the model's context has room for {}", index, prompt.size(), room);
-  return {prompt.end() - room_, prompt.end()};
+  if (slide_) return {prompt.end() - std::min(room_, std::ssize(prompt)), prompt.end()};
+  require(std::ssize(prompt) + (sampling_.max_tokens > 0) <= room_,
+          "prompt {} has {} tokens, and there is room for {} together with an answer", index, prompt.size(), room_);
+  return prompt;
 }
 
 int64_t Decoder::capacity(std::span<Row* const> rows) const {
   size_t longest = 0;
   for (const Row* row : rows) longest = std::max(longest, row->text.size());
-  const int64_t virtual_tokens = model_.config().context - room_;
-  return virtual_tokens + std::min(room_, static_cast<int64_t>(longest) + sampling_.max_tokens);
+  return front_ + std::min(room_, static_cast<int64_t>(longest) + sampling_.max_tokens);
 }
 
 std::vector<int32_t> Decoder::adapters_of(std::span<Row* const> rows) const {
@@ -156,7 +156,7 @@ Tensor Decoder::next_states(std::span<Row* const> rows, KeyValueCache& cache) co
 
 bool Decoder::ends(const Row& row) const {
   const auto& tokens = row.out.tokens;
-  if (end_ && tokens.back() == *end_) return true;
+  if (std::ranges::find(ends_, tokens.back()) != ends_.end()) return true;
   return std::ranges::any_of(sampling_.stop, [&](const std::vector<int32_t>& stop) {
     return !stop.empty() && stop.size() <= tokens.size() &&
            std::equal(stop.begin(), stop.end(), tokens.end() - static_cast<std::ptrdiff_t>(stop.size()));
@@ -176,8 +176,8 @@ std::vector<int32_t> Decoder::draws(std::span<Row* const> rows) const {
   std::vector<int32_t> out;
   for (const Row* row : rows) {
     const auto position = static_cast<uint32_t>(row->out.tokens.size());
-    const uint64_t word =
-        mix(sampling_.seed, static_cast<uint64_t>(row->out.origin), static_cast<uint32_t>(row->answer), position);
+    const uint64_t word = mix(sampling_.seed, static_cast<uint64_t>(sampling_.first_prompt + row->out.origin),
+                              static_cast<uint32_t>(row->answer), position);
     out.push_back(static_cast<int32_t>(word >> 32));
   }
   return out;
@@ -241,8 +241,7 @@ void Decoder::run(std::vector<Row>& all) {
   const NoGradient no_gradient;
   const auto full = [&](const Row* row) { return std::ssize(row->text) >= room_; };
   std::vector<Row*> waiting, rows;
-  for (Row& row : all)
-    if (slide_ || !full(&row)) waiting.push_back(&row);
+  for (Row& row : all) waiting.push_back(&row);
   if (waiting.empty() || sampling_.max_tokens == 0) return;
   const int64_t slots = capacity(waiting);
   size_t next = 0;
@@ -297,6 +296,36 @@ void Decoder::forget_half(Row& row, int64_t b, KeyValueCache& cache) const {
 
 }  // namespace
 
+std::vector<int32_t> ends_of_text(const Model& model) {
+  std::vector<int32_t> out = ends_of_text(model.config());
+  if (const auto end = model.tokenizer() ? model.tokenizer()->end_of_text() : std::nullopt) out.push_back(*end);
+  return out;
+}
+
+std::vector<int32_t> without_end(std::vector<int32_t> tokens, std::span<const int32_t> ends) {
+  if (!tokens.empty() && std::ranges::find(ends, tokens.back()) != ends.end()) tokens.pop_back();
+  return tokens;
+}
+
+int64_t prompt_room(int64_t context, int64_t max_tokens) {
+  return std::max<int64_t>(1, context - std::min(max_tokens, context / 2));
+}
+
+std::string said_of_cut(int64_t cut, int64_t prompts, int64_t context, int64_t max_tokens) {
+  const int64_t most = prompt_room(context, max_tokens);
+  return fmt::format(
+      "{} of {} prompts have more than {} tokens and lose their first ones, as {} of the {} that there is room for are "
+      "kept for an answer (max_tokens: {}); a smaller max_tokens keeps more of them, or leave long prompts out",
+      cut, prompts, most, context - most, context, max_tokens);
+}
+
+void require_text(const Model& model, std::string_view who) {
+  require(
+      model.config().outputs == 0,
+      "{}: this model classifies and writes no text: take a language model, or ask this one with `regimen evaluate`",
+      who);
+}
+
 namespace {
 
 // Numbers of answers that can be decoded side by side: all, or those with as many virtual tokens, an adapter's
@@ -329,6 +358,7 @@ std::vector<Generated> generate(const Model& model, const std::vector<std::vecto
                                 const Sampling& sampling, bool slide,
                                 const std::function<void(int64_t answer, int32_t token)>& tap,
                                 std::span<const int32_t> adapters) {
+  require_text(model, "generate");
   require(sampling.answers >= 0 && sampling.max_tokens >= 0, "{} answers of {} tokens", sampling.answers,
           sampling.max_tokens);
   require(adapters.empty() || adapters.size() == prompts.size(), "{} adapters for {} prompts", adapters.size(),

@@ -102,6 +102,16 @@ nlohmann::json read_adapter_config(const fs::path& folder) {
   return json;
 }
 
+fs::path adapter_tensors(const fs::path& folder) {
+  const fs::path path = folder / adapter_tensors_file;
+  require(
+      fs::exists(path),
+      "{}: there is no such file: tensors in the format safetensors were expected; where there is adapter_model.bin "
+      "alone, open the adapter with PEFT and call save_pretrained",
+      path.string());
+  return path;
+}
+
 SavedAdapter peek_adapter(const fs::path& folder) {
   const nlohmann::json json = read_adapter_config(folder);
   const auto text = [&](const char* key) {

@@ -6,6 +6,20 @@
 
 namespace rgm {
 
+namespace {
+
+// What was written here says what they are called. PEFT leaves them to the model; where that has no such labels, they
+// are called as in transformers.
+std::vector<std::string> labels_of(const nlohmann::json& config, int64_t outputs, const ModelConfig& model) {
+  if (config.contains("regimen_labels")) return config["regimen_labels"].get<std::vector<std::string>>();
+  if (model.outputs == outputs) return model.labels;
+  std::vector<std::string> out;
+  for (int64_t i = 0; outputs > 1 && i < outputs; ++i) out.push_back(fmt::format("LABEL_{}", i));
+  return out;
+}
+
+}  // namespace
+
 const SavedTensor* saved_head(const SafeTensors& file) {
   for (const char* const key : head_keys)
     if (const SavedTensor* const found = file.find(key)) return found;
@@ -14,16 +28,15 @@ const SavedTensor* saved_head(const SafeTensors& file) {
 
 void take_saved_head(const fs::path& folder, Model& model) {
   const NoGradient no_gradient;
-  const fs::path path = folder / adapter_tensors_file;
+  const fs::path path = adapter_tensors(folder);
   const SafeTensors file(path);
   const SavedTensor* const found = saved_head(file);
   if (!found) return;
   const int64_t channels = model.config().channels;
   require(found->shape.size() == 2 && found->shape[1] == channels && found->shape[0] > 0 && is_float(found->dtype),
           "{}: \"{}\" is no head for {} channels", path.string(), found->name, channels);
-  const nlohmann::json config = read_adapter_config(folder);
-  const auto labels = config.value("regimen_labels", std::vector<std::string>());
   const int64_t outputs = found->shape[0];
+  const std::vector<std::string> labels = labels_of(read_adapter_config(folder), outputs, model.config());
   require(labels.empty() || static_cast<int64_t>(labels.size()) == outputs, "{}: {} labels for {} outputs",
           (folder / adapter_config_file).string(), labels.size(), outputs);
   model.add_head(outputs, labels, 0);

@@ -110,6 +110,8 @@ std::string short_name(const std::string& module, const std::set<std::string>& m
 
 // Reads adapter_config.json.
 nlohmann::json read_adapter_config(const fs::path& folder);
+// The file with its tensors. RGM_INVALID where there is none, or one in another format alone.
+fs::path adapter_tensors(const fs::path& folder);
 
 inline constexpr const char* adapter_config_file = "adapter_config.json";
 // Where PEFT keeps the head of a classifier; the second with prompts and prefixes.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "artefact/safetensors.hpp"
+#include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 #include "tensor/ops.hpp"
 #include "text/regular_expression.hpp"
@@ -70,12 +71,47 @@ void refuse_unread(const nlohmann::json& config, const rgm_format* format, const
             where, module.dump(), merge_first);
 }
 
+// Which modules are of a kind of their own, as those of the feed-forward part: PEFT's names say it there, the format's
+// patterns here.
+void check_modules(const nlohmann::json& config, const rgm_adapter& table, const Model& model, const std::string& id,
+                   const std::string& where, const nlohmann::json& options) {
+  for (const rgm_pair& pair : pairs(RGM_HAS(table.format, modules) ? table.format->modules : nullptr)) {
+    const nlohmann::json listed = config.value(pair.ours, nlohmann::json());
+    if (listed.is_null()) continue;  // those that PEFT knows of the family
+    const auto is_listed = [&](const std::string& module) {
+      if (listed.is_string()) return RegularExpression(listed.get<std::string>(), where).fits(module);
+      return std::ranges::any_of(listed, [&](const nlohmann::json& end) {
+        return end.is_string() && module.ends_with(end.get_ref<const std::string&>());
+      });
+    };
+    for (const size_t i : matched_sites(model, table.kinds, site_patterns(options, table, where), id)) {
+      const SiteInfo& site = model.sites()[i];
+      const bool is_here = matches(pair.theirs, site.name);
+      require(is_listed(site.theirs) == is_here,
+              "{}: \"{}\" is {}, which {} {}, and here that module is {} of them; {}", where, pair.ours, listed.dump(),
+              is_here ? "leaves out" : "means", site.theirs, is_here ? "one" : "none", merge_first);
+    }
+  }
+}
+
+// What an option is that modules may have values of their own for is a part of what was trained, and PEFT's default is
+// not ours.
+void require_said(const nlohmann::json& config, const rgm_pair& option, const rgm_format& format,
+                  const std::string& where) {
+  for (const rgm_pair& named : pairs(format.options))
+    if (std::string_view(named.ours) == option.ours)
+      require(config.contains(named.theirs) && !config[named.theirs].is_null(),
+              "{}: \"{}\" is missing, a number was expected: write the one that the adapter was trained with", where,
+              named.theirs);
+}
+
 // PEFT may give some modules values of their own for an option: here there is one for all of them.
 void take_patterns(const nlohmann::json& config, const rgm_adapter& table, const Model& model, const std::string& id,
                    const std::string& where, nlohmann::json& options) {
   if (!RGM_HAS(table.format, fused)) return;
   for (const rgm_pair& pair : pairs(table.format->fused)) {
     const auto option = fused_option(table, pair);
+    if (option) require_said(config, pair, *table.format, where);
     if (!option || !is_set(config, option->key, "")) continue;
     const nlohmann::json& patterns = config[option->key];
     require(patterns.is_object(), "{}: \"{}\" is {}, an object was expected", where, option->key, patterns.dump());
@@ -130,16 +166,26 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
   refuse_unread(config, format, where);
   out.options = options_in(config, format);
   const bool is_own = !out.id.empty();
-  if (format && !is_own) take_patterns(config, table, model, format->peft_type, where, out.options);
+  if (format && !is_own) {
+    take_patterns(config, table, model, format->peft_type, where, out.options);
+    check_modules(config, table, model, format->peft_type, where, out.options);
+  }
 
-  const fs::path path = folder / adapter_tensors_file;
+  const fs::path path = adapter_tensors(folder);
   const SafeTensors file(path);
   std::set<std::string> left;
   const SavedTensor* const head = saved_head(file);  // the model's: take_saved_head
   for (const SavedTensor& t : file.tensors())
     if (&t != head) left.insert(t.name);
+  const auto found_at = [&](const std::string& key) {
+    const SavedTensor* const found = file.find(key);
+    require(!found || is_own || is_float(found->dtype),
+            "{}: \"{}\" is of {}, float32, float16 or bfloat16 was expected", path.string(), key,
+            found ? name_of(found->dtype) : "");
+    return found;
+  };
   const auto take = [&](const std::string& name, const std::string& key) {
-    const SavedTensor* found = file.find(key);
+    const SavedTensor* found = found_at(key);
     if (found) out.tensors.emplace(name, on_device(*found)), left.erase(key);
     return found != nullptr;
   };
@@ -159,7 +205,7 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
       const std::string name = site.name + "." + pair.ours, key = *keys.key(&site, pair.ours);
       if (take(name, key) || !keys.is_fused(site)) continue;
       const std::string whole = keys.whole_key(site, pair.ours);
-      if (const SavedTensor* found = file.find(whole)) {
+      if (const SavedTensor* found = found_at(whole)) {
         if (Tensor part = of_part(site, keys.joining(pair.ours), on_device(*found), model, acting,
                                   fmt::format("{}: \"{}\"", path.string(), whole)))
           out.tensors.emplace(name, std::move(part));

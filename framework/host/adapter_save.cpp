@@ -132,14 +132,17 @@ std::string Adapters::save(const fs::path& folder, const std::string& base_model
         modules.insert(theirs);
         ++parts[theirs];
       }
-      config["target_modules"] = short_names(modules, *model_);
+      std::set<std::string> targets = short_names(modules, *model_);
       for (const rgm_pair& pair : pairs(RGM_HAS(format, modules) ? format->modules : nullptr)) {
         std::set<std::string> some;
         for (const Instance::Place& place : a->places)
           if (const SiteInfo& site = model_->sites()[place.site]; matches(pair.theirs, site.name))
-            some.insert(short_name(site.theirs, modules, *model_));
-        config[pair.ours] = some;
+            some.insert(site.theirs);
+        const std::set<std::string> names = short_names(some, *model_);  // that mean none of the other modules
+        config[pair.ours] = names;
+        targets.insert(names.begin(), names.end());  // of which PEFT wants them to be
       }
+      config["target_modules"] = targets;
       for (const rgm_pair& pair : pairs(RGM_HAS(format, fused) ? format->fused : nullptr))
         if (const auto option = fused_option(*a->table, pair))
           if (const auto values = by_modules(*option, options[pair.ours], options, parts, *model_); !values.empty())

@@ -1,5 +1,6 @@
 // adapter_sites.cpp - which sites an adapter acts on: patterns over our names, and over Hugging Face's, which people
 // copy from elsewhere.
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -38,6 +39,20 @@ std::string for_all_layers(const SiteInfo& site) {
   return site.name.size() == layer.size() ? "layers.*" : "*" + site.name.substr(layer.size());
 }
 
+// What Hugging Face calls the parts of attention in models that keep them apart, for one that has them in one module.
+constexpr std::pair<std::string_view, const char*> names_elsewhere[] = {{"q_proj", "*.attention.query"},
+                                                                        {"k_proj", "*.attention.key"},
+                                                                        {"v_proj", "*.attention.value"},
+                                                                        {"o_proj", "*.attention.output"}};
+
+std::string meant_by(const std::string& pattern, std::span<const std::string> candidates) {
+  for (const auto& [theirs, ours] : names_elsewhere)
+    if (last_part(pattern) == theirs && std::ranges::find(candidates, ours) != candidates.end())
+      return fmt::format("; did you mean \"{}\"?", ours);
+  const std::string near = did_you_mean(pattern, candidates);
+  return near.empty() ? "." : near;
+}
+
 }  // namespace
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
@@ -60,13 +75,8 @@ std::vector<size_t> matched_sites(const Model& model, uint32_t kinds, std::span<
     }
     near.erase("");
     const std::vector<std::string> candidates(near.begin(), near.end());
-    require(
-        any, "adapter \"{}\": no site that it can act on matches \"{}\"{} It can act on {}", id, pattern,
-        [&] {
-          const std::string meant = did_you_mean(pattern, candidates);
-          return meant.empty() ? std::string(".") : meant;
-        }(),
-        join(candidates));
+    require(any, "adapter \"{}\": no site that it can act on matches \"{}\"{} It can act on {}", id, pattern,
+            meant_by(pattern, candidates), join(candidates));
   }
   require(!matched.empty(), "adapter \"{}\": no sites are given; see its option `sites`", id);
   return {matched.begin(), matched.end()};

@@ -56,6 +56,18 @@ void sort_saved(const std::string& id, std::map<std::string, Tensor>&& values, s
   }
 }
 
+// What a parameter is called in the adapter's file; `name`: without the adapter's id.
+std::string key_in_file(const std::string& name, const KeyNames& keys, const Model& model) {
+  if (keys.is_plain(name)) return *keys.key(nullptr, name);
+  for (const SiteInfo& site : model.sites()) {
+    if (!name.starts_with(site.name + ".")) continue;
+    const std::string own = name.substr(site.name.size() + 1);
+    if (const auto key = keys.key(&site, own))
+      return keys.is_fused(site) && keys.joining(own) ? keys.whole_key(site, own) : *key;
+  }
+  return name;
+}
+
 }  // namespace
 
 void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_config& config,
@@ -74,6 +86,21 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
   const bool restores = RGM_HAS(&table, restore);
   const std::vector<size_t> sites = matched_sites(*model_, table.kinds, a.patterns(), id);
   const KeyNames keys(table, *model_);
+  const auto in_file = [&](const std::string& name) {  // for messages
+    return fmt::format("\"{}\" of {}", key_in_file(name.substr(id.size() + 1), keys, *model_), adapter_tensors_file);
+  };
+  // The plug-in asks for shapes that the file may not have.
+  const auto call = [&](const char* what, auto&& body) {
+    try {
+      call_plugin(a.name, what, body);
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      for (const auto& [name, value] : a.saved)
+        if (text.find("parameter " + name + " was saved") != text.npos)
+          throw Error(e.status(), in_file(name) + ": " + text);
+      throw;
+    }
+  };
 
   // Parameters may start from random numbers, or from some that are computed.
   const NoGradient no_gradient;
@@ -89,7 +116,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     fill_info(*model_, tokenizer_handle(model_->tokenizer()), info);
     rgm_model base{model_, true, true};
     info.model = &base;
-    call_plugin(a.name, "open", [&] { return table.open(a.self, &info, &a.scope); });
+    call("open", [&] { return table.open(a.self, &info, &a.scope); });
   }
 
   // A key that names no site and was not asked for by open belongs to the one site there is.
@@ -112,7 +139,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
                              site.bias.get(),       site.in,   site.out,          site.layer,   site.scale};
     const SiteScope draws(static_cast<uint32_t>(i + 1));
-    call_plugin(a.name, "attach", [&] { return table.attach(a.self, &info, &place.state); });
+    call("attach", [&] { return table.attach(a.self, &info, &place.state); });
     a.at[i] = &place;
   }
 
@@ -123,12 +150,13 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     call_plugin(a.name, "restore", [&] { return table.restore(a.self, &stored); });
   }
   if (opened && !restores) {
-    require(a.saved.empty(), "adapter \"{}\": nothing asks for the saved \"{}\"; was it made with other sites?", id,
-            a.saved.empty() ? "" : a.saved.begin()->first);
+    require(a.saved.empty(), "adapter \"{}\": nothing asks for the saved \"{}\", {}; was it made with other sites?", id,
+            a.saved.empty() ? "" : a.saved.begin()->first, a.saved.empty() ? "" : in_file(a.saved.begin()->first));
     for (const Parameter& p : parameters_.all()) {
       if (!p.name.starts_with(a.scope.prefix)) continue;
       const auto [site, name] = a.place_of(p.name, *model_);
-      require(known.contains(p.name) || !keys.key(site, name), "adapter \"{}\": its file lacks \"{}\"", id, p.name);
+      if (!known.contains(p.name) && keys.key(site, name))
+        invalid("adapter \"{}\": its file lacks \"{}\", {}", id, p.name, in_file(p.name));
     }
   }
   a.saved.clear();

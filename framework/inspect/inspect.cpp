@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "inspect/opened.hpp"
+#include "inspect/scratch.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm::inspect {
@@ -69,6 +70,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
   std::error_code error;
   if (!fs::exists(file, error)) invalid("{}: there is no such file; build the plug-in first", file.string());
   const fs::path path = fs::absolute(file).lexically_normal();
+  const ScratchFolder there_is_one;  // what trials lack here would be told as the plug-in's fault
   Findings all{.tell = tell};
   const auto opening = in_child(
       [&](const Pen& pen) {
@@ -96,7 +98,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
       add(all, part, step.name,
           in_child(
               [&](const Pen& pen) {
-                log::set_level(log::Level::warning);
+                log::set_levels({log::Level::warning, log::Level::warning});
                 pen.at("loading it");
                 Opened opened(path, pen);
                 step.run(opened, id);

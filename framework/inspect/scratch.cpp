@@ -1,18 +1,11 @@
 // scratch.cpp - where trials put their files, and what they train.
 #include "inspect/scratch.hpp"
 
-#include <cstdlib>
-
-#include "base/error.hpp"
 #include "tensor/ops.hpp"
 
 namespace rgm::inspect {
 
-ScratchFolder::ScratchFolder() {
-  std::string name = (fs::temp_directory_path() / "regimen-check-XXXXXX").string();
-  if (!::mkdtemp(name.data())) failure("{}: no folder can be made there", fs::temp_directory_path().string());
-  path_ = name;
-}
+ScratchFolder::ScratchFolder() : path_(make_temporary_folder("check")) {}
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);

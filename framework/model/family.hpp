@@ -77,7 +77,7 @@ struct ModelConfig {
   int64_t layers = 4, heads = 4, kv_heads = 4, head_dim = 32, channels = 128, hidden = 512, context = 64,
           vocabulary = 0;
   double dropout = 0;
-  double epsilon = 0;        // of the norms; 0: the family's
+  double epsilon = -1;       // of the norms; below 0: the family's
   std::optional<bool> tied;  // nothing: as the family
   // Of a head of its own beside the one over tokens: its outputs (0: none), and what they are called (none: numbers).
   int64_t outputs = 0;
@@ -90,9 +90,10 @@ struct ModelConfig {
   double query_scalar = 0;                           // scores are divided by its root; 0: head_dim
   std::vector<int64_t> windows;                      // by layer, 0: all it can see; empty: no layer has one
   nlohmann::json others = nlohmann::json::object();  // of config.json, handed on: nobody here reads them
+  nlohmann::json generation;                         // generation_config.json, handed on; null: there is none
 
   bool is_tied() const { return tied.value_or(family->tied); }
-  double norm_epsilon() const { return epsilon > 0 ? epsilon : family->epsilon; }
+  double norm_epsilon() const { return epsilon >= 0 ? epsilon : family->epsilon; }
   int32_t activation_kind() const { return activation ? activation : family->activation; }
   int64_t rotary() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rope.part); }  // of a head
   int64_t window(size_t layer) const { return windows.empty() ? 0 : windows[layer]; }
@@ -116,5 +117,7 @@ void check(const ModelConfig& config);
 
 nlohmann::json to_hugging_face(const ModelConfig& config);  // config.json
 ModelConfig from_hugging_face(const nlohmann::json& json, const std::string& where);
+// The tokens that end a text by "eos_token_id" of both files, one or a list in each, beside that of the tokenizer.
+std::vector<int32_t> ends_of_text(const ModelConfig& config);
 
 }  // namespace rgm

@@ -3,6 +3,7 @@
 
 #include "artefact/safetensors.hpp"
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "model/model.hpp"
 #include "model/outgoing.hpp"
 #include "model/weights.hpp"
@@ -10,6 +11,8 @@
 
 namespace rgm {
 namespace {
+
+constexpr const char* generation_file = "generation_config.json";
 
 Tensor uploaded(const SavedTensor& saved) {
   return from_host(saved.data.data(), Shape(std::span<const int64_t>(saved.shape)), saved.dtype);
@@ -38,12 +41,24 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
   const fs::path config = folder / "config.json";
   std::shared_ptr<Model> out(new Model(
       from_hugging_face(parse_json(read_file(config), config.string()), config.string()), load_tokenizer(folder)));
-  const ModelConfig& c = out->config_;
+  ModelConfig& c = out->config_;
   require(out->tokenizer_->vocabulary() <= c.vocabulary, "{}: the tokenizer has {} tokens, the model {}",
           folder.string(), out->tokenizer_->vocabulary(), c.vocabulary);
 
+  if (const fs::path file = folder / generation_file; fs::exists(file)) {
+    c.generation = parse_json(read_file(file), file.string());
+    require(c.generation.is_object(), "{}: not a JSON object", file.string());
+  }
+  const Weights weights(folder);
+  if (c.is_tied() && c.outputs == 0 && weights.has_own_head(c)) {  // as transformers 5 decides
+    log::warning(
+        "{}: \"tie_word_embeddings\" is true, but \"{}\" in the weights is not the embedding: it is taken as the head; "
+        "write false there",
+        config.string(), c.family->names.back().theirs);
+    c.tied = false;
+  }
   const auto slots = parameter_slots(c);
-  std::vector<Tensor> values = Weights(folder).take(c, slots, narrow);
+  std::vector<Tensor> values = weights.take(c, slots, narrow);
   for (size_t i = 0; i < slots.size(); ++i) {
     const bool trained = values[i].dtype() == RGM_F32;
     out->parameters_.add(slots[i].ours, std::move(values[i]), trained);
@@ -75,6 +90,7 @@ std::string Model::save(const fs::path& folder) const {
     if (!json.contains(key)) json[key] = end ? nlohmann::json(*end) : nlohmann::json();
   if (config_.outputs > 0) json["pad_token_id"] = pad_id(json, tokenizer_.get());
   write_file(folder / "config.json", json.dump(2) + "\n");
+  if (config_.generation.is_object()) write_file(folder / generation_file, config_.generation.dump(2) + "\n");
   if (tokenizer_) save_tokenizer(*tokenizer_, folder);
   std::map<std::string, std::string> notes = notes_;
   notes["format"] = "pt";  // without it transformers refuses the file

@@ -41,6 +41,10 @@ void read_head(const Members& m, ModelConfig& c) {
   if (!m.has("architectures") || !m["architectures"].is_array() || m["architectures"].empty()) return;
   const Json& name = m["architectures"][0];
   if (!name.is_string() || !name.get_ref<const std::string&>().ends_with(classifies)) return;
+  require(!has_type || m["problem_type"] == "regression" || m["problem_type"] == "single_label_classification",
+          "{}: \"problem_type\" is {}, which is not supported, only single_label_classification and regression; take a "
+          "classifier of one of these kinds",
+          m.where(), m["problem_type"].dump());
   c.outputs = count;
   if (has_labels) {
     const Json& labels = m["id2label"];

@@ -47,8 +47,11 @@ void read_key(const Members& m, const ConfigKey& key, ModelConfig& c) {
   if (std::holds_alternative<std::monostate>(key.ours)) m.must_be(key.theirs, {parse_json(key.otherwise)});
   if (const auto* size = std::get_if<int64_t M::*>(&key.ours))
     c.*(*size) = m.size(key.theirs, otherwise.is_null() ? 0 : otherwise.get<int64_t>());
-  if (const auto* real = std::get_if<double M::*>(&key.ours))
+  if (const auto* real = std::get_if<double M::*>(&key.ours)) {
     c.*(*real) = m.real(key.theirs, otherwise.is_null() ? 0 : otherwise.get<double>());
+    require(*real != &M::epsilon || c.epsilon >= 0, "{}: \"{}\" is {}, 0 or more was expected", m.where(), key.theirs,
+            c.epsilon);
+  }
   if (const auto* flag = std::get_if<bool M::*>(&key.ours))
     c.*(*flag) = m.flag(key.theirs, otherwise.is_null() ? false : otherwise.get<bool>());
 }
@@ -95,7 +98,20 @@ ModelConfig read(const Members& m) {
   return c;
 }
 
+void add_ends(const Json& file, std::vector<int32_t>& out) {
+  const Json ends = file.is_object() ? file.value("eos_token_id", Json()) : Json();
+  for (const Json& end : ends.is_array() ? ends : Json::array({ends}))
+    if (end.is_number_integer() && end >= 0 && end <= INT32_MAX) out.push_back(end.get<int32_t>());
+}
+
 }  // namespace
+
+std::vector<int32_t> ends_of_text(const ModelConfig& config) {
+  std::vector<int32_t> out;
+  add_ends(config.others, out);
+  add_ends(config.generation, out);
+  return out;
+}
 
 Json to_hugging_face(const ModelConfig& config) {
   ModelConfig c = config;

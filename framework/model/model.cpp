@@ -180,8 +180,6 @@ void Model::make_layers() {
   }
 }
 
-bool Model::writes_text() const { return config_.is_tied() || parameters_.find("head.weight"); }
-
 const Tensor& Model::head_weight() const {
   const Parameter* const weight = parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight");
   require(weight != nullptr, "this model was saved as a classifier, without its head over tokens: it writes no text");

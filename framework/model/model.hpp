@@ -150,7 +150,6 @@ class Model {
   size_t embedding_site() const { return 0; }
   const std::vector<LayerPart>& layers() const { return layers_; }
   const NormPart& last_norm() const { return norm_; }
-  bool writes_text() const;           // has a head over tokens
   const Tensor& head_weight() const;  // (V, C), as products read it; RGM_INVALID where the model only classifies
   // Of rotary positions: (context, R / 2), R the channels of a head that turn
   const Tensor& cosines() const { return cos_; }

@@ -2,6 +2,7 @@
 #include "model/parameters.hpp"
 
 #include "base/sha256.hpp"
+#include "model/outgoing.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/views.hpp"
 
@@ -84,11 +85,15 @@ std::string Parameters::sha256(std::string_view but) const {
   for (const Parameter& p : all_) {
     if (p.name == but) continue;
     sum.update(p.name + p.value.shape().text());
-    const auto add = [&](const auto& values) { sum.update(values.data(), values.size() * sizeof values[0]); };
-    if (is_float(p.value.dtype()))
-      add(to_host<float>(p.value));
-    else
-      add(to_host<int32_t>(p.value));
+    const OutgoingTensor out = outgoing(p.name, p.value);
+    out.data([&](std::span<const std::byte> piece) {
+      if (out.dtype != RGM_BF16) return void(sum.update(piece.data(), piece.size()));
+      // Of the values, whatever they are kept in: a float32 is a bfloat16 with 16 bits behind it.
+      std::vector<uint32_t> wide(piece.size() / 2);
+      for (size_t i = 0; i < wide.size(); ++i)
+        wide[i] = (std::to_integer<uint32_t>(piece[2 * i]) | std::to_integer<uint32_t>(piece[2 * i + 1]) << 8) << 16;
+      sum.update(wide.data(), wide.size() * sizeof wide[0]);
+    });
   }
   return sum.hex();
 }

@@ -16,6 +16,7 @@ struct Parameter {
   Tensor value;
   bool trained = false;  // goes to the optimizer
   bool buffer = false;   // saved like the rest, changed by assign only
+  bool scales = false;   // starts at a number other than 0, which weight decay would pull it away from
   Tensor half = {};      // the value in bfloat16, for products; empty in float32
 
   const Tensor& for_products() const { return half ? half : value; }

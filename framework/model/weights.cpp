@@ -1,6 +1,7 @@
 // weights.cpp - weights are mapped, checked against what config.json promises, and copied to the device one by one.
 #include "model/weights.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "base/json.hpp"
@@ -83,6 +84,14 @@ const Weights::Found* Weights::find(const ModelConfig& config, const std::string
   if (const auto prefix = prefix_of(config); found == tensors_.end() && name.starts_with(prefix))
     found = tensors_.find(std::string_view(name).substr(prefix.size()));
   return found == tensors_.end() ? nullptr : &found->second;
+}
+
+bool Weights::has_own_head(const ModelConfig& c) const {
+  const Found* const head = find(c, c.family->names.back().theirs);
+  const Found* const embedding = find(c, c.family->names.front().theirs);
+  if (!head || !embedding) return false;
+  const SavedTensor &own = *head->tensor, &shared = *embedding->tensor;
+  return own.dtype != shared.dtype || own.shape != shared.shape || !std::ranges::equal(own.data, shared.data);
 }
 
 std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<ParameterSlot>& slots,

@@ -13,6 +13,8 @@ class Weights {
   // Maps model.safetensors, or the files that model.safetensors.index.json names. RGM_INVALID when neither is there, or
   // when a file lacks a tensor that the index says it has.
   explicit Weights(const fs::path& folder);
+  // Whether a head over tokens lies there that is not the embedding, whatever config.json says.
+  bool has_own_head(const ModelConfig& config) const;
   // The value of every slot, in its order, on the device, as float32 or as `narrow` says. RGM_INVALID naming file and
   // tensor when one is missing, misshaped or of no real numbers, and when there are others than the model has.
   std::vector<Tensor> take(const ModelConfig& config, const std::vector<ParameterSlot>& slots,

@@ -1,14 +1,7 @@
 // aside.hpp - what steps that are not meant need, in a plan or a bench: a folder that goes away again, and silence.
 #pragma once
-#include <fmt/format.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <string>
 #include <string_view>
 
-#include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -18,11 +11,7 @@ namespace rgm {
 // It goes also where Ctrl-C ends the program.
 struct TemporaryFolder {
   fs::path path;
-  explicit TemporaryFolder(std::string_view purpose) {
-    std::string name = (fs::temp_directory_path() / fmt::format("regimen-{}-XXXXXX", purpose)).string();
-    if (!::mkdtemp(name.data()))
-      failure("{}: cannot be made: {}; set TMPDIR to another folder", name, std::strerror(errno));
-    path = name;
+  explicit TemporaryFolder(std::string_view purpose) : path(make_temporary_folder(purpose)) {
     remove_when_interrupted(path);
   }
   ~TemporaryFolder() {
@@ -34,11 +23,12 @@ struct TemporaryFolder {
 };
 
 struct Quiet {
-  explicit Quiet(log::Level level = log::Level::warning) : before(log::set_level(level)) {}
-  ~Quiet() { log::set_level(before); }
+  explicit Quiet(log::Level level = log::Level::warning) : Quiet(log::Levels{level, level}) {}
+  explicit Quiet(log::Levels levels) : before(log::set_levels(levels)) {}
+  ~Quiet() { log::set_levels(before); }
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
-  const log::Level before;
+  const log::Levels before;
 };
 
 }  // namespace rgm

@@ -18,6 +18,12 @@ constexpr Origin origins[] = {
     {"sst2-train.tsv", "the Stanford Sentiment Treebank, https://github.com/clairett/pytorch-sentiment-classification"},
     {"sst2-dev.tsv", "the Stanford Sentiment Treebank, https://github.com/clairett/pytorch-sentiment-classification"},
     {"gsm8k-train.jsonl", "https://github.com/openai/grade-school-math, grade_school_math/data/train.jsonl"},
+    {"gsm8k-rankings.jsonl",
+     "made from https://github.com/openai/grade-school-math, grade_school_math/data/example_model_solutions.jsonl: a "
+     "line a question with prompt, responses (four) and ranks (1 the best, ties are equal)"},
+    {"stories.txt",
+     "written by `regimen-stories --bytes 400000 --seed 1 --out stories.txt`, a program beside regimen, as the build "
+     "does"},
 };
 
 // The nearest folder around the pipeline that has a data/; else the one that should get it.

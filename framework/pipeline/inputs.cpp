@@ -145,6 +145,20 @@ nlohmann::json without_places(const Stage& stage) {
   return effective;
 }
 
+// The bits depend on all of these.
+nlohmann::json all_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
+                          const nlohmann::ordered_json& hashes) {
+  return {{"configuration", without_places(stage)},
+          {"hashes", nlohmann::json(hashes)},
+          {"seed", around.pipeline.seed},
+          {"stage", index},
+          {"host", host_table()->version},
+          {"backend", device.id()},
+          {"backend_options", backend_options(around, device)},
+          {"arch", device.info().arch ? device.info().arch : ""},
+          {"threads", device.info().threads}};
+}
+
 bool is_taken(const ModelSpec& spec) { return !spec.from_stage.empty() || !spec.from_folder.empty(); }
 
 }  // namespace
@@ -181,22 +195,20 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   }
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
-  // The bits depend on all of these.
-  nlohmann::json all = {{"configuration", without_places(stage)},
-                        {"hashes", nlohmann::json(out)},
-                        {"seed", around.pipeline.seed},
-                        {"stage", index},
-                        {"host", host_table()->version},
-                        {"backend", device.id()},
-                        {"backend_options", backend_options(around, device)},
-                        {"arch", device.info().arch ? device.info().arch : ""},
-                        {"threads", device.info().threads}};
-  out["inputs"] = sha256(all.dump());
-  all["configuration"] = without_watching(all["configuration"]);
-  out["training"] = sha256(all.dump());
+  out["inputs"] = sha256(all_inputs(stage, index, around, device, out).dump());
+  out["training"] = sha256(training_inputs(stage, index, around, device, out).dump());
   out["configuration"] = configuration_hash(stage);
   out["seed"] = sha256(std::to_string(around.pipeline.seed));
   return out;
+}
+
+nlohmann::json training_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
+                               nlohmann::ordered_json hashes) {
+  for (const char* key : {"inputs", "training", "configuration", "seed"}) hashes.erase(key);
+  nlohmann::json all = all_inputs(stage, index, around, device, hashes);
+  all["configuration"] = without_watching(all["configuration"]);
+  all["configuration"].erase("recompute");  // has the same bits
+  return all;
 }
 
 std::string configuration_hash(const Stage& stage) { return sha256(without_watching(without_places(stage)).dump()); }

@@ -12,6 +12,10 @@ namespace rgm {
 // what cannot change the weights; `configuration` is configuration_hash().
 nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device);
 
+// What `training` is over, part by part; `hashes` are those of above.
+nlohmann::json training_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
+                               nlohmann::ordered_json hashes);
+
 // Over the values in force that can change what the stage leaves; where files lie is none of them.
 std::string configuration_hash(const Stage& stage);
 

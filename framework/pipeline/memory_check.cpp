@@ -37,7 +37,7 @@ double at_most(const OpenedStage& opened, int64_t rows) {
 // is what is counted.
 std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings& around,
                             const std::shared_ptr<Device>& real, bool is_machines, uint64_t free) {
-  const Quiet quiet(log::Level::nothing);
+  const Quiet quiet({log::Level::nothing, log::levels().work});
   const TemporaryFolder folder("memory");
   const auto dry = make_dry_device(*real);
   struct Back {  // whatever happens, the run goes on with the real one

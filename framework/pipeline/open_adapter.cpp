@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "plugins/options.hpp"
@@ -69,8 +70,28 @@ const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry
   return find_adapter(peek_adapter(folder), folder, registry);
 }
 
-std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const Model& model,
-                                           Registry& registry) {
+namespace {
+
+// What values compute may be another function with other options. Free texts only say how an adapter begins.
+void tell_other_options(const SavedAdapter& saved, const rgm_config& config, const std::string& id,
+                        const fs::path& folder) {
+  const nlohmann::json now = to_json(config);
+  std::vector<std::string> others;
+  for (const rgm_option& option : options_of(*config.component)) {
+    const auto there = saved.options.find(option.key);
+    if (option.type != RGM_TEXT && option.type != RGM_TEXTS && there != saved.options.end() &&
+        *there != now[option.key])
+      others.push_back(fmt::format("{} {}, there {}", option.key, now[option.key].dump(), there->dump()));
+  }
+  if (!others.empty())
+    log::warning("adapter \"{}\" starts from {} with {}, so it may begin as another function; write the same to go on",
+                 id, folder.string(), join(others));
+}
+
+}  // namespace
+
+std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const rgm_config& config,
+                                           const Model& model, Registry& registry) {
   std::vector<fs::path> found;
   std::vector<std::string> ids;
   for (const fs::path& one : adapter_folders(folder)) {
@@ -79,17 +100,25 @@ std::map<std::string, Tensor> start_values(const fs::path& folder, const std::st
   }
   require(found.size() == 1, "{}: one adapter of the kind \"{}\" is wanted to start from; there are: {}",
           folder.string(), id, join(ids));
-  return open_adapter(found[0], registry.find(RGM_KIND_ADAPTER, id).table<rgm_adapter>(), model).tensors;
+  SavedAdapter saved = open_adapter(found[0], registry.find(RGM_KIND_ADAPTER, id).table<rgm_adapter>(), model);
+  tell_other_options(saved, config, id, folder);
+  return std::move(saved.tensors);
 }
 
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry) {
   const Component& component = saved_adapter_plugin(folder, registry);
   const auto& table = component.table<rgm_adapter>();
-  SavedAdapter saved = open_adapter(folder, table, model);
-  Problems problems((folder / "adapter_config.json").string());
-  const auto config = read_options(*component.data, YAML::Load(saved.options.dump()), problems);
-  problems.raise();
-  adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
+  try {
+    SavedAdapter saved = open_adapter(folder, table, model);
+    Problems problems((folder / "adapter_config.json").string());
+    const auto config = read_options(*component.data, YAML::Load(saved.options.dump()), problems);
+    problems.raise();
+    adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
+  } catch (const Error& e) {
+    const std::string text = e.what();
+    if (text.starts_with(folder.string())) throw;
+    throw Error(e.status(), folder.string() + ": " + text);
+  }
 }
 
 void take_saved_chat(const fs::path& folder, Model& model) {

@@ -16,9 +16,9 @@ std::string save_ensemble(std::span<Adapters* const> members, const fs::path& fo
 const Component& saved_adapter_plugin(const fs::path& folder, Registry& registry);
 
 // The values of the one adapter in `folder`, which is of the plug-in `id`, for another to start with; by the names of
-// Adapters::add.
-std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const Model& model,
-                                           Registry& registry);
+// Adapters::add. Where `config` has other options than that one, this is told.
+std::map<std::string, Tensor> start_values(const fs::path& folder, const std::string& id, const rgm_config& config,
+                                           const Model& model, Registry& registry);
 // The chat template that an adapter was taught with, where it lies beside it.
 void take_saved_chat(const fs::path& folder, Model& model);
 // Opens what is saved in `folder`, finds its plug-in, and adds it.

@@ -19,6 +19,7 @@ struct Surroundings {
   fs::path cache;  // of tokenised text; empty: kept in memory
   // In a plan: what earlier stages would leave, by stage. NULL: it lies in their folders.
   const PlannedModels* planned = nullptr;
+  std::function<void()> check_folder = {};  // of a run: throws where `run` is no longer the folder it began in
 };
 
 // Where the weights of a taken model lie: the base, and the adapters that were trained on it.
@@ -31,9 +32,10 @@ ModelPlace place_of(const ModelSpec& spec, const Surroundings& around);
 ModelPlace model_place(const fs::path& given);
 
 ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary);
-// Learned from the training data piece by piece, and kept in `cache` (unless that is empty) by what it was learned
-// from.
-TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, const fs::path& cache);
+// Learned from the training data, of rows from what `wishes` read as tokens, piece by piece, and kept in `cache`
+// (unless that is empty) by what it was learned from.
+TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, const std::vector<ColumnWish>& wishes,
+                            const fs::path& cache);
 // The policy of a stage: new weights come from `seed`.
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed, const Surroundings& around);
 // One that is taken as it is: a reference, a teacher, a reward.

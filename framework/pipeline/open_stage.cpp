@@ -5,10 +5,12 @@
 
 #include "base/log.hpp"
 #include "base/philox.hpp"
+#include "generate/generate.hpp"
 #include "pipeline/data_sources.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_reward.hpp"
+#include "pipeline/row_room.hpp"
 #include "pipeline/taken_model.hpp"
 #include "plugins/options.hpp"
 
@@ -41,7 +43,7 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
     for (const Choice& choice : stage.adapters)
       to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config,
              starts_as_another(choice) && !around.planned
-                 ? start_values(start_of(choice, around.run), choice.id, *out.model, around.registry)
+                 ? start_values(start_of(choice, around.run), choice.id, *choice.config, *out.model, around.registry)
                  : std::map<std::string, Tensor>(),
              choice.component->path);
   };
@@ -113,7 +115,7 @@ void fit_to_head(const DataSpec& data, int64_t outputs, std::vector<ColumnWish>&
   });
 }
 
-void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& out) {
+void open_sources(const Stage& stage, const Surroundings& around, const RowRoom& room, OpenedStage& out) {
   const auto wishes = wishes_of(stage);
   const std::string main = main_source_of(stage);
   const auto& strategy = stage.strategy.component->table<rgm_strategy>();
@@ -132,15 +134,24 @@ void open_sources(const Stage& stage, const Surroundings& around, OpenedStage& o
       if (model.outputs > 0 && column.kind == RGM_TOKENS_COLUMN) column.flags |= RGM_STATES;
     fit_to_head(stage.data.at(name), model.outputs, wish);
     // Where the data is the beginning of an answer, no end of text may follow it.
-    const bool is_continued = rolls_out && (name == main || name == "validation") &&
-                              std::ranges::none_of(wish, [](const ColumnWish& w) { return w.flags & RGM_WHOLE; });
-    out.setup.sources[name] = open_source(data_of(stage, name, around.run), wish, out.model->tokenizer(),
-                                          {.context = out.train->context,
-                                           .cache = around.cache,
-                                           .labels = model.labels,
-                                           .outputs = model.outputs,
-                                           .predicts_first = predicts_first,
-                                           .end_of_text = !is_continued && model.outputs == 0});
+    const bool is_main = name == main || name == "validation";
+    const bool is_continued =
+        rolls_out && is_main && std::ranges::none_of(wish, [](const ColumnWish& w) { return w.flags & RGM_WHOLE; });
+    if (is_continued && std::ranges::any_of(wish, [](const ColumnWish& w) { return w.kind == RGM_TOKENS_COLUMN; }))
+      require_text(*out.model,
+                   fmt::format("stage \"{}\": strategy \"{}\" continues prompts", stage.name, stage.strategy.id));
+    const SourceOptions options{.context = room.policy,
+                                .cache = around.cache,
+                                .labels = model.labels,
+                                .outputs = model.outputs,
+                                .predicts_first = predicts_first,
+                                .end_of_text = !is_continued && model.outputs == 0};
+    const DataSpec data = data_of(stage, name, around.run);
+    // What comes from further sources, the policy reads.
+    out.setup.sources[name] =
+        is_main ? open_for_all(stage, data, wish, out.model->tokenizer(), options, room,
+                               is_continued ? std::optional(continued_by(*stage.strategy.config)) : std::nullopt)
+                : open_source(data, wish, out.model->tokenizer(), options);
     // The model goes on to be spoken to as it was taught.
     if (std::string chat = out.setup.sources[name]->chat_template(); !chat.empty() && name == main)
       out.model->set_chat_template(std::move(chat));
@@ -152,8 +163,7 @@ void add_store(OpenedStage& out, Parameters& store) { out.setup.parameters.push_
 // What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
 void check_sample(const Stage& stage, const Model& model) {
   if (stage.sample_prompt.empty() || !stage.strategy.component->table<rgm_strategy>().loss) return;
-  require(model.writes_text(),
-          "{}: sample: the model has no head over tokens, so it writes no text: leave `sample` out", stage.name);
+  require_text(model, fmt::format("{}: sample", stage.name));
   try {
     require(!model.tokenizer()->encode(stage.sample_prompt).empty(), "the prompt has no tokens");
   } catch (const Error& e) {
@@ -249,9 +259,8 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.train->stage = stage.name;
   out.train->policy = out.model;
   out.train->adapters = !out.adapter_sets().empty();
-  out.train->context = out.model->config().context - out.model->virtual_tokens();
   require(
-      out.train->context > 0,
+      out.model->config().context > out.model->virtual_tokens(),
       "{}: {} virtual tokens stand in front of the text, and the model's context is {}: no room is left for it; ask "
       "the adapter for fewer, or take a model with a larger context",
       stage.name, out.model->virtual_tokens(), out.model->config().context);
@@ -266,7 +275,9 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   set_precision(stage, out);
   out.model->recompute = stage.recompute;
   for (const auto& trained : out.trained) trained.second->recompute = stage.recompute;
-  open_sources(stage, around, out);
+  const RowRoom room = row_room(stage, *out.train);
+  out.train->context = room.least;
+  open_sources(stage, around, room, out);
 
   add_store(out, out.model->parameters());
   add_store(out, out.model->extra());

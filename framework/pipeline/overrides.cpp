@@ -128,13 +128,18 @@ int Citations::reserve(const Override& what) {
 std::string Citations::text(const Problems& problems) const {
   std::string all;
   for (const Problem& p : problems.list()) {
-    const auto after = citations_.upper_bound(p.line - 1);
-    const std::string place = p.line == 0                   ? p.file
-                              : after != citations_.begin() ? std::prev(after)->second
-                                                            : fmt::format("{}:{}:{}", p.file, p.line, p.column);
+    YAML::Mark where;
+    where.line = p.line - 1;
+    where.column = p.column - 1;
+    const std::string place = p.line == 0 ? p.file : this->place(problems, where);
     all += fmt::format("{}{}: {}", all.empty() ? "" : "\n", place, p.text);
   }
   return all;
+}
+
+std::string Citations::place(const Problems& problems, const YAML::Mark& where) const {
+  const auto after = where.is_null() ? citations_.begin() : citations_.upper_bound(where.line);
+  return after != citations_.begin() ? std::prev(after)->second : problems.place(where);
 }
 
 YAML::Node with_override(const YAML::Node& root, const Override& what, Citations& citations, Problems& problems) {

@@ -28,6 +28,7 @@ class Citations {
   }
   // `file:line:column: text` or `--set …: text`, one a line
   std::string text(const Problems& problems) const;
+  std::string place(const Problems& problems, const YAML::Mark& where) const;
 
  private:
   int next_;

@@ -68,8 +68,9 @@ struct Stage : TrainSettings {
   std::vector<std::string> trainable_names;
   std::string precision = "float32", weights = "float32";
   bool recompute = false;
-  std::map<std::string, Demand> demands;  // of its result, before anything behind it is run
-  nlohmann::json effective;               // every value in force, as `plan` prints it and stage.json keeps it
+  std::map<std::string, Demand> demands;      // of its result, before anything behind it is run
+  nlohmann::json effective;                   // every value in force, as `plan` prints it and stage.json keeps it
+  std::map<std::string, std::string> places;  // of its keys, for messages: `file:line:column`; its own under ""
 };
 
 struct Pipeline {

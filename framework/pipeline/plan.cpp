@@ -42,9 +42,8 @@ bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
 }
 
 // Small steps are tried on the device itself, which tells the backend's own memory and the time too.
-bool is_small(const StagePlan& plan) {
-  const double step_seconds = *plan.seconds / static_cast<double>(std::max<int64_t>(1, plan.steps));
-  return *plan.memory_bytes < std::min<uint64_t>(free_memory() / 2, uint64_t{4} << 30) && step_seconds < 2;
+bool is_small(uint64_t memory_bytes, double step_seconds) {
+  return memory_bytes < std::min<uint64_t>(free_memory() / 2, uint64_t{4} << 30) && step_seconds < 2;
 }
 
 double evaluations_in_steps(const TrainSetup& setup, int64_t steps, double tokens_a_step) {
@@ -73,6 +72,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
   set_current_device(dry);
   reset_peak_memory();
   std::shared_ptr<Model> model;
+  double step_seconds = 0;  // without evaluations, which no try has
   {
     OpenedStage opened = open_stage(stage, index, around);
     model = opened.model;
@@ -93,10 +93,11 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     const double rate = rates.of(*model);
     const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
     const double steps = static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step);
-    out.seconds = steps * tokens_a_step * opened.setup.flops_per_token / (rate * efficiency);
+    step_seconds = tokens_a_step * opened.setup.flops_per_token / (rate * efficiency);
+    out.seconds = steps * step_seconds;
   }
   set_current_device(real);
-  if (is_small(out)) try_out(stage, index, around, out);
+  if (is_small(*out.memory_bytes, step_seconds)) try_out(stage, index, around, out);
   return model;
 }
 

@@ -32,7 +32,7 @@ void read_sizes(YamlMap& map, ModelSpec& out) {
   }
   if (!missing.empty()) map.yaml().problem(fmt::format("a new model needs {} too", join(missing)));
   double dropout = 0;
-  if (map.read("dropout", dropout, share)) out.reals["dropout"] = dropout;
+  if (map.read("dropout", dropout, single_share)) out.reals["dropout"] = dropout;
   bool tied = false;
   if (map.read("tied", tied)) out.tied = tied;
 

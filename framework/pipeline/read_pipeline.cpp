@@ -104,7 +104,7 @@ Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, const C
   Pipeline out;
   out.file = file;
   out.name = file.stem().string();
-  Reader reader{file, problems, find, {}, {}};
+  Reader reader{file, problems, citations, find, {}, {}};
   YamlMap map(Yaml(root, "", problems), "a pipeline");
   if (!root.IsMap()) raise();
   read_version(map);

@@ -31,16 +31,16 @@ void read_optimizer(const Yaml& given, OptimizerSpec& out) {
   }
   if (named->options.node().IsNull()) return;
   YamlMap map(named->options, named->id);
-  map.read("learning_rate", out.learning_rate, positive);
-  map.read("weight_decay", out.weight_decay, not_negative);
+  map.read("learning_rate", out.learning_rate, single_positive);
+  map.read("weight_decay", out.weight_decay, single_not_negative);
   if (const auto decay = map.find("decay")) out.decay = decay->texts();
   if (out.kind == "adamw") {
-    map.read("beta1", out.beta1, share);
-    map.read("beta2", out.beta2, share);
-    map.read("epsilon", out.epsilon, positive);
+    map.read("beta1", out.beta1, single_share);
+    map.read("beta2", out.beta2, single_share);
+    map.read("epsilon", out.epsilon, single_positive);
     map.choose("moments", out.moments, weight_types);
   } else {
-    map.read("momentum", out.momentum, share);
+    map.read("momentum", out.momentum, single_share);
   }
   map.finish();
 }
@@ -60,7 +60,7 @@ void read_schedule(const Yaml& given, ScheduleSpec& out) {
   if (named->options.node().IsNull()) return;
   YamlMap map(named->options, named->id);
   map.read("warmup", out.warmup, 0);
-  if (out.kind != "constant") map.read("final", out.final, not_negative);
+  if (out.kind != "constant") map.read("final", out.final, single_not_negative);
   map.finish();
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "pipeline/overrides.hpp"
 #include "pipeline/reader.hpp"
 #include "tensor/plugin_call.hpp"
 
@@ -31,6 +32,13 @@ void read_name(Reader& reader, YamlMap& map, size_t index, Stage& out) {
     given->problem(fmt::format("there are two stages \"{}\": a name says which one is meant", out.name));
 }
 
+// What is only seen when the stage is opened is placed, too.
+void keep_places(const Reader& reader, YamlMap& map, Stage& out) {
+  const auto place = [&](const Yaml& at) { return reader.citations.place(reader.problems, at.node().Mark()); };
+  out.places[""] = place(map.yaml());
+  for (const YamlMap::Item& item : map.items()) out.places[item.name] = place(item.key);
+}
+
 // A stage that trains nothing has no use for what says how to train.
 void refuse_training(YamlMap& map, const Stage& stage) {
   for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
@@ -54,17 +62,14 @@ bool says_held_out(YamlMap& map) {
   return data && data->is_map() && YamlMap(*data, "data").has("validation");
 }
 
-void check_training(YamlMap& map, const Stage& out) {
+void check_training(const Reader& reader, YamlMap& map, const Stage& out) {
   const bool length_given = !map.lacks("steps") || !map.lacks("epochs");
   if (out.steps == 0 && out.epochs == 0 && !length_given)
     map.key("name").problem(
         fmt::format("stage \"{}\" says not how long to train: add steps: 1000, or epochs: 3", out.name));
-  if (!says_held_out(map)) {
-    for (const auto& [name, demand] : out.demands)
-      if (name.starts_with("validation_"))
-        map.key("demand").problem(fmt::format(
-            "\"{}\" is of held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
-            name));
+  const bool holds_out = says_held_out(map);
+  check_demands(reader, map, out, holds_out);
+  if (!holds_out) {
     if (map.has("evaluate"))
       map.key("evaluate").problem("nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
     if (out.keep == "best") {
@@ -110,6 +115,22 @@ std::optional<rgm_strategy_plan> plan_of(const Choice& strategy) {
   return plan;
 }
 
+// A source that the strategy would read with other options.
+void check_other_sources(YamlMap& map, const Stage& out) {
+  const auto data = map.find("data");
+  if (!data || !data->is_map()) return;
+  YamlMap given(*data, "data");
+  for (const rgm_column* const* c = out.strategy.component->table<rgm_strategy>().columns; *c; ++c) {
+    const std::string column = (*c)->name, source = column.substr(0, column.find('.'));
+    if (source == column || !given.has(source)) continue;
+    given.key(source).problem(fmt::format(
+        "strategy \"{0}\" reads nothing of \"{1}\" with the options that it has here: set the one that uses it "
+        "(`regimen plugins {0}` lists them), or leave \"{1}\" out",
+        out.strategy.id, source));
+    return;
+  }
+}
+
 // What would else be told after earlier stages have trained.
 void check_plan(YamlMap& map, Stage& out) {
   const auto plan = plan_of(out.strategy);
@@ -126,6 +147,7 @@ void check_plan(YamlMap& map, Stage& out) {
       map.key("reward").problem(fmt::format(
           "strategy \"{}\" asks for scores, and all rewards have the weight 0: let one count", out.strategy.id));
   }
+  if (plan->needs & RGM_READS_ONE_SOURCE) check_other_sources(map, out);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
   if (updates > 0) out.rollout_steps = updates;
   if (units > 0 && plan->steps > units)
@@ -163,12 +185,13 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   check_plan(map, out);
   if (out.strategy.component) {
     if (trains(out))
-      check_training(map, out);
+      check_training(reader, map, out);
     else
       refuse_training(map, out);
     if (!trains(out) && out.steps == 0 && out.epochs == 0) out.epochs = 1;  // every row of the data once
   }
   map.finish();
+  keep_places(reader, map, out);
   out.effective = effective(out);
   return out;
 }

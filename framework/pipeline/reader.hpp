@@ -16,9 +16,12 @@ using ComponentFinder = std::function<const Component&(int kind, const std::stri
 // Makes a plug-in file known, before anything is looked up.
 using PluginAdder = std::function<void(const fs::path& file, const std::string& sha256)>;
 
+class Citations;
+
 struct Reader {
   fs::path file;
   Problems& problems;
+  const Citations& citations;
   const ComponentFinder& find;
   std::vector<std::string> stage_names;  // all of them, in order
   std::vector<Stage> stages;             // those that were read
@@ -59,6 +62,11 @@ fs::path find_file(const fs::path& pipeline, const std::string& name);
 void read_settings(YamlMap& stage, Stage& out);
 // The strategy's defaults, as if a pipeline had given them.
 void apply_defaults(Reader& reader, const Yaml& place, Stage& out);
+
+// -- check_demands.cpp
+// `demand` of a stage that trains: a number that its result cannot have is a problem, one that looks mistyped a
+// warning.
+void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool holds_out);
 
 // -- read_stage.cpp
 Stage read_stage(Reader& reader, const Yaml& yaml, size_t index);

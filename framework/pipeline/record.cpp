@@ -48,13 +48,15 @@ Record run_record(const Pipeline& pipeline, const Device& device, const Registry
 
 Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes) {
   const ModelConfig& c = opened.model->config();
+  const auto wishes = wishes_of(stage);
   Record data = Record::object();
   for (const auto& [name, source] : opened.setup.sources) {
     Record files = Record::array();
     for (const fs::path& file : stage.data.at(name).files) files.push_back(file.string());
     Record token_columns = Record::array();
-    if (const auto wishes = wishes_of(stage); wishes.contains(name))
-      for (const ColumnWish& column : wishes.at(name))
+    // What is held out is read as what it is held out of.
+    if (const auto found = wishes.find(name == "validation" ? main_source_of(stage) : name); found != wishes.end())
+      for (const ColumnWish& column : found->second)
         if (column.kind == RGM_TOKENS_COLUMN) token_columns.push_back(column.name);
     data[name] = {{"files", files},
                   {"token_columns", token_columns},

@@ -39,6 +39,18 @@ Stage without_rows(Stage stage) {
   return stage;
 }
 
+// `file:line:column: ` of the key that a message begins with, or of the data whose file it names; else of the stage.
+std::string place_of(const Stage& stage, std::string_view said) {
+  for (const std::string& begin : {fmt::format("stage \"{}\": ", stage.name), stage.name + ": "})
+    if (said.starts_with(begin)) said.remove_prefix(begin.size());
+  auto found = stage.places.find(std::string(said.substr(0, said.find_first_of(" :"))));
+  for (const auto& [source, spec] : stage.data)
+    for (const fs::path& file : spec.files)
+      if (said.starts_with(file.string())) found = stage.places.find("data");
+  if (found == stage.places.end()) found = stage.places.find("");
+  return found == stage.places.end() ? "" : found->second + ": ";
+}
+
 void make_and_destroy(const TrainSetup& setup) {
   void* self = nullptr;
   call_plugin(setup.strategy_name, "create", [&] { return setup.strategy->create(setup.config, &self); });
@@ -47,8 +59,9 @@ void make_and_destroy(const TrainSetup& setup) {
 
 // The first `count` stages, whose models get into `planned`.
 std::vector<std::string> open_first(size_t count, const Pipeline& pipeline, Registry& registry, const fs::path& cache,
-                                    const Device& real, PlannedModels& planned) {
-  const Quiet quiet(log::Level::nothing);  // it is said when the stage runs
+                                    const Device& real, PlannedModels& planned,
+                                    log::Level least = log::Level::nothing) {
+  const Quiet quiet({least, log::levels().work});
   const OnDryDevice dry(real);
   const Surroundings around{pipeline, registry, {}, cache, &planned};
   std::vector<std::string> problems;
@@ -61,7 +74,8 @@ std::vector<std::string> open_first(size_t count, const Pipeline& pipeline, Regi
     const std::set<std::string> earlier = adapters[given.model.from_stage];
     adapters[given.name] = earlier;
     for (const Choice& choice : given.adapters) {
-      if (earlier.contains(choice.id)) problems.push_back(second_adapter(given, choice.id, given.model.from_stage));
+      if (earlier.contains(choice.id))
+        problems.push_back(place_of(given, "adapter") + second_adapter(given, choice.id, given.model.from_stage));
       adapters[given.name].insert(choice.id);
     }
     const Stage stage = without_rows(given);
@@ -77,7 +91,7 @@ std::vector<std::string> open_first(size_t count, const Pipeline& pipeline, Regi
       const std::string_view said = e.what();
       const std::string name = fmt::format("stage \"{}\"", stage.name);
       const bool names_it = said.starts_with(name) || said.starts_with(stage.name + ":");
-      problems.push_back(names_it ? e.what() : fmt::format("{}: {}", name, said));
+      problems.push_back(place_of(given, said) + (names_it ? e.what() : fmt::format("{}: {}", name, said)));
     }
   }
   return problems;
@@ -86,9 +100,9 @@ std::vector<std::string> open_first(size_t count, const Pipeline& pipeline, Regi
 }  // namespace
 
 std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
-                                  const Device& real) {
+                                  const Device& real, log::Level least) {
   PlannedModels planned;
-  return open_first(pipeline.stages.size(), pipeline, registry, cache, real, planned);
+  return open_first(pipeline.stages.size(), pipeline, registry, cache, real, planned, least);
 }
 
 PlannedModels models_before(size_t stage, const Pipeline& pipeline, Registry& registry, const fs::path& cache,

@@ -134,6 +134,37 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
   }
 }
 
+void run_stages(const Surroundings& around, const RunOptions& options, const Device& device) {
+  const Pipeline& pipeline = around.pipeline;
+  const fs::path& folder = around.run;
+  bool rehearsed = false;
+  std::chrono::steady_clock::time_point reported{};
+  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const Stage& stage = pipeline.stages[i];
+    if (!options.only.empty() && stage.name != options.only) continue;
+    if (std::set<std::string> seen; !options.only.empty()) check_taken(stage, around, device, seen);
+    const Record hashes = hash_inputs(stage, i, around, device);
+    const Record before = read_record(folder / stage.name / "stage.json");
+    if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
+      log::info("stage {}: unchanged, not run again", stage.name);
+      remove_checkpoints(folder / stage.name);
+      check_demands(stage, folder / stage.name);
+      continue;
+    }
+    if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
+      if (const auto problems = rehearse(pipeline, around.registry, around.cache, device); !problems.empty())
+        invalid("{}", fmt::join(problems, "\n"));
+    if (interrupted()) throw Interrupted(fmt::format("interrupted before stage {}", stage.name));
+    run_stage(stage, i, around, hashes, options.force);
+    // It is of all stages, so that many short ones would be read again and again.
+    if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
+      write_report(folder);
+      reported = std::chrono::steady_clock::now();
+    }
+    check_demands(stage, folder / stage.name);
+  }
+}
+
 }  // namespace
 
 void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry) {
@@ -145,45 +176,23 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const RunLock lock(folder);
   const DeviceScope scope;
   const auto device = open_device(pipeline.backend, registry);
-  const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr};
+  const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr, [&] { lock.check(); }};
 
   // Not everywhere below it: the folder may hold more than this run.
   remove_unfinished(folder, Depth::here);
   remove_unfinished(around.cache, Depth::below);
   for (const Stage& stage : pipeline.stages) remove_unfinished(folder / stage.name, Depth::below);
-  bool rehearsed = false;
-  std::chrono::steady_clock::time_point reported{};
   const std::string started = time_now();
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
-  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
-    const Stage& stage = pipeline.stages[i];
-    if (!options.only.empty() && stage.name != options.only) continue;
-    if (std::set<std::string> seen; !options.only.empty()) check_taken(stage, around, *device, seen);
-    const Record hashes = hash_inputs(stage, i, around, *device);
-    const Record before = read_record(folder / stage.name / "stage.json");
-    if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
-      log::info("stage {}: unchanged, not run again", stage.name);
-      check_demands(stage, folder / stage.name);
-      continue;
-    }
-    if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
-      if (const auto problems = rehearse(pipeline, registry, around.cache, *device); !problems.empty())
-        invalid("{}", fmt::join(problems, "\n"));
+  try {
+    run_stages(around, options, *device);
+  } catch (...) {  // what there is so far can be looked at
     try {
-      run_stage(stage, i, around, hashes, options.force);
-    } catch (...) {  // what there is so far can be looked at
-      try {
-        write_report(folder);
-      } catch (const std::exception&) {}  // a full disk is told by what met it first
-      throw;
-    }
-    // It is of all stages, so that many short ones would be read again and again. What is demanded may end the run.
-    if (!stage.demands.empty() || std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
       write_report(folder);
-      reported = std::chrono::steady_clock::now();
-    }
-    check_demands(stage, folder / stage.name);
+    } catch (const std::exception&) {}  // a full disk is told by what met it first
+    throw;
   }
+  lock.check();
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   write_report(folder);

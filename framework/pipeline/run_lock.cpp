@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +13,7 @@
 
 namespace rgm {
 
-RunLock::RunLock(const fs::path& folder) {
+RunLock::RunLock(const fs::path& folder) : folder_(fs::absolute(folder)) {
   const fs::path file = folder / ".lock";
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) invalid("{}: cannot be written: {}", file.string(), std::strerror(errno));
@@ -32,6 +33,16 @@ RunLock::RunLock(const fs::path& folder) {
   const std::string me = fmt::format("{}", ::getpid());
   // Only for the message above: the lock holds without it.
   if (::ftruncate(fd_, 0) == 0) static_cast<void>(!::pwrite(fd_, me.data(), me.size(), 0));
+}
+
+void RunLock::check() const {
+  struct stat locked {
+  }, there{};
+  const bool is_same = ::fstat(fd_, &locked) == 0 && ::stat((folder_ / ".lock").c_str(), &there) == 0 &&
+                       locked.st_dev == there.st_dev && locked.st_ino == there.st_ino;
+  if (!is_same)
+    failure("{}: was removed or replaced while this ran in it, and what it held is gone: run the pipeline again",
+            folder_.string());
 }
 
 RunLock::~RunLock() {

@@ -12,7 +12,12 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  // Throws (exit 1) when the folder is no longer the one that was locked: what is written below its name since then
+  // lacks what was written before.
+  void check() const;
+
  private:
+  fs::path folder_;
   int fd_ = -1;
 };
 

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "data/content_hash.hpp"
 #include "pipeline/adapter_guard.hpp"
+#include "pipeline/inputs.hpp"
 #include "pipeline/memory_check.hpp"
 #include "pipeline/open_adapter.hpp"
 
@@ -61,8 +62,7 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   }
   if (!keeps_base) remove_folder(folder / "model");
   if (opened.adapter_sets().empty()) remove_folder(folder / "adapter");
-  fs::remove(folder / "rows.jsonl");
-  fs::remove(folder / "rows.json");
+  for (const char* name : {"rows.jsonl", "rows.json", "rows.latest.json"}) fs::remove(folder / name);
 }
 
 void say_opened(const Stage& stage, const OpenedStage& opened) {
@@ -172,10 +172,16 @@ bool is_done(const Record& record, const Record& hashes, const fs::path& folder,
   return !files.empty() && hash_of(files, cache) == (files.size() == 1 ? sha256(result) : result);
 }
 
+void remove_checkpoints(const fs::path& folder) {
+  Checkpoints(folder / "checkpoint").remove_all();
+  std::error_code ignored;
+  fs::remove(folder / "best.safetensors", ignored);
+}
+
 // The stage's folder without what an earlier run left unfinished there.
-void begin_anew(const fs::path& folder, Checkpoints& checkpoints) {
-  checkpoints.remove_all();
-  for (const char* name : {"rows.jsonl", "rows.json", "best.safetensors"}) fs::remove(folder / name);
+void begin_anew(const fs::path& folder) {
+  remove_checkpoints(folder);
+  for (const char* name : {"rows.jsonl", "rows.json", "rows.latest.json"}) fs::remove(folder / name);
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
 }
@@ -197,8 +203,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
-  Checkpoints checkpoints(folder / "checkpoint");
-  if (anew) begin_anew(folder, checkpoints);
+  if (anew) begin_anew(folder);
   set_crash_note(fmt::format("It was in stage {}. What {} holds is whole: the same command goes on from there.",
                              stage.name, folder.string()));
   check_memory(stage, index, around);
@@ -209,13 +214,17 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   std::optional<OpenedStage> fit;
   try {
     fit = open_stage(stage, index, around);
+  } catch (const Interrupted&) {
+    throw;
   } catch (const std::exception& e) {
     keep_failure_to_open(stage, e.what(), file);
     throw;
   }
   OpenedStage& opened = *fit;
+  opened.setup.check_folder = around.check_folder;
   opened.setup.inputs_sha256 = hashes.at("inputs");
   opened.setup.training_sha256 = hashes.at("training");
+  opened.setup.training_inputs = training_inputs(stage, index, around, current_device(), hashes);
   Record record = stage_record(stage, opened, hashes);
   say_opened(stage, opened);
   write_record(file, record);
@@ -227,7 +236,9 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   const auto adapters_before = hashes_of(adapters);
   TrainResult trained;
   try {
+    const WhatFollows step("this step is finished and a checkpoint written");
     trained = train(opened.setup);
+    if (around.check_folder) around.check_folder();
   } catch (const Interrupted&) {
     record["status"] = "interrupted";
     write_record(file, record);
@@ -235,7 +246,9 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   } catch (const std::exception& e) {
     record["status"] = "failed";
     record["failure"] = e.what();
-    write_record(file, record);
+    try {
+      write_record(file, record);
+    } catch (const std::exception&) {}  // the first mistake is the one to tell
     throw;
   }
   const std::string base_after = base();
@@ -272,10 +285,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   record["status"] = "done";
   write_record(file, record);
   // Only now: until the result is on disk, the checkpoint is all there is.
-  checkpoints.remove_all();
-  std::error_code ignored;
-  fs::remove(folder / "checkpoint", ignored);
-  fs::remove(folder / "best.safetensors", ignored);
+  remove_checkpoints(folder);
   say_result(stage, record, folder);
 }
 

@@ -151,9 +151,14 @@ class Schema {
     for (const Entry& entry : entries_) {
       if (entry.kind != kind) continue;
       Json options = Json::object(), required = Json::array();
+      Problems ignored("");  // options that must be given have no default
+      const Json defaults = to_json(*read_options(*entry.data, YAML::Node(YAML::NodeType::Null), ignored));
       for (const rgm_option& o : options_of(*entry.data)) {
         options[o.key] = of(o);
-        if (o.flags & RGM_REQUIRED) required.push_back(o.key);
+        if (o.flags & RGM_REQUIRED)
+          required.push_back(o.key);
+        else if (!defaults[o.key].is_null())  // also what the host adds, such as an adapter's sites
+          options[o.key]["default"] = defaults[o.key];
       }
       Json map = closed(std::move(options));
       map["description"] = entry.summary;

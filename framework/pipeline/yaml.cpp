@@ -77,7 +77,16 @@ std::optional<double> Yaml::number(const Range& range) const {
     return std::nullopt;
   }
   if (range.has(*x)) return x;
-  problem(fmt::format("\"{}\" is {}, should be {}", path_, node_.Scalar(), range.text()));
+  const double used = range.as_used(*x);
+  Range written = range;
+  written.single = false;
+  if (!written.has(*x))
+    problem(fmt::format("\"{}\" is {}, should be {}", path_, node_.Scalar(), range.text()));
+  else
+    problem(fmt::format("\"{}\" is {}, which is {} in float32, should be {}", path_, node_.Scalar(), used,
+                        std::isinf(used)            ? "at most 3.4e38"
+                        : used == 0 && !range.above ? "0 or at least 1.4e-45"
+                                                    : range.text()));
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <yaml-cpp/yaml.h>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,12 +19,20 @@ namespace rgm {
 struct Range {
   double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
   bool above = false, below = false;  // without min or max itself
+  bool single = false;                // computed with as float32: what that makes of a number counts
 
-  bool has(double x) const { return (above ? x > min : x >= min) && (below ? x < max : x <= max); }
+  bool has(double x) const {
+    const double y = as_used(x);
+    return (above ? y > min : y >= min) && (below ? y < max : y <= max) && keeps(x);
+  }
+  double as_used(double x) const { return single ? double(float(x)) : x; }
+  // Not beyond the largest number, and not so small that nothing is left.
+  bool keeps(double x) const { return std::isfinite(as_used(x)) && (as_used(x) != 0 || x == 0); }
   std::string text() const;  // "above 0 and at most 1"; nothing when all numbers are in it
 };
 inline constexpr Range positive{.min = 0, .above = true}, not_negative{.min = 0},
-    share{.min = 0, .max = 1, .below = true};
+    share{.min = 0, .max = 1, .below = true}, single_positive{.min = 0, .above = true, .single = true},
+    single_not_negative{.min = 0, .single = true}, single_share{.min = 0, .max = 1, .below = true, .single = true};
 
 // Values are borrowed from the tree. Not assignable: assigning a YAML::Node changes the tree that it came from.
 class Yaml {

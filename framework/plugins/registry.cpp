@@ -9,7 +9,7 @@
 #include <set>
 #include <tuple>
 
-#include "base/error.hpp"
+#include "base/file_error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "plugins/minimal_host.hpp"
@@ -28,8 +28,13 @@ namespace {
 
 std::vector<fs::path> libraries_in(const fs::path& folder) {
   std::vector<fs::path> found;
-  std::error_code ignored;  // a folder that is not there holds nothing
-  for (const fs::directory_entry& e : fs::directory_iterator(folder, ignored))
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  // A folder that is not there holds nothing.
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+    failure("{}: the plug-ins in it cannot be listed: {}{}", folder.string(), error.message(),
+            error == std::errc::too_many_files_open ? "; raise the limit with ulimit -n" : "");
+  for (const fs::directory_entry& e : entries)
     if (e.path().extension() == ".so") found.push_back(e.path());
   std::sort(found.begin(), found.end());
   return found;
@@ -88,7 +93,7 @@ Registry::File& Registry::open(const fs::path& named) {
   } catch (const Error& e) {
     f.problem = e.what();
   } catch (const fs::filesystem_error& e) {
-    f.problem = e.what();
+    f.problem = as_error(e).what();
   }
   return f;
 }

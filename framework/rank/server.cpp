@@ -26,6 +26,8 @@ using Response = http::response<http::string_body>;
 
 constexpr size_t largest_request = 100000;
 constexpr auto patience = std::chrono::seconds(20);
+// A browser opens six. Each takes a descriptor, of which the rankings need some as well.
+constexpr int most_connections = 64;
 
 std::string_view view(beast::string_view s) { return {s.data(), s.size()}; }
 
@@ -125,7 +127,7 @@ class Answers {
       return json({{"error", e.what()}},
                   e.status() == RGM_INVALID ? http::status::bad_request : http::status::internal_server_error);
     } catch (const Json::exception& e) {
-      return json({{"error", e.what()}}, http::status::bad_request);
+      return json({{"error", json_reason(e)}}, http::status::bad_request);
     }
   }
 
@@ -161,7 +163,9 @@ class Answers {
 // One connection: requests one behind the other, until either side has had enough.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, Answers& answers) : stream_(std::move(socket)), answers_(answers) {}
+  // `ticket` is given back when it ends.
+  Connection(tcp::socket socket, Answers& answers, std::shared_ptr<const void> ticket)
+      : stream_(std::move(socket)), answers_(answers), ticket_(std::move(ticket)) {}
 
   void read() {
     parser_.emplace();
@@ -200,14 +204,37 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<http::request_parser<http::string_body>> parser_;
   Response response_;
   Answers& answers_;
+  std::shared_ptr<const void> ticket_;
 };
 
-void accept(tcp::acceptor& acceptor, Answers& answers) {
-  acceptor.async_accept([&](beast::error_code error, tcp::socket socket) {
-    if (!error) std::make_shared<Connection>(std::move(socket), answers)->read();
-    if (acceptor.is_open()) accept(acceptor, answers);
-  });
-}
+// One that is too many is closed at once. Without a descriptor for one it stays in the queue, so that asking again
+// without a pause would take a whole core.
+class Door {
+ public:
+  Door(tcp::acceptor& acceptor, Answers& answers)
+      : acceptor_(acceptor), answers_(answers), pause_(acceptor.get_executor()) {}
+
+  void open() {
+    acceptor_.async_accept([this](beast::error_code error, tcp::socket socket) {
+      if (!acceptor_.is_open()) return;
+      if (!error) {
+        if (ticket_.use_count() <= most_connections)
+          std::make_shared<Connection>(std::move(socket), answers_, ticket_)->read();
+        return open();
+      }
+      pause_.expires_after(std::chrono::milliseconds(100));
+      pause_.async_wait([this](beast::error_code ended) {
+        if (!ended) open();
+      });
+    });
+  }
+
+ private:
+  tcp::acceptor& acceptor_;
+  Answers& answers_;
+  asio::steady_timer pause_;
+  const std::shared_ptr<const void> ticket_ = std::make_shared<int>();  // one more has it than there are connections
+};
 
 }  // namespace
 
@@ -224,7 +251,8 @@ void serve(Session& session, const ServerOptions& options, const std::function<v
   if (error)
     failure("rank: port {} of 127.0.0.1 cannot be had: {}; choose another with --port", options.port, error.message());
   Answers answers(session, options, acceptor.local_endpoint().port());
-  accept(acceptor, answers);
+  Door door(acceptor, answers);
+  door.open();
   ready(answers.gate().address());
   while (!ended()) io.run_for(std::chrono::milliseconds(100));
 }

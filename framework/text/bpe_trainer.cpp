@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
 #include "text/tokenizer.hpp"
@@ -167,6 +168,7 @@ TokenizerPtr BpeTrainer::train() const {
   Pairs pairs(std::move(words));
   std::unordered_set<Pair, PairHash> merged_before;
   while (static_cast<int64_t>(table.pieces.size()) < options_.vocabulary) {
+    stop_if_interrupted("the tokenizer was learned");
     const auto best = pairs.best();
     if (!best) break;
     const std::string left = table.pieces[static_cast<size_t>(best->first)];

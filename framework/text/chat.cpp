@@ -88,6 +88,29 @@ constexpr Named named[] = {
 
 bool starts(const std::string& text, const std::string& front) { return text.starts_with(front); }
 
+// As transformers hands messages on: without members that are null, which templates take for something that is there,
+// and with what was thought under the names that templates look for. Only where a template asks whether a content is
+// none, as DeepSeek-R1's does for calls of tools, which transformers 5 leaves out, it is told so.
+Json normalized(const Messages& messages, bool asks_for_none) {
+  Json out = Json::array();
+  for (const Json& message : messages) {
+    if (!message.is_object()) {
+      out.push_back(message);
+      continue;
+    }
+    Json thought;
+    for (const char* key : {"reasoning_content", "thinking", "reasoning"})
+      if (thought.is_null() && message.contains(key)) thought = message[key];
+    Json one = Json::object();
+    if (!thought.is_null()) one["thinking"] = thought;
+    for (const auto& [key, value] : message.items())
+      if (!value.is_null() || (asks_for_none && key == "content")) one[key] = value;
+    if (!thought.is_null()) one["reasoning_content"] = thought;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
 }  // namespace
 
 ChatTemplate::ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer,
@@ -107,7 +130,8 @@ Json ChatTemplate::values(const Messages& messages, bool for_answer, const Messa
   Json out = specials_;
   out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
   out.update(beside);
-  out["messages"] = messages;
+  const bool asks_for_none = source_.find("is none") != source_.npos || source_.find("is not none") != source_.npos;
+  out["messages"] = normalized(messages, asks_for_none);
   out["add_generation_prompt"] = for_answer;
   return out;
 }

@@ -83,7 +83,7 @@ struct BpeOptions {
 
 // Learns a byte-level BPE: add() any number of times, then train(). The result depends on the words and their counts
 // alone, not on the order or the size of the pieces, given that pieces end between words. Where the text has too few
-// different pairs the vocabulary comes out smaller than asked.
+// different pairs the vocabulary comes out smaller than asked. train() throws Interrupted when one has come.
 class BpeTrainer {
  public:
   explicit BpeTrainer(BpeOptions options);

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "text/bpe.hpp"
 #include "text/byte_alphabet.hpp"
@@ -83,6 +84,7 @@ class Reader {
       unsupported("model.dropout");
     read_specials();
     read_vocabulary(model.at("vocab"));
+    check_settings(model.at("vocab"));
     if (characters_or_bytes) return pieces(model);
     if (part("pre_tokenizer") == "" && part("decoder") == "Fuse" && !table_.nfc) return characters(model);
     if (!byte_level_ || part("decoder") != "ByteLevel")
@@ -169,6 +171,23 @@ class Reader {
     }
   }
 
+  // What tokenizer_config.json alone says would give a text other ids with transformers.
+  void check_settings(const json& vocabulary) const {
+    if (!config_.is_object()) return;
+    for (const char* key : {"added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"})
+      for (const json& token : config_.value(key, json())) {
+        const std::string name = name_of(token);
+        if (!name.empty() && !specials_.contains(name) && !vocabulary.contains(name))
+          unsupported(
+              "\"{}\" of tokenizer_config.json has the token \"{}\", and this file does not; open the tokenizer with "
+              "transformers' AutoTokenizer and call save_pretrained, which writes it here",
+              key, name);
+      }
+    const auto prefix = config_.find("add_prefix_space");
+    if (byte_level_ && prefix != config_.end() && *prefix == true)
+      unsupported("\"add_prefix_space\" of tokenizer_config.json is true, only false is known");
+  }
+
   TokenizerPtr characters(const json& model) const {
     std::vector<char32_t> all;
     for (const std::string& piece : pieces_) {
@@ -184,14 +203,22 @@ class Reader {
     return character_tokenizer(std::move(all), !specials_.empty());
   }
 
-  // As transformers says which one ends a text; a name, or an object with one.
+  // A token of the settings: a name, or an object with one.
+  static std::string name_of(const json& token) {
+    if (token.is_string()) return token.get<std::string>();
+    return token.is_object() ? token.value("content", "") : "";
+  }
+
+  // As transformers says which one ends a text.
   std::string end_of_text() const {
     if (!config_.is_object() || !config_.contains("eos_token")) return std::string(end_of_text_name);
-    const json& token = config_["eos_token"];
-    const std::string name = token.is_string()   ? token.get<std::string>()
-                             : token.is_object() ? token.value("content", "")
-                                                 : "";
-    return specials_.contains(name) ? name : std::string(end_of_text_name);
+    const std::string name = name_of(config_["eos_token"]);
+    if (specials_.contains(name)) return name;
+    if (!name.empty())
+      log::warning(
+          "{}: the \"eos_token\" of tokenizer_config.json is \"{}\", which is no added token here: {} ends a text",
+          where_, name, specials_.contains(end_of_text_name) ? end_of_text_name : "no token");
+    return std::string(end_of_text_name);
   }
 
   TokenizerPtr bytes_or_bpe(const json& model) {
@@ -257,12 +284,28 @@ TokenizerPtr tokenizer_from_json(const json& file, const std::string& where, con
   }
 }
 
+namespace {
+
+// tokenizer_config.json of a folder; what it leaves out of special tokens, older folders have in a file of its own.
+json read_settings(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer_config.json", older = folder / "special_tokens_map.json";
+  json config = fs::exists(file) ? parse_json(read_file(file), file.string()) : json();
+  if (!fs::exists(older) || (config.is_object() && config.contains("added_tokens_decoder"))) return config;
+  const json map = parse_json(read_file(older), older.string());
+  require(map.is_object(), "{}: not a JSON object", older.string());
+  if (!config.is_object())
+    config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  for (const auto& [role, token] : map.items())
+    if (!config.contains(role)) config[role] = token;
+  return config;
+}
+
+}  // namespace
+
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
   const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
   const fs::path older = path.parent_path() / "tokenizer.model";
-  const fs::path beside = path.parent_path() / "tokenizer_config.json";
-  const bool has_config = fs::is_directory(file_or_folder) && fs::exists(beside);
-  const json config = has_config ? parse_json(read_file(beside), beside.string()) : json();
+  const json config = fs::is_directory(file_or_folder) ? read_settings(file_or_folder) : json();
   const bool is_older = path.extension() == ".model" || (!fs::exists(path) && fs::exists(older));
   const fs::path found = is_older && path.extension() != ".model" ? older : path;
   const std::string content = read_file(found);

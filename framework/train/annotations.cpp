@@ -1,9 +1,13 @@
-// annotations.cpp - one pass over the data, and the file it is kept in.
+// annotations.cpp - one pass over the data, and the file that grows with it: a line for each call of annotate.
 #include "train/annotations.hpp"
 
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <numeric>
 
+#include "base/interrupt.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
@@ -11,6 +15,9 @@
 
 namespace rgm {
 namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t annotation_draws = 0xA770;  // keeps its random numbers apart from those of the steps
 
@@ -34,6 +41,42 @@ std::vector<std::vector<float>> by_example(const Batch& batch, const std::string
   return out;
 }
 
+// JSON has no number for what is none, and not finite either.
+Json numbers_of(const std::vector<float>& values) {
+  Json out = Json::array();
+  for (const float x : values) out.push_back(std::isfinite(x) ? Json(x) : Json(fmt::format("{}", x)));
+  return out;
+}
+std::vector<float> floats_of(const Json& numbers) {
+  std::vector<float> out;
+  for (const Json& x : numbers)
+    out.push_back(x.is_string() ? std::strtof(x.get_ref<const std::string&>().c_str(), nullptr) : x.get<float>());
+  return out;
+}
+
+Json column_of(bool per_token, const std::vector<std::vector<std::vector<float>>>& by_unit) {
+  Json units = Json::array();
+  for (const auto& examples : by_unit) {
+    Json unit = Json::array();
+    for (const auto& values : examples) unit.push_back(numbers_of(values));
+    units.push_back(std::move(unit));
+  }
+  return {{"per_token", per_token}, {"units", std::move(units)}};
+}
+
+// Those of the same source by other settings: they are as large as this one, and of no use to it.
+void remove_older(const fs::path& file, const std::string& name) {
+  constexpr size_t hash_digits = 16;
+  std::error_code ignored;
+  std::vector<fs::path> older;
+  for (const auto& entry : fs::directory_iterator(file.parent_path(), ignored)) {
+    const std::string stem = entry.path().stem().string();
+    if (entry.path() != file && stem.starts_with(name + "-") && stem.size() == name.size() + 1 + hash_digits)
+      older.push_back(entry.path());
+  }
+  for (const fs::path& path : older) fs::remove(path, ignored);
+}
+
 }  // namespace
 
 Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
@@ -44,23 +87,28 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
     std::iota(units.begin(), units.end(), int64_t{0});
   }
   if (setup.is_trial) {
-    compute(setup, self, source, rows, units);
+    compute(setup, self, source, rows, units, {}, nullptr);
     return;
   }
   const std::string key = sha256(setup.training_sha256 + source.sha256());
-  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".json");
-  if (read(file)) return;
-  log::info("{}: annotating {} examples", setup.train->stage, units.size());
-  compute(setup, self, source, rows, units);
+  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".jsonl");
   fs::create_directories(file.parent_path());
-  write(file);
+  const Done done = read(file, units, size_t(source.units()));
+  if (done.next < units.size()) {
+    log::info("{}: annotating {} examples{}", setup.train->stage, units.size(),
+              done.next == 0 ? "" : fmt::format(", of which {} are done", done.next));
+    AppendedFile out(file, done.bytes);
+    compute(setup, self, source, rows, units, done, &out);
+  }
+  remove_older(file, name);
 }
 
 void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows,
-                          const std::vector<int64_t>& units) {
+                          const std::vector<int64_t>& units, Done done, AppendedFile* file) {
   const NoGradient still;
-  size_t apart = 0;  // up to here one unit after the other
-  for (size_t at = 0; at < units.size(); ++at) {
+  size_t at = done.next, apart = done.apart;  // up to `apart` one unit after the other
+  auto synced_at = Clock::now();
+  while (at < units.size()) {
     // One unit after the other would waste the device; so `rows` at once where each of them is one example.
     const int64_t begin = units[at];
     int64_t end = begin + 1;
@@ -77,6 +125,7 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
       const RandomScope random({setup.train->seed, uint64_t(begin), 0, annotation_draws});
       call_plugin(setup.strategy_name, "annotate", [&] { return setup.strategy->annotate(self, setup.train, &batch); });
     }
+    Json columns = Json::object();
     for (const auto& [name, column] : batch.columns) {
       if (const auto old = before.find(name); old != before.end()) {
         require(old->second == values_of(column), "{}: annotate changes the column \"{}\" of the data; it may add some",
@@ -86,18 +135,43 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
       require(column.kind == ColumnKind::real || column.kind == ColumnKind::per_token,
               "{}: annotate adds the column \"{}\", which holds no real numbers; only those are kept",
               setup.strategy_name, name);
-      Column& kept = columns_[name];
-      kept.per_token = column.kind == ColumnKind::per_token;
-      kept.units.resize(size_t(source.units()));
+      std::vector<std::vector<std::vector<float>>> by_unit(1);
       auto values = by_example(batch, name, column);
-      const auto of_unit = kept.units.begin() + begin;
-      if (single)
-        for (size_t e = 0; e < values.size(); ++e) of_unit[ptrdiff_t(e)] = {std::move(values[e])};
-      else
-        *of_unit = std::move(values);
+      if (single) {
+        by_unit.resize(values.size());
+        for (size_t e = 0; e < values.size(); ++e) by_unit[e] = {std::move(values[e])};
+      } else {
+        by_unit[0] = std::move(values);
+      }
+      const bool per_token = column.kind == ColumnKind::per_token;
+      if (file) columns[name] = column_of(per_token, by_unit);
+      keep(name, per_token, begin, size_t(source.units()), std::move(by_unit));
     }
-    if (single) at += size_t(end - begin) - 1;
+    at += single ? size_t(end - begin) : 1;
+    const bool is_end = at == units.size(), is_interrupted = !is_end && interrupted();
+    // A disk takes longer to be sure of a line than a small model to answer it.
+    const bool is_due = is_end || is_interrupted || Clock::now() - synced_at > std::chrono::seconds(1);
+    if (file)
+      file->append(Json{{"next", at}, {"apart", apart}, {"columns", columns}}.dump(-1, ' ', false,
+                                                                                   Json::error_handler_t::replace) +
+                       "\n",
+                   is_due ? Sync::yes : Sync::no);
+    if (is_interrupted)
+      throw Interrupted(
+          fmt::format("{}: interrupted after {} of {} examples were annotated", setup.train->stage, at, units.size()));
+    if (!is_due) continue;
+    synced_at = Clock::now();
+    if (file && !is_end) log::progress(fmt::format("{}: {} of {} annotated", setup.train->stage, at, units.size()));
   }
+  log::end_progress();
+}
+
+void Annotations::keep(const std::string& name, bool per_token, int64_t begin, size_t of_source,
+                       std::vector<std::vector<std::vector<float>>> by_unit) {
+  Column& kept = columns_[name];
+  kept.per_token = per_token;
+  kept.units.resize(of_source);
+  std::ranges::move(by_unit, kept.units.begin() + begin);
 }
 
 void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
@@ -123,20 +197,44 @@ void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
   }
 }
 
-bool Annotations::read(const fs::path& file) {
-  if (!fs::exists(file)) return false;
-  const auto json = json_or_discarded(read_file(file));
-  if (!json.is_object()) return false;
-  for (const auto& [name, column] : json.items())
-    columns_[name] = {column.at("per_token").get<bool>(),
-                      column.at("units").get<std::vector<std::vector<std::vector<float>>>>()};
-  return true;
+// As far as its lines are whole, and follow each other.
+Annotations::Done Annotations::read(const fs::path& file, const std::vector<int64_t>& units, size_t of_source) {
+  Done done;
+  if (!fs::exists(file)) return done;
+  const MappedFile mapped(file);
+  const std::string_view text = mapped.text();
+  for (size_t begin = 0, end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
+    if (!take(json_or_discarded(text.substr(begin, end - begin)), units, of_source, done)) break;
+    done.bytes = end + 1;
+  }
+  return done;
 }
 
-void Annotations::write(const fs::path& file) const {
-  nlohmann::json json = nlohmann::json::object();
-  for (const auto& [name, column] : columns_) json[name] = {{"per_token", column.per_token}, {"units", column.units}};
-  write_file(file, json.dump());
+bool Annotations::take(const Json& line, const std::vector<int64_t>& units, size_t of_source, Done& done) {
+  try {
+    const size_t next = line.at("next"), apart = line.at("apart");
+    if (next <= done.next || next > units.size()) return false;
+    const int64_t begin = units[done.next];
+    const size_t count = next - done.next;
+    if (size_t(begin) + count > of_source) return false;
+    std::map<std::string, Column> columns;
+    for (const auto& [name, column] : line.at("columns").items()) {
+      Column& to = columns[name];
+      to.per_token = column.at("per_token");
+      for (const Json& unit : column.at("units")) {
+        auto& examples = to.units.emplace_back();
+        for (const Json& values : unit)
+          if (examples.emplace_back(floats_of(values)).empty() && !to.per_token) return false;
+      }
+      if (to.units.size() != count) return false;
+    }
+    for (auto& [name, column] : columns) keep(name, column.per_token, begin, of_source, std::move(column.units));
+    done.next = next;
+    done.apart = apart;
+    return true;
+  } catch (const Json::exception&) {
+    return false;
+  }
 }
 
 }  // namespace rgm

@@ -11,8 +11,9 @@ namespace rgm {
 
 class Annotations {
  public:
-  // Runs strategy.annotate over `source` in its order, `rows` units at a time, or reads what an earlier run kept; of a
-  // trial nothing is kept. `few`: for these units alone, as the steps draw no other.
+  // Runs strategy.annotate over `source` in its order, `rows` units at a time, and keeps each answer, so that an
+  // interrupted run goes on behind those of the one before; of a trial nothing is kept. `few`: for these units alone,
+  // as the steps draw no other. Throws Interrupted.
   Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
               const std::vector<int64_t>& few = {});
   // Adds the columns to a batch whose units are `units` of the source, in that order.
@@ -23,9 +24,18 @@ class Annotations {
     bool per_token = false;
     std::vector<std::vector<std::vector<float>>> units;  // by unit, by example in it: one value, or one a token
   };
-  void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units);
-  bool read(const fs::path& file);
-  void write(const fs::path& file) const;
+  // Up to `next` of the units are annotated, and from there to `apart` they go one by one; `bytes` of the file say so.
+  struct Done {
+    size_t next = 0, apart = 0;
+    uintmax_t bytes = 0;
+  };
+  // `file`: none for a trial.
+  void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units,
+               Done done, AppendedFile* file);
+  void keep(const std::string& name, bool per_token, int64_t begin, size_t of_source,
+            std::vector<std::vector<std::vector<float>>> by_unit);
+  Done read(const fs::path& file, const std::vector<int64_t>& units, size_t of_source);
+  bool take(const nlohmann::json& line, const std::vector<int64_t>& units, size_t of_source, Done& done);
 
   std::map<std::string, Column> columns_;
 };

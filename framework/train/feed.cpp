@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/log.hpp"
 #include "base/philox.hpp"
+#include "base/text.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
 namespace {
 constexpr uint32_t rollout_draws = 0x2011;  // keeps a rollout's random numbers apart from those of the steps
+constexpr int rollouts_in_vain = 10;        // in a row, behind which the stage fails
 }  // namespace
 
 Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*setup.sources.at(setup.main_source)) {
@@ -82,37 +85,66 @@ void Feed::add_extra(Batch& batch, int64_t position, int64_t count) {
   }
 }
 
-void Feed::from_experience() {
+// What a rollout made of the next prompts; false: nothing to learn from, and no metric counts it.
+bool Feed::roll_out() {
   rgm_train& train = *setup_.train;
-  if (!experience_ || used_ >= epochs_ * steps_) {
-    Batch prompts = main_.batch(position_, setup_.settings.batch, train.seed);
-    position_ += setup_.settings.batch;
-    train.batches.clear();
-    train.begin_step({&prompts});
-    rgm_experience out{};
-    out.struct_size = sizeof out;
-    {
-      const NoGradient still;
-      const RandomScope random({train.seed, uint64_t(train.rollout), 0, rollout_draws});
-      call_plugin(setup_.strategy_name, "rollout",
-                  [&] { return setup_.strategy->rollout(self_, &train, &prompts, &out); });
-    }
-    require_of_this_call(train, out.batch, prompts, setup_.strategy_name);
-    require(out.batch != nullptr && out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_name);
-    experience_ = std::make_unique<Batch>(std::move(*out.batch));
-    train.batches.clear();
-    epochs_ = out.epochs;
-    steps_ = out.steps;
-    const auto units = int64_t(experience_units().size());
-    require(epochs_ > 0 && steps_ > 0, "{}: a rollout asks for {} epochs of {} steps; at least one of each is needed",
-            setup_.strategy_name, epochs_, steps_);
-    require(steps_ <= units,
-            "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); take "
-            "fewer steps, or a larger batch of prompts",
-            setup_.strategy_name, steps_, units);
-    used_ = 0;
-    ++train.rollout;
+  Batch prompts = main_.batch(position_, setup_.settings.batch, train.seed);
+  position_ += setup_.settings.batch;
+  train.batches.clear();
+  train.silent.clear();
+  train.begin_step({&prompts});
+  const auto metrics = train.metrics;
+  rgm_experience out{};
+  out.struct_size = sizeof out;
+  {
+    const NoGradient still;
+    const RandomScope random({train.seed, uint64_t(train.rollout), 0, rollout_draws});
+    call_plugin(setup_.strategy_name, "rollout",
+                [&] { return setup_.strategy->rollout(self_, &train, &prompts, &out); });
   }
+  ++train.rollout;
+  if (!out.batch) {
+    train.metrics = metrics;
+    return false;
+  }
+  require_of_this_call(train, out.batch, prompts, setup_.strategy_name);
+  require(out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_name);
+  experience_ = std::make_unique<Batch>(std::move(*out.batch));
+  train.batches.clear();
+  epochs_ = out.epochs;
+  steps_ = out.steps;
+  const auto units = int64_t(experience_units().size());
+  require(epochs_ > 0 && steps_ > 0, "{}: a rollout asks for {} epochs of {} steps; at least one of each is needed",
+          setup_.strategy_name, epochs_, steps_);
+  require(steps_ <= units,
+          "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); take "
+          "fewer steps, or a larger batch of prompts",
+          setup_.strategy_name, steps_, units);
+  used_ = 0;
+  return true;
+}
+
+// One without a score is bad luck, many in a row are a reward that does not work.
+void Feed::make_experience() {
+  const rgm_train& train = *setup_.train;
+  for (int left_out = 0; !roll_out();) {
+    const std::vector<std::string> silent(train.silent.begin(), train.silent.end());
+    const std::string why =
+        silent.empty() ? "it has nothing to learn from"
+                       : fmt::format("none of its answers has a score from reward \"{}\"", join(silent, "\", \""));
+    if (++left_out == rollouts_in_vain)
+      failure(
+          "{}: {} rollouts one after the other are left out, of the last one as {}: see what the reward says of such "
+          "answers",
+          train.stage, left_out, why);
+    log::end_progress();
+    log::warning("{}: rollout {} is left out, and no step learns from it, as {}", train.stage, train.rollout, why);
+  }
+}
+
+void Feed::from_experience() {
+  const rgm_train& train = *setup_.train;
+  if (!experience_ || used_ >= epochs_ * steps_) make_experience();
   // A new order in each epoch; a step takes its share of it. Groups stay whole.
   const std::vector<std::vector<int64_t>> units = experience_units();
   const int64_t n = int64_t(units.size()), epoch = used_ / steps_, part = used_ % steps_;

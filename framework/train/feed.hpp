@@ -29,6 +29,8 @@ class Feed {
  private:
   void from_source();
   void from_experience();
+  void make_experience();
+  bool roll_out();
   void add_extra(Batch& batch, int64_t position, int64_t count);
   int64_t micro_rows() const;
   std::vector<std::vector<int64_t>> experience_units() const;

@@ -85,13 +85,15 @@ void require_scalar(const Tensor& loss, const std::string& strategy) {
 
 // The step that was begun does not count: what it left on the way is dropped.
 void Loop::end_early(const char* reason) {
-  steps_ = --step_;
+  --step_;
   train_.policy->training = false;
   for (Parameters* store : setup_.parameters)
     for (Parameter& p : store->all()) p.value.take_gradient();
   log::end_progress();
   log::info("{}: ends after step {}: {}", train_.stage, step_, reason);
+  // Before there are fewer steps: the rate that was used goes by those there were to be.
   if (loss_ && logged_at_ != step_) log_step();
+  steps_ = step_;
   if (evaluation_is_due()) evaluate();
 }
 

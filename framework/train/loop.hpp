@@ -46,6 +46,7 @@ class Loop {
   void take_samples();
   void finish();
 
+  std::optional<Checkpoint> own_checkpoint();
   void resume();
   void checkpoint();
 

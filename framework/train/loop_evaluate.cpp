@@ -21,6 +21,10 @@ bool Loop::evaluation_is_due() const {
 Tensor Loop::held_out_loss() {
   Tensor sum;
   uint32_t i = 0;
+  struct PromptsCounted {  // so that an answer does not depend on how the examples are cut into batches
+    rgm_train& train;
+    ~PromptsCounted() { train.first_prompt = 0; }
+  } const counted{train_};
   feed_.each_held_out([&](Batch& batch) {
     if (interrupted()) throw Stopped();
     const RandomScope random({train_.seed, uint64_t(step_), i++, evaluation_draws});
@@ -34,6 +38,7 @@ Tensor Loop::held_out_loss() {
       sum = sum ? sum + part : part;
     }
     train_.batches.clear();
+    train_.first_prompt += batch.examples;
   });
   return sum;
 }
@@ -88,20 +93,21 @@ void Loop::keep_shown() {
   all = std::move(kept);
 }
 
-// With keep: best, the weights of the lowest validation loss; of a strategy that reports none, of the highest accuracy.
+// With keep: best, the weights of the lowest validation loss; of a strategy that reports none, of the highest accuracy
+// or else reward. Where none of them was ever a number, the last weights stay.
 void Loop::judge(const Numbers& numbers) {
   if (setup_.settings.keep != "best") return;
-  const auto find = [&](const char* wanted) {
+  constexpr std::pair<const char*, int> by[] = {
+      {"validation_loss", 1}, {"accuracy", -1}, {"validation_accuracy", -1}, {"reward", -1}, {"validation_reward", -1}};
+  double judged = NAN;
+  for (const auto& [wanted, sign] : by)
     for (const auto& [name, value] : numbers)
-      if (name == wanted) return std::optional(value);
-    return std::optional<double>();
-  };
-  const auto loss = find("validation_loss"), accuracy = find("accuracy");
-  require(loss || accuracy,
-          "{}: keep: best goes by the validation loss or the accuracy, and strategy \"{}\" reports neither; use keep: "
-          "last",
-          train_.stage, setup_.strategy_id);
-  const double judged = loss ? *loss : -*accuracy;
+      if (std::isnan(judged) && name == wanted) judged = sign * value;
+  if (std::isnan(judged) && train_.warned.insert("keep: best").second)
+    log::warning(
+        "{}: after step {} strategy \"{}\" told no validation loss, accuracy or reward for keep: best to go by; where "
+        "no evaluation has one, the last weights are kept",
+        train_.stage, step_, setup_.strategy_id);
   if (!(judged < best_)) return;  // nor where it is no number
   best_ = judged;
   best_step_ = step_;

@@ -1,6 +1,7 @@
 // loop_resume.cpp - the loop's own numbers on their way into a checkpoint and back.
 #include "base/log.hpp"
 #include "tensor/ops.hpp"
+#include "train/differences.hpp"
 #include "train/loop.hpp"
 #include "train/saved_state.hpp"
 
@@ -16,10 +17,31 @@ std::map<std::string, double> numbers_of(const nlohmann::json& x) {
   return out;
 }
 
+std::string owner_of(const Checkpoint& checkpoint) {
+  const auto found = checkpoint.state.find("inputs");
+  return found != checkpoint.state.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// What stands beside the checkpoints and is of the same steps.
+std::vector<fs::path> files_beside(const fs::path& folder) {
+  std::vector<fs::path> out = {folder / "best.safetensors", folder / "metrics.jsonl"};
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) out.push_back(entry.path());
+  return out;
+}
+
+std::string what_differs(const nlohmann::json& state, const nlohmann::json& now) {
+  const auto before = state.find("made_of");
+  const std::string named = before == state.end() ? "" : differences_for_people(*before, now);
+  return named.empty() ? "it does not say which" : named;
+}
+
 }  // namespace
 
 void Loop::checkpoint() {
   const Stopwatch watch(checkpoint_seconds_);
+  if (setup_.check_folder) setup_.check_folder();
   if (loss_) {
     last_loss_ = item(loss_);
     require_finite();
@@ -42,15 +64,32 @@ void Loop::checkpoint() {
   last_checkpoint_ = Clock::now();
 }
 
-void Loop::resume() {
-  const auto checkpoint = checkpoints_.newest();
-  if (!checkpoint) return;
-  const nlohmann::json& state = checkpoint->state;
-  if (state.value("inputs", "") != setup_.training_sha256) {
-    log::info("{}: the checkpoint is of other settings or data; starting anew", train_.stage);
-    checkpoints_.remove_all();
-    return;
+// The newest checkpoint of these settings. That of others waits for its own, as it may be all that hours have left.
+std::optional<Checkpoint> Loop::own_checkpoint() {
+  const std::string& own = setup_.training_sha256;
+  auto found = checkpoints_.newest();
+  fs::path aside;
+  if (found && owner_of(*found) != own) {
+    aside = checkpoints_.set_aside(owner_of(*found), files_beside(setup_.folder));
+    log::info(
+        "{}: the checkpoint of step {} was made with other settings, data or threads: {}. It waits in {} until the "
+        "stage is done: with what was before, the stage goes on from it",
+        train_.stage, found->step, what_differs(found->state, setup_.training_inputs), aside.string());
+    found.reset();
   }
+  std::error_code ignored;
+  if (!found)
+    for (const fs::path& file : files_beside(setup_.folder)) fs::remove(file, ignored);
+  if (checkpoints_.take_back(own)) found = checkpoints_.newest();
+  if (!aside.empty()) checkpoints_.remove_aside_but(aside);
+  if (!aside.empty() && !found) log::info("{}: starting anew", train_.stage);
+  return found;
+}
+
+void Loop::resume() {
+  const auto checkpoint = own_checkpoint();
+  if (!checkpoint || owner_of(*checkpoint) != setup_.training_sha256) return;
+  const nlohmann::json& state = checkpoint->state;
   load_state(*checkpoint, setup_, optimizer_, feed_);
   step_ = checkpoint->step;
   tokens_ = state.at("tokens");

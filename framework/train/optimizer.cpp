@@ -41,7 +41,7 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
   for (size_t store = 0; store < stores.size(); ++store)
     for (Parameter& p : stores[store]->all()) {
       if (!p.trained || p.buffer) continue;
-      bool decays = spec.decay.empty() && p.value.rank() >= 2;
+      bool decays = spec.decay.empty() && p.value.rank() >= 2 && !p.scales;
       for (size_t i = 0; i < used.size(); ++i)
         if (matches(spec.decay[i], p.name)) decays = used[i] = true;
       Item item{&p, store, {}, {}, decays};

@@ -10,6 +10,7 @@
 #include "data/rows.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/tape.hpp"
+#include "train/rows_state.hpp"
 
 namespace rgm {
 namespace {
@@ -48,8 +49,8 @@ nlohmann::json row_of(const Batch& batch, int64_t example, const Tokenizer& toke
 
 using Json = nlohmann::json;
 
-// What rows.json remembers beside where the rows end: sums and counts of the metrics, which are over all rows.
-Json state_of(const rgm_train& train) {
+// Sums and counts of the metrics, which are over all rows.
+Json sums_of(const rgm_train& train) {
   Json out = Json::object();
   for (const auto& [name, m] : train.metrics) out[name] = {item(m.sum), item(m.count)};
   return out;
@@ -86,30 +87,28 @@ Batch rows_of(const fs::path& file) {
 TrainResult write_rows(TrainSetup& setup, void* self) {
   rgm_train& train = *setup.train;
   const Source& source = *setup.sources.at(setup.main_source);
-  const fs::path state_file = setup.folder / "rows.json", rows_file = setup.folder / "rows.jsonl";
+  const fs::path rows_file = setup.folder / "rows.jsonl";
   fs::create_directories(setup.folder);
   int64_t done = 0, rows = 0;
   uintmax_t bytes = 0;
-  // The rows of a state that came through a crash better than they did are made again.
-  const uintmax_t written = fs::exists(rows_file) ? fs::file_size(rows_file) : 0;
-  if (fs::exists(state_file)) {
-    auto state = json_or_discarded(read_file(state_file));
-    if (state.is_object() && state.contains("synced") && state.value("bytes", uintmax_t{0}) > written)
-      state = Json(state["synced"]);
-    if (state.is_object() && state.value("inputs", "") == setup.training_sha256 &&
-        state.at("bytes").get<uintmax_t>() <= written) {
-      done = state.at("units");
-      rows = state.at("rows");
-      bytes = state.at("bytes").get<uintmax_t>();
-      restore(state.value("metrics", Json::object()), train);
-      log::info("{}: resumed at example {}", train.stage, done);
-    }
+  double seconds_before = 0;  // in processes that were interrupted
+  const RowsState kept(setup);
+  if (const Json state = kept.read(); !state.empty()) {
+    done = state.at("units");
+    rows = state.at("rows");
+    bytes = state.at("bytes").get<uintmax_t>();
+    seconds_before = state.value("seconds", 0.0);
+    restore(state.value("metrics", Json::object()), train);
+    train.report = state.value("report", train.report);
+    log::info("{}: resumed at example {}", train.stage, done);
   }
   AppendedFile out_file(rows_file, bytes);  // without the rows of a batch that was not finished
   const NoGradient still;
   const auto began = std::chrono::steady_clock::now();
+  const auto seconds = [&] {
+    return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  };
   // Synced once a second, as a disk takes longer to be sure of a batch than a small model to answer one.
-  Json synced;
   auto synced_at = began - std::chrono::hours(1);
   for (const int64_t total = source.units(); done < total;) {
     const int64_t end = std::min(total, done + setup.settings.batch);
@@ -136,20 +135,19 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
     train.batches.clear();
     bytes += text.size();
     done = end;
-    Json state{{"inputs", setup.training_sha256},
-               {"units", done},
-               {"rows", rows},
-               {"bytes", bytes},
-               {"metrics", state_of(train)}};
     const auto now = std::chrono::steady_clock::now();
     const Sync sync =
         done == total || interrupted() || now - synced_at > std::chrono::seconds(1) ? Sync::yes : Sync::no;
-    if (sync == Sync::yes)
-      synced = state, synced_at = now;
-    else
-      state["synced"] = synced;  // what a crash of the machine leaves for sure
+    if (sync == Sync::yes) synced_at = now;
+    if (sync == Sync::yes && setup.check_folder) setup.check_folder();
     out_file.append(text, sync);
-    write_file(state_file, state.dump(), sync);
+    kept.write({{"units", done},
+                {"rows", rows},
+                {"bytes", bytes},
+                {"seconds", seconds()},
+                {"metrics", sums_of(train)},
+                {"report", train.report}},
+               sync);
     log::progress(fmt::format("{}: {} of {} examples", train.stage, done, total));
     if (interrupted() && done < total)
       throw Interrupted(fmt::format("{}: interrupted after {} examples", train.stage, done));
@@ -162,7 +160,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   TrainResult result;
   result.result = train.report;
   result.result["rows"] = rows;
-  result.result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  result.result["seconds"] = seconds();
   for (const auto& [name, value] : train.read_metrics()) result.result[name] = value;
   return result;
 }

@@ -39,6 +39,7 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
   nlohmann::json state = more;
   state["feed"] = feed.save(arrays);
   state["inputs"] = setup.training_sha256;
+  state["made_of"] = setup.training_inputs;
   state["arrays"] = nlohmann::json::array();
   for (const SavedArray& array : arrays) {
     state["arrays"].push_back(array.name);

@@ -28,7 +28,7 @@ void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out
   const ModelConfig& c = model.config();
   rgm_model_info info{};
   info.struct_size = out.struct_size;
-  info.dtype = RGM_F32;
+  info.dtype = model.dtype();
   info.family = c.family->id;
   info.layers = c.layers;
   info.channels = c.channels;
@@ -103,7 +103,9 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
   if (!value) value = start_value(init, shape, like.dtype);
   value.get()->storage->filed = true;
   const bool trained = init.trained && scope.trained;
-  return scope.parameters->add(full_name, value, trained, init.trained == 0).value;
+  Parameter& filed = scope.parameters->add(full_name, value, trained, init.trained == 0);
+  filed.scales = init.kind == RGM_FILL && init.a != 0;
+  return filed.value;
 }
 
 rgm_model* role(rgm_train& train, const std::string& name) {

@@ -78,7 +78,7 @@ struct rgm_train {
   std::map<std::string, rgm_model> roles;     // "policy" and what was configured
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
-  int64_t context = 0;
+  int64_t context = 0;                  // tokens of a row that every model of the stage has room for
   const std::map<std::string, std::unique_ptr<rgm::Source>>* sources =
       nullptr;  // of the stage, by the pipeline's names
   std::string main_source;
@@ -86,12 +86,14 @@ struct rgm_train {
   std::shared_ptr<void> people;  // who was asked, and what they said: host/person.cpp
   std::string interruption;      // what a call that waited says of it: a plug-in in between cannot pass on what it is
   int64_t rollout = 0;           // how many rollouts came before: keys generation
+  int64_t first_prompt = 0;      // how many held-out examples came before, in an evaluation: keys it, too
 
   // Walks over the batches that totals are taken over: a step's micro-batches, or all of the held-out data, which is
   // drawn again for that and never in memory at once.
   std::function<void(const std::function<void(const rgm::Batch&)>& see)> each_batch;
   std::map<std::string, double> totals;  // of these, as far as asked for
   std::set<std::string> warned;          // of what is said once
+  std::set<std::string> silent;          // labels of rewards that scored none of the answers that they saw last
   // While work is captured: where the totals that it may ask for are written for each step.
   std::optional<std::map<std::string, rgm::Tensor>> total_places;
 

@@ -95,6 +95,19 @@ BatchColumn laid_out(const BatchColumn& tokens, const std::vector<std::vector<fl
   return out;
 }
 
+// A prompt loses its first tokens where an answer would find no room behind it.
+void leave_room(rgm_train& train, std::vector<std::vector<int32_t>>& prompts, int64_t max_tokens) {
+  const int64_t most = prompt_room(train.context, max_tokens);
+  int64_t cut = 0;
+  for (std::vector<int32_t>& prompt : prompts) {
+    if (std::ssize(prompt) <= most) continue;
+    prompt.erase(prompt.begin(), prompt.end() - most);
+    ++cut;
+  }
+  if (cut > 0 && train.warned.insert("prompts that lose their first tokens").second)
+    log::warning("{}: {}", train.stage, said_of_cut(cut, std::ssize(prompts), train.context, max_tokens));
+}
+
 }  // namespace
 
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> attrs) {
@@ -105,10 +118,14 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
   const Tokenizer& tokenizer = *model.model->tokenizer();
   Sampling sampling = read_sampling(attrs, tokenizer);
   sampling.seed = mix(train.seed, uint64_t(train.rollout), 0x6E);
+  sampling.first_prompt = train.first_prompt;
 
-  const auto questions = unpacked(prompts, prompts.columns.at(name));
+  auto questions = unpacked(prompts, prompts.columns.at(name));
+  leave_room(train, questions, sampling.max_tokens);
+  sampling.room = train.context;  // what judges the answers reads them, too
   const std::vector<Generated> answers = generate(*model.model, questions, sampling);
 
+  const std::vector<int32_t> ends = ends_of_text(*model.model);
   auto batch = std::make_unique<Batch>();
   batch->examples = int64_t(answers.size());
   std::vector<TokenExample> examples;
@@ -122,9 +139,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
     logprobs.back().insert(logprobs.back().end(), answer.logprobs.begin(), answer.logprobs.end());
     e.ids.insert(e.ids.end(), answer.tokens.begin(), answer.tokens.end());
     e.weights.resize(e.ids.size(), 1);
-    std::vector<int32_t> words = answer.tokens;
-    if (const auto end = tokenizer.end_of_text(); end && !words.empty() && words.back() == *end) words.pop_back();
-    text.texts.push_back(tokenizer.decode(words));
+    text.texts.push_back(tokenizer.decode(without_end(answer.tokens, ends)));
     prompt.texts.push_back(tokenizer.decode(questions[size_t(answer.origin)]));
     origin.integers.push_back(int32_t(answer.origin));
     finished.integers.push_back(answer.finished ? 1 : 0);
@@ -217,25 +232,23 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   return all.size() == 1 ? all.front() : ops::concat(all, 0);
 }
 
-// A reward answers NaN where it has no opinion. Where it never has one, a column that it may read and the data has not
-// got may be why.
-void warn_of_no_score(const Reward& reward, rgm_train& train, const Batch& completions,
-                      const std::vector<float>& scores) {
+// A reward answers NaN where it has no opinion. Why, only it can know.
+void note_silence(const Reward& reward, rgm_train& train, const std::vector<float>& scores) {
+  train.silent.erase(reward.label);
   if (scores.empty() || !std::ranges::all_of(scores, [](float x) { return std::isnan(x); })) return;
-  for (const rgm_column* const* c = reward.table->columns; c && *c; ++c)
-    if (!completions.columns.contains((*c)->name) && train.warned.insert(reward.name + (*c)->name).second)
-      log::warning(
-          "{0}: reward \"{1}\" scores none of {2} answers, and the data has no column \"{3}\", which it may read: name "
-          "the file's, as in columns: {{{3}: NAME}}",
-          train.stage, reward.id, scores.size(), (*c)->name);
+  train.silent.insert(reward.label);
+  if (train.warned.insert("silent " + reward.name).second)
+    log::warning("{}: reward \"{}\" scores none of {} answers: of each it says that it has no opinion", train.stage,
+                 reward.label, scores.size());
 }
 
 std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
-  if (!reward.table->score) return to_host(learned_scores(reward, *reward.model, completions));
-  std::vector<float> scores = rule_scores(reward, completions, *train.policy->tokenizer());
+  std::vector<float> scores = reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
+                                                  : to_host(learned_scores(reward, *reward.model, completions));
+  note_silence(reward, train, scores);
+  if (!reward.table->score) return scores;
   require(std::ranges::none_of(scores, [](float x) { return std::isinf(x); }),
           "{}: score answered infinity, expected a number, or NaN where it has no opinion", reward.name);
-  warn_of_no_score(reward, train, completions, scores);
   return scores;
 }
 

@@ -10,7 +10,7 @@ struct OptimizerSpec {
   std::string kind = "adamw";  // adamw, sgd
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0, momentum = 0.0;
   std::string moments = "float32";  // of AdamW: float32, bfloat16
-  std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices (rank 2 or more)
+  std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices, of two axes above 1 or more
 };
 
 struct ScheduleSpec {

@@ -26,8 +26,10 @@ struct TrainSetup {
   std::map<std::string, std::unique_ptr<Source>> sources;  // by the pipeline's names
   std::string main_source;                                 // "train", "prompts" ...
   fs::path folder;                                         // of the stage
+  std::function<void()> check_folder;                      // throws where that is no longer the run's; may be empty
   std::string inputs_sha256;                               // of everything that goes in
-  std::string training_sha256;  // of what can change the weights: a checkpoint of another is not resumed
+  std::string training_sha256;     // of what can change the weights: a checkpoint of another is not resumed
+  nlohmann::json training_inputs;  // what that hash is over, so that what differs can be told
   double flops_per_token = 0;
   bool captures = true;   // steps that repeat, where the device can; a plan times them one by one
   bool is_trial = false;  // a few steps, of which nothing is kept: only what they draw is annotated

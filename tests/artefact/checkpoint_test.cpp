@@ -112,6 +112,18 @@ TEST_F(CheckpointsTest, OneChangedByteIsSeen) {
   EXPECT_EQ(newest_step(), 10);
 }
 
+// What is nested without end would end the program where it is written again.
+TEST_F(CheckpointsTest, OneOfManyBracketsIsPassedOver) {
+  write_step(checkpoints, 10);
+  write_step(checkpoints, 20);
+  const std::string nested = std::string(200'000, '[') + std::string(200'000, ']');
+  for (const std::string& text : {nested, R"({"checkpoint": 1, "step": 20, "state": )" + nested + "}"}) {
+    write_file(where / "step-20" / "state.json", text);
+    EXPECT_EQ(newest_step(), 10);
+    EXPECT_THAT(said, HasSubstr("step-20 is torn and passed over"));
+  }
+}
+
 TEST_F(CheckpointsTest, WithoutAWholeOneThereIsNone) {
   write_step(checkpoints, 10);
   write_file(where / "step-10" / "state.json", "{");
@@ -135,6 +147,52 @@ TEST_F(CheckpointsTest, StepsOfAnAbandonedFutureGo) {
   write_file(where / "step-20" / "state.json", "{");
   write_step(checkpoints, 15);
   EXPECT_THAT(names(where), testing::ElementsAre("step-10", "step-15"));
+}
+
+TEST_F(CheckpointsTest, ThoseOfOtherSettingsComeBackWithTheirSettings) {
+  write_step(checkpoints, 10);
+  write_step(checkpoints, 20);
+  write_file(folder / "metrics.jsonl", "of these");
+  const std::vector beside = {folder / "metrics.jsonl", folder / "not there"};
+  const fs::path aside = checkpoints.set_aside("these", beside);
+  EXPECT_THAT(names(where), testing::ElementsAre(aside.filename().string()));
+  EXPECT_THAT(names(aside), testing::ElementsAre("metrics.jsonl", "step-10", "step-20"));
+  EXPECT_EQ(newest_step(), std::nullopt);
+  EXPECT_FALSE(fs::exists(folder / "metrics.jsonl"));
+
+  write_step(checkpoints, 5);
+  EXPECT_TRUE(fs::exists(aside)) << "others write beside it";
+  write_file(folder / "metrics.jsonl", "of those");
+  const fs::path others = checkpoints.set_aside("those", beside);
+  EXPECT_FALSE(checkpoints.take_back("neither"));
+  EXPECT_TRUE(checkpoints.take_back("these"));
+  EXPECT_THAT(names(where), testing::ElementsAre(others.filename().string(), "step-10", "step-20"));
+  EXPECT_EQ(newest_step(), 20);
+  EXPECT_EQ(read_file(folder / "metrics.jsonl"), "of these");
+}
+
+TEST_F(CheckpointsTest, KilledWhileTheyAreMovedTheyGoOn) {
+  write_step(checkpoints, 10);
+  const fs::path aside = checkpoints.set_aside("these", {});
+  write_step(checkpoints, 20);  // as one that was not moved yet
+  EXPECT_EQ(checkpoints.set_aside("these", {}), aside);
+  EXPECT_THAT(names(aside), testing::ElementsAre("step-10", "step-20"));
+  fs::rename(aside / "step-20", where / "step-20");  // as one that came back already
+  EXPECT_TRUE(checkpoints.take_back("these"));
+  EXPECT_THAT(names(where), testing::ElementsAre("step-10", "step-20"));
+}
+
+TEST_F(CheckpointsTest, OfOtherSettingsTheNewestAloneAreKept) {
+  write_step(checkpoints, 10);
+  checkpoints.set_aside("first", {});
+  write_step(checkpoints, 10);
+  const fs::path second = checkpoints.set_aside("second", {});
+  testing::internal::CaptureStderr();
+  checkpoints.remove_aside_but(second);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("removed"));
+  EXPECT_THAT(names(where), testing::ElementsAre(second.filename().string()));
+  checkpoints.remove_all();
+  EXPECT_FALSE(fs::exists(where));
 }
 
 TEST_F(CheckpointsTest, RemovingLeavesWhatIsNotTheirs) {

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <iterator>
 
 #include "base/error.hpp"
+#include "base/file_error.hpp"
 #include "base/sha256.hpp"
 
 namespace rgm {
@@ -140,6 +142,35 @@ TEST_F(File, AFolderReplacesAnother) {
   EXPECT_EQ(read_file(folder / "to/b"), "3");
   EXPECT_FALSE(fs::exists(folder / "to/sub"));
   EXPECT_EQ(files(), 1);
+}
+
+TEST_F(File, WhatTheFileSystemSaysIsTheUsersMistakeOrNot) {
+  const auto said = [](std::errc code) { return as_error({"cannot do it", "some/path", std::make_error_code(code)}); };
+  EXPECT_EQ(said(std::errc::filename_too_long).what(),
+            std::string("some/path: the name is too long; choose a shorter one"));
+  EXPECT_EQ(said(std::errc::too_many_symbolic_link_levels).status(), RGM_INVALID);
+  EXPECT_EQ(said(std::errc::no_space_on_device).status(), RGM_INTERNAL);
+  EXPECT_EQ(said(std::errc::no_space_on_device).what(), std::string("some/path: No space left on device"));
+  try {
+    fs::create_directories(folder / std::string(300, 'x'));
+    FAIL() << "made";
+  } catch (const fs::filesystem_error& e) {
+    EXPECT_THAT(as_error(e).what(), testing::StartsWith(folder.string()));
+  }
+}
+
+TEST_F(File, WithoutATemporaryFolderTmpdirIsNamed) {
+  const char* const set = std::getenv("TMPDIR");
+  const std::string before = set ? set : "";
+  ::setenv("TMPDIR", folder.c_str(), 1);
+  EXPECT_EQ(make_temporary_folder("test").parent_path(), folder);
+  ::setenv("TMPDIR", (folder / "none").c_str(), 1);
+  EXPECT_THAT([] { make_temporary_folder("test"); },
+              testing::ThrowsMessage<Error>(
+                  folder.string() +
+                  "/none: no folder can be made there: No such file or directory; set TMPDIR to a folder that can be "
+                  "written (it is set to this one)"));
+  before.empty() ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", before.c_str(), 1);
 }
 
 TEST_F(File, ADescriptorIsHashedFromItsBeginning) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 
 #include "base/file.hpp"
 
@@ -43,6 +44,66 @@ TEST_F(Interrupts, WhatHasNothingToFinishEndsAtTheFirstWithoutItsFolders) {
 TEST_F(Interrupts, TheFirstIsAskedForAndTheFolderStays) {
   EXPECT_EQ(end_of([] { catch_interrupts("this is a test"); }, {SIGHUP, SIGPIPE}, folder), 7);
   EXPECT_TRUE(fs::exists(folder / "kept"));
+}
+
+// As `timeout` sends them, to the process and then to its group. Each is seen to be taken before the next one comes,
+// and the closed terminal behind them shows that the second has been dealt with.
+TEST_F(Interrupts, TwoAtOnceAreOne) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGHUP, SIG_DFL);  // also under nohup
+    catch_interrupts("this is a test");
+    const auto is_pending = [](int signal) {
+      sigset_t pending;
+      ::sigpending(&pending);
+      return sigismember(&pending, signal) == 1;
+    };
+    for (const int signal : {SIGTERM, SIGTERM, SIGHUP}) {
+      ::kill(::getpid(), signal);
+      while (!interrupted() || is_pending(signal)) ::usleep(100);
+    }
+    ::_exit(7);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+using InterruptsDeathTest = Interrupts;
+
+TEST_F(InterruptsDeathTest, WhatTakesLongStopsBetweenItsPieces) {
+  stop_if_interrupted("{} was read", "text.txt");
+  const auto stopped = [] {
+    catch_interrupts();
+    { const WhatFollows step("this step is finished"); }
+    ::kill(::getpid(), SIGINT);
+    while (!interrupted()) ::usleep(100);
+    try {
+      stop_if_interrupted("{} was read", "text.txt");
+    } catch (const Interrupted& e) {
+      ::_exit(std::string(e.what()) == "interrupted while text.txt was read" ? 130 : 1);
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(stopped(), testing::ExitedWithCode(130), "");
+}
+
+// What is said depends on whether a step is under way.
+TEST_F(InterruptsDeathTest, AStepIsPromisedOnlyWhileThereIsOne) {
+  const auto said = [](bool steps) {
+    catch_interrupts();
+    const WhatFollows step("this step is finished");
+    std::optional<WhatFollows> other;
+    if (!steps) other.emplace("nothing is");
+    ::kill(::getpid(), SIGINT);
+    // The message is written by the thread that waits: the second signal is taken behind it.
+    while (!interrupted()) ::usleep(100);
+    ::kill(::getpid(), SIGTERM);
+    for (sigset_t pending; ::sigpending(&pending), sigismember(&pending, SIGTERM) == 1;) ::usleep(100);
+    ::_exit(130);
+  };
+  EXPECT_EXIT(said(true), testing::ExitedWithCode(130), "stopping: this step is finished; a second Ctrl-C");
+  EXPECT_EXIT(said(false), testing::ExitedWithCode(130), "stopping: nothing is; a second Ctrl-C");
 }
 
 TEST_F(Interrupts, UnderNohupAClosedTerminalIsNone) {

@@ -39,5 +39,12 @@ TEST(Json, WhatIsNoneIsSaid) {
   EXPECT_TRUE(json_or_discarded("{\"a\": 1").is_discarded());
 }
 
+TEST(Json, ANumberWithoutEndIsCutShortWhereItIsQuoted) {
+  const std::string said = refusal("{\"a\": " + std::string(100'000, '9') + "}");
+  EXPECT_THAT(said, testing::StartsWith("f.json: not valid JSON: number overflow parsing '999"));
+  EXPECT_LT(said.size(), 300U);
+  EXPECT_EQ(refusal("1e999"), "f.json: not valid JSON: number overflow parsing '1e999'");
+}
+
 }  // namespace
 }  // namespace rgm

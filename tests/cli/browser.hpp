@@ -25,11 +25,12 @@ class Browser {
   static bool is_there() { return ::access(program, X_OK) == 0; }
 
   Browser() {
-    char name[] = "/tmp/regimen-browser-XXXXXX";
+    char name[] = "/tmp/regimen-browser-XXXXXX";  // and nowhere deeper: the path of a socket in it is a short one
     folder_ = ::mkdtemp(name);
     child_ = ::fork();
     if (child_ == 0) {
       ::setpgid(0, 0);
+      ::setenv("TMPDIR", folder_.c_str(), 1);  // what it leaves goes with the folder
       [[maybe_unused]] const auto* quiet = ::freopen("/dev/null", "w", stderr);
       const std::string profile = "--user-data-dir=" + folder_.string();
       ::execl(program, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",

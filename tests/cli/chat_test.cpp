@@ -32,7 +32,7 @@ class ChatTest : public TinyRun {
   }
   Said say(const std::string& lines, const std::string& arguments) const {
     return rgm::regimen("chat --backend reference --temperature 0 --max-tokens 40 " + arguments,
-                        "cd " + folder_.string() + " && printf '" + lines + "' |");
+                        in_folder() + "printf '" + lines + "' |");
   }
 };
 

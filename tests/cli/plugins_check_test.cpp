@@ -159,12 +159,12 @@ TEST(PluginsCheck, TruncatedFileAndWritableByOthers) {
   const Folder folder{"sound"};
   const fs::path file = folder.path() / "sound.so";
   fs::permissions(file, fs::perms(0666));
-  const Said writable = regimen("plugins check " + file.string());
+  const Said writable = regimen("plugins check " + quoted(file));
   EXPECT_EQ(writable.status, 1);
   EXPECT_THAT(writable.out, HasSubstr("chmod go-w " + file.string()));
   fs::permissions(file, fs::perms(0644));
   fs::resize_file(file, fs::file_size(file) / 2);
-  const Said truncated = regimen("plugins check " + file.string());
+  const Said truncated = regimen("plugins check " + quoted(file));
   EXPECT_EQ(truncated.status, 1);
   EXPECT_THAT(truncated.out, HasSubstr("it is cut off"));
 }

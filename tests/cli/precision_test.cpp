@@ -65,8 +65,7 @@ TEST_F(PrecisionTest, CommandsSayWhatIsWrongWithIt) {
   const std::string lacking =
       " needs a backend that computes in it, which \"scarce\" does not here; {}, or name another backend (`regimen "
       "plugins` lists them)\n";
-  const std::string there =
-      "cd " + folder_.string() + " && REGIMEN_PLUGIN_PATH=" REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures";
+  const std::string there = in_folder() + "REGIMEN_PLUGIN_PATH=" REGIMEN_BUILD_DIRECTORY "/lib/regimen-fixtures";
   const Said command =
       rgm::regimen("generate --model out/base --prompt a --precision bfloat16 --backend scarce", there);
   EXPECT_EQ(command.status, 2);

@@ -42,6 +42,7 @@ TEST(Program, SuggestsCommandsAndOptions) {
   EXPECT_EQ(option.status, 2);
   EXPECT_THAT(option.err, HasSubstr("did you mean \"--json\"?"));
   EXPECT_EQ(regimen("plugins a b").status, 2);
+  EXPECT_EQ(regimen("schema x").err, "schema: too many arguments; it takes options alone\n");
   EXPECT_THAT(regimen("check p.yaml --bakend x").err, HasSubstr("did you mean \"--backend\"?"));
 }
 
@@ -63,6 +64,12 @@ TEST(Plugins, AreListed) {
   EXPECT_EQ(json[0]["kind"], "backend");
   EXPECT_EQ(json[0]["usable"], true);
   EXPECT_EQ(json[0]["sha256"].get<std::string>().size(), 64u);
+}
+
+// Its template has line ends: each option stays a line of the table.
+TEST(Plugins, AnOptionIsALine) {
+  const Said said = regimen("plugins prompting");
+  EXPECT_THAT(said.out, ContainsRegex("\n  template +text +\"[^\n]*\\\\n[^\n]*\" "));
 }
 
 TEST(Plugins, UnknownIdIsBadInput) {
@@ -91,6 +98,10 @@ TEST(Program, RefusesNumbersThatMeanSomethingElse) {
   EXPECT_THAT(
       regimen("chat --model x --temperature 1e-40").err,
       HasSubstr("chat: --temperature is 1e-40, expected 0, which takes the likeliest token, or at least 0.001"));
+  for (const char* command : {"generate --model x --prompt y", "chat --model x"})
+    for (const char* tokens : {"0", "1048577", "9223372036854775807"})
+      EXPECT_THAT(regimen(fmt::format("{} --max-tokens {}", command, tokens)).err,
+                  HasSubstr(fmt::format("--max-tokens is {}, expected 1 to 1048576", tokens)));
   EXPECT_THAT(regimen(generate + "--temperature 0.001").err, testing::Not(HasSubstr("--temperature")));
   const Said bench = regimen("bench --kernels --backend reference --seed -1");
   EXPECT_EQ(bench.status, 2);
@@ -118,9 +129,8 @@ TEST_F(TinyRun, APlanSaysWhatHoldsForAllStages) {
 TEST_F(TinyRun, GeneratingIntoAFullDiskFails) {
   write("p.yaml", tiny(1));
   ASSERT_EQ(regimen("run p.yaml").status, 0);
-  const std::string command = "cd " + folder_.string() +
-                              " && " REGIMEN_PROGRAM
-                              " generate --model runs/tiny/base --prompt the --max-tokens 2 >/dev/full 2>err";
+  const std::string command =
+      in_folder() + REGIMEN_PROGRAM " generate --model runs/tiny/base --prompt the --max-tokens 2 >/dev/full 2>err";
   const int status = ::system(command.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
   EXPECT_THAT(read_file(folder_ / "err"), HasSubstr("the text could not be written: No space left on device"));
@@ -151,6 +161,26 @@ TEST(New, SaysCommandsThatCanBePasted) {
   const Said said = regimen("new strategy first_try \"" + (folder / "it's mine").string() + "\"");
   EXPECT_EQ(said.status, 0) << said.err;
   EXPECT_THAT(said.out, HasSubstr("cmake --build '" + folder.string() + "/it'\\''s mine/build'\n"));
+  fs::remove_all(folder);
+}
+
+// A file may have 512 bytes, and sources have more.
+TEST(New, AFullDiskLeavesNoHalfOfAProject) {
+  char name[] = "/tmp/regimen-new-XXXXXX";
+  const fs::path folder = ::mkdtemp(name);
+  fs::create_directories(folder / "empty");
+  for (const char* to : {"project", "empty"}) {
+    const std::string arguments = "new reward first_try " + (folder / to).string();
+    const Said full = regimen(arguments, "ulimit -f 1 &&");
+    EXPECT_EQ(full.status, 1) << to;
+    EXPECT_THAT(full.err, HasSubstr("File too large"));
+    EXPECT_EQ(fs::exists(folder / to), to == std::string("empty"));
+    EXPECT_TRUE(fs::is_empty(folder / "empty"));
+    const Said again = regimen(arguments);
+    EXPECT_EQ(again.status, 0) << again.err;
+    EXPECT_TRUE(fs::exists(folder / to / "first_try.cpp"));
+    EXPECT_FALSE(fs::exists(folder / to / ".unfinished"));
+  }
   fs::remove_all(folder);
 }
 

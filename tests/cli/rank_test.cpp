@@ -72,9 +72,9 @@ class RankCommand : public TinyRun {
 };
 
 TEST_F(RankCommand, InATerminalAnOrderIsALine) {
-  const Said said = rgm::regimen(
-      "rank samples.jsonl --out out.jsonl --terminal --rater Ada",
-      "cd " + folder_.string() + " && printf 'C > B = D > A\\nA > B\\nn a note\\nA=B=C=D\\nu\\ns\\nD>C>B>A\\n' |");
+  const Said said =
+      rgm::regimen("rank samples.jsonl --out out.jsonl --terminal --rater Ada",
+                   in_folder() + "printf 'C > B = D > A\\nA > B\\nn a note\\nA=B=C=D\\nu\\ns\\nD>C>B>A\\n' |");
   ASSERT_EQ(said.status, 0) << said.err;
   EXPECT_THAT(said.out, HasSubstr("C is left out")) << "of A > B";
   const auto rows = rankings();
@@ -94,6 +94,18 @@ TEST_F(RankCommand, WhatIsWrongIsTold) {
   EXPECT_THAT(said.err, HasSubstr("one.jsonl:1: its prompt has one answer"));
   EXPECT_FALSE(fs::exists(folder_ / "o.jsonl.sqlite"));
   EXPECT_THAT(regimen("rank samples.jsonl --out o.jsonl --rater ' '").err, HasSubstr("this one is blank"));
+}
+
+TEST_F(RankCommand, AFileThatCannotBeWrittenIsToldBeforeAnybodyRanks) {
+  fs::create_directories(folder_ / "y");
+  const Said none = regimen("rank samples.jsonl --out nodir/x.jsonl");
+  EXPECT_EQ(none.status, 2);
+  EXPECT_EQ(none.err, "rank: there is no folder nodir; make it, or correct --out nodir/x.jsonl\n");
+  for (const char* out : {"y", "y/", "z/"}) {
+    const Said said = regimen(std::string("rank samples.jsonl --out ") + out);
+    EXPECT_EQ(said.status, 2) << out;
+    EXPECT_THAT(said.err, HasSubstr(std::string(1, out[0]) + "/rankings.jsonl")) << out;
+  }
 }
 
 TEST_F(RankCommand, CtrlCEndsItAndNothingIsLost) {

@@ -42,6 +42,8 @@ TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
   expect_told(second(""), "no label of the model", "stages.second.model.head={classify: {labels: [good, bad]}}");
   expect_told(second(""), "stage \"second\": adapter \"lora\": no site",
               "stages.second.adapter={lora: {sites: nosuch}}");
+  expect_told(second(""), "matches \"v_proj\"; did you mean \"*.attention.value\"?",
+              "stages.second.adapter={lora: {sites: v_proj}}");
   expect_told(second(""), "two adapters \"lora\"", "stages.second.adapter=[lora, lora]");
   expect_told(second(""), "no parameter matches \"zzz*\"", "stages.second.trainable={names: [\"zzz*\"]}");
   expect_told(second(""), "40 virtual tokens", "stages.second.adapter={soft_prompt: {length: 40}}");
@@ -93,6 +95,19 @@ TEST_F(Rehearsal, ASampleThatCannotBeReadIsTold) {
 TEST_F(Rehearsal, NothingIsDemandedOfDataThatIsNotThere) {
   expect_told(second(""), "\"validation_loss\" is of held-out data, and there is none",
               "stages.second.demand={validation_loss: {at_most: 3}}");
+  expect_told(second(""), "\"accuracy\" is of held-out data, and there is none", "stages.second.demand.accuracy=0.6");
+}
+
+TEST_F(Rehearsal, AnAccuracyIsDemandedOfLabelsAlone) {
+  const std::string demanding = second("    demand: {accuracy: 0.6}\n");
+  const std::string held_out = "stages.second.data={train: {tsv: rows.tsv}, validation: {tsv: rows.tsv}}";
+  expect_told(demanding, "p.yaml:19:14: an accuracy is of labels, and the model has none",
+              "stages.second.model={from: base}");
+  write("p.yaml", demanding);
+  EXPECT_EQ(regimen("check p.yaml --set '" + held_out + "'").status, 0);
+  const Said near = regimen("check p.yaml --set '" + held_out + "' --set 'stages.second.demand={acuracy: 0.6}'");
+  EXPECT_EQ(near.status, 0);
+  EXPECT_THAT(near.err, HasSubstr("\"acuracy\" is no number that every result has; did you mean \"accuracy\"?"));
 }
 
 TEST_F(Rehearsal, EveryStageIsLookedAt) {
@@ -104,6 +119,20 @@ TEST_F(Rehearsal, EveryStageIsLookedAt) {
   EXPECT_EQ(said.status, 2);
   EXPECT_THAT(said.err, HasSubstr("stage \"second\": trainable"));
   EXPECT_THAT(said.err, HasSubstr("stage \"third\": adapter"));
+}
+
+// tiny() has 12 lines: the stage begins at 13:5, its data stands in line 16, what is added to it in line 19.
+TEST_F(Rehearsal, WhatOpeningAStageTellsHasAPlace) {
+  write("p.yaml", second("    trainable: {names: [nosuch]}\n"));
+  EXPECT_THAT(regimen("check p.yaml").err, HasSubstr("p.yaml:19:5: stage \"second\": trainable"));
+  write("p.yaml", second(""));
+  const auto told = [&](const std::string& set) {
+    return regimen("check p.yaml --set 'stages.second." + set + "'").err;
+  };
+  EXPECT_THAT(told("data.train.columns={text: sentence}"), HasSubstr("p.yaml:16:5: stage \"second\": rows.tsv:2: "));
+  EXPECT_THAT(told("adapter={lora: {sites: nosuch}}"),
+              HasSubstr("--set stages.second.adapter={lora: {sites: nosuch}}: stage \"second\": adapter \"lora\""));
+  EXPECT_THAT(told("adapter={soft_prompt: {length: 40}}"), HasSubstr("p.yaml:13:5: second: 40 virtual tokens"));
 }
 
 TEST_F(Rehearsal, ModelsThatReadTheSameTokensMustMeanTheSameByThem) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <regex>
@@ -131,6 +132,53 @@ TEST_F(ResumeTest, ACheckpointOfOtherSettingsIsNotUsed) {
   const Said said = regimen("run p.yaml --out out --set stages.base.steps=60");
   ASSERT_EQ(said.status, 0) << said.err;
   EXPECT_EQ(resumed_at(said.err), 0);
+}
+
+// As after `micro_batch`, which the program itself advises, was tried, or another number of threads.
+TEST_F(ResumeTest, ACheckpointWaitsForItsSettings) {
+  const std::string whole = uninterrupted(), settings = read_file(folder_ / "p.yaml");
+  ASSERT_EQ(stop_after(50, SIGKILL, "out"), 128 + SIGKILL);
+  write("p.yaml", settings + "    micro_batch: 2\n");
+  const auto others_began = [&] {
+    return read_file(folder_ / "err.log").find("base: starting anew") != std::string::npos &&
+           fs::exists(folder_ / "out/base/checkpoint/step-50");
+  };
+  ASSERT_EQ(stop_when(others_began, SIGINT, "out"), 130);
+  const std::string said = read_file(folder_ / "err.log");
+  EXPECT_THAT(said, HasSubstr("was made with other settings, data or threads: micro_batch (4, now 2). It waits in "));
+
+  write("p.yaml", settings);
+  const Said back = regimen("run p.yaml --out out");
+  ASSERT_EQ(back.status, 0) << back.err;
+  EXPECT_THAT(back.err, HasSubstr("micro_batch (2, now 4)"));
+  EXPECT_GE(resumed_at(back.err), 50) << back.err;
+  EXPECT_EQ(hash_of("out/base/model/model.safetensors"), whole);
+  const auto lines = [&](const std::string& out) {
+    const std::string text = read_file(folder_ / out / "base/metrics.jsonl");
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  EXPECT_EQ(lines("out"), lines("whole")) << "those of the others are none of its metrics";
+  EXPECT_FALSE(fs::exists(folder_ / "out/base/checkpoint")) << "all are gone when the stage is done";
+}
+
+TEST_F(ResumeTest, WhatIsComputedAgainChangesNoBitAndIsNoOtherSetting) {
+  ASSERT_EQ(stop_after(50, SIGKILL, "out"), 128 + SIGKILL);
+  const Said said = regimen("run p.yaml --out out --set stages.base.recompute=true");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_GE(resumed_at(said.err), 50) << said.err;
+  EXPECT_EQ(hash_of("out/base/model/model.safetensors"), uninterrupted());
+}
+
+// As a kill between the last line of stage.json and the removal leaves them.
+TEST_F(ResumeTest, ADoneStageKeepsNoCheckpoint) {
+  write("p.yaml", tiny(2));
+  ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
+  fs::create_directories(folder_ / "out/base/checkpoint/step-1");
+  write("out/base/best.safetensors", "");
+  const Said said = regimen("run p.yaml --out out");
+  EXPECT_THAT(said.err, HasSubstr("stage base: unchanged, not run again"));
+  EXPECT_FALSE(fs::exists(folder_ / "out/base/checkpoint"));
+  EXPECT_FALSE(fs::exists(folder_ / "out/base/best.safetensors"));
 }
 
 TEST_F(ResumeTest, AFolderThatIsInUseIsLeftAlone) {

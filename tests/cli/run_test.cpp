@@ -43,6 +43,33 @@ TEST_F(TinyRun, ARunLeavesWhatItSays) {
   EXPECT_EQ(lines, 5);  // four of training, one of held-out data
 }
 
+TEST_F(TinyRun, HeldOutDataIsRecordedWithTheColumnsOfWhatItIsHeldOutOf) {
+  write("p.yaml", tiny(1));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const auto data = json("runs/tiny/base/stage.json")["data"];
+  EXPECT_EQ(data["train"]["token_columns"], nlohmann::json::array({"text"}));
+  EXPECT_EQ(data["validation"]["token_columns"], nlohmann::json::array({"text"}));
+}
+
+// Three stages of a moment each: the first two are made again, the last is as it was, and no longer good enough.
+TEST_F(TinyRun, TheReportHasTheNewestStageWhenALaterOneEndsTheRun) {
+  std::string all = tiny(1);
+  for (const char* name : {"second", "third"})
+    all += "  - name: " + std::string(name) +
+           "\n    strategy: pretrain\n    model: {family: gpt2, layers: 1, heads: 2, channels: 16, context: 16}\n"
+           "    tokenizer: characters\n    data: {train: {text: text.txt}}\n    batch: 4\n    steps: 1\n";
+  write("p.yaml", all);
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  const Said said = regimen(
+      "run p.yaml --set stages.base.steps=2 --set stages.second.steps=2 --set 'stages.third.demand={loss: {at_most: "
+      "0}}'");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr("stage third: loss is"));
+  EXPECT_EQ(json("runs/tiny/second/stage.json")["result"]["steps"], 2);
+  EXPECT_GE(fs::last_write_time(folder_ / "runs/tiny/report.html"),
+            fs::last_write_time(folder_ / "runs/tiny/second/stage.json"));
+}
+
 TEST_F(TinyRun, WhatHasNotChangedIsNotRunAgain) {
   write("p.yaml", tiny(5));
   ASSERT_EQ(regimen("run p.yaml").status, 0);

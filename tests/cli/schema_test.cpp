@@ -35,6 +35,18 @@ TEST_F(Schema, IsDraft202012) {
   EXPECT_EQ(json()["$defs"]["adapter"]["anyOf"][1]["properties"]["lora"]["properties"]["rank"]["type"], "integer");
 }
 
+TEST_F(Schema, HasTheSitesThatAnAdapterActsOnByItself) {
+  const auto& adapters = json()["$defs"]["adapter"]["anyOf"][1]["properties"];
+  const auto listed = parse_json(regimen("plugins lora --json").out)[0]["options"];
+  for (const auto& option : listed)
+    if (option["key"] == "sites") {
+      EXPECT_EQ(adapters["lora"]["properties"]["sites"]["default"], option["default"]);
+      EXPECT_FALSE(option["default"].empty());
+      return;
+    }
+  ADD_FAILURE() << "lora has no option sites";
+}
+
 TEST_F(Schema, EveryPipelineThatComesWithTheProjectHolds) {
   int seen = 0;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(REGIMEN_SOURCE_DIRECTORY) / "configs")) {

@@ -38,7 +38,8 @@ class TinyRun : public testing::Test {
   }
   ~TinyRun() override { fs::remove_all(folder_); }
 
-  Said regimen(const std::string& arguments) const { return rgm::regimen(arguments, "cd " + folder_.string() + " &&"); }
+  Said regimen(const std::string& arguments) const { return rgm::regimen(arguments, in_folder()); }
+  std::string in_folder() const { return "cd " + quoted(folder_) + " && "; }  // before what a shell is to do there
   // `regimen run p.yaml --out OUT` as a process of its own, what it says in err.log.
   pid_t start(const std::string& out) const {
     const pid_t child = ::fork();

@@ -48,11 +48,11 @@ class Contract : public testing::Test {
               plugin + ".so";
     yaml += "]\n";
     write("pipeline.yaml", yaml + "stages:\n" + stages);
-    const std::string said = (folder_ / "said").string();
-    const std::string command = std::string(REGIMEN_PROGRAM) + " run " + (folder_ / "pipeline.yaml").string() +
-                                " --out " + (folder_ / out).string() + " " + more + " >" + said + " 2>&1";
+    const auto word = [&](const std::string& name) { return "'" + (folder_ / name).string() + "' "; };  // of a shell
+    const std::string command = std::string(REGIMEN_PROGRAM) + " run " + word("pipeline.yaml") + "--out " + word(out) +
+                                more + " >" + word("said") + "2>&1";
     const int status = std::system(command.c_str());
-    said_ = read_file(said);
+    said_ = read_file(folder_ / "said");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
@@ -367,11 +367,13 @@ TEST_F(Contract, AStrategyMayEndItsStageAsIfItWereDone) {
       run({"actor_critic", "online"},
           base(2) + "  - {name: play, strategy: {actor_critic: {cancel_after: 2}}, reward: {count_letter: {letter: "
                     "t}}, critic: {from: base}, model: {from: base}, data: {prompts: {jsonl: prompts.jsonl}}, steps: "
-                    "10, batch: 2}\n"),
+                    "10, batch: 2, schedule: {linear: {final: 0}}}\n"),
       0)
       << said_;
   EXPECT_EQ(result("play").at("steps"), 2);
   EXPECT_EQ(curve("play", "loss").size(), 1U);  // the last step that counts is told
+  // With the rate it was taken with: 0.001 fell by a tenth, as there were to be 10 steps.
+  EXPECT_NEAR(curve("play", "learning_rate").at(0), 0.0009, 1e-9);
 }
 
 TEST_F(Contract, ATeacherIsReadWithItsAdapters) {

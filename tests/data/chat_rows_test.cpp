@@ -125,11 +125,11 @@ TEST_F(ChatRows, NoContentIsNone) {
   const auto tokenizer = with_chat_template(
       byte_tokenizer(),
       "{% for m in messages %}{{ m.role[0] }}:{% if m.content is not defined %}?{% elif m.content is none %}"
-      "{{ m.tool_calls[0].name }}{{ m.name is none }}{% else %}{{ m.content }}{% endif %};{% endfor %}");
+      "{{ m.tool_calls[0].name }}{{ m.name is defined }}{% else %}{{ m.content }}{% endif %};{% endfor %}");
   const std::string row = R"({"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": null, )"
                           R"("name": null, "tool_calls": [{"name": "add"}]}, {"role": "tool", "content": "3"}, )"
                           R"({"role": "assistant", "tool_calls": [{"name": "sub"}]}]})";
-  EXPECT_EQ(shown(*open(row + "\n", {}, {text}, tokenizer)), "u:Q;(a:addTrue;)t:3;(a:?;)");
+  EXPECT_EQ(shown(*open(row + "\n", {}, {text}, tokenizer)), "u:Q;(a:addFalse;)t:3;(a:?;)");
   // Ours have nothing there.
   EXPECT_EQ(shown(*open(row + "\n", {{"text", "messages", {}, ChatMap{.template_name = "chatml"}}})),
             "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n(<|im_end|>\n)"
@@ -184,8 +184,29 @@ TEST_F(ChatRows, APromptWithItsCompletion) {
   EXPECT_EQ(shown(*open("{\"prompt\": \"Q\", \"completion\": \"A\"}\n")), "Q(A$)");
   EXPECT_EQ(shown(*open("{\"prompt\": \"Q\", \"response\": \"A\"}\n")), "Q(A$)");
   // What has the column that is asked for is taken for that.
-  EXPECT_EQ(shown(*open("{\"text\": \"T\", \"prompt\": \"Q\", \"completion\": \"A\"}\n")),
+  EXPECT_EQ(shown(*open("{\"text\": \"T\", \"prompt\": \"Q\", \"completion\": \"A\"}\n")), "Q(T$)");
+  EXPECT_EQ(shown(*open("{\"text\": \"T\", \"completion\": \"A\"}\n")),
             "T($)" /* nothing stands before the first token */);
+}
+
+// As `regimen evaluate` reads what a stage has written: an answer that was cut, and one with its prompt in front.
+TEST_F(ChatRows, RowsOfAStageAreHeldAgainstAsTheyAreLearned) {
+  const std::string rows = R"({"prompt": "Q", "text": "A", "finished": 0})"
+                           "\n"
+                           R"({"prompt": "Q", "text": "QB", "finished": 1})"
+                           "\n"
+                           R"({"text": "C"})"
+                           "\n";
+  write_file(folder / "data.jsonl", rows);
+  std::vector<std::string> texts;
+  std::vector<std::vector<float>> weights;
+  each_sequence({.format = "jsonl", .files = {folder / "data.jsonl"}, .columns = {}}, *byte_tokenizer(), {},
+                [&](const TokenExample& tokens, const Row&, const std::string&) {
+                  texts.push_back(byte_tokenizer()->decode(tokens.ids));
+                  weights.push_back(tokens.weights);
+                });
+  EXPECT_EQ(texts, (std::vector<std::string>{"QA", "QB<|endoftext|>", "C<|endoftext|>"}));
+  EXPECT_EQ(weights, (std::vector<std::vector<float>>{{0, 1}, {0, 1, 1}, {1, 1}}));
 }
 
 // As Llama 2's, which puts a space in front of every text: the answer has none of its own.

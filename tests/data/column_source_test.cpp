@@ -78,13 +78,6 @@ TEST_F(ColumnSourceTest, APromptBesideAnswersStandsInFrontOfThem) {
   const BatchColumn c = source->in_order(0, 1).columns.at("rejected");
   EXPECT_THAT(c.integers, ElementsAre('q', 'b', 'c', 256));
   EXPECT_THAT(c.reals, ElementsAre(0, 1, 1, 1));
-  // The rows of a stage have its prompt in front already.
-  const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0};
-  EXPECT_THAT(open("jsonl", "{\"prompt\": \"q\", \"completion\": \"qa\"}\n", {completion})
-                  ->in_order(0, 1)
-                  .columns.at("completion")
-                  .integers,
-              ElementsAre('q', 'a', 256));
   // Who asks for the prompts, too, gets both as they are.
   const ColumnWish prompt{"prompt", RGM_TOKENS_COLUMN, 0};
   EXPECT_THAT(open("jsonl", row, {prompt, chosen})->in_order(0, 1).columns.at("chosen").integers,
@@ -92,6 +85,59 @@ TEST_F(ColumnSourceTest, APromptBesideAnswersStandsInFrontOfThem) {
   // What the pipeline says of a column is all there is.
   EXPECT_THAT(open("jsonl", row, {chosen}, {{"chosen", "chosen", {}}})->in_order(0, 1).columns.at("chosen").integers,
               ElementsAre('a', 256));
+}
+
+const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0};
+
+// As sample and rank write them: `completion` has its prompt in front and its end by name; the second answer was cut.
+TEST_F(ColumnSourceTest, WhatStagesWriteIsAPromptWithItsAnswer) {
+  const std::string rows = R"({"prompt": "pq", "text": "a", "completion": "pqa<|endoftext|>", "finished": 1})"
+                           "\n"
+                           R"({"prompt": "pq", "text": "b", "completion": "pqb", "finished": 0})"
+                           "\n";
+  for (const ColumnWish& wish : {completion, text}) {
+    testing::internal::CaptureStderr();
+    const auto source = open("jsonl", rows, {wish});
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_THAT(said, HasSubstr("read as \"" + wish.name + "\", of which the loss counts, behind \"prompt\""));
+    EXPECT_EQ(said.find("\"completion\" begins with its \"prompt\" everywhere, which is read once") != said.npos,
+              wish.name == "completion");
+    const BatchColumn c = source->in_order(0, 2).columns.at(wish.name);
+    EXPECT_THAT(c.integers, ElementsAre('p', 'q', 'a', 256, 'p', 'q', 'b')) << wish.name;
+    EXPECT_THAT(c.reals, ElementsAre(0, 0, 1, 1, 0, 0, 1)) << wish.name;
+    EXPECT_EQ(source->counted(), 3);
+  }
+}
+
+// One that only happens to begin so is told of; what the pipeline says of a column is read as it stands.
+TEST_F(ColumnSourceTest, AnswersOfWhichSomeBeginWithTheirPrompt) {
+  const std::string rows = R"({"prompt": "1", "completion": "12"})"
+                           "\n"
+                           R"({"prompt": "1", "completion": "3"})"
+                           "\n";
+  testing::internal::CaptureStderr();
+  EXPECT_THAT(open("jsonl", rows, {completion})->in_order(0, 2).columns.at("completion").integers,
+              ElementsAre('1', '2', 256, '1', '3', 256));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      HasSubstr("1 of 2 texts in \"completion\" begin with their \"prompt\", which is read once there; where it "
+                "is a part of the answer, say columns: {completion: {prompt: prompt, answer: completion}}"));
+  EXPECT_THAT(open("jsonl", rows, {completion}, {{"completion", "completion", "prompt"}})
+                  ->in_order(0, 2)
+                  .columns.at("completion")
+                  .integers,
+              ElementsAre('1', '1', '2', 256, '1', '3', 256));
+}
+
+TEST_F(ColumnSourceTest, AnEndThatIsThereByNameIsNotDoubled) {
+  const auto ids = [&](const std::string& row) {
+    const ColumnWish& wish = row.find("completion") == row.npos ? text : completion;
+    return open("jsonl", row + "\n", {wish})->in_order(0, 1).columns.at(wish.name).integers;
+  };
+  EXPECT_THAT(ids(R"({"text": "a<|endoftext|>"})"), ElementsAre('a', 256));
+  EXPECT_THAT(ids(R"({"prompt": "q", "completion": "a<|endoftext|>", "finished": 0})"), ElementsAre('q', 'a'));
+  // The end of the prompt is not that of an answer of no words.
+  EXPECT_THAT(ids(R"({"prompt": "q<|endoftext|>", "completion": ""})"), ElementsAre('q', 256, 256));
 }
 
 TEST_F(ColumnSourceTest, AnAnswerThatWasCutHasNoEnd) {
@@ -138,7 +184,7 @@ TEST_F(ColumnSourceTest, ARowWithoutThePromptIsItsAnswer) {
 
 // Prompts 0 to 3, each ranked by two people: half of the prompts is held out, not half of the rows.
 TEST_F(ColumnSourceTest, TheSplitBreaksNoPrompt) {
-  const ColumnWish completion{"completion", RGM_TOKENS_COLUMN, 0}, group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  const ColumnWish group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
   std::string rows;
   for (const char* rater : {"ann", "bob"})
     for (int i = 0; i < 4; ++i)
@@ -257,6 +303,19 @@ TEST_F(ColumnSourceTest, EqualValuesStayTogether) {
   }
   EXPECT_EQ(seen.size(), 3U);
   EXPECT_THAT(refusal("csv", "text\na\n", {text, group}), HasSubstr("there is no \"group\""));
+}
+
+// Four rankings of two answers, eight asked for: each comes twice, and no copy is taken for a part of the other.
+TEST_F(ColumnSourceTest, ARankingThatComesAgainIsAnother) {
+  const ColumnWish group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  const auto source = open("csv", "text,group\na,7\nb,7\nc,9\nd,9\ne,8\nf,8\ng,5\nh,5\n", {text, group});
+  const Batch batch = source->batch(0, 8, 1);
+  EXPECT_THAT(batch.columns.at("group").integers, ElementsAre(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7));
+  EXPECT_EQ(total(batch, "group", true), 8);
+  EXPECT_EQ(total(source->batch(2, 4, 1), "group", true), 4);  // over the border of an epoch
+  // Where none comes again they are called as in the file.
+  EXPECT_THAT(source->batch(0, 4, 1).columns.at("group").integers,
+              testing::UnorderedElementsAre(7, 7, 9, 9, 8, 8, 5, 5));
 }
 
 TEST_F(ColumnSourceTest, ListsAreSeveralExamplesOfOneGroup) {

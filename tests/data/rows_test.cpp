@@ -45,6 +45,11 @@ TEST_F(RowsTest, Utf16IsToldAsSuch) {
                 HasSubstr("is UTF-16; convert it"));
 }
 
+TEST_F(RowsTest, ACompressedFileIsToldAsSuch) {
+  for (const char* format : {"csv", "tsv", "jsonl", "json"})
+    EXPECT_THAT(refusal(format, "\x1F\x8B\x08 and so on"), HasSubstr("is compressed with gzip; unpack it"));
+}
+
 TEST_F(RowsTest, JsonLines) {
   EXPECT_THAT(read("jsonl", "{\"a\":1}\n\n{\"a\":2}\r\n  \n{\"a\":3}"),
               ElementsAre("1: {\"a\":1}", "3: {\"a\":2}", "5: {\"a\":3}"));

@@ -16,9 +16,10 @@
 namespace rgm {
 namespace {
 
-std::string whole_text(const DataSpec& spec) {
+std::string whole_text(const DataSpec& spec, const std::vector<ColumnWish>& wishes = {}) {
   std::string out;
-  each_text(spec, nullptr, [&](std::string_view text) { out += text; });
+  each_text(
+      spec, nullptr, [&](std::string_view text) { out += text; }, wishes);
   return out;
 }
 
@@ -159,6 +160,7 @@ TEST_F(TextSourceTest, OneRepeatedTokenLeavesNothingToLearn) {
 TEST_F(TextSourceTest, BrokenTextIsNamedWithItsPlace) {
   EXPECT_THAT(refusal({write("b.txt", "good \xff bad")}, 4), HasSubstr("b.txt: is not UTF-8 at byte 5"));
   EXPECT_THAT(refusal({write("c.txt", "cut \xe2\x82")}, 4), HasSubstr("byte 4"));
+  EXPECT_THAT(refusal({write("z.txt", "\x1F\x8B\x08 and so on")}, 4), HasSubstr("z.txt: is compressed with gzip"));
 }
 
 TEST_F(TextSourceTest, IsTokenisedOnceForAText) {
@@ -204,6 +206,16 @@ TEST_F(TextSourceTest, ADamagedCacheIsMadeAgain) {
   for (const size_t n : {size_t{0}, size_t{7}, size_t{80}, whole.size() - 16, whole.size() - 1}) {
     write_file(token_files()[0], whole.substr(0, n));
     EXPECT_EQ(row_text(open({path}, 4)->in_order(0, 1), 0), "one t") << n;
+    EXPECT_EQ(read_file(token_files()[0]), whole);
+  }
+  // An id, the count of them, a digit of the sum.
+  for (const size_t n : {size_t{80}, size_t{100}, whole.size() - 80, whole.size() - 20}) {
+    std::string damaged = whole;
+    damaged[n] ^= 1;
+    write_file(token_files()[0], damaged);
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(row_text(open({path}, 4)->in_order(0, 1), 0), "one t") << n;
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(".tokens is damaged; it is made again"));
     EXPECT_EQ(read_file(token_files()[0]), whole);
   }
 }
@@ -263,6 +275,43 @@ TEST_F(TextSourceTest, ReadTextIsAllFiles) {
                       .files = {write("r.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}\n")},
                       .columns = {}};
   EXPECT_EQ(whole_text(rows), "a\nb\n");
+}
+
+// A tokenizer learns from what will be tokens, whatever else is in a row.
+TEST_F(TextSourceTest, OfRowsTheTextIsWhatIsReadAsTokens) {
+  const auto text_of = [&](const std::string& row, const std::vector<ColumnMap>& columns,
+                           const std::vector<ColumnWish>& wishes) {
+    return whole_text({.format = "jsonl", .files = {write("r.jsonl", row + "\n")}, .columns = columns}, wishes);
+  };
+  const ColumnWish label{"label", RGM_LABEL_COLUMN, RGM_OPTIONAL}, chosen{"chosen", RGM_TOKENS_COLUMN, 0};
+  const std::string rated = R"({"text": "a", "y": "good", "note": "n"})";
+  EXPECT_EQ(text_of(rated, {{"label", "y", {}}}, {text_wish, label}), "a\n");
+  EXPECT_EQ(text_of(rated, {{"label", "y", {}}}, {}), "good\na\n");  // nobody has said that it is none
+  EXPECT_EQ(text_of(rated, {{"text", "note", {}}}, {text_wish, label}), "n\n");
+  EXPECT_EQ(text_of(R"({"y": "good"})", {{"label", "y", {}}}, {text_wish, label}), "good\n");  // nothing else is there
+  EXPECT_EQ(text_of(R"({"prompt": "q", "chosen": "a", "rejected": "b"})", {}, {chosen}), "q\na\n");
+  EXPECT_EQ(text_of(R"({"prompt": "q", "completion": "a", "id": "i"})", {}, {text_wish}), "q\na\n");
+}
+
+TEST_F(TextSourceTest, OfConversationsTheTextIsWhatTheirTemplateShows) {
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}], "id": "i"})"
+      "\n";
+  DataSpec spec{.format = "jsonl", .files = {write("r.jsonl", row)}, .columns = {}};
+  spec.columns = {{"text", "messages", {}, ChatMap{.template_name = "chatml"}}};
+  EXPECT_EQ(whole_text(spec, {text_wish}), "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n\n");
+  write("r.jsonl", R"({"instruction": "I", "output": "O"})"
+                   "\n");
+  spec.columns = {};
+  EXPECT_THAT(whole_text(spec, {text_wish}), HasSubstr("### Instruction:\nI\n\n### Response:\nO"));
+  // Without a template they cannot be read later either.
+  write("r.jsonl", row);
+  try {
+    whole_text(spec, {text_wish});
+    ADD_FAILURE() << "it was read";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("has no chat template: name one for the column \"text\""));
+  }
 }
 
 }  // namespace

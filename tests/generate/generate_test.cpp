@@ -217,6 +217,20 @@ TEST_F(Generation, AnswersToOnePromptShareItsReading) {
   EXPECT_THAT(rows, ElementsAre(2, 10, 10, 10));
 }
 
+// Equal prompts have answers of their own, the same ones wherever the prompts are cut.
+TEST_F(Generation, PromptsInPartsHaveTheAnswersOfTheWhole) {
+  Sampling s;
+  s.seed = 6, s.max_tokens = 6, s.temperature = 4, s.end_at_end_of_text = false;
+  const std::vector<std::vector<int32_t>> equal(4, prompts[0]), two(2, prompts[0]);
+  const auto whole = generate(*model, equal, s), first = generate(*model, two, s);
+  s.first_prompt = 2;
+  const auto second = generate(*model, two, s);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ((i < 2 ? first : second)[i % 2].tokens, whole[i].tokens) << i;
+    for (size_t other = 0; other < i; ++other) EXPECT_NE(whole[other].tokens, whole[i].tokens) << other << ' ' << i;
+  }
+}
+
 TEST_F(Generation, LogProbabilitiesAreThoseOfAPass) {
   Sampling s;
   s.max_tokens = 8, s.temperature = 1.3, s.top_p = 0.9, s.end_at_end_of_text = false;
@@ -259,6 +273,26 @@ TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
   EXPECT_LE(out[0].tokens.size(), 3U);
   EXPECT_EQ(seen.size(), out[0].tokens.size());
   EXPECT_EQ(seen.back(), std::pair(int64_t{0}, out[0].tokens.back()));
+}
+
+// config.json and generation_config.json of a model that is spoken to name more than the tokenizer's one.
+TEST_F(Generation, EveryEndOfTheModelsFilesEndsTheAnswer) {
+  ModelConfig config = model->config();
+  const auto written = [&] {
+    Sampling s;
+    s.temperature = 0, s.max_tokens = 6;
+    return generate(*Model::create(config, byte_tokenizer(), 7), {prompts[0]}, s).front();
+  };
+  const std::vector<int32_t> whole = written().tokens;
+  ASSERT_GT(whole.size(), 2U);
+  const std::vector<int32_t> ended(whole.begin(), std::ranges::find(whole, whole[2]) + 1);
+  config.others["eos_token_id"] = {256, whole[2]};
+  EXPECT_EQ(written().tokens, ended);
+  EXPECT_TRUE(written().finished);
+  EXPECT_THAT(ends_of_text(*Model::create(config, byte_tokenizer(), 7)), ElementsAre(256, whole[2], 256));
+  config.others.clear();
+  config.generation["eos_token_id"] = whole[2];
+  EXPECT_EQ(written().tokens, ended);
 }
 
 TEST_F(Generation, ThePositionsEndTheAnswerUnlessItSlides) {
@@ -306,11 +340,41 @@ TEST_F(Generation, PromptsThatCannotBeReadAreNamed) {
   };
   EXPECT_THAT(message({}), HasSubstr("prompt 1 is empty"));
   EXPECT_THAT(message(some_tokens(25, 1)), HasSubstr("prompt 1 has 25 tokens"));
+  EXPECT_THAT(message(some_tokens(24, 1)), HasSubstr("there is room for 24 together with an answer"));
+  EXPECT_EQ(message(some_tokens(23, 1)), "");
   Sampling s;
   s.max_tokens = 2, s.temperature = 0, s.end_at_end_of_text = false;
   const auto prompt = some_tokens(30, 1);
   const std::vector<int32_t> tail(prompt.end() - 24, prompt.end());
   EXPECT_EQ(generate(*model, {prompt}, s, true)[0].tokens[0], greedy(tail, 1)[0]);
+}
+
+// 3 tokens of a prompt and 7 of an answer, though the context has 24.
+TEST_F(Generation, AnAnswerEndsWhereItsReadersHaveNoRoom) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 40, s.end_at_end_of_text = false, s.room = 10;
+  const auto out = generate(*model, {prompts[0]}, s);
+  EXPECT_EQ(out[0].tokens, greedy(prompts[0], 7));
+  EXPECT_FALSE(out[0].finished);
+}
+
+TEST(PromptRoom, AnAnswerHasItsTokensOrHalfOfTheContext) {
+  EXPECT_EQ(prompt_room(48, 8), 40);
+  EXPECT_EQ(prompt_room(48, 24), 24);
+  EXPECT_EQ(prompt_room(48, 1000), 24);
+  EXPECT_EQ(prompt_room(48, 0), 48);
+  EXPECT_EQ(prompt_room(1, 8), 1);
+}
+
+TEST_F(Generation, WhoClassifiesWritesNoText) {
+  model->add_head(2, {"cat", "dog"}, 3);
+  try {
+    generate(*model, prompts, {});
+    ADD_FAILURE() << "it wrote";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), RGM_INVALID);
+    EXPECT_THAT(e.what(), HasSubstr("this model classifies and writes no text"));
+  }
 }
 
 TEST_F(Generation, VirtualTokensTakePlaceInTheContext) {

@@ -111,6 +111,15 @@ TEST_F(FusedAdapters, VectorsOfIa3AreOneWhereNothingActs) {
   EXPECT_EQ(l, expected);
 }
 
+// PEFT takes a module for one of the feed-forward part by the end of its name, and attention has a c_proj, too.
+TEST_F(FusedAdapters, FeedForwardModulesOfIa3AreNamedSoThatNoOtherIsMeant) {
+  const ScratchFolder folder;
+  const nlohmann::json config =
+      save(Adapted("ia3", "{sites: [\"*.attention.output\", \"*.mlp.down\"]}"), folder.path());
+  EXPECT_EQ(config["feedforward_modules"], nlohmann::json({"mlp.c_proj"}));
+  EXPECT_EQ(config["target_modules"], nlohmann::json({"c_proj", "mlp.c_proj"})) << "of which they have to be";
+}
+
 // DoRA's length of a row without an adapter is that of the base's row.
 TEST_F(FusedAdapters, LengthsOfDoraAreTheBasesWhereNothingActs) {
   const ScratchFolder folder;

@@ -1,6 +1,7 @@
 // adapters_test.cpp - adapters in a small model: they start as the base, train alone, are found by patterns, and come
 // back from their folder as they were.
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "artefact/safetensors.hpp"
@@ -351,6 +352,100 @@ TEST_F(AdaptersTest, PatternsOfRankAndAlphaAreTakenWhereTheyAreOneForAll) {
   EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": {"1.mlp.c_fc": 8})"); }), HasSubstr("makes the rank 2 at"));
   EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": [4])"); }),
               HasSubstr("adapter_config.json: \"rank_pattern\" is [4], an object was expected"));
+}
+
+// PEFT's default is 8, and ours is not.
+TEST_F(AdaptersTest, ARankOrAnAlphaThatIsMissingIsToldByItsKey) {
+  const auto opened = [](const std::string& members) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json", R"({"target_modules": ["c_fc"], )" + members + "}");
+    write_safetensors(folder.path() / "adapter_model.safetensors", std::vector<SavedTensor>{});
+    return failure_of([&] { open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model()); });
+  };
+  EXPECT_EQ(opened(R"("r": 2, "lora_alpha": 4)"), "");
+  for (const char* members : {R"("r": 2)", R"("r": 2, "lora_alpha": null)"})
+    EXPECT_THAT(opened(members), HasSubstr("adapter_config.json: \"lora_alpha\" is missing, a number was expected"));
+  EXPECT_THAT(opened(R"("lora_alpha": 4)"), HasSubstr("adapter_config.json: \"r\" is missing"));
+}
+
+// PEFT may scale the input of any module that it is told to; here that is the MLP's last layer.
+TEST_F(AdaptersTest, OtherFeedForwardModulesOfIa3AreRefused) {
+  const auto opened = [](const std::string& modules) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json",
+               R"({"target_modules": ["k_proj", "down_proj"], "feedforward_modules": )" + modules + "}");
+    write_safetensors(folder.path() / "adapter_model.safetensors", std::vector<SavedTensor>{});
+    return failure_of([&] { open_adapter(folder.path(), fixture("ia3").table<rgm_adapter>(), *small_model("llama")); });
+  };
+  for (const char* fine : {"null", R"(["down_proj"])", R"(["mlp.down_proj"])", R"(".*down_proj")"})
+    EXPECT_EQ(opened(fine), "") << fine;
+  EXPECT_THAT(opened(R"(["k_proj", "down_proj"])"),
+              HasSubstr("adapter_config.json: \"feedforward_modules\" is [\"k_proj\",\"down_proj\"], which means "
+                        "model.layers.0.self_attn.k_proj, and here that module is none of them; merge the adapter"));
+  EXPECT_THAT(opened("[]"), HasSubstr("which leaves out model.layers.0.mlp.down_proj, and here that module is one of"));
+}
+
+// By the keys in the file, which whoever made it knows.
+TEST_F(AdaptersTest, FaultyFilesAreToldByTheirKeys) {
+  const std::vector<float> numbers_of_all = numbers(64, 1);
+  const auto opened = [&](const std::function<void(std::vector<SavedTensor>&)>& change) {
+    const ScratchFolder folder;
+    write_file(folder.path() / "adapter_config.json",
+               R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]})");
+    std::vector<SavedTensor> list;
+    for (const char* layer : {"0", "1"}) {
+      const std::string module = std::string("base_model.model.model.layers.") + layer + ".self_attn.q_proj.lora_";
+      const auto data = std::as_bytes(std::span(numbers_of_all).first(32));
+      list.push_back({module + "A.weight", RGM_F32, {2, 16}, data});
+      list.push_back({module + "B.weight", RGM_F32, {16, 2}, data});
+    }
+    change(list);
+    if (!list.empty()) write_safetensors(folder.path() / "adapter_model.safetensors", list);
+    return failure_of([&] {
+      const auto saved = open_adapter(folder.path(), fixture("lora").table<rgm_adapter>(), *small_model("llama"));
+      Adapted("lora", saved.options.dump(), saved.tensors, "llama");
+    });
+  };
+  const std::string key = "\"base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight\"";
+  EXPECT_EQ(opened([](auto&) {}), "");
+  EXPECT_THAT(
+      opened([](auto& list) { list.pop_back(); }),
+      HasSubstr("its file lacks \"lora.layers.1.attention.query.b\", " + key + " of adapter_model.safetensors"));
+  EXPECT_THAT(opened([](auto& list) {
+                list.back().shape = {32, 1};
+              }),
+              testing::AllOf(testing::StartsWith(key + " of adapter_model.safetensors: "),
+                             HasSubstr("was saved with the shape (32, 1), but (16, 2) is wanted")));
+  EXPECT_THAT(
+      opened([&](auto& list) {
+        list.back().dtype = RGM_I64, list.back().data = std::as_bytes(std::span(numbers_of_all));
+      }),
+      HasSubstr("adapter_model.safetensors: " + key + " is of int64, float32, float16 or bfloat16 was expected"));
+  EXPECT_THAT(opened([](auto& list) { list.clear(); }),
+              HasSubstr("adapter_model.safetensors: there is no such file: tensors in the format safetensors were "
+                        "expected; where there is adapter_model.bin alone"));
+}
+
+// PEFT's folders do not say what the outputs of a classifier are called.
+TEST_F(AdaptersTest, AHeadOfPeftsKeepsTheLabelsOfItsModel) {
+  const ScratchFolder folder;
+  write_file(folder.path() / "adapter_config.json",
+             R"({"peft_type": "LORA", "task_type": "SEQ_CLS", "modules_to_save": ["classifier", "score"]})");
+  const std::vector<float> weight = numbers(3 * 16, 1);
+  write_safetensors(
+      folder.path() / "adapter_model.safetensors",
+      std::vector<SavedTensor>{{"base_model.model.score.weight", RGM_F32, {3, 16}, std::as_bytes(std::span(weight))}});
+  const auto labels = [&](const std::vector<std::string>& own) {
+    const auto model = small_model();
+    if (!own.empty()) model->add_head(std::ssize(own), own, 5);
+    take_saved_head(folder.path(), *model);
+    EXPECT_EQ(to_host(model->parameters().find("score.weight")->value), weight);
+    return model->config().labels;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(labels({"neg", "pos", "neu"}), ElementsAre("neg", "pos", "neu"));
+  EXPECT_THAT(labels({"no", "yes"}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
+  EXPECT_THAT(labels({}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
 }
 
 TEST_F(AdaptersTest, NumbersOfTheModelFillTheFormat) {

@@ -75,6 +75,17 @@ TEST_F(Host, InfoFillsAsMuchAsThereIsRoomFor) {
   EXPECT_EQ(older.struct_size, offsetof(rgm_model_info, labels));
 }
 
+TEST_F(Host, InfoTellsWhatAModelComputesIn) {
+  rgm_model model{small_model()};
+  rgm_model_info info{};
+  info.struct_size = sizeof info;
+  ASSERT_EQ(host().models->info(&model, &info), RGM_OK);
+  EXPECT_EQ(info.dtype, RGM_F32);
+  model.model->use_bfloat16();
+  ASSERT_EQ(host().models->info(&model, &info), RGM_OK);
+  EXPECT_EQ(info.dtype, RGM_BF16);
+}
+
 TEST_F(Host, TokensAndText) {
   rgm_model model{small_model()};
   rgm_model_info info{};

@@ -133,6 +133,12 @@ class Method {
   }
   // Answers to the prompts, scored by a function of their text; the batch lives as long as this object.
   Batch& rollout(const std::vector<std::string>& prompts, std::function<float(std::string)> score) {
+    Batch* const batch = rollout_if_any(prompts, std::move(score));
+    require(batch != nullptr, "the rollout has nothing to learn from");
+    return *batch;
+  }
+  // NULL where there is nothing to learn from.
+  Batch* rollout_if_any(const std::vector<std::string>& prompts, std::function<float(std::string)> score) {
     const NoGradient still;
     train.rewards.clear();
     Reward reward;
@@ -148,7 +154,7 @@ class Method {
     rgm_experience out{};
     out.struct_size = sizeof out;
     check_status(table.rollout(self, &train, &prompts_, &out));
-    return *out.batch;
+    return out.batch;
   }
   double metric(const std::string& name) const {
     const auto& m = train.metrics.at(name);

@@ -137,7 +137,15 @@ TEST_F(Online, PpoLeavesOutWhatCannotBeScored) {
   const auto places = places_of(batch.columns.at("completion"), 3);
   EXPECT_FALSE(places[0].empty());
   EXPECT_TRUE(places[1].empty());
-  EXPECT_THROW(ppo.rollout({"ab"}, [](const std::string&) { return NAN; }), Error);
+}
+
+TEST_F(Online, WhereNoAnswerHasAScoreThereIsNothingToLearnFrom) {
+  for (const char* id : {"ppo", "grpo", "rloo"}) {
+    Method method(id, "{max_tokens: 4, answers: 3}");
+    EXPECT_EQ(method.rollout_if_any({"ab"}, [](const std::string&) { return NAN; }), nullptr) << id;
+    int asked = 0;
+    EXPECT_NE(method.rollout_if_any({"ab"}, [&](const std::string&) { return asked++ ? NAN : 1.0F; }), nullptr) << id;
+  }
 }
 
 TEST_F(Online, PpoStopsWhereTheRewardMisleadsIt) {

@@ -135,5 +135,32 @@ TEST_F(Preference, KtoComparesWithAnswersBehindWrongPrompts) {
   }
 }
 
+// Of equal conversations the answers behind another's question are the conversation itself: z is the mean of x. The
+// question in between counts for nothing, neither in x nor in z.
+TEST_F(Preference, KtoMovesAllTurnsOfAConversation) {
+  TokenExample two_turns;
+  for (const char c : std::string("hi aa yo bb")) two_turns.ids.push_back(static_cast<unsigned char>(c));
+  two_turns.weights = {0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1};
+  double farthest = 0;
+  for (const bool is_swapped : {false, true}) {  // one of the two ways round the policy is the likelier one
+    Method method("kto", "{beta: 0.2}");
+    if (is_swapped) {
+      std::swap(method.policy, method.reference);
+      method.train.roles.at("policy").model = method.policy;
+      method.train.roles.at("reference").model = method.reference;
+    }
+    Batch batch;
+    batch.examples = 4;
+    batch.columns["completion"] = pack(std::vector<TokenExample>(4, two_turns), 24);  // two in a row
+    set_integers(batch, "desirable", {1, 1, 1, 1});
+    method.annotate(batch);
+    method.loss(batch);
+    const double x = method.metric("desirable_reward") / 0.2;
+    EXPECT_NEAR(method.metric("kl"), std::max(0.0, x), 1e-3);
+    farthest = std::max(farthest, x);
+  }
+  EXPECT_GT(farthest, 0.1) << "the distance has to be there for the test to see it";
+}
+
 }  // namespace
 }  // namespace rgm::test

@@ -97,6 +97,26 @@ TEST(ConfigJson, NullIsNoCapAndNothingIsTheFamilys) {
   EXPECT_EQ(read(with(plain("llama"), {{"num_key_value_heads", nullptr}})).kv_heads, 4);
 }
 
+TEST(ConfigJson, AnEpsilonOfZeroIsTakenAndANegativeOneRefused) {
+  EXPECT_EQ(read(plain("llama")).norm_epsilon(), 1e-6);
+  const ModelConfig zero = read(with(plain("llama"), {{"rms_norm_eps", 0}}));
+  EXPECT_EQ(zero.norm_epsilon(), 0);
+  EXPECT_EQ(to_hugging_face(zero)["rms_norm_eps"], 0);
+  EXPECT_EQ(problem(with(plain("llama"), {{"rms_norm_eps", -0.5}})),
+            "config.json: \"rms_norm_eps\" is -0.5, 0 or more was expected");
+}
+
+TEST(ConfigJson, TextsEndWithTheTokensOfBothFiles) {
+  ModelConfig c = read(plain("llama"));
+  EXPECT_THAT(ends_of_text(c), ElementsAre());
+  c.others["eos_token_id"] = json::array({1, 2});
+  EXPECT_THAT(ends_of_text(c), ElementsAre(1, 2));
+  c.generation["eos_token_id"] = 7;
+  EXPECT_THAT(ends_of_text(c), ElementsAre(1, 2, 7));
+  c.others["eos_token_id"] = nullptr;
+  EXPECT_THAT(ends_of_text(c), ElementsAre(7));
+}
+
 TEST(ConfigJson, WhatNobodyReadsIsHandedOn) {
   const json out = to_hugging_face(read(with(plain("llama"), {{"eos_token_id", {1, 2}}, {"torch_dtype", "bfloat16"}})));
   EXPECT_EQ(out["eos_token_id"], json({1, 2}));

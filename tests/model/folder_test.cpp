@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "artefact/safetensors.hpp"
+#include "base/json.hpp"
 #include "model/small.hpp"
 
 namespace rgm::test {
@@ -99,6 +100,56 @@ TEST_F(Folders, WeightsMayLieInSeveralFiles) {
   other["model.norm.weight"] = "../a.safetensors";
   index(other);
   EXPECT_THAT(problem(), HasSubstr("the name of a file in this folder was expected"));
+}
+
+// As transformers 5: the file says more than "tie_word_embeddings".
+TEST_F(Folders, AHeadThatIsNotTheEmbeddingIsKeptApart) {
+  const auto model = small_model();  // GPT-2's is tied
+  model->save(folder);
+  const auto add_head = [&](std::byte first) {
+    const SafeTensors file(folder / "model.safetensors");
+    std::vector<SavedTensor> tensors = file.tensors();
+    std::erase_if(tensors, [](const SavedTensor& t) { return t.name == "lm_head.weight"; });
+    SavedTensor head = *file.find("transformer.wte.weight");
+    std::vector<std::byte> data(head.data.begin(), head.data.end());
+    data[0] ^= first;
+    head.name = "lm_head.weight", head.data = data;
+    tensors.push_back(head);
+    write_safetensors(folder / "model.safetensors", tensors);
+  };
+  add_head(std::byte{0});
+  EXPECT_TRUE(Model::open(folder)->config().is_tied());
+  EXPECT_EQ(Model::open(folder)->parameters().sha256(), model->parameters().sha256());
+  add_head(std::byte{1});
+  testing::internal::CaptureStderr();
+  const auto apart = Model::open(folder);
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      HasSubstr("config.json: \"tie_word_embeddings\" is true, but \"lm_head.weight\" in the weights is not the "
+                "embedding"));
+  EXPECT_FALSE(apart->config().is_tied());
+  ASSERT_NE(apart->parameters().find("head.weight"), nullptr);
+  EXPECT_NE(to_host(apart->parameters().find("head.weight")->value),
+            to_host(apart->parameters().find("embedding.weight")->value));
+  apart->save(folder);
+  EXPECT_EQ(parse_json(read_file(folder / "config.json"))["tie_word_embeddings"], false);
+  EXPECT_EQ(Model::open(folder)->parameters().sha256(), apart->parameters().sha256());
+}
+
+TEST_F(Folders, HowTextIsGeneratedIsHandedOn) {
+  small_model()->save(folder);
+  const fs::path file = folder / "generation_config.json";
+  EXPECT_FALSE(fs::exists(file));
+  const nlohmann::json given = {{"eos_token_id", nlohmann::json::array({7, 9})}, {"top_p", 0.5}};
+  write_file(file, given.dump());
+  const auto model = Model::open(folder);
+  EXPECT_THAT(ends_of_text(model->config()), testing::ElementsAre(256, 7, 9));  // <|endoftext|> is config.json's
+  EXPECT_THAT(ends_of_text(model->frozen_copy()->config()), testing::ElementsAre(256, 7, 9));
+  fs::remove(file);
+  model->save(folder);
+  EXPECT_EQ(parse_json(read_file(file)), given);
+  write_file(file, "[]");
+  EXPECT_THAT(problem(), HasSubstr("generation_config.json: not a JSON object"));
 }
 
 TEST_F(Folders, WhatIsWrongIsNamed) {

@@ -116,6 +116,22 @@ TEST_F(Heads, LabelsWithAHoleAreRefused) {
   }
 }
 
+TEST_F(Heads, LabelsThatDoNotExcludeEachOtherAreRefused) {
+  const auto model = small_model();
+  model->add_head(2, {"no", "yes"}, 5);
+  model->save(folder);
+  auto json = config();
+  json["problem_type"] = "multi_label_classification";
+  write_file(folder / "config.json", json.dump());
+  try {
+    Model::open(folder);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("config.json: \"problem_type\" is \"multi_label_classification\", which is not "
+                                    "supported, only single_label_classification and regression"));
+  }
+}
+
 TEST_F(Heads, TheGradientReachesTheHeadAlone) {
   const auto model = small_model();
   model->add_head(2, {"no", "yes"}, 5);

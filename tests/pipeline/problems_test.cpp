@@ -156,6 +156,21 @@ TEST_F(PipelineProblems, OutOfRange) {
             "11:21: \"sample.top_p\" is 0, should be above 0 and at most 1");
 }
 
+// They are computed with as float32, of which the largest is 3.4e38 and the smallest 1.4e-45.
+TEST_F(PipelineProblems, NumbersThatFloat32DoesNotHave) {
+  EXPECT_EQ(problems(right + "    optimizer: {adamw: {epsilon: 1e-60, weight_decay: 1e39}}\n"
+                             "    schedule: {cosine: {final: 1e308}}\n"),
+            "8:34: \"optimizer.adamw.epsilon\" is 1e-60, which is 0 in float32, should be above 0\n"
+            "8:55: \"optimizer.adamw.weight_decay\" is 1e39, which is inf in float32, should be at most 3.4e38\n"
+            "9:32: \"schedule.cosine.final\" is 1e308, which is inf in float32, should be at most 3.4e38");
+  EXPECT_EQ(
+      problems(right + "    optimizer: {adamw: {learning_rate: 1e39, weight_decay: 1e-60, beta2: 0.999999999}}\n"),
+      "8:40: \"optimizer.adamw.learning_rate\" is 1e39, which is inf in float32, should be at most 3.4e38\n"
+      "8:60: \"optimizer.adamw.weight_decay\" is 1e-60, which is 0 in float32, should be 0 or at least 1.4e-45\n"
+      "8:74: \"optimizer.adamw.beta2\" is 0.999999999, which is 1 in float32, should be at least 0 and below 1");
+  EXPECT_EQ(problems(right + "    optimizer: {adamw: {learning_rate: 1e36, weight_decay: 0, epsilon: 1e-40}}\n"), "");
+}
+
 TEST_F(PipelineProblems, NumbersThatWouldNeverEnd) {
   EXPECT_EQ(problems(one_stage("    steps: 1e15\n"
                                "    batch: 1048577\n"
@@ -343,11 +358,20 @@ TEST_F(PipelineProblems, RolesThatAStrategyHasNot) {
   EXPECT_EQ(problems(right + "    teacher: {from: base}\n"), "8:5: strategy \"pretrain\" works with no \"teacher\"");
 }
 
+TEST_F(PipelineProblems, AnAccuracyThatTheStrategyDoesNotReport) {
+  EXPECT_EQ(problems(right + "    demand: {accuracy: 0.6}\n"),
+            "8:14: strategy \"pretrain\" reports no \"accuracy\": it is judged by its loss, and what it measures on "
+            "held-out data is called validation_…; demand validation_loss: {at_most: NUMBER}");
+}
+
 TEST_F(PipelineProblems, MissingFiles) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: shakespeare.txt}}")),
             "6:26: there is no file \"shakespeare.txt\" (looked for shakespeare.txt, data/shakespeare.txt): put it "
             "into data, or set REGIMEN_DATA to the folder that has it; it is tinyshakespeare: input.txt in "
             "https://github.com/karpathy/char-rnn/tree/master/data/tinyshakespeare");
+  EXPECT_THAT(problems(with_line(6, "    data: {train: {text: stories.txt}}")),
+              testing::EndsWith("; it is written by `regimen-stories --bytes 400000 --seed 1 --out stories.txt`, a "
+                                "program beside regimen, as the build does"));
 }
 
 TEST_F(PipelineProblems, EmptyFiles) {

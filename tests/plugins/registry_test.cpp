@@ -2,7 +2,10 @@
 #include "plugins/registry.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include "plugins/folder.hpp"
@@ -49,6 +52,18 @@ TEST(Registry, LoadsOnlyWhatIsNamed) {
   EXPECT_THAT(maps(), AllOf(HasSubstr(folder.path() / "same_id_twice_a.so"),
                             testing::Not(HasSubstr(folder.path() / "sound.so")),
                             testing::Not(HasSubstr(folder.path() / "no_symbol.so"))));
+}
+
+// Without descriptors the folder only seems to be empty.
+TEST(RegistryDeathTest, AFolderThatCannotBeListedIsTold) {
+  const auto lists = [] {
+    Registry registry;
+    const rlimit none{3, 3};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    std::fprintf(stderr, "%s\n", failure_of([&] { registry.ids(RGM_KIND_REWARD); }).c_str());
+    ::_exit(1);
+  };
+  EXPECT_EXIT(lists(), testing::ExitedWithCode(1), "the plug-ins in it cannot be listed: Too many open files");
 }
 
 TEST(Registry, InitialisesOnceAndShutsDown) {

@@ -297,6 +297,11 @@ class ServedTest : public RankTest {
     EXPECT_THAT(answer.body.value("error", ""), HasSubstr(why));
   }
 
+  boost::asio::ip::tcp::endpoint endpoint() const {
+    return {boost::asio::ip::address_v4::loopback(),
+            static_cast<uint16_t>(std::stoi(origin_.substr(origin_.rfind(':') + 1)))};
+  }
+
  private:
   http::response<http::string_body> answer_to(Request request) const {
     const std::string host = origin_.substr(std::string_view("http://").size());
@@ -304,8 +309,7 @@ class ServedTest : public RankTest {
     request.prepare_payload();
     boost::asio::io_context io;
     boost::asio::ip::tcp::socket socket(io);
-    const auto port = static_cast<uint16_t>(std::stoi(host.substr(host.find(':') + 1)));
-    socket.connect({boost::asio::ip::address_v4::loopback(), port});
+    socket.connect(endpoint());
     http::write(socket, request);
     boost::beast::flat_buffer buffer;
     http::response<http::string_body> response;
@@ -345,6 +349,25 @@ TEST_F(ServedTest, ANameThatCannotBeKeptIsRefusedBeforeTheFirstStep) {
   EXPECT_EQ(begun.status, 200);
   EXPECT_EQ(begun.body["total"], 2);
   EXPECT_EQ(begun.body["next"], 0);
+}
+
+// 64 who say nothing are all that are let in; with them gone it answers again.
+TEST_F(ServedTest, ConnectionsThatAreTooManyAreClosed) {
+  boost::asio::io_context io;
+  std::vector<boost::asio::ip::tcp::socket> idle;
+  for (int i = 0; i < 70; ++i) idle.emplace_back(io).connect(endpoint());
+  char byte = 0;
+  boost::system::error_code error;
+  idle.back().read_some(boost::asio::buffer(&byte, 1), error);
+  EXPECT_EQ(error, boost::asio::error::eof);
+  idle.clear();
+  int status = 0;
+  for (int tries = 0; tries < 1000 && status != 200; ++tries) try {
+      status = post("/begin", R"({"rater": "ada"})").status;
+    } catch (const boost::system::system_error&) {
+      std::this_thread::yield();  // it has not yet seen all of them go
+    }
+  EXPECT_EQ(status, 200);
 }
 
 TEST_F(ServedTest, ANoteThatIsTooLongIsToldSo) {

@@ -111,6 +111,19 @@ TEST(Chat, ATemplateThatRewritesHistoryIsNotCut) {
       Error);
 }
 
+// What transformers 5 renders of the same.
+TEST(Chat, MembersThatAreNullAreLeftOutAndThoughtsAreCalledAsTemplatesCallThem) {
+  const ChatTemplate all("{% for m in messages %}{{ m | tojson }};{% endfor %}", "t", *byte_tokenizer());
+  const Messages messages = {
+      {{"role", "user"}, {"content", "Q"}, {"name", nullptr}},
+      {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", nullptr}, {"reasoning", "R"}},
+      {{"role", "assistant"}, {"thinking", "T"}, {"reasoning_content", nullptr}, {"content", "A"}}};
+  EXPECT_EQ(all.render(messages, false),
+            R"({"role": "user", "content": "Q"};)"
+            R"({"thinking": "R", "role": "assistant", "reasoning": "R", "reasoning_content": "R"};)"
+            R"({"thinking": "T", "role": "assistant", "content": "A", "reasoning_content": "T"};)");
+}
+
 TEST(Chat, TheTemplateIsSavedWithTheTokenizer) {
   const TokenizerPtr with = with_chat_template(byte_tokenizer(), "{{ messages[0].content }}");
   EXPECT_EQ(with->encode("ab<|endoftext|>"), byte_tokenizer()->encode("ab<|endoftext|>"));

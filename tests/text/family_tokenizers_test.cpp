@@ -112,6 +112,56 @@ TEST(TokenizerFiles, NestedWithoutEndAreNamed) {
   fs::remove_all(folder);
 }
 
+// transformers would give these ids of their own, behind all others.
+TEST(TokenizerFiles, TokensThatTheSettingsAloneHaveAreRefused) {
+  const auto problem = [](const nlohmann::json& settings) -> std::string {
+    try {
+      tokenizer_from_json(recorded().at("qwen").at("tokenizer"), "qwen", settings);
+      return "";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  nlohmann::json settings;
+  settings["additional_special_tokens"] = nlohmann::json::array({"<|im_start|>", "<|im_end|>"});
+  settings["added_tokens_decoder"]["360"]["content"] = "<think>";
+  settings["add_prefix_space"] = false;
+  EXPECT_EQ(problem(settings), "");
+  settings["additional_special_tokens"].push_back("<tool>");
+  EXPECT_THAT(problem(settings),
+              testing::HasSubstr("qwen: this tokenizer is not supported: \"additional_special_tokens\" of "
+                                 "tokenizer_config.json has the token \"<tool>\", and this file does not"));
+  settings["added_tokens_decoder"]["900"]["content"] = "<other>";
+  EXPECT_THAT(problem(settings), testing::HasSubstr("\"added_tokens_decoder\" of tokenizer_config.json has the token "
+                                                    "\"<other>\""));
+  EXPECT_THAT(problem({{"add_prefix_space", true}}),
+              testing::HasSubstr("\"add_prefix_space\" of tokenizer_config.json is true, only false is known"));
+}
+
+TEST(TokenizerFiles, TheEndOfATextMayStandInTheMapOfSpecialTokens) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-map-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  write_file(folder / "tokenizer.json", recorded().at("llama2").at("tokenizer").dump());
+  write_file(folder / "special_tokens_map.json", R"({"eos_token": {"content": "</s>"}, "bos_token": "<s>"})");
+  const TokenizerPtr llama = load_tokenizer(folder);
+  EXPECT_EQ(llama->end_of_text(), 2);
+  EXPECT_EQ(llama->config_json()["bos_token"], "<s>");
+  write_file(folder / "tokenizer_config.json", R"({"eos_token": "<unk>"})");
+  EXPECT_EQ(load_tokenizer(folder)->end_of_text(), 0) << "what the settings say counts more";
+  fs::remove_all(folder);
+}
+
+TEST(TokenizerFiles, AnEndOfTextWithoutAnIdIsTold) {
+  nlohmann::json settings;
+  settings["eos_token"] = "<end>";
+  testing::internal::CaptureStderr();
+  const TokenizerPtr llama = tokenizer_from_json(recorded().at("llama2").at("tokenizer"), "llama2", settings);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("llama2: the \"eos_token\" of tokenizer_config.json is \"<end>\", which is no added "
+                                 "token here: no token ends a text"));
+  EXPECT_EQ(llama->end_of_text(), std::nullopt);
+}
+
 // As Gemma's file has them: pieces that merges make, and added tokens beside.
 TEST(PieceTokenizer, RunsOfSpacesComeBackAsSpaces) {
   nlohmann::json file = recorded().at("gemma2").at("tokenizer");

@@ -1,10 +1,18 @@
-// annotations_test.cpp - many units are annotated at once, and a group of examples keeps only its neighbours from it.
+// annotations_test.cpp - many units are annotated at once, a group of examples keeps only its neighbours from it, and
+// what was annotated before a run ended is not annotated again.
 #include "train/annotations.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cmath>
+#include <csignal>
 #include <numeric>
+#include <thread>
+
+#include "artefact/folder.hpp"
+#include "base/interrupt.hpp"
 
 namespace rgm {
 namespace {
@@ -59,6 +67,111 @@ TEST(Annotations, AGroupOfExamplesKeepsOnlyItsNeighboursFromBeingAnnotatedAtOnce
   Batch batch = source.in_order(0, 7);
   annotations.merge(batch, all);
   EXPECT_THAT(batch.columns.at("at_once").reals, testing::ElementsAre(2, 2, /*a group*/ 2, 2, 1, 2, 2, 1));
+}
+
+class KeptAnnotations : public testing::Test {
+ protected:
+  static inline int calls = 0, fails_at = 0, is_interrupted_at = 0;
+
+  // Adds the unit's number; of unit 1 minus infinity, of unit 2 what is no number.
+  static rgm_status number(void*, rgm_train*, rgm_batch* batch) {
+    if (++calls == fails_at) return keep_failure(RGM_INVALID, "told to");
+    if (calls == is_interrupted_at) {
+      ::kill(::getpid(), SIGINT);
+      while (!interrupted()) std::this_thread::yield();
+    }
+    BatchColumn& column = batch->columns["number"];
+    column.kind = ColumnKind::real;
+    for (const int32_t unit : batch->columns.at("unit").integers)
+      column.reals.push_back(unit == 1 ? -INFINITY : unit == 2 ? NAN : static_cast<float>(unit) / 3);
+    return RGM_OK;
+  }
+
+  KeptAnnotations() {
+    strategy_.struct_size = sizeof strategy_;
+    strategy_.annotate = number;
+    setup_.strategy = &strategy_;
+    setup_.strategy_name = "strategy \"numbering\"";
+    setup_.train = &train_;
+    setup_.folder = folder_.path();
+    setup_.training_sha256 = "these";
+    calls = fails_at = is_interrupted_at = 0;
+  }
+  // Two units a call: three calls for all. Answers how many there were.
+  int annotate() {
+    calls = 0;
+    const Annotations annotations(setup_, nullptr, source_, "data", /*rows=*/2);
+    Batch batch = source_.in_order(0, 6);
+    annotations.merge(batch, std::vector<int64_t>{0, 1, 2, 3, 4, 5});
+    const std::vector<float>& found = batch.columns.at("number").reals;
+    EXPECT_THAT(found, testing::ElementsAre(0, -INFINITY, testing::IsNan(), 1, 4.0F / 3, 5.0F / 3));
+    return calls;
+  }
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> out;
+    for (const auto& entry : fs::directory_iterator(folder_ / "annotations")) out.push_back(entry.path());
+    return out;
+  }
+
+  test::Folder folder_;
+  Groups source_{{1, 1, 1, 1, 1, 1}};
+  rgm_strategy strategy_{};
+  rgm_train train_;
+  TrainSetup setup_;
+};
+
+TEST_F(KeptAnnotations, AreMadeOnce) {
+  EXPECT_EQ(annotate(), 3);
+  EXPECT_EQ(annotate(), 0);
+}
+
+TEST_F(KeptAnnotations, GoOnBehindThoseOfARunThatEnded) {
+  fails_at = 3;
+  EXPECT_THROW(annotate(), Error);
+  fails_at = 0;
+  EXPECT_EQ(annotate(), 1);
+}
+
+TEST_F(KeptAnnotations, GoOnBehindTheLastWholeLine) {
+  EXPECT_EQ(annotate(), 3);
+  ASSERT_EQ(files().size(), 1U);
+  const fs::path file = files()[0];
+  fs::resize_file(file, fs::file_size(file) - 3);
+  EXPECT_EQ(annotate(), 1);
+  fs::resize_file(file, 3);
+  EXPECT_EQ(annotate(), 3);
+}
+
+TEST_F(KeptAnnotations, OfOtherSettingsGoWhenTheseAreComplete) {
+  EXPECT_EQ(annotate(), 3);
+  setup_.training_sha256 = "others";
+  fails_at = 2;
+  EXPECT_THROW(annotate(), Error);
+  EXPECT_EQ(files().size(), 2U);
+  fails_at = 0;
+  EXPECT_EQ(annotate(), 2);
+  EXPECT_EQ(files().size(), 1U);
+}
+
+using KeptAnnotationsDeathTest = KeptAnnotations;
+
+// In a process of its own, as an interruption is for good.
+TEST_F(KeptAnnotationsDeathTest, AnInterruptionEndsThemAfterTheCallAtHand) {
+  is_interrupted_at = 2;
+  const auto is_stopped = [&] {
+    catch_interrupts();
+    try {
+      annotate();
+    } catch (const Interrupted& e) {
+      ::_exit(std::string(e.what()).find("interrupted after 4 of 6 examples were annotated") == std::string::npos
+                  ? 1
+                  : 130);
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(is_stopped(), testing::ExitedWithCode(130), "");
+  is_interrupted_at = 0;
+  EXPECT_EQ(annotate(), 1);
 }
 
 }  // namespace

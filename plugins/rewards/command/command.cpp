@@ -5,14 +5,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regimen/regimen.hpp>
@@ -31,12 +34,37 @@ struct CommandOptions {
               option("timeout", &O::timeout, "seconds that one answer may take").range(0.01, 86400));
 };
 
+// The interpreter that a script's first line names; nothing of a program.
+std::string interpreter_of(const std::string& program) {
+  std::string line(256, '\0');
+  std::ifstream(program, std::ios::binary).read(line.data(), std::streamsize(line.size()));
+  line.resize(std::min(line.size(), line.find_first_of(std::string_view("\n\0", 2))));
+  const size_t begin = line.starts_with("#!") ? line.find_first_not_of(" \t", 2) : std::string::npos;
+  return begin == std::string::npos ? "" : line.substr(begin, line.find_first_of(" \t", begin) - begin);
+}
+
+// What would keep the program from starting, told before anything is trained. One that is not there is met when it is
+// asked.
+void check_program(const std::string& program) {
+  struct stat file {};
+  if (stat(program.c_str(), &file) != 0) return;
+  require(S_ISREG(file.st_mode), "command: " + program + " is no file; name the program itself");
+  require(access(program.c_str(), X_OK) == 0,
+          "command: " + program + " cannot be run: it is not executable; chmod +x it, and begin a script with #!");
+  const std::string interpreter = interpreter_of(program);
+  const bool ends_a_line = interpreter.ends_with('\r');
+  require(interpreter.empty() || access(interpreter.c_str(), X_OK) == 0,
+          "command: " + program + " cannot be run: its first line names " + interpreter.substr(0, 80) +
+              ", which cannot be executed here; " +
+              (ends_a_line ? "take the carriage returns out of the file" : "install that, or correct the line"));
+}
+
 class Command {
  public:
   using Options = CommandOptions;
   static constexpr rgm_column columns[] = {column::text("expected", RGM_OPTIONAL)};
 
-  explicit Command(const Options& o) : o_(o) {}
+  explicit Command(const Options& o) : o_(o) { check_program(std::string(*o_.program)); }
   ~Command() { stop(); }
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
@@ -63,36 +91,49 @@ class Command {
   void start() {
     int ends[2];
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "command: no socket for the program");
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     std::vector<std::string> words{std::string(*o_.program)};
     for (const rgm_str& a : o_.arguments) words.emplace_back(view(a));
     std::vector<char*> raw;
     raw.reserve(words.size() + 1);
     for (std::string& word : words) raw.push_back(word.data());
     raw.push_back(nullptr);
-    // A group of its own: what the program has started ends with it. Signals are as anew: the host keeps some back for
-    // itself, and ignores one.
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    sigset_t signals;
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes, &signals);
-    sigaddset(&signals, SIGPIPE);
-    posix_spawnattr_setsigdefault(&attributes, &signals);
-    const int status = posix_spawn(&process_, words[0].c_str(), &actions, &attributes, raw.data(), environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    const int status = launch(raw.data(), ends[1]);
     close(ends[1]);
     socket_ = ends[0];
     if (status == 0) return;
-    process_ = 0;
     stop();
     throw Error(RGM_INVALID, "command: " + words[0] + " cannot be run: " + std::strerror(status) +
                                  "; make it executable, and begin a script with #!");
+  }
+
+  // 0, or why there is no process. Like posix_spawn, but for one thing that it cannot: the program ends with the host,
+  // however that ends. With vfork the child borrows our memory, which may be most of the machine's, until it executes:
+  // it makes system calls alone, and what it writes to `status` is seen here.
+  int launch(char* const* words, int end) {
+    const pid_t host = getpid();
+    sigset_t none;
+    sigemptyset(&none);
+    struct sigaction usual {};
+    usual.sa_handler = SIG_DFL;
+    volatile int status = 0;
+    const pid_t child = vfork();
+    if (child == 0) {
+      // A signal to the child when the thread that made it ends, which here is the host's main one.
+      const bool bound = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == host;
+      // A group of its own: what the program has started ends with it. Signals are as anew: the host keeps some back
+      // for itself, and ignores one.
+      if (bound && setpgid(0, 0) == 0 && dup2(end, STDIN_FILENO) >= 0 && dup2(end, STDOUT_FILENO) >= 0 &&
+          fcntl(STDIN_FILENO, F_SETFD, 0) == 0 && fcntl(STDOUT_FILENO, F_SETFD, 0) == 0 &&
+          sigaction(SIGPIPE, &usual, nullptr) == 0 && sigprocmask(SIG_SETMASK, &none, nullptr) == 0)
+        execve(words[0], words, environ);
+      status = errno;
+      _exit(127);
+    }
+    if (child < 0) return errno;
+    process_ = child;
+    if (status == 0) return 0;
+    waitpid(std::exchange(process_, 0), nullptr, 0);
+    return status;
   }
 
   void stop() {

@@ -14,6 +14,7 @@
 #include <limits>
 #include <optional>
 #include <regimen/regimen.hpp>
+#include <utility>
 using namespace regimen;
 
 struct RuleOptions {
@@ -107,11 +108,17 @@ class Rule {
 
  private:
   float matches(const Completion& c, const std::string& text) const {
-    if (!c.has(0)) return std::numeric_limits<float>::quiet_NaN();
+    if (!c.has(0)) return without_expected();
     const auto found = extract_ ? extract_->find(text) : text;
     if (!found) return 0;
     const std::string_view expected = trimmed(c.text(0));
     return o_.match == "exact" ? trimmed(*found) == expected : found->find(expected) != std::string::npos;
+  }
+  float without_expected() const {
+    if (!std::exchange(is_told_, true))
+      host->log(RGM_LOG_WARNING, str("rule: `match` compares answers with the column \"expected\", which the data has "
+                                     "not, so none is scored: name the file's, as in columns: {expected: NAME}"));
+    return std::numeric_limits<float>::quiet_NaN();
   }
   static std::string_view trimmed(std::string_view x) {
     const size_t begin = x.find_first_not_of(" \t\r\n"), end = x.find_last_not_of(" \t\r\n");
@@ -120,6 +127,7 @@ class Rule {
 
   Options o_;
   std::optional<Expression> regex_, extract_;
+  mutable bool is_told_ = false;
 };
 
 constexpr rgm_component rule = reward<Rule>("rule", "1.0.0", "1 for answers that pass a rule, else 0");

@@ -6,7 +6,8 @@
 //   grpo      over each answer's tokens, then over answers
 //   dapo      over all tokens of the step: long answers weigh more (arXiv 2503.14476)
 //   dr_grpo   the sum over answers, by their number times `max_tokens`: lengths do not matter (arXiv 2503.20783)
-// An answer that cannot be scored has A = 0, and so have all answers of a group that scored the same.
+// An answer that cannot be scored has A = 0, and so have all answers of a group that scored the same; of a batch
+// without any score nothing is learned.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
@@ -54,8 +55,11 @@ class Grpo {
 
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch = answer(train, prompts, o_.answers);
+    const std::vector<float> scores = read(train.score(batch));
+    if (!any_scored(scores)) return {};
     const Tokens answers = batch.tokens("completion");
-    batch.set("advantage", write(advantages(train, batch), {answers.examples()}));
+    batch.set("advantage",
+              write(advantages(train, scores, read<int32_t>(batch.column("origin"))), {answers.examples()}));
     if (o_.beta > 0) batch.set("completion.reference", train.model("reference").logprobs(answers, o_.temperature));
     train.metric("length", answers.sum_each(answers.weights));
     return {batch, o_.epochs, o_.minibatches};
@@ -95,11 +99,11 @@ class Grpo {
         {attr("answers", answers), attr("max_tokens", o_.max_tokens), attr("temperature", o_.temperature)});
   }
 
-  std::vector<float> advantages(const Train& train, const Batch& batch) const {
-    const std::vector<float> scores = read(train.score(batch));
+  std::vector<float> advantages(const Train& train, const std::vector<float>& scores,
+                                const std::vector<int32_t>& origin) const {
     std::vector<float> out(scores.size(), 0.0F);
     double flat = 0, groups = 0;
-    for (const auto& [origin, members] : groups_of(read<int32_t>(batch.column("origin")), scores)) {
+    for (const auto& [prompt, members] : groups_of(origin, scores)) {
       std::vector<float> own;
       for (const size_t i : members) own.push_back(scores[i]);
       const Moments m = moments(own);
@@ -107,7 +111,6 @@ class Grpo {
       for (const size_t i : members) out[i] = float((double(scores[i]) - m.mean) / scale);
       flat += m.variance == 0, groups += 1;
     }
-    require(groups > 0, "grpo: none of the answers can be scored, all scores are NaN");
     train.metric("reward", mean_of(scores));
     train.metric("groups_without_preference", flat / groups);
     return out;

@@ -59,24 +59,35 @@ class Kto {
 
  private:
   static Tensor distance(const Train& train, const Tokens& tokens) {
-    const Tokens wrong = moved(tokens, train.model("policy").info().context);
-    const Tensor apart = train.model("policy").logprobs(wrong) - train.model("reference").logprobs(wrong);
+    const Model policy = train.model("policy"), reference = train.model("reference");
+    const Tokens wrong = moved(tokens, std::min(policy.info().context, reference.info().context));
+    const Tensor apart = policy.logprobs(wrong) - reference.logprobs(wrong);
     return detach(max((1 / double(wrong.rows())) * sum(apart * wrong.weights), full({}, 0)));
   }
 
-  // A row for each example: its prompt, and behind it the next example's answer. Weights tell answers from prompts.
+  // A row for each example: its prompt, up to the first token that counts, and behind it what follows that place in the
+  // next example, with its weights: in a conversation further questions stand between the answers.
   static Tokens moved(const Tokens& tokens, int64_t context) {
     const int64_t E = tokens.examples(), T = std::min(context, 2 * tokens.length());
     const auto next = [&](const Tensor& x) { return concat(std::array{slice(x, 0, 1, E), slice(x, 0, 0, 1)}, 0); };
     const Tensor lengths = tokens.sum_each(full({tokens.rows(), tokens.length()}, 1));
-    const Tensor answers = tokens.sum_each(tokens.weights), prompts = lengths - answers;
+    const Tensor prompts = prompt_lengths(tokens), answers = lengths - prompts;
     const Tensor starts = cast(tokens.ends, RGM_F32) - lengths + 1.0;
     const Tensor place = cumsum(full({1, T}, 1)) + -1.0;
     const Tensor in_prompt = place < down(prompts), inside = place < down(prompts + next(answers));  // (E, T)
     const Tensor behind = place + down(next(starts + prompts) - prompts);
     const Tensor from = select(inside, select(in_prompt, place + down(starts), behind), full({}, 0));
-    const Tensor ids = gather(reshape(tokens.ids, {-1}), 0, cast(reshape(from, {-1}), RGM_I32));
-    return {reshape(ids, {E, T}), cast(inside, RGM_I32), cast(inside, RGM_F32) - cast(in_prompt, RGM_F32), tokens.ends};
+    const Tensor places = cast(reshape(from, {-1}), RGM_I32),
+                 in_answer = cast(inside, RGM_F32) - cast(in_prompt, RGM_F32);
+    const Tensor ids = gather(reshape(tokens.ids, {-1}), 0, places);
+    const Tensor weights = in_answer * reshape(gather(reshape(tokens.weights, {-1}), 0, places), {E, T});
+    return {reshape(ids, {E, T}), cast(inside, RGM_I32), weights, tokens.ends};
+  }
+  // (E): how many tokens stand before the first one that counts.
+  static Tensor prompt_lengths(const Tokens& tokens) {
+    const Tensor counts = positive(tokens.weights), of_row = cumsum(counts);  // a row may hold several examples
+    const Tensor before = gather(reshape(of_row, {-1}), 0, tokens.ends) - tokens.sum_each(counts);
+    return tokens.sum_each(full({}, 1) - positive(of_row - tokens.spread(before)));
   }
   static Tensor answer(const Model& model, const Tokens& tokens) {
     return tokens.sum_each(model.logprobs(tokens) * tokens.weights);

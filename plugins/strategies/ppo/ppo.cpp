@@ -8,7 +8,8 @@
 // V is a head on the policy's own states, or on those of `critic`, a model of its own (such as the reward model).
 // With `kl_target` the price kl follows the distance: kl (1 + 0.1 e), e = kl per answer / target - 1 within 0.2
 // (arXiv 1909.08593). An answer that did not end by itself loses `missing_end_penalty`; one that cannot be scored is
-// left out. Where the distance passes `kl_limit` the stage fails, and its last checkpoint stays.
+// left out, and so is a batch without any score. Where the distance passes `kl_limit` the stage fails, and its last
+// checkpoint stays.
 #include <algorithm>
 #include <regimen/regimen.hpp>
 using namespace regimen;
@@ -40,7 +41,7 @@ struct PpoOptions {
       option("value_weight", &O::value_weight, "of the critic's loss").range(0, 100),
       option("gamma", &O::gamma, "what the next token's worth counts").range(0, 1),
       option("lambda", &O::lambda, "0: trust the critic, 1: the rewards").range(0, 1),
-      option("whiten_rewards", &O::whiten_rewards, "divides rewards by their deviation over the batch"),
+      option("whiten_rewards", &O::whiten_rewards, "scales rewards to deviation 1 over the batch; their mean stays"),
       option("missing_end_penalty", &O::missing_end_penalty, "for an answer without an end; 1 is usual").range(0, 1000),
       option("ptx", &O::ptx, "weight of plain text from the source `pretrain`; 27.8 in InstructGPT").range(0, 1000),
       option("judge", &O::judge, "a reward with weight 0 that evaluations ask, beside the reference's answers"));
@@ -57,7 +58,11 @@ class Ppo {
   explicit Ppo(const Options& o) : o_(o) {}
 
   Plan plan() const {
-    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+    return {.needs_reward = true,
+            .epochs = o_.epochs,
+            .steps = o_.minibatches,
+            .units = o_.answers,
+            .reads_one_source = o_.ptx == 0};
   }
 
   void prepare(const Train& train) {
@@ -75,6 +80,7 @@ class Ppo {
     const Batch batch = answer(train, train.model("policy"), prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");
     const Rewards seen = look(train, batch, answers);
+    if (!any_scored(seen.scores)) return {};
     learnable(batch, answers, seen);
     const double kl = mean_of(seen.kl);
     train.metric("kl", kl);
@@ -175,8 +181,6 @@ class Ppo {
     const Tensor score = train.score(batch);
     train.metric_of_scores("reward", score);
     Rewards out{read(score), read(answers.sum_each(difference * answers.weights)), read(distance), read(value)};
-    require(std::ranges::any_of(out.scores, [](float s) { return !std::isnan(s); }),
-            "ppo: none of the answers can be scored, all scores are NaN");
     const std::vector<float> finished = read(cast(batch.column("finished"), RGM_F32));
     for (size_t e = 0; e < finished.size(); ++e)
       if (finished[e] == 0) out.scores[e] -= float(o_.missing_end_penalty);

@@ -3,7 +3,7 @@
 //   r = score - beta (log p_old - log p_ref),   A = r - mean of r over the prompt's other answers
 //   loss = mean over answers of -min(rho A, clip(rho, 1 - clip, 1 + clip) A)
 // `whiten` then takes the mean from A and divides it by its deviation, over the whole batch. An answer that cannot be
-// scored, or has no other, has A = 0.
+// scored, or has no other, has A = 0; of a batch without any score nothing is learned.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
@@ -40,15 +40,17 @@ class Rloo {
 
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch = answer(train, prompts, o_.answers);
+    const Tensor score = train.score(batch);
+    const std::vector<float> scores = read(score);
+    if (!any_scored(scores)) return {};
     const Tokens answers = batch.tokens("completion");
     const Tensor old = batch.column("completion.logprobs");
     const Tensor kl =
         answers.sum_each((old - train.model("reference").logprobs(answers, o_.temperature)) * answers.weights);
-    const Tensor score = train.score(batch);
     batch.set("old", answers.sum_each(old * answers.weights));
     batch.set("advantage", write(advantages(read(score - o_.beta * kl), read<int32_t>(batch.column("origin"))),
                                  {answers.examples()}));
-    train.metric("reward", mean_of(read(score)));
+    train.metric("reward", mean_of(scores));
     train.metric("kl", kl);
     train.metric("length", answers.sum_each(answers.weights));
     return {batch, o_.epochs, o_.minibatches};
@@ -78,9 +80,7 @@ class Rloo {
 
   std::vector<float> advantages(const std::vector<float>& rewards, const std::vector<int32_t>& origin) const {
     std::vector<float> out(rewards.size(), 0.0F);
-    const auto groups = groups_of(origin, rewards);
-    require(!groups.empty(), "rloo: none of the answers can be scored, all scores are NaN");
-    for (const auto& [prompt, members] : groups) {
+    for (const auto& [prompt, members] : groups_of(origin, rewards)) {
       double total = 0;
       for (const size_t i : members) total += double(rewards[i]);
       const double others = double(members.size()) - 1;

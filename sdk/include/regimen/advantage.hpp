@@ -1,5 +1,6 @@
 // advantage.hpp - what was better than expected, for methods that learn from scores; on numbers in host memory.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <span>
@@ -50,6 +51,11 @@ inline std::map<int32_t, std::vector<size_t>> groups_of(std::span<const int32_t>
   for (size_t i = 0; i < group.size(); ++i)
     if (!std::isnan(scores[i])) out[group[i]].push_back(i);
   return out;
+}
+
+// Where none has a score, a rollout answers {}: there is nothing to learn from.
+inline bool any_scored(std::span<const float> scores) {
+  return std::any_of(scores.begin(), scores.end(), [](float s) { return !std::isnan(s); });
 }
 
 // Over those that are no NaN; 0 when all are.

@@ -11,7 +11,7 @@
 namespace regimen RGM_PRIVATE {
 
 struct Experience {
-  Batch batch;
+  Batch batch{nullptr};           // without one, as of {}, there is nothing to learn from in this data
   int64_t epochs = 1, steps = 1;  // `steps` optimizer steps in each of `epochs` rounds
 };
 
@@ -19,6 +19,7 @@ struct Experience {
 struct Plan {
   bool needs_reward = false;
   int64_t epochs = 0, steps = 0, units = 0;
+  bool reads_one_source = false;
 };
 
 template <class T>
@@ -61,6 +62,7 @@ struct StrategyThunks {
     return guard([&] {
       const Plan p = at(self).plan();
       out->needs = p.needs_reward ? RGM_NEEDS_REWARD : 0;
+      if (p.reads_one_source) out->needs |= RGM_READS_ONE_SOURCE;
       out->epochs = static_cast<uint32_t>(p.epochs);
       out->steps = static_cast<uint32_t>(p.steps);
       out->units = static_cast<uint32_t>(p.units);

@@ -1,0 +1,88 @@
+// row_room.cpp - the least room of a stage's models, and data that fits into it.
+#include "pipeline/row_room.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "data/fitted_source.hpp"
+#include "generate/generate.hpp"
+#include "plugins/options.hpp"
+
+namespace rgm {
+namespace {
+
+constexpr int64_t whole_examples = INT32_MAX;  // a context that cuts none
+
+int64_t room_of(const rgm_model& m) {
+  return m.model->config().context - (m.adapters_off ? 0 : m.model->virtual_tokens());
+}
+
+bool is_tokens(const ColumnWish& wish) { return wish.kind == RGM_TOKENS_COLUMN; }
+
+std::string named(const std::string& role, const Stage& stage) {
+  const auto given = stage.roles.find(role);
+  if (given == stage.roles.end()) return role;
+  const ModelSpec& spec = given->second;
+  return fmt::format("{} \"{}\"", role, spec.from_stage.empty() ? spec.from_folder.string() : spec.from_stage);
+}
+
+std::unique_ptr<Source> open_prompts(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
+                                     const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
+                                     const RowRoom& room, const Continued& continued) {
+  const int64_t most = prompt_room(room.least, continued.max_tokens.value_or(1));
+  if (data.format == "text") {
+    options.context = std::max<int64_t>(1, most - 1);  // a window has one token more
+    return open_source(data, wishes, tokenizer, options);
+  }
+  options.context = whole_examples;
+  std::unique_ptr<Source> whole = open_source(data, wishes, tokenizer, options);
+  for (const LongExamples& found : longer_than(*whole, most))
+    log::warning("{}: {}: {}{}", stage.name, data.files.front().string(),
+                 continued.max_tokens
+                     ? said_of_cut(found.longer, found.all, room.least, *continued.max_tokens)
+                     : fmt::format("{} of {} prompts have more than {} tokens and lose their first ones", found.longer,
+                                   found.all, most),
+                 room.least < room.policy ? fmt::format(" ({} has the least room)", room.whose) : "");
+  return fitted(std::move(whole), most, room.least);
+}
+
+}  // namespace
+
+RowRoom row_room(const Stage& stage, const rgm_train& train) {
+  const int64_t own = room_of({train.policy});
+  RowRoom out{.policy = own, .least = own, .whose = "the model"};
+  const auto consider = [&out](int64_t room, const std::string& whose) {
+    if (room < out.least) out.least = room, out.whose = whose;
+  };
+  for (const auto& [name, model] : train.roles)
+    if (model.model != train.policy) consider(room_of(model), named(name, stage));
+  for (const Reward& reward : train.rewards)
+    if (reward.model && reward.model != train.policy)
+      consider(room_of({reward.model}), fmt::format("reward \"{}\"", reward.label));
+  return out;
+}
+
+Continued continued_by(const rgm_config& strategy) {
+  const auto found = strategy.values.find("max_tokens");
+  if (found == strategy.values.end() || !found->second.json.is_number_integer()) return {};
+  return {found->second.json.get<int64_t>()};
+}
+
+std::unique_ptr<Source> open_for_all(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
+                                     const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
+                                     const RowRoom& room, const std::optional<Continued>& continued) {
+  const bool has_tokens = std::ranges::any_of(wishes, is_tokens);
+  if (continued && has_tokens) return open_prompts(stage, data, wishes, tokenizer, options, room, *continued);
+  const bool is_cut_anew = data.format == "text";  // into windows of any length
+  options.context = is_cut_anew ? room.least : room.policy;
+  std::unique_ptr<Source> source = open_source(data, wishes, tokenizer, options);
+  if (is_cut_anew || !has_tokens || room.least == room.policy) return source;
+  for (const LongExamples& found : longer_than(*source, room.least))
+    invalid(
+        "stage \"{}\": {}: {} of {} examples of \"{}\" in {} have more than the {} tokens that it has room for: leave "
+        "them out, or take a model with a longer context or fewer virtual tokens",
+        stage.name, room.whose, found.longer, found.all, found.column, data.files.front().string(), room.least);
+  return fitted(std::move(source), room.least, room.least);
+}
+
+}  // namespace rgm

@@ -1,0 +1,32 @@
+// row_room.hpp - how long the rows of a stage may be: several models read them, and the one with the least room says.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/pipeline.hpp"
+#include "train/session.hpp"
+
+namespace rgm {
+
+struct RowRoom {
+  int64_t policy = 0;  // tokens of text: the model's context without its virtual tokens
+  int64_t least = 0;   // of the policy, the roles and the learned rewards, all of them opened
+  std::string whose;   // the one with the least, as `reference "base"`
+};
+RowRoom row_room(const Stage& stage, const rgm_train& train);
+
+// What a stage's rollout continues: its prompts leave room for an answer.
+struct Continued {
+  std::optional<int64_t> max_tokens;  // of the answer, where the strategy has an option of that name
+};
+Continued continued_by(const rgm_config& strategy);
+
+// Data that all models of the stage read. Prompts that are too long lose their first tokens, and that is said; any
+// other example that the policy could read and another model could not is RGM_INVALID, with the name of that model.
+std::unique_ptr<Source> open_for_all(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
+                                     const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
+                                     const RowRoom& room, const std::optional<Continued>& continued);
+
+}  // namespace rgm

@@ -1,0 +1,139 @@
+// option_test.cpp - options of methods, each by what it changes beside the same run without it.
+#include "methods/method.hpp"
+
+namespace rgm::test {
+namespace {
+
+float by_letters(const std::string& text) {
+  float sum = 0;
+  for (const char c : text) sum += float(static_cast<unsigned char>(c) % 7);
+  return sum / 5;
+}
+float nothing(const std::string&) { return 0; }
+
+class MethodOption : public TensorTest {
+ protected:
+  // With gamma and lambda 1 a return is the sum of the rewards from its token on: what each token got, answer by
+  // answer.
+  static std::vector<float> rewards_of(const Batch& batch) {
+    const std::vector<float>& returns = batch.columns.at("completion.return").reals;
+    std::vector<float> out;
+    for (const auto& places : places_of(batch.columns.at("completion"), batch.examples))
+      for (size_t t = 0; t < places.size(); ++t)
+        out.push_back(returns[places[t]] - (t + 1 < places.size() ? returns[places[t + 1]] : 0));
+    return out;
+  }
+};
+
+// Policy and reference are nats apart: beyond a small target the price rises, below a large one it falls, by 0.1 of at
+// most 0.2.
+TEST_F(MethodOption, KlTargetRaisesThePriceOfADistanceThatIsTooLarge) {
+  for (const auto& [target, price] : {std::pair{"1e-3", 0.3 * 1.02}, {"1e6", 0.3 * 0.98}, {"0", 0.3}}) {
+    Method ppo("ppo", std::string("{max_tokens: 6, kl: 0.3, answers: 4, kl_target: ") + target + "}");
+    ppo.rollout({"ab", "the"}, nothing);
+    ASSERT_GT(ppo.metric("kl"), 0.01);
+    EXPECT_NEAR(double(item(ppo.policy->extra().find("ppo.kl")->value)), price, 1e-6) << target;
+    EXPECT_NEAR(ppo.metric("kl_price"), 0.3, 1e-6) << "of this rollout";
+  }
+}
+
+// e^d - 1 - d of d = log p_ref - log p_old is never negative, and every token pays it.
+TEST_F(MethodOption, KlEstimatorK3IsPaidByEveryToken) {
+  Method ppo("ppo", "{max_tokens: 6, kl: 0.3, kl_estimator: k3, gamma: 1, lambda: 1, answers: 2}");
+  Batch& batch = ppo.rollout({"ab", "the"}, nothing);
+  const NoGradient still;
+  const Pass pass{.tokens = column(batch, "completion"), .segments = column(batch, "completion.segments")};
+  const auto reference = to_host(ppo.reference->forward(pass, RGM_LOGPROBS)[0]);
+  const auto rewards = rewards_of(batch);
+  auto reward = rewards.begin();
+  for (const auto& places : places_of(batch.columns.at("completion"), batch.examples))
+    for (const size_t i : places) {
+      const double d = double(reference[i]) - double(batch.columns.at("completion.logprobs").reals[i]);
+      const double price = 0.3 * (std::exp(d) - 1 - d);
+      EXPECT_NEAR(*reward, -price, 1e-4 * std::max(1.0, price));
+      EXPECT_LE(*reward++, 1e-4);
+    }
+}
+
+TEST_F(MethodOption, WhitenRewardsLeavesTheirMean) {
+  const std::string options = "{max_tokens: 6, kl: 0.3, gamma: 1, lambda: 1, answers: 2, whiten_rewards: ";
+  Method plain("ppo", options + "false}"), white("ppo", options + "true}");
+  const auto before = rewards_of(plain.rollout({"ab", "the"}, by_letters));
+  const auto after = rewards_of(white.rollout({"ab", "the"}, by_letters));
+  ASSERT_EQ(before.size(), after.size());
+  double mean = 0, variance = 0;
+  for (const float r : before) mean += double(r) / double(before.size());
+  for (const float r : before) variance += std::pow(double(r) - mean, 2) / double(before.size() - 1);
+  for (size_t i = 0; i < before.size(); ++i)
+    EXPECT_NEAR(after[i], (double(before[i]) - mean) / std::sqrt(variance) + mean, 1e-4) << i;
+}
+
+TEST_F(MethodOption, PtxAddsTheLossOfPlainText) {
+  double losses[2] = {};
+  for (const int ptx : {0, 2}) {
+    Method ppo("ppo", "{max_tokens: 6, answers: 2, ptx: " + std::to_string(ptx) + "}");
+    Batch& batch = ppo.rollout({"ab", "the"}, by_letters);
+    Batch text;
+    set_tokens(text, "text", {{"", "plain text"}, {"", "and more"}});
+    batch.columns["pretrain.text"] = text.columns.at("text");
+    losses[ptx / 2] = ppo.loss(batch);
+    if (ptx == 0) continue;
+    double sum = 0, n = 0;
+    for (const char* one : {"plain text", "and more"})
+      for (const double logprob : logprobs_of(*ppo.policy, {"", one})) sum -= logprob, n += 1;
+    EXPECT_NEAR(losses[1] - losses[0], 2 * sum / n, 1e-4);
+    EXPECT_NEAR(ppo.metric("ptx_loss"), sum / n, 1e-4);
+  }
+}
+
+TEST_F(MethodOption, RlooWhitensOverTheBatch) {
+  const std::string options = "{max_tokens: 4, answers: 3, whiten: ";
+  Method plain("rloo", options + "false}"), white("rloo", options + "true}");
+  const std::vector<float> a = plain.rollout({"ab", "the"}, by_letters).columns.at("advantage").reals;
+  const std::vector<float> b = white.rollout({"ab", "the"}, by_letters).columns.at("advantage").reals;
+  double mean = 0, variance = 0;
+  for (const float x : a) mean += double(x) / 6;
+  for (const float x : a) variance += std::pow(double(x) - mean, 2) / 5;
+  ASSERT_EQ(a.size(), 6U);
+  for (size_t e = 0; e < 6; ++e) EXPECT_NEAR(b[e], (double(a[e]) - mean) / std::sqrt(variance), 1e-4);
+}
+
+TEST_F(MethodOption, GrpoWithoutAScaleKeepsTheScoresSize) {
+  Method grpo("grpo", "{max_tokens: 5, answers: 4, scale: none}");
+  Batch& batch = grpo.rollout({"ab"}, by_letters);
+  std::vector<double> scores;
+  for (const std::string& text : batch.columns.at("text").texts) scores.push_back(double(by_letters(text)));
+  const double mean = sum_of(scores) / 4;
+  for (size_t e = 0; e < 4; ++e) EXPECT_NEAR(batch.columns.at("advantage").reals[e], scores[e] - mean, 1e-5);
+}
+
+// Two good answers and a bad one, and no distance: those that are good count three times.
+TEST_F(MethodOption, KtoWeighsDesirableAnswers) {
+  const std::vector<Text> answers = {{"a ", "cat sat"}, {"the ", "dog"}, {"one ", "two"}};
+  Method method("kto", "{beta: 0.2, kl: false, weight_desirable: 3}");
+  Batch batch;
+  set_tokens(batch, "completion", answers);
+  set_integers(batch, "desirable", {1, 0, 1});
+  method.annotate(batch);
+  double wanted = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    const double x =
+        sum_of(logprobs_of(*method.policy, answers[i])) - sum_of(logprobs_of(*method.reference, answers[i]));
+    wanted += i == 1 ? 1 / (1 + std::exp(-0.2 * x)) / 3 : 3 * (1 - 1 / (1 + std::exp(-0.2 * x))) / 3;
+  }
+  EXPECT_NEAR(method.loss(batch), wanted, 1e-5);
+}
+
+// A hundredth of the probability holds the likeliest token alone, whatever the temperature: all answers are one.
+TEST_F(MethodOption, BestOfNDrawsFromTopP) {
+  Method narrow("best_of_n", "{n: 4, max_tokens: 5, top_p: 0.01}"), wide("best_of_n", "{n: 4, max_tokens: 5}"),
+      likeliest("best_of_n", "{n: 1, max_tokens: 5, temperature: 0.01}");
+  const auto texts = narrow.rollout({"ab", "the"}, by_letters).columns.at("text").texts;
+  EXPECT_EQ(narrow.metric("score"), narrow.metric("score_of_all"));
+  EXPECT_EQ(texts, likeliest.rollout({"ab", "the"}, by_letters).columns.at("text").texts);
+  wide.rollout({"ab", "the"}, by_letters);
+  EXPECT_GT(wide.metric("score"), wide.metric("score_of_all"));
+}
+
+}  // namespace
+}  // namespace rgm::test

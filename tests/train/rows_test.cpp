@@ -1,0 +1,145 @@
+// rows_test.cpp - rows that were written before a run ended are not made again, as far as they are sure to be whole.
+#include "train/rows.hpp"
+
+#include "artefact/folder.hpp"
+#include "base/json.hpp"
+#include "model/small.hpp"
+
+namespace rgm::test {
+namespace {
+
+using testing::HasSubstr;
+
+// Four prompts: 0, 1, 2, 3.
+class Prompts : public Source {
+ public:
+  int64_t units() const override { return 4; }
+  int64_t tokens() const override { return 0; }
+  Batch batch(int64_t position, int64_t count, uint64_t) const override { return in_order(position, position + count); }
+  Batch in_order(int64_t begin, int64_t end) const override {
+    Batch out;
+    BatchColumn& column = out.columns["prompt"];
+    column.kind = ColumnKind::text;
+    for (int64_t unit = begin; unit < end; ++unit) column.texts.push_back(std::to_string(unit));
+    out.examples = end - begin;
+    return out;
+  }
+  const std::string& sha256() const override { return hash_; }
+  int64_t unit_at(int64_t position, uint64_t) const override { return position; }
+
+ private:
+  std::string hash_;
+};
+
+int calls = 0, fails_at = 0;
+
+// Answers the prompt, measures 1, 2, 3, 4, and reports once.
+rgm_status answer(void*, rgm_train* train, rgm_batch* data, rgm_experience* out) {
+  if (++calls == fails_at) return keep_failure(RGM_INVALID, "told to");
+  add_metric(*train, "place", ops::full({}, 1 + static_cast<double>(train->rollout)), {});
+  if (train->rollout == 0) train->report["first"] = "seen";
+  out->batch = data;
+  return RGM_OK;
+}
+
+class Rows : public TensorTest {
+ protected:
+  Rows() {
+    strategy_.struct_size = sizeof strategy_;
+    strategy_.rollout = answer;
+    calls = 0;
+    fails_at = 3;
+    EXPECT_THROW(run(), Error);
+    fails_at = calls = 0;
+  }
+  nlohmann::json run(const std::string& hash = "these", const nlohmann::json& inputs = {{"threads", 2}}) {
+    rgm_train train;
+    train.stage = "s";
+    train.policy = policy_;
+    TrainSetup setup;
+    setup.strategy = &strategy_;
+    setup.strategy_name = "strategy \"answering\"";
+    setup.train = &train;
+    setup.settings.batch = 1;
+    setup.main_source = "prompts";
+    setup.sources["prompts"] = std::make_unique<Prompts>();
+    setup.folder = folder_.path();
+    setup.training_sha256 = hash;
+    setup.training_inputs = inputs;
+    testing::internal::CaptureStderr();
+    try {
+      const nlohmann::json result = write_rows(setup, nullptr).result;
+      said_ = testing::internal::GetCapturedStderr();
+      return result;
+    } catch (...) {
+      said_ = testing::internal::GetCapturedStderr();
+      throw;
+    }
+  }
+  std::string text(const char* name) const { return read_file(folder_ / name); }
+  nlohmann::json state(const char* name) const { return parse_json(text(name)); }
+
+  static constexpr const char* whole =
+      "{\"prompt\":\"0\"}\n{\"prompt\":\"1\"}\n{\"prompt\":\"2\"}\n{\"prompt\":\"3\"}\n";
+  Folder folder_;
+  std::shared_ptr<Model> policy_ = small_model();
+  rgm_strategy strategy_{};
+  std::string said_;
+};
+
+TEST_F(Rows, GoOnBehindThoseOfAProcessThatWasEnded) {
+  EXPECT_EQ(state("rows.json").at("units"), 1) << "the first is synced, as the last will be";
+  EXPECT_EQ(state("rows.latest.json").at("units"), 2);
+  const auto result = run();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(text("rows.jsonl"), whole);
+  EXPECT_EQ(result.at("rows"), 4);
+  EXPECT_EQ(result.at("place"), 2.5) << "the mean of 1, 2, 3 and 4";
+  EXPECT_EQ(result.at("first"), "seen");
+  EXPECT_THAT(said_, HasSubstr("s: resumed at example 2"));
+  EXPECT_FALSE(fs::exists(folder_ / "rows.latest.json"));
+}
+
+TEST_F(Rows, TakeTheSecondsOfAllProcesses) {
+  auto latest = state("rows.latest.json");
+  latest["seconds"] = 1000;
+  write_file(folder_ / "rows.latest.json", latest.dump());
+  EXPECT_GE(run().at("seconds").get<double>(), 1000);
+}
+
+// What was not synced may be there by its size alone, or not at all.
+TEST_F(Rows, AfterAPowerCutThoseThatWereSyncedStay) {
+  const std::string two = text("rows.jsonl"), latest = text("rows.latest.json");
+  const auto one = state("rows.json").at("bytes").get<size_t>();
+  for (const std::string& tail : {std::string(two.size() - one, '\0'), std::string()}) {
+    SCOPED_TRACE(tail.size());
+    write_file(folder_ / "rows.jsonl", two.substr(0, one) + tail);
+    write_file(folder_ / "rows.latest.json", tail.empty() ? "" : latest);
+    fails_at = 4;  // which none is
+    calls = 0;
+    const std::string synced = text("rows.json");
+    EXPECT_EQ(run().at("place"), 2.5);
+    EXPECT_EQ(calls, 3);
+    EXPECT_EQ(text("rows.jsonl"), whole);
+    write_file(folder_ / "rows.json", synced);
+  }
+}
+
+TEST_F(Rows, AreNotDroppedWithoutAWord) {
+  write_file(folder_ / "rows.json", "");
+  write_file(folder_ / "rows.latest.json", "");
+  run();
+  EXPECT_EQ(calls, 4);
+  EXPECT_EQ(text("rows.jsonl"), whole);
+  EXPECT_THAT(said_, HasSubstr("rows.jsonl are made anew"));
+  EXPECT_THAT(said_, HasSubstr("rows.json does not say what they are of"));
+}
+
+TEST_F(Rows, OfOtherSettingsAreMadeAnewAndWhatDiffersIsTold) {
+  run("others", {{"threads", 1}});
+  EXPECT_EQ(calls, 4);
+  EXPECT_THAT(said_, HasSubstr("made with other settings, data or threads: threads (2, now 1)"));
+}
+
+}  // namespace
+}  // namespace rgm::test
