@@ -5,11 +5,10 @@
 #include "kernels.hpp"
 
 #ifdef REGIMEN_CUDNN_FRONTEND
-#include <cudnn_frontend.h>
-
 #include <algorithm>
 #include <map>
-#include <tuple>
+
+#include "attention_graph.hpp"
 
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;  // where it finds cuDNN
@@ -18,86 +17,12 @@ void* cudnn_dlhandle = nullptr;  // where it finds cuDNN
 namespace regimen::cudnn {
 namespace {
 
-namespace fe = cudnn_frontend;
-using Graph = fe::graph::Graph;
-using Attributes = std::shared_ptr<fe::graph::Tensor_attributes>;
 constexpr size_t most_graphs = 256;  // building one takes half a second; rows of other lengths need others
-enum Uid : int64_t { kQ = 1, kK, kV, kY, kStats, kDy, kDq, kDk, kDv, kBias };
 
 struct Key {
   int64_t numbers[48];
   auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr): there is none
 };
-
-bool served(const rgm_view* v) {
-  const auto whole = [](int64_t stride) { return stride % 8 == 0 && stride > 0; };
-  return v->dtype == RGM_BF16 && reinterpret_cast<uintptr_t>(v->data) % 16 == 0 && v->stride[3] == 1 &&
-         v->shape[3] % 8 == 0 && v->shape[3] <= 128 && whole(v->stride[1]) &&
-         (v->shape[2] == 1 || whole(v->stride[2])) && (v->shape[0] == 1 || whole(v->stride[0]));
-}
-bool served(const rgm_attention& a) {
-  constexpr uint32_t known =
-      RGM_ATTENTION_CAUSAL | RGM_ATTENTION_WINDOW | RGM_ATTENTION_PREFIX | RGM_ATTENTION_SEGMENTS;
-  const int64_t Tq = a.q->shape[1], Tk = a.k->shape[1];
-  return (a.features & ~known) == 0 && a.lse && is_contiguous(*a.lse) && Tq > 1 && Tk >= Tq && Tk < 1 << 30 &&
-         served(a.q) && served(a.k) && served(a.v) && served(a.y);
-}
-bool gradient_served(const rgm_attention& a) {
-  return served(a) && served(a.dy) && served(a.dq) && served(a.dk) && served(a.dv);
-}
-// Would be, and dropout is all that stands in the way.
-bool only_dropout(rgm_attention a) {
-  const bool drops = a.features & RGM_ATTENTION_DROPOUT;
-  a.features &= ~uint32_t{RGM_ATTENTION_DROPOUT};
-  return drops && served(a);
-}
-
-// cuDNN's own causal mask counts from the first key: it is right where there are as many keys as queries.
-bool causal_by_itself(const rgm_attention& a) {
-  return a.features & RGM_ATTENTION_CAUSAL && a.q->shape[1] == a.k->shape[1];
-}
-bool needs_mask(const rgm_attention& a) {
-  return a.features & (RGM_ATTENTION_WINDOW | RGM_ATTENTION_SEGMENTS) ||
-         (a.features & RGM_ATTENTION_CAUSAL && !causal_by_itself(a));
-}
-// On sm_90 its gradient has NaN where the last of its tiles of 128 keys is half full and a row's scores are all far
-// below 0: the other half enters as scores of 0 (pytorch/pytorch#196678, NVIDIA/cudnn-frontend#628). Its own causal
-// mask alone hides that half.
-bool is_wrong(const rgm_attention& a) { return (needs_mask(a) || !causal_by_itself(a)) && a.k->shape[1] % 128 == 64; }
-int64_t mask_bytes(const rgm_attention& a) {
-  const int64_t B = a.features & RGM_ATTENTION_SEGMENTS ? a.q->shape[0] : 1;
-  return needs_mask(a) ? B * a.q->shape[1] * ((a.k->shape[1] + 7) / 8 * 8) * 2 : 0;
-}
-
-// Some rows, and of these some heads of the keys with the queries' heads that share them, as attention of its own.
-struct Part {
-  rgm_view q, k, v, y, dy, dq, dk, dv;
-  rgm_attention args;
-
-  Part(const rgm_attention& a, int64_t rows, int64_t heads) : args(a) {
-    const int64_t shared = a.q->shape[2] / a.k->shape[2];
-    const auto take = [rows](rgm_view& own, const rgm_view* whole, int64_t n, const rgm_view*& to) {
-      own = *whole;
-      own.shape[0] = rows, own.shape[2] = n;
-      to = &own;
-    };
-    for (auto& [own, whole, to] :
-         {std::tuple{&q, a.q, &args.q}, {&y, a.y, &args.y}, {&dy, a.dy, &args.dy}, {&dq, a.dq, &args.dq}})
-      take(*own, whole, heads * shared, *to);
-    for (auto& [own, whole, to] :
-         {std::tuple{&k, a.k, &args.k}, {&v, a.v, &args.v}, {&dk, a.dk, &args.dk}, {&dv, a.dv, &args.dv}})
-      take(*own, whole, heads, *to);
-  }
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-};
-
-// The largest divisor of n that is at most `most`, and at least 1.
-int64_t divisor(int64_t n, int64_t most) {
-  int64_t out = std::clamp<int64_t>(most, 1, n);
-  while (n % out != 0) --out;
-  return out;
-}
 
 }  // namespace
 
@@ -160,10 +85,8 @@ class Attentions {
   }
 
  private:
-  struct Prepared {
-    std::shared_ptr<Graph> graph;
+  struct Prepared : BuiltGraph {
     uint64_t used = 0;            // when last, counted
-    int64_t workspace = 0;        // bytes
     int64_t rows = 0, heads = 0;  // of the keys, of each part
   };
   using Memory = std::unordered_map<int64_t, void*>;
@@ -248,37 +171,6 @@ class Attentions {
     return key;
   }
 
-  // Our (B, T, H, D) as cuDNN's (B, H, T, D).
-  static fe::graph::Tensor_attributes described(const char* name, const rgm_view* v, Uid uid) {
-    return fe::graph::Tensor_attributes()
-        .set_name(name)
-        .set_uid(uid)
-        .set_dim({v->shape[0], v->shape[2], v->shape[1], v->shape[3]})
-        .set_stride({v->stride[0], v->stride[2], v->stride[1], v->stride[3]});
-  }
-  static fe::graph::Tensor_attributes stats_of(const rgm_attention& a) {
-    const int64_t B = a.q->shape[0], H = a.q->shape[2], T = a.q->shape[1];
-    return fe::graph::Tensor_attributes()
-        .set_name("lse")
-        .set_uid(kStats)
-        .set_data_type(fe::DataType_t::FLOAT)
-        .set_dim({B, H, T, 1})
-        .set_stride({H * T, T, 1, 1});
-  }
-  static fe::graph::Tensor_attributes bias_of(const rgm_attention& a) {
-    const int64_t B = a.features & RGM_ATTENTION_SEGMENTS ? a.q->shape[0] : 1, Tq = a.q->shape[1], Tk = a.k->shape[1],
-                  line = (Tk + 7) / 8 * 8;
-    return fe::graph::Tensor_attributes()
-        .set_name("bias")
-        .set_uid(kBias)
-        .set_data_type(fe::DataType_t::BFLOAT16)
-        .set_dim({B, 1, Tq, Tk})
-        .set_stride({Tq * line, Tq * line, line, 1});
-  }
-  static void becomes(const Attributes& out, const char* name, const rgm_view* v, Uid uid) {
-    *out = described(name, v, uid).set_output(true).set_data_type(fe::DataType_t::BFLOAT16);
-  }
-
   // Without a graph where there is none: told once, as the other shapes differ little.
   Prepared prepared(rgm_queue* q, const rgm_attention& a, bool gradient) {
     Prepared out;
@@ -322,59 +214,15 @@ class Attentions {
 
   std::string built(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
     try {
-      auto status = build(q, a, gradient, out);
+      auto status = build_graph(handle_, q->device->deterministic, a, gradient, out);
       if (status.is_bad() && status.get_code() != fe::error_code_t::GRAPH_NOT_SUPPORTED && !q->captures) {
         q->device->arena->trim();  // it may have been memory
-        status = build(q, a, gradient, out);
+        status = build_graph(handle_, q->device->deterministic, a, gradient, out);
       }
       return status.is_bad() ? status.get_message() : "";
     } catch (const std::exception& e) {  // as where the installed libraries lack a function
       return e.what();
     }
-  }
-
-  fe::error_t build(rgm_queue* q, const rgm_attention& a, bool gradient, Prepared& out) {
-    auto graph = std::make_shared<Graph>();
-    graph->set_io_data_type(fe::DataType_t::BFLOAT16)
-        .set_intermediate_data_type(fe::DataType_t::FLOAT)
-        .set_compute_data_type(fe::DataType_t::FLOAT);
-    const Attributes Q = graph->tensor(described("q", a.q, kQ)), K = graph->tensor(described("k", a.k, kK)),
-                     V = graph->tensor(described("v", a.v, kV));
-    const Attributes bias = needs_mask(a) ? graph->tensor(bias_of(a)) : nullptr;
-    const auto with_mask = [&](auto& options) {
-      if (causal_by_itself(a)) options.set_causal_mask(true);
-      if (bias) options.set_bias(bias);
-    };
-    const auto scale = static_cast<float>(a.scale);
-    if (!gradient) {
-      auto options =
-          fe::graph::SDPA_attributes()
-              .set_name("attention")
-              .set_generate_stats(true)
-              .set_attn_scale(scale)
-              .set_implementation(fe::AttentionImplementation_t::COMPOSITE);  // whose sums the gradient reads
-      with_mask(options);
-      const auto [y, stats] = graph->sdpa(Q, K, V, options);
-      becomes(y, "y", a.y, kY);
-      *stats = stats_of(a).set_output(true);
-    } else {
-      const Attributes y = graph->tensor(described("y", a.y, kY)), dy = graph->tensor(described("dy", a.dy, kDy)),
-                       stats = graph->tensor(stats_of(a));
-      auto options = fe::graph::SDPA_backward_attributes()
-                         .set_name("attention_grad")
-                         .set_attn_scale(scale)
-                         .set_deterministic_algorithm(q->device->deterministic);
-      with_mask(options);
-      const auto [dq, dk, dv] = graph->sdpa_backward(Q, K, V, y, dy, stats, options);
-      becomes(dq, "dq", a.dq, kDq);
-      becomes(dk, "dk", a.dk, kDk);
-      becomes(dv, "dv", a.dv, kDv);
-    }
-    auto status = graph->build(handle_, {fe::HeurMode_t::A});
-    if (status.is_good()) status = graph->get_workspace_size(out.workspace);
-    out.workspace = std::max<int64_t>(out.workspace, 16);
-    if (status.is_good()) out.graph = std::move(graph);
-    return status;
   }
 
   cudnnHandle_t handle_ = nullptr;

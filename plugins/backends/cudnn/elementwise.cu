@@ -9,9 +9,7 @@ namespace {
 struct Fill {
   Any y;
   double value;
-  __device__ void operator()(int64_t, const int64_t (&at)[1]) const {
-    y.put(at[0], value);
-  }
+  __device__ void operator()(int64_t, const int64_t (&at)[1]) const { y.put(at[0], value); }
 };
 
 template <class T>
