@@ -68,7 +68,7 @@ bool captures(const Device& subject) {
 }
 
 Result capture_case(const Device& subject) {
-  Result result{"capture", "work that is enqueued again", true, false, 0, 0, {}};
+  Result result{"capture", "work that is enqueued again", true, false, 0, 0, {}, false};
   Place place(subject);
   result.reason = try_capture(place);
   result.passed = result.reason.empty();

@@ -69,6 +69,7 @@ void fill(Trial& t) {
   const rgm_dtype dtype = dtype_number(t.index / 2);
   const bool beyond = dtype > RGM_BF16 && dtype != RGM_BOOL && t.chance(0.25);
   const double value = beyond ? beyond_integers(t)() : small_integers(t, dtype)();
+  t.is_new = beyond;
   const Arg y = t.out(any_shape(t), dtype);
   t.exact = true;
   t.run(&rgm_kernels::fill, [=](auto f, rgm_queue* q, const Views& v) { return f(q, value, v(y)); });
@@ -79,6 +80,7 @@ void copy(Trial& t) {  // every pair of dtypes, dense and with strides
   const Shape shape = any_shape(t);
   const bool truncates = from <= RGM_BF16 && to > RGM_BF16 && to != RGM_BOOL && t.chance(0.5);
   const bool rounds = from <= RGM_BF16 && to <= RGM_BF16;
+  t.is_new = truncates;
   const Trial::Fill values = truncates ? beyond_integers(t)
                              : rounds  ? t.normals()
                                        : small_integers(t, std::max(from, to));
@@ -106,6 +108,7 @@ void unary_grad(Trial& t) {
   const rgm_dtype dtype = is_far(t) || is_tiny(t) ? RGM_F32 : float_dtype(t);
   const Shape shape = any_shape(t);
   const bool has_corner = op == RGM_ABS || op == RGM_RELU;  // there, and of NaN, the derivative is 0
+  t.is_new = has_corner;
   const Arg x = t.in(shape, has_corner ? t.with_nan(0.2, domain(t, op)) : domain(t, op), dtype);
   const bool in_place = t.chance(0.3);
   const Arg dy = in_place ? t.inout(shape, t.normals(), dtype) : t.in(shape, t.normals(), dtype);

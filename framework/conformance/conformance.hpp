@@ -38,6 +38,7 @@ struct Result {
   bool passed = false, skipped = false;
   double error = 0, tolerance = 0;
   std::string reason{};
+  bool is_new = false;  // of what the contract has said only lately: a backend that was right before may fail it
 };
 
 std::vector<Result> run(const Device& reference, const Device& subject, const Options& options = {});

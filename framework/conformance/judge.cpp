@@ -60,7 +60,7 @@ Result& refused(Result& result, bool required, const std::string& reason) {
 }  // namespace
 
 Result judge(const Device& reference, const Device& subject, const Kernel& kernel, Trial& t, const Options& options) {
-  Result result{kernel.name, fmt::format("#{} {}", t.index, t.name), true, false, 0, 0, {}};
+  Result result{kernel.name, fmt::format("#{} {}", t.index, t.name), true, false, 0, 0, {}, t.is_new};
   const bool required = kernel.required && !t.optional;
 
   rgm_device_info info{};

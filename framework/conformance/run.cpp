@@ -11,7 +11,7 @@ namespace {
 
 // Without these dtypes every case would be skipped and nothing would be wrong.
 Result device_case(const Device& subject) {
-  Result result{"device", "lists f32, i32 and bool", true, false, 0, 0, {}};
+  Result result{"device", "lists f32, i32 and bool", true, false, 0, 0, {}, false};
   rgm_device_info info{};
   info.struct_size = sizeof info;
   constexpr uint32_t needed = 1u << RGM_F32 | 1u << RGM_I32 | 1u << RGM_BOOL;

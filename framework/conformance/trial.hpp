@@ -89,6 +89,7 @@ class Trial {
   double within = 0;                // instead of the tolerance that the dtypes ask for
   bool optional = false;            // not asked of a required kernel, such as another dtype
   bool must_refuse = false;         // only RGM_UNSUPPORTED is right
+  bool is_new = false;              // the contract says it only since backends were built that may do it otherwise
   bool is_outside = false;          // an index is: only RGM_INVALID is right, of the call or of the next wait
   uint32_t dtypes = 1u << RGM_F32;  // that the device must list
   Call preparation{}, call{};

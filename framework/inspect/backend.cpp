@@ -154,15 +154,20 @@ void kernels_step(Opened& opened, const std::string& id) {
   how.last_error = [] { return std::string(last_failure()); };
   how.before = [&](const std::string& what) { opened.at(what); };
   const std::vector<conformance::Result> results = conformance::run(reference.device, subject.device, how);
-  size_t composed = 0, failures = 0;
+  size_t composed = 0, failures = 0, new_failures = 0;
+  std::string first_new;
   for (const conformance::Result& r : results) {
     composed += r.skipped;
-    if (r.passed || ++failures > 5) continue;
+    if (!r.passed && r.is_new && new_failures++ == 0) first_new = fmt::format("{} {}: {}", r.kernel, r.case_, r.reason);
+    if (r.passed || r.is_new || ++failures > 5) continue;
     opened.failed("{} {}: {} (error {:.2g}, tolerance {:.2g})", r.kernel, r.case_, r.reason, r.error, r.tolerance);
   }
   if (failures > 5) opened.failed("and {} more; all with `regimen bench --kernels --backend {}`", failures - 5, id);
-  if (failures == 0)
-    opened.ok("{} cases as the reference, {} that the host composes", results.size() - composed, composed);
+  if (failures > 0) return;
+  opened.ok("{} cases as the reference, {} that the host composes", results.size() - composed - new_failures, composed);
+  if (new_failures > 0)
+    opened.ok("{} more differ in what the contract has said only lately, which no host relies on yet: {}", new_failures,
+              first_new);
 }
 
 }  // namespace
