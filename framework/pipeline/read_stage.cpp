@@ -115,18 +115,27 @@ std::optional<rgm_strategy_plan> plan_of(const Choice& strategy) {
   return plan;
 }
 
-// A source that the strategy would read with other options.
-void check_other_sources(YamlMap& map, const Stage& out) {
+// A source that the strategy would read with other options, or one that it lacks with these.
+void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
   const auto data = map.find("data");
   if (!data || !data->is_map()) return;
   YamlMap given(*data, "data");
   for (const rgm_column* const* c = out.strategy.component->table<rgm_strategy>().columns; *c; ++c) {
     const std::string column = (*c)->name, source = column.substr(0, column.find('.'));
-    if (source == column || !given.has(source)) continue;
-    given.key(source).problem(fmt::format(
-        "strategy \"{0}\" reads nothing of \"{1}\" with the options that it has here: set the one that uses it "
-        "(`regimen plugins {0}` lists them), or leave \"{1}\" out",
-        out.strategy.id, source));
+    if (source == column) continue;
+    const bool is_given = given.has(source);
+    if (is_given && needs & RGM_READS_ONE_SOURCE)
+      given.key(source).problem(fmt::format(
+          "strategy \"{0}\" reads nothing of \"{1}\" with the options that it has here: set the one that uses it "
+          "(`regimen plugins {0}` lists them), or leave \"{1}\" out",
+          out.strategy.id, source));
+    else if (!is_given && needs & RGM_NEEDS_ALL_SOURCES)
+      map.key("data").problem(fmt::format(
+          "strategy \"{0}\" reads \"{1}\" with the options that it has here, and there is none: add {1}: {{FORMAT: "
+          "FILE}}, or leave out the option that uses it (`regimen plugins {0}` lists them)",
+          out.strategy.id, source));
+    else
+      continue;
     return;
   }
 }
@@ -147,7 +156,7 @@ void check_plan(YamlMap& map, Stage& out) {
       map.key("reward").problem(fmt::format(
           "strategy \"{}\" asks for scores, and all rewards have the weight 0: let one count", out.strategy.id));
   }
-  if (plan->needs & RGM_READS_ONE_SOURCE) check_other_sources(map, out);
+  check_other_sources(map, out, plan->needs);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
   if (updates > 0) out.rollout_steps = updates;
   if (units > 0 && plan->steps > units)

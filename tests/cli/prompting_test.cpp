@@ -212,7 +212,7 @@ TEST_F(PromptingTest, WhatIsWrongIsToldWithWhatToDo) {
   with_template("{label} {word}", "ends with one {label}");
   with_template("{word} is {label", "a { without a }");
   with_template("{wrd} is {label}", "{wrd}, and the data has no such column");
-  told(", shots: 2", "data `examples`");
+  told(", shots: 2", "strategy \"prompting\" reads \"examples\" with the options that it has here, and there is none");
   told(", shots: 9", "9 examples are to be drawn from `examples`, which has 3",
        ", examples: {tsv: shown.tsv, columns: {word: 0, label: 1}}");
   told(", shots: 1, examples: [x]", "leave one out");

@@ -62,7 +62,8 @@ class Ppo {
             .epochs = o_.epochs,
             .steps = o_.minibatches,
             .units = o_.answers,
-            .reads_one_source = o_.ptx == 0};
+            .reads_one_source = o_.ptx == 0,
+            .needs_all_sources = o_.ptx > 0};
   }
 
   void prepare(const Train& train) {

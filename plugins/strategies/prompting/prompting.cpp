@@ -60,6 +60,8 @@ class Prompting {
     }
   }
 
+  Plan plan() const { return {.needs_all_sources = o_.shots > 0}; }
+
   Experience rollout(const Train& train, const Batch& batch) const {
     const Shots shots = shots_of(train);
     const rgm_model_info model = train.model("policy").info();

@@ -19,7 +19,7 @@ struct Experience {
 struct Plan {
   bool needs_reward = false;
   int64_t epochs = 0, steps = 0, units = 0;
-  bool reads_one_source = false;
+  bool reads_one_source = false, needs_all_sources = false;
 };
 
 template <class T>
@@ -63,6 +63,7 @@ struct StrategyThunks {
       const Plan p = at(self).plan();
       out->needs = p.needs_reward ? RGM_NEEDS_REWARD : 0;
       if (p.reads_one_source) out->needs |= RGM_READS_ONE_SOURCE;
+      if (p.needs_all_sources) out->needs |= RGM_NEEDS_ALL_SOURCES;
       out->epochs = static_cast<uint32_t>(p.epochs);
       out->steps = static_cast<uint32_t>(p.steps);
       out->units = static_cast<uint32_t>(p.units);

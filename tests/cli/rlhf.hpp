@@ -1,0 +1,38 @@
+// rlhf.hpp - a folder with the tiny pipeline, prompts and rated answers, and what stages of preferences leave there.
+#pragma once
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "cli/tiny_run.hpp"
+
+namespace rgm {
+
+class RlhfTest : public TinyRun {
+ protected:
+  RlhfTest() {
+    std::string prompts, rated;
+    for (int i = 0; i < 12; ++i) {
+      prompts += std::string(R"({"prompt": ")") + (i % 2 ? "the cat" : "the dog") + " " + std::to_string(i) + "\"}\n";
+      rated += std::string(i % 2 ? "the cat sat\t1\n" : "the dog ran\t0\n");
+    }
+    write("prompts.jsonl", prompts);
+    write("rated.tsv", rated);
+  }
+  // The tiny base, and stages on it.
+  static std::string with(const std::string& more) { return tiny(20, more); }
+  static std::string ppo(const std::string& options, const std::string& more) {
+    return "  - name: ppo\n    strategy: {ppo: {max_tokens: 5" + options +
+           "}}\n    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n    batch: 6\n" + more;
+  }
+  std::vector<nlohmann::json> rows(const std::string& stage) const {
+    std::vector<nlohmann::json> out;
+    std::ifstream file(folder_ / "runs/tiny" / stage / "rows.jsonl");
+    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
+    return out;
+  }
+  nlohmann::json result(const std::string& stage) const { return json("runs/tiny/" + stage + "/stage.json")["result"]; }
+};
+
+}  // namespace rgm
