@@ -24,9 +24,6 @@ std::mutex mutex;
 std::vector<std::filesystem::path> folders;
 std::string what_follows;
 
-// `timeout` and service managers signal the process and then its group: what comes again this soon is the same one.
-constexpr auto same_signal = std::chrono::seconds(1);
-
 [[noreturn]] void end_now() {
   const std::lock_guard lock(mutex);
   std::error_code ignored;
@@ -36,7 +33,7 @@ constexpr auto same_signal = std::chrono::seconds(1);
 
 // Waits on a thread of its own for what is blocked from now on: `first` is called at the first one.
 template <class First>
-void wait_for_signals(First first) {
+void wait_for_signals(std::chrono::milliseconds same, First first) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -45,23 +42,23 @@ void wait_for_signals(First first) {
   const bool goes_on = ::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;  // under nohup
   if (!goes_on) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads that are made later inherit it
-  std::thread([signals, first] {
+  std::thread([signals, same, first] {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) return;
     const auto came = std::chrono::steady_clock::now();
     first();
     // The shell and the system both tell of a closed terminal: only what somebody sends twice is meant twice.
     while (sigwait(&signals, &signal) == 0)
-      if (signal != SIGHUP && std::chrono::steady_clock::now() - came > same_signal) end_now();
+      if (signal != SIGHUP && std::chrono::steady_clock::now() - came >= same) end_now();
   }).detach();
 }
 
 }  // namespace
 
-void catch_interrupts(std::string_view text) {
+void catch_interrupts(std::string_view text, std::chrono::milliseconds same) {
   what_follows = text;
   std::signal(SIGPIPE, SIG_IGN);
-  wait_for_signals([] {
+  wait_for_signals(same, [] {
     const std::lock_guard lock(mutex);
     asked = true;
     say("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
@@ -75,7 +72,7 @@ WhatFollows::~WhatFollows() {
   const std::lock_guard lock(mutex);
   what_follows = std::move(before_);
 }
-void end_at_interrupts() { wait_for_signals(end_now); }
+void end_at_interrupts() { wait_for_signals({}, end_now); }
 void remove_when_interrupted(const std::filesystem::path& folder) {
   const std::lock_guard lock(mutex);
   folders.push_back(folder);

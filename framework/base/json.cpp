@@ -1,6 +1,8 @@
 // json.cpp - how deep a text of JSON is nested, told before it is parsed; and all that is compiled of the library.
 #include "base/json.hpp"
 
+#include <algorithm>
+
 namespace rgm {
 
 bool is_too_deep(std::string_view text) {
@@ -24,9 +26,12 @@ namespace {
 
 // It quotes what it read last, which may be a number of a megabyte: its beginning and its end say what is wrong.
 std::string cut(std::string_view text) {
-  constexpr size_t head = 160, tail = 80;
-  if (text.size() <= head + tail) return std::string(text);
-  return std::string(text.substr(0, head)) + " ... " + std::string(text.substr(text.size() - tail));
+  size_t head = 160, tail = text.size() - std::min<size_t>(text.size(), 80);
+  if (text.size() <= 240) return std::string(text);
+  const auto is_within_a_character = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80; };
+  while (is_within_a_character(head)) --head;
+  while (is_within_a_character(tail)) ++tail;
+  return std::string(text.substr(0, head)) + " ... " + std::string(text.substr(tail));
 }
 
 }  // namespace

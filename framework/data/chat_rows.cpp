@@ -128,7 +128,9 @@ std::optional<ColumnMap> recognised_answer(const Row& row, const std::string& co
     if (has_prompt && !begins && (is_chat(*prompt) || prompt->is_string())) map.prompt = "prompt";
     return map;
   }
-  const bool is_text = has_prompt && (prompt->is_string() || (prompt->is_array() && !is_chat(*prompt)));
+  // A row without one, as null says, may be the first.
+  const bool is_text =
+      has_prompt && (prompt->is_string() || prompt->is_null() || (prompt->is_array() && !is_chat(*prompt)));
   return is_text ? std::optional(ColumnMap{column, column, "prompt"}) : std::nullopt;
 }
 

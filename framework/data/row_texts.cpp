@@ -4,19 +4,20 @@
 #include <algorithm>
 
 #include "data/chat_rows.hpp"
+#include "data/stored_column.hpp"
 
 namespace rgm {
 namespace {
 
-// Every text in the value, of lists and objects too.
-void append(const Row& value, std::string& out) {
-  if (value.is_string()) (out += value.get_ref<const std::string&>()) += '\n';
+// Every text in the value, of lists and objects too; numbers are texts where they are `read` as tokens.
+void append(const Row& value, std::string& out, bool read = false) {
+  if (value.is_string() || (read && value.is_primitive() && !value.is_null())) (out += as_text(value)) += '\n';
   if (value.is_structured())
-    for (const Row& one : value) append(one, out);
+    for (const Row& one : value) append(one, out, read);
 }
 
 void append_named(const Row& row, const std::string& name, std::string& out) {
-  if (const auto found = row.find(name); found != row.end()) append(*found, out);
+  if (const auto found = row.find(name); found != row.end()) append(*found, out, /*read=*/true);
 }
 
 }  // namespace

@@ -12,8 +12,6 @@
 namespace rgm {
 namespace {
 
-std::string as_text(const Row& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
 std::string shown(const Row& value) {
   const std::string text = value.dump(-1, ' ', false, Row::error_handler_t::replace);
   return text.size() <= 40 ? text : text.substr(0, 40) + "...";
@@ -52,6 +50,8 @@ float as_real(const Row& value, std::string_view column, const std::string& wher
 }
 
 }  // namespace
+
+std::string as_text(const Row& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 // A label's name, or its number.
 int32_t StoredColumn::as_label(const Row& value, const std::string& where) const {

@@ -19,6 +19,9 @@ enum class Ending {
   cut,    // without one, also where it is there by name
 };
 
+// What a value says as a text: itself, or as JSON writes it.
+std::string as_text(const Row& value);
+
 struct StoredColumn {
   ColumnWish wish{};
   ColumnMap map{};

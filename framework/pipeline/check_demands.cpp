@@ -61,6 +61,10 @@ void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool 
       item.key.problem(fmt::format(
           "\"{}\" is of held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
           item.name));
+    else if (is_held_out && item.name != "validation_loss" && stage.strategy.component->table<rgm_strategy>().evaluate)
+      log::warning("{}: strategy \"{}\" evaluates by itself: in its result what steps show as \"{}\" is called \"{}\"",
+                   reader.citations.place(reader.problems, item.key.node().Mark()), stage.strategy.id, item.name,
+                   item.name.substr(std::string_view("validation_").size()));
     else if (!near.empty() && !is_held_out && std::ranges::find(usual, item.name) == usual.end())
       log::warning("{}: \"{}\" is no number that every result has{}",
                    reader.citations.place(reader.problems, item.key.node().Mark()), item.name, near);

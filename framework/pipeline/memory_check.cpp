@@ -47,9 +47,12 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   const uint64_t before = memory_in_use();
   reset_peak_memory();
   set_current_device(dry);
-  OpenedStage opened = open_stage(stage, index, around);
   Need need{.rows = rows_at_once(stage)};
-  if (at_most(opened, need.rows) < surely_fits * static_cast<double>(free)) return std::nullopt;
+  // The data may be hours of reading, and nearly always the models' sizes are enough.
+  if (at_most(open_stage(stage, index, around, /*with_data=*/false), need.rows) <
+      surely_fits * static_cast<double>(free))
+    return std::nullopt;
+  OpenedStage opened = open_stage(stage, index, around);
   need.bytes = dry_device_bytes(opened, folder.path / stage.name, *dry);
   if (is_machines) need.bytes += peak_memory() - std::min(peak_memory(), before);
   const auto trained = static_cast<uint64_t>(opened.trained_parameters());

@@ -238,7 +238,7 @@ int64_t OpenedStage::trained_parameters() const {
 }
 bool OpenedStage::base_is_frozen() const { return model->parameters().trained_count() == 0; }
 
-OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around) {
+OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around, bool with_data) {
   const uint64_t seed = mix(around.pipeline.seed, index);
   const std::string main = main_source_of(stage);
   OpenedStage out;
@@ -277,7 +277,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   for (const auto& trained : out.trained) trained.second->recompute = stage.recompute;
   const RowRoom room = row_room(stage, *out.train);
   out.train->context = room.least;
-  open_sources(stage, around, room, out);
+  if (with_data) open_sources(stage, around, room, out);
 
   add_store(out, out.model->parameters());
   add_store(out, out.model->extra());

@@ -26,8 +26,9 @@ struct OpenedStage {
   bool base_is_frozen() const;                  // no parameter of the policy's own is trained
 };
 
-// `index` is the stage's place in the pipeline: its random numbers differ from those of other stages.
-OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around);
+// `index` is the stage's place in the pipeline: its random numbers differ from those of other stages. Without data the
+// models are there, and no source is.
+OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& around, bool with_data = true);
 
 // What is wrong with a stage whose own adapter has the name of one that its model comes with, from `first`.
 std::string second_adapter(const Stage& stage, const std::string& id, const std::string& first);

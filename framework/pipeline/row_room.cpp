@@ -75,6 +75,9 @@ std::unique_ptr<Source> open_for_all(const Stage& stage, const DataSpec& data, c
   if (continued && has_tokens) return open_prompts(stage, data, wishes, tokenizer, options, room, *continued);
   const bool is_cut_anew = data.format == "text";  // into windows of any length
   options.context = is_cut_anew ? room.least : room.policy;
+  if (is_cut_anew && has_tokens && room.least < room.policy)
+    log::warning("{}: {}: windows of {} tokens, as {} has room for no more; the model itself has room for {}",
+                 stage.name, data.files.front().string(), room.least, room.whose, room.policy);
   std::unique_ptr<Source> source = open_source(data, wishes, tokenizer, options);
   if (is_cut_anew || !has_tokens || room.least == room.policy) return source;
   for (const LongExamples& found : longer_than(*source, room.least))

@@ -188,8 +188,9 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
     run_stages(around, options, *device);
   } catch (...) {  // what there is so far can be looked at
     try {
+      lock.check();
       write_report(folder);
-    } catch (const std::exception&) {}  // a full disk is told by what met it first
+    } catch (const std::exception&) {}  // a full disk, or another folder, is told by what met it first
     throw;
   }
   lock.check();

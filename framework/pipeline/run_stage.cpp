@@ -13,6 +13,7 @@
 #include "pipeline/inputs.hpp"
 #include "pipeline/memory_check.hpp"
 #include "pipeline/open_adapter.hpp"
+#include "train/annotations.hpp"
 
 namespace rgm {
 namespace {
@@ -174,6 +175,7 @@ bool is_done(const Record& record, const Record& hashes, const fs::path& folder,
 
 void remove_checkpoints(const fs::path& folder) {
   Checkpoints(folder / "checkpoint").remove_all();
+  remove_older_annotations(folder, 1);
   std::error_code ignored;
   fs::remove(folder / "best.safetensors", ignored);
 }
@@ -186,16 +188,28 @@ void begin_anew(const fs::path& folder) {
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
 }
 
-// For the report. What an earlier run has made and recorded stays: undone, the mistake costs nothing.
-static void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::path& file) {
+// Of a stage that did not end well, for the report; not into a folder that is another run's by now.
+static void keep_record(const Record& record, const fs::path& file, const Surroundings& around) {
+  try {
+    if (around.check_folder) around.check_folder();
+    write_record(file, record);
+  } catch (const std::exception&) {}  // the first mistake is the one to tell
+}
+
+// What an earlier run has made and recorded stays: undone, the mistake costs nothing.
+static void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::path& file,
+                                 const Surroundings& around) {
   try {
     if (read_record(file).value("status", "") == "done") return;
-    write_record(file, {{"stage", stage.name},
-                        {"strategy", stage.strategy.id},
-                        {"status", "failed"},
-                        {"failure", why},
-                        {"configuration", stage.effective}});
-  } catch (const std::exception&) {}  // the first mistake is the one to tell
+  } catch (const std::exception&) {
+    return;
+  }
+  keep_record({{"stage", stage.name},
+               {"strategy", stage.strategy.id},
+               {"status", "failed"},
+               {"failure", why},
+               {"configuration", stage.effective}},
+              file, around);
 }
 
 void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
@@ -217,7 +231,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& e) {
-    keep_failure_to_open(stage, e.what(), file);
+    keep_failure_to_open(stage, e.what(), file, around);
     throw;
   }
   OpenedStage& opened = *fit;
@@ -227,6 +241,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   opened.setup.training_inputs = training_inputs(stage, index, around, current_device(), hashes);
   Record record = stage_record(stage, opened, hashes);
   say_opened(stage, opened);
+  if (around.check_folder) around.check_folder();
   write_record(file, record);
 
   // A head of its own is no part of the base.
@@ -241,14 +256,12 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
     if (around.check_folder) around.check_folder();
   } catch (const Interrupted&) {
     record["status"] = "interrupted";
-    write_record(file, record);
+    keep_record(record, file, around);
     throw;
   } catch (const std::exception& e) {
     record["status"] = "failed";
     record["failure"] = e.what();
-    try {
-      write_record(file, record);
-    } catch (const std::exception&) {}  // the first mistake is the one to tell
+    keep_record(record, file, around);
     throw;
   }
   const std::string base_after = base();

@@ -2,6 +2,7 @@
 #include "text/chat.hpp"
 
 #include <algorithm>
+#include <regex>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -130,8 +131,8 @@ Json ChatTemplate::values(const Messages& messages, bool for_answer, const Messa
   Json out = specials_;
   out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
   out.update(beside);
-  const bool asks_for_none = source_.find("is none") != source_.npos || source_.find("is not none") != source_.npos;
-  out["messages"] = normalized(messages, asks_for_none);
+  static const std::regex asks(R"(content['"]?\]?\s+is\s+(not\s+)?none)");
+  out["messages"] = normalized(messages, std::regex_search(source_, asks));
   out["add_generation_prompt"] = for_answer;
   return out;
 }

@@ -183,8 +183,18 @@ class Reader {
               "transformers' AutoTokenizer and call save_pretrained, which writes it here",
               key, name);
       }
+    for (const char* role : {"bos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"})
+      if (const std::string name = name_of(config_.value(role, json()));
+          !name.empty() && !specials_.contains(name) && !vocabulary.contains(name))
+        log::warning(
+            "{}: the \"{}\" of tokenizer_config.json is \"{}\", which has no id here; transformers gives it a new one, "
+            "and where a text has it, it is read as plain text",
+            where_, role, name);
+    // Classes that make their own pre-tokenizer listen to it; others have that of tokenizer.json.
+    const std::string kind = config_.value("tokenizer_class", "");
+    const bool listens = kind.empty() || kind.starts_with("GPT2Tokenizer") || kind.starts_with("Qwen2Tokenizer");
     const auto prefix = config_.find("add_prefix_space");
-    if (byte_level_ && prefix != config_.end() && *prefix == true)
+    if (byte_level_ && listens && prefix != config_.end() && *prefix == true)
       unsupported("\"add_prefix_space\" of tokenizer_config.json is true, only false is known");
   }
 

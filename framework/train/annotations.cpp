@@ -1,6 +1,7 @@
 // annotations.cpp - one pass over the data, and the file that grows with it: a line for each call of annotate.
 #include "train/annotations.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -64,20 +65,28 @@ Json column_of(bool per_token, const std::vector<std::vector<std::vector<float>>
   return {{"per_token", per_token}, {"units", std::move(units)}};
 }
 
-// Those of the same source by other settings: they are as large as this one, and of no use to it.
-void remove_older(const fs::path& file, const std::string& name) {
-  constexpr size_t hash_digits = 16;
-  std::error_code ignored;
-  std::vector<fs::path> older;
-  for (const auto& entry : fs::directory_iterator(file.parent_path(), ignored)) {
-    const std::string stem = entry.path().stem().string();
-    if (entry.path() != file && stem.starts_with(name + "-") && stem.size() == name.size() + 1 + hash_digits)
-      older.push_back(entry.path());
-  }
-  for (const fs::path& path : older) fs::remove(path, ignored);
+constexpr size_t hash_digits = 16;
+
+// The "train" of train-HASH.jsonl; empty for what has another name.
+std::string source_of(const fs::path& file) {
+  const std::string stem = file.stem().string();
+  if (stem.size() <= hash_digits || stem[stem.size() - hash_digits - 1] != '-') return "";
+  return stem.substr(0, stem.size() - hash_digits - 1);
 }
 
 }  // namespace
+
+void remove_older_annotations(const fs::path& stage, size_t kept) {
+  std::map<std::string, std::vector<std::pair<fs::file_time_type, fs::path>>> by_source;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(stage / "annotations", ignored))
+    if (const std::string source = source_of(entry.path()); !source.empty())
+      by_source[source].emplace_back(fs::last_write_time(entry.path(), ignored), entry.path());
+  for (auto& [source, files] : by_source) {
+    std::ranges::sort(files, std::greater());
+    for (size_t i = kept; i < files.size(); ++i) fs::remove(files[i].second, ignored);
+  }
+}
 
 Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, const std::string& name, int64_t rows,
                          const std::vector<int64_t>& few) {
@@ -91,7 +100,8 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
     return;
   }
   const std::string key = sha256(setup.training_sha256 + source.sha256());
-  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, 16) + ".jsonl");
+  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, hash_digits) + ".jsonl");
+  if (setup.check_folder) setup.check_folder();
   fs::create_directories(file.parent_path());
   const Done done = read(file, units, size_t(source.units()));
   if (done.next < units.size()) {
@@ -100,7 +110,11 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
     AppendedFile out(file, done.bytes);
     compute(setup, self, source, rows, units, done, &out);
   }
-  remove_older(file, name);
+  // Used just now, also where nothing was written. Beside these stay those that were used before, as their checkpoint
+  // waits for its settings.
+  std::error_code ignored;
+  fs::last_write_time(file, fs::file_time_type::clock::now(), ignored);
+  remove_older_annotations(setup.folder, 2);
 }
 
 void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows,
@@ -151,6 +165,7 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
     const bool is_end = at == units.size(), is_interrupted = !is_end && interrupted();
     // A disk takes longer to be sure of a line than a small model to answer it.
     const bool is_due = is_end || is_interrupted || Clock::now() - synced_at > std::chrono::seconds(1);
+    if (file && setup.check_folder) setup.check_folder();
     if (file)
       file->append(Json{{"next", at}, {"apart", apart}, {"columns", columns}}.dump(-1, ' ', false,
                                                                                    Json::error_handler_t::replace) +

@@ -40,4 +40,7 @@ class Annotations {
   std::map<std::string, Column> columns_;
 };
 
+// Of each source all files in `stage`'s annotations/ but the `kept` that were used last: each is as large as another.
+void remove_older_annotations(const fs::path& stage, size_t kept);
+
 }  // namespace rgm

@@ -112,6 +112,7 @@ void Loop::judge(const Numbers& numbers) {
   best_ = judged;
   best_step_ = step_;
   best_evaluated_ = evaluated_;
+  if (setup_.check_folder) setup_.check_folder();
   save_weights(setup_.folder / "best.safetensors", setup_);
 }
 
@@ -140,6 +141,7 @@ void Loop::take_samples() {
 
 void Loop::finish() {
   if (setup_.settings.keep == "best" && best_step_ > 0) {
+    if (setup_.check_folder) setup_.check_folder();
     load_weights(setup_.folder / "best.safetensors", setup_);
     evaluated_ = best_evaluated_;
   }

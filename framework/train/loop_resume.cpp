@@ -66,6 +66,7 @@ void Loop::checkpoint() {
 
 // The newest checkpoint of these settings. That of others waits for its own, as it may be all that hours have left.
 std::optional<Checkpoint> Loop::own_checkpoint() {
+  if (setup_.check_folder) setup_.check_folder();  // those of another run are not to be moved
   const std::string& own = setup_.training_sha256;
   auto found = checkpoints_.newest();
   fs::path aside;

@@ -88,6 +88,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   rgm_train& train = *setup.train;
   const Source& source = *setup.sources.at(setup.main_source);
   const fs::path rows_file = setup.folder / "rows.jsonl";
+  if (setup.check_folder) setup.check_folder();
   fs::create_directories(setup.folder);
   int64_t done = 0, rows = 0;
   uintmax_t bytes = 0;
@@ -100,7 +101,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
     seconds_before = state.value("seconds", 0.0);
     restore(state.value("metrics", Json::object()), train);
     train.report = state.value("report", train.report);
-    log::info("{}: resumed at example {}", train.stage, done);
+    if (done > 0) log::info("{}: resumed at example {}", train.stage, done);
   }
   AppendedFile out_file(rows_file, bytes);  // without the rows of a batch that was not finished
   const NoGradient still;
@@ -139,7 +140,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
     const Sync sync =
         done == total || interrupted() || now - synced_at > std::chrono::seconds(1) ? Sync::yes : Sync::no;
     if (sync == Sync::yes) synced_at = now;
-    if (sync == Sync::yes && setup.check_folder) setup.check_folder();
+    if (setup.check_folder) setup.check_folder();
     out_file.append(text, sync);
     kept.write({{"units", done},
                 {"rows", rows},

@@ -60,7 +60,11 @@ Json RowsState::read() const {
   // It must not be met again when as many bytes are there.
   std::error_code ignored;
   fs::remove(latest_, ignored);
-  if (!fits && written > 0) say_anew(any, written);
+  if (fits) return synced;
+  if (written > 0) say_anew(any, written);
+  // Before the rows are cut: if this is killed with rows of which no state says anything yet, those of other settings
+  // would be taken for theirs where they are as many bytes. It syncs the folder, too, from which the latest went.
+  write({{"units", 0}, {"rows", 0}, {"bytes", 0}}, Sync::yes);
   return synced;
 }
 

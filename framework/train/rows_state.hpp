@@ -11,7 +11,8 @@ class RowsState {
  public:
   explicit RowsState(const TrainSetup& setup);
   // `units`, `rows`, `bytes` and what else was written with them, of the newest state that the rows fit; an empty
-  // object where they are made anew, after saying why if there are any.
+  // object where they are made anew, after saying why if there are any: what is on the disk then says that there are
+  // none.
   nlohmann::json read() const;
   void write(nlohmann::json state, Sync sync) const;
 

@@ -52,7 +52,7 @@ TEST_F(Interrupts, TwoAtOnceAreOne) {
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGHUP, SIG_DFL);  // also under nohup
-    catch_interrupts("this is a test");
+    catch_interrupts("this is a test", std::chrono::hours(1));
     const auto is_pending = [](int signal) {
       sigset_t pending;
       ::sigpending(&pending);
@@ -67,6 +67,12 @@ TEST_F(Interrupts, TwoAtOnceAreOne) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+TEST_F(Interrupts, ASecondOneLaterEndsAtOnce) {
+  const auto catches = [] { catch_interrupts("this is a test", std::chrono::milliseconds(0)); };
+  EXPECT_EQ(end_of(catches, {SIGTERM, SIGINT}, folder / "sub"), 130);
+  EXPECT_TRUE(fs::exists(folder / "kept"));
 }
 
 using InterruptsDeathTest = Interrupts;

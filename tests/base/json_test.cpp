@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.hpp"
+
 namespace rgm {
 namespace {
 
@@ -44,6 +46,14 @@ TEST(Json, ANumberWithoutEndIsCutShortWhereItIsQuoted) {
   EXPECT_THAT(said, testing::StartsWith("f.json: not valid JSON: number overflow parsing '999"));
   EXPECT_LT(said.size(), 300U);
   EXPECT_EQ(refusal("1e999"), "f.json: not valid JSON: number overflow parsing '1e999'");
+}
+
+TEST(Json, NoCharacterIsCutInTwo) {
+  for (int before = 0; before < 3; ++before) {  // the umlaut has two bytes
+    std::string row = "{\"a\": \"" + std::string(size_t(before), 'x');
+    for (int i = 0; i < 400; ++i) row += "\xC3\xBC";
+    EXPECT_FALSE(invalid_utf8(refusal(row))) << before;
+  }
 }
 
 }  // namespace

@@ -180,6 +180,17 @@ TEST_F(ColumnSourceTest, ARowWithoutThePromptIsItsAnswer) {
   EXPECT_THAT(open("jsonl", rows, {chosen})->in_order(0, 2).columns.at("chosen").integers,
               ElementsAre('q', 'a', 256, 'b', 256));
   EXPECT_THAT(refusal("jsonl", rows, {chosen}, {{"chosen", "chosen", "prompt"}}), HasSubstr("\"prompt\" is null"));
+  // Also where it is the first.
+  EXPECT_THAT(open("jsonl",
+                   R"({"prompt": null, "chosen": "b"})"
+                   "\n"
+                   R"({"prompt": "q", "chosen": "a"})"
+                   "\n",
+                   {chosen})
+                  ->in_order(0, 2)
+                  .columns.at("chosen")
+                  .integers,
+              ElementsAre('b', 256, 'q', 'a', 256));
 }
 
 // Prompts 0 to 3, each ranked by two people: half of the prompts is held out, not half of the rows.

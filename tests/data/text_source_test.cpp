@@ -283,6 +283,8 @@ TEST_F(TextSourceTest, OfRowsTheTextIsWhatIsReadAsTokens) {
                            const std::vector<ColumnWish>& wishes) {
     return whole_text({.format = "jsonl", .files = {write("r.jsonl", row + "\n")}, .columns = columns}, wishes);
   };
+  EXPECT_EQ(text_of(R"({"text": 42, "y": "bad"})", {}, {text_wish}), "42\n")
+      << "a number that is read as tokens is a text";
   const ColumnWish label{"label", RGM_LABEL_COLUMN, RGM_OPTIONAL}, chosen{"chosen", RGM_TOKENS_COLUMN, 0};
   const std::string rated = R"({"text": "a", "y": "good", "note": "n"})";
   EXPECT_EQ(text_of(rated, {{"label", "y", {}}}, {text_wish, label}), "a\n");

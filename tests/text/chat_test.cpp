@@ -124,6 +124,17 @@ TEST(Chat, MembersThatAreNullAreLeftOutAndThoughtsAreCalledAsTemplatesCallThem) 
             R"({"thinking": "T", "role": "assistant", "content": "A", "reasoning_content": "T"};)");
 }
 
+// Of the content: whether there are tools is another question.
+TEST(Chat, AContentThatIsNullStaysWhereItsTemplateAsksForThat) {
+  const Messages messages = {{{"role", "assistant"}, {"content", nullptr}}};
+  const auto rendered = [&](const std::string& source) {
+    return ChatTemplate(source, "t", *byte_tokenizer()).render(messages, false);
+  };
+  EXPECT_EQ(rendered("{% for m in messages %}{{ m.content }};{% endfor %}"), ";");
+  EXPECT_EQ(rendered("{% if tools is not none %}T{% endif %}{% for m in messages %}{{ m.content }};{% endfor %}"), ";");
+  EXPECT_EQ(rendered("{% for m in messages %}{% if m['content'] is none %}called{% endif %};{% endfor %}"), "called;");
+}
+
 TEST(Chat, TheTemplateIsSavedWithTheTokenizer) {
   const TokenizerPtr with = with_chat_template(byte_tokenizer(), "{{ messages[0].content }}");
   EXPECT_EQ(with->encode("ab<|endoftext|>"), byte_tokenizer()->encode("ab<|endoftext|>"));

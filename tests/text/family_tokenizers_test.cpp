@@ -136,6 +136,8 @@ TEST(TokenizerFiles, TokensThatTheSettingsAloneHaveAreRefused) {
                                                     "\"<other>\""));
   EXPECT_THAT(problem({{"add_prefix_space", true}}),
               testing::HasSubstr("\"add_prefix_space\" of tokenizer_config.json is true, only false is known"));
+  // This class has the pre-tokenizer of tokenizer.json, whatever the settings say.
+  EXPECT_EQ(problem({{"add_prefix_space", true}, {"tokenizer_class", "PreTrainedTokenizerFast"}}), "");
 }
 
 TEST(TokenizerFiles, TheEndOfATextMayStandInTheMapOfSpecialTokens) {

@@ -142,15 +142,51 @@ TEST_F(KeptAnnotations, GoOnBehindTheLastWholeLine) {
   EXPECT_EQ(annotate(), 3);
 }
 
-TEST_F(KeptAnnotations, OfOtherSettingsGoWhenTheseAreComplete) {
+// As their checkpoint waits, too.
+TEST_F(KeptAnnotations, WaitForTheirSettings) {
   EXPECT_EQ(annotate(), 3);
   setup_.training_sha256 = "others";
+  EXPECT_EQ(annotate(), 3);
+  setup_.training_sha256 = "these";
+  EXPECT_EQ(annotate(), 0);
+  setup_.training_sha256 = "others";
+  EXPECT_EQ(annotate(), 0);
+}
+
+TEST_F(KeptAnnotations, OfOtherSettingsThoseThatWereUsedLastAloneStay) {
+  EXPECT_EQ(annotate(), 3);
+  setup_.training_sha256 = "others";
+  EXPECT_EQ(annotate(), 3);
+  setup_.training_sha256 = "these";
+  EXPECT_EQ(annotate(), 0);
+  setup_.training_sha256 = "yet others";
   fails_at = 2;
   EXPECT_THROW(annotate(), Error);
-  EXPECT_EQ(files().size(), 2U);
+  EXPECT_EQ(files().size(), 3U) << "until these are complete";
   fails_at = 0;
   EXPECT_EQ(annotate(), 2);
-  EXPECT_EQ(files().size(), 1U);
+  EXPECT_EQ(files().size(), 2U);
+  setup_.training_sha256 = "these";
+  EXPECT_EQ(annotate(), 0);
+}
+
+TEST_F(KeptAnnotations, OfAStageThatIsDoneItsOwnAloneStay) {
+  EXPECT_EQ(annotate(), 3);
+  setup_.training_sha256 = "others";
+  EXPECT_EQ(annotate(), 3);
+  write_file(folder_ / "annotations/notes.txt", "mine");
+  remove_older_annotations(folder_.path(), 1);
+  EXPECT_EQ(files().size(), 2U) << "one of them is not theirs";
+  EXPECT_EQ(annotate(), 0);
+}
+
+TEST_F(KeptAnnotations, AreNotWrittenIntoAFolderThatIsAnothers) {
+  setup_.check_folder = [] {
+    if (calls == 2) failure("replaced");
+  };
+  EXPECT_THROW(annotate(), Error);
+  setup_.check_folder = {};
+  EXPECT_EQ(annotate(), 2) << "of three, the first was written";
 }
 
 using KeptAnnotationsDeathTest = KeptAnnotations;

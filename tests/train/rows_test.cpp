@@ -64,6 +64,7 @@ class Rows : public TensorTest {
     setup.main_source = "prompts";
     setup.sources["prompts"] = std::make_unique<Prompts>();
     setup.folder = folder_.path();
+    setup.check_folder = check_folder_;
     setup.training_sha256 = hash;
     setup.training_inputs = inputs;
     testing::internal::CaptureStderr();
@@ -85,6 +86,7 @@ class Rows : public TensorTest {
   std::shared_ptr<Model> policy_ = small_model();
   rgm_strategy strategy_{};
   std::string said_;
+  std::function<void()> check_folder_;
 };
 
 TEST_F(Rows, GoOnBehindThoseOfAProcessThatWasEnded) {
@@ -139,6 +141,44 @@ TEST_F(Rows, OfOtherSettingsAreMadeAnewAndWhatDiffersIsTold) {
   run("others", {{"threads", 1}});
   EXPECT_EQ(calls, 4);
   EXPECT_THAT(said_, HasSubstr("made with other settings, data or threads: threads (2, now 1)"));
+}
+
+// A run with other settings was killed behind its first batches, before any state of theirs: the first two rows are as
+// many bytes as those that rows.json counted before.
+TEST_F(Rows, OfOtherSettingsAreNotTakenForTheirOwnByTheirSize) {
+  fails_at = 1;
+  EXPECT_THROW(run("others", {{"threads", 1}}), Error);
+  EXPECT_EQ(text("rows.jsonl"), "");
+  write_file(folder_ / "rows.jsonl", "{\"prompt\":\"8\"}\n{\"prompt\":\"9\"}\n");
+  fails_at = calls = 0;
+  EXPECT_EQ(run().at("place"), 2.5);
+  EXPECT_EQ(calls, 4);
+  EXPECT_EQ(text("rows.jsonl"), whole);
+  EXPECT_THAT(said_, HasSubstr("made with other settings, data or threads: threads (1, now 2)"));
+}
+
+TEST_F(Rows, ThatWereOnlyBegunAreNotSaidToBeResumed) {
+  fails_at = 1;
+  EXPECT_THROW(run("others"), Error);
+  fails_at = calls = 0;
+  run("others");
+  EXPECT_EQ(calls, 4);
+  EXPECT_EQ(text("rows.jsonl"), whole);
+  EXPECT_THAT(said_, testing::Not(HasSubstr("resumed")));
+}
+
+TEST_F(Rows, AreNotWrittenIntoAFolderThatIsAnothers) {
+  const std::string before = text("rows.jsonl");
+  check_folder_ = [] { failure("replaced"); };
+  EXPECT_THROW(run("others"), Error);
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(text("rows.jsonl"), before);
+  check_folder_ = [] {
+    if (calls == 2) failure("replaced");
+  };
+  EXPECT_THROW(run("others"), Error);
+  EXPECT_EQ(text("rows.jsonl"), "{\"prompt\":\"0\"}\n") << "nor those that are not synced";
+  EXPECT_FALSE(fs::exists(folder_ / "rows.latest.json"));
 }
 
 }  // namespace
