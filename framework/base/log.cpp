@@ -7,13 +7,16 @@
 #include <atomic>
 #include <cstdio>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 
 namespace rgm::log {
 namespace {
-std::atomic<Levels> lowest{Levels{}};
+std::atomic<Level> lowest{Level::info}, lowest_of_work{Level::info};
 std::mutex mutex;
-bool line_open = false;  // a progress line stands on the terminal, without its newline
+std::optional<std::set<std::string>> written;  // within an EachOnce
+bool line_open = false;                        // a progress line stands on the terminal, without its newline
 
 void put(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -30,8 +33,17 @@ std::string_view fitting(std::string_view text) {
 }
 }  // namespace
 
-Levels set_levels(Levels levels) { return lowest.exchange(levels); }
-Levels levels() { return lowest.load(); }
+Levels set_levels(Levels levels) { return {lowest.exchange(levels.all), lowest_of_work.exchange(levels.work)}; }
+Levels levels() { return {lowest.load(), lowest_of_work.load()}; }
+
+EachOnce::EachOnce() {
+  const std::lock_guard lock(mutex);
+  written.emplace();
+}
+EachOnce::~EachOnce() {
+  const std::lock_guard lock(mutex);
+  written.reset();
+}
 
 OfWork::OfWork() : before_(levels()) { set_levels({before_.work, before_.work}); }
 OfWork::~OfWork() { set_levels(before_); }
@@ -42,8 +54,9 @@ bool is_terminal() {
 }
 
 void write(Level level, std::string_view text) {
-  if (level < lowest.load().all) return;
+  if (level < lowest.load()) return;
   const std::lock_guard lock(mutex);
+  if (written && !written->emplace(text).second) return;
   std::string line = line_open ? "\r\x1b[K" : "";
   line_open = false;
   if (level == Level::warning) line += "warning: ";
@@ -53,7 +66,7 @@ void write(Level level, std::string_view text) {
 }
 
 void progress(std::string_view text) {
-  if (lowest.load().all > Level::info) return;
+  if (lowest.load() > Level::info) return;
   const std::lock_guard lock(mutex);
   if (is_terminal()) {
     put("\r\x1b[K" + std::string(fitting(text)));

@@ -44,6 +44,15 @@ class OfWork {
   Levels before_;
 };
 
+// Within its life, a line that was written is not written again.
+class EachOnce {
+ public:
+  EachOnce();
+  ~EachOnce();
+  EachOnce(const EachOnce&) = delete;
+  EachOnce& operator=(const EachOnce&) = delete;
+};
+
 // A line that is rewritten in place on a terminal; elsewhere every call is a line of its own. Of level info.
 void progress(std::string_view text);
 void end_progress();

@@ -33,6 +33,8 @@ void open_all(const Pipeline& pipeline, Registry& registry) {
   const TemporaryFolder folder("check");
   const DeviceScope scope;
   const auto device = some_device(pipeline, registry);
+  const Quiet quiet;         // what is made on the way is not kept
+  const log::EachOnce once;  // of data that several stages read
   const auto problems = rehearse(pipeline, registry, folder.path / "cache", *device, log::Level::warning);
   if (!problems.empty()) invalid("{}", fmt::join(problems, "\n"));
 }

@@ -35,6 +35,9 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
   shorter=()
   while read -r one; do shorter+=(--set "stages.$one.steps=3"); done \
     < <(sed -n 's/^ *- {\{0,1\}name: *\([a-z0-9_-]*\).*/\1/p' "$file")
+  # Stages that ask about every row.
+  while read -r one; do shorter+=(--set "stages.$one.data.prompts.end=0.1"); done \
+    < <(awk '$1 == "-" && $2 == "name:" { name = $3 } /prompting: *[&{]/ && name { print name; name = "" }' "$file")
   # Stages with a text that is continued at the end, and those that sample answers.
   while read -r one; do shorter+=(--set "stages.$one.sample.tokens=8"); done \
     < <(awk '$1 == "-" && $2 == "name:" { name = $3 } $1 == "sample:" { print name }' "$file")

@@ -24,7 +24,7 @@ TEST(EmulatedBackend, AgreesWithTheReference) {
   Backend gpu(emulated), reference("reference");
   conformance::Options options = conformance::with_errors();
 #ifdef REGIMEN_SANITIZED
-  options.step = 3;
+  options.step = 5;
 #endif
   const auto results = conformance::run(reference.opened, gpu.opened, options);
   EXPECT_TRUE(conformance::all_passed(results)) << conformance::table(results);
