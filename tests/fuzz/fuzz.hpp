@@ -27,7 +27,7 @@ inline const fs::path& folder() {
         fs::remove_all(path, ignored);
       }
     } at_the_end{own};
-    log::set_level(log::Level::nothing);
+    log::set_levels({log::Level::nothing, log::Level::nothing});
     return own;
   }();
   return path;
