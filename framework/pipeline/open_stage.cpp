@@ -148,10 +148,9 @@ void open_sources(const Stage& stage, const Surroundings& around, const RowRoom&
                                 .end_of_text = !is_continued && model.outputs == 0};
     const DataSpec data = data_of(stage, name, around.run);
     // What comes from further sources, the policy reads.
-    out.setup.sources[name] =
-        is_main ? open_for_all(stage, data, wish, out.model->tokenizer(), options, room,
-                               is_continued ? std::optional(continued_by(*stage.strategy.config)) : std::nullopt)
-                : open_source(data, wish, out.model->tokenizer(), options);
+    out.setup.sources[name] = is_main
+                                  ? open_for_all(stage, data, wish, out.model->tokenizer(), options, room, is_continued)
+                                  : open_source(data, wish, out.model->tokenizer(), options);
     // The model goes on to be spoken to as it was taught.
     if (std::string chat = out.setup.sources[name]->chat_template(); !chat.empty() && name == main)
       out.model->set_chat_template(std::move(chat));

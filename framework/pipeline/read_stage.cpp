@@ -159,6 +159,7 @@ void check_plan(YamlMap& map, Stage& out) {
   check_other_sources(map, out, plan->needs);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
   if (updates > 0) out.rollout_steps = updates;
+  out.answer_tokens = plan->answer_tokens;
   if (units > 0 && plan->steps > units)
     map.key("strategy")
         .problem(fmt::format("a rollout of {} examples cannot be parted into {} steps: ask for fewer "

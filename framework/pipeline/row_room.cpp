@@ -6,7 +6,6 @@
 #include "base/log.hpp"
 #include "data/fitted_source.hpp"
 #include "generate/generate.hpp"
-#include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
@@ -28,8 +27,8 @@ std::string named(const std::string& role, const Stage& stage) {
 
 std::unique_ptr<Source> open_prompts(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
                                      const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
-                                     const RowRoom& room, const Continued& continued) {
-  const int64_t most = prompt_room(room.least, continued.max_tokens.value_or(1));
+                                     const RowRoom& room) {
+  const int64_t most = prompt_room(room.least, std::max<int64_t>(1, stage.answer_tokens));
   if (data.format == "text") {
     options.context = std::max<int64_t>(1, most - 1);  // a window has one token more
     return open_source(data, wishes, tokenizer, options);
@@ -38,8 +37,8 @@ std::unique_ptr<Source> open_prompts(const Stage& stage, const DataSpec& data, c
   std::unique_ptr<Source> whole = open_source(data, wishes, tokenizer, options);
   for (const LongExamples& found : longer_than(*whole, most))
     log::warning("{}: {}: {}{}", stage.name, data.files.front().string(),
-                 continued.max_tokens
-                     ? said_of_cut(found.longer, found.all, room.least, *continued.max_tokens)
+                 stage.answer_tokens > 0
+                     ? said_of_cut(found.longer, found.all, room.least, stage.answer_tokens)
                      : fmt::format("{} of {} prompts have more than {} tokens and lose their first ones", found.longer,
                                    found.all, most),
                  room.least < room.policy ? fmt::format(" ({} has the least room)", room.whose) : "");
@@ -62,17 +61,11 @@ RowRoom row_room(const Stage& stage, const rgm_train& train) {
   return out;
 }
 
-Continued continued_by(const rgm_config& strategy) {
-  const auto found = strategy.values.find("max_tokens");
-  if (found == strategy.values.end() || !found->second.json.is_number_integer()) return {};
-  return {found->second.json.get<int64_t>()};
-}
-
 std::unique_ptr<Source> open_for_all(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
                                      const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
-                                     const RowRoom& room, const std::optional<Continued>& continued) {
+                                     const RowRoom& room, bool is_continued) {
   const bool has_tokens = std::ranges::any_of(wishes, is_tokens);
-  if (continued && has_tokens) return open_prompts(stage, data, wishes, tokenizer, options, room, *continued);
+  if (is_continued && has_tokens) return open_prompts(stage, data, wishes, tokenizer, options, room);
   const bool is_cut_anew = data.format == "text";  // into windows of any length
   options.context = is_cut_anew ? room.least : room.policy;
   if (is_cut_anew && has_tokens && room.least < room.policy)

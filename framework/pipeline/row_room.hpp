@@ -1,7 +1,6 @@
 // row_room.hpp - how long the rows of a stage may be: several models read them, and the one with the least room says.
 #pragma once
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,16 +16,11 @@ struct RowRoom {
 };
 RowRoom row_room(const Stage& stage, const rgm_train& train);
 
-// What a stage's rollout continues: its prompts leave room for an answer.
-struct Continued {
-  std::optional<int64_t> max_tokens;  // of the answer, where the strategy has an option of that name
-};
-Continued continued_by(const rgm_config& strategy);
-
-// Data that all models of the stage read. Prompts that are too long lose their first tokens, and that is said; any
-// other example that the policy could read and another model could not is RGM_INVALID, with the name of that model.
+// Data that all models of the stage read. Prompts that are continued lose their first tokens where an answer would find
+// no room behind them, and that is said; any other example that the policy could read and another model could not is
+// RGM_INVALID, with the name of that model.
 std::unique_ptr<Source> open_for_all(const Stage& stage, const DataSpec& data, const std::vector<ColumnWish>& wishes,
                                      const std::shared_ptr<const Tokenizer>& tokenizer, SourceOptions options,
-                                     const RowRoom& room, const std::optional<Continued>& continued);
+                                     const RowRoom& room, bool is_continued);
 
 }  // namespace rgm

@@ -10,7 +10,7 @@ struct OptimizerSpec {
   std::string kind = "adamw";  // adamw, sgd
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0, momentum = 0.0;
   std::string moments = "float32";  // of AdamW: float32, bfloat16
-  std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices, of two axes above 1 or more
+  std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices, but for those that scale
 };
 
 struct ScheduleSpec {
@@ -25,6 +25,7 @@ struct TrainSettings {
   int64_t steps = 0;  // 0: from epochs
   double epochs = 0;
   int64_t rollout_steps = 1;           // optimizer steps that learn from one rollout, where that is known
+  int64_t answer_tokens = 0;           // the most that a rollout has a prompt answered with; 0: not known
   int64_t batch = 8, micro_batch = 0;  // micro_batch 0: the whole batch
   double clip = 1.0;                   // of the gradient's norm; 0: none
   int64_t evaluate_every = 0;          // steps; 0: at the end only

@@ -25,7 +25,7 @@ class BestOfN {
 
   explicit BestOfN(const Options& o) : o_(o) {}
 
-  Plan plan() const { return {.needs_reward = true}; }
+  Plan plan() const { return {.needs_reward = true, .answer_tokens = o_.max_tokens}; }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch all = train.generate(train.model("policy"), prompts,

@@ -46,7 +46,11 @@ class Grpo {
   explicit Grpo(const Options& o) : o_(o) {}
 
   Plan plan() const {
-    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+    return {.needs_reward = true,
+            .epochs = o_.epochs,
+            .steps = o_.minibatches,
+            .units = o_.answers,
+            .answer_tokens = o_.max_tokens};
   }
 
   void prepare(const Train& train) const {

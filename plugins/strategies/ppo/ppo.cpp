@@ -62,6 +62,7 @@ class Ppo {
             .epochs = o_.epochs,
             .steps = o_.minibatches,
             .units = o_.answers,
+            .answer_tokens = o_.max_tokens,
             .reads_one_source = o_.ptx == 0,
             .needs_all_sources = o_.ptx > 0};
   }

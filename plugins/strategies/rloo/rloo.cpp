@@ -35,7 +35,11 @@ class Rloo {
   explicit Rloo(const Options& o) : o_(o) {}
 
   Plan plan() const {
-    return {.needs_reward = true, .epochs = o_.epochs, .steps = o_.minibatches, .units = o_.answers};
+    return {.needs_reward = true,
+            .epochs = o_.epochs,
+            .steps = o_.minibatches,
+            .units = o_.answers,
+            .answer_tokens = o_.max_tokens};
   }
 
   Experience rollout(const Train& train, const Batch& prompts) const {

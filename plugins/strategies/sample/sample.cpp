@@ -26,7 +26,7 @@ class Sample {
 
   explicit Sample(const Options& o) : o_(o) {}
 
-  Plan plan() const { return {.needs_reward = o_.score}; }
+  Plan plan() const { return {.needs_reward = o_.score, .answer_tokens = o_.max_tokens}; }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
     const Batch batch =

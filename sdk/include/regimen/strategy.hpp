@@ -4,6 +4,8 @@
 // `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss, `without_dropout = true` asks for
 // RGM_WITHOUT_DROPOUT.
 #pragma once
+#include <algorithm>
+
 #include "hooks.hpp"
 #include "options.hpp"
 #include "train.hpp"
@@ -19,6 +21,7 @@ struct Experience {
 struct Plan {
   bool needs_reward = false;
   int64_t epochs = 0, steps = 0, units = 0;
+  int64_t answer_tokens = 0;
   bool reads_one_source = false, needs_all_sources = false;
 };
 
@@ -67,6 +70,7 @@ struct StrategyThunks {
       out->epochs = static_cast<uint32_t>(p.epochs);
       out->steps = static_cast<uint32_t>(p.steps);
       out->units = static_cast<uint32_t>(p.units);
+      out->answer_tokens = static_cast<uint32_t>(std::clamp<int64_t>(p.answer_tokens, 0, UINT32_MAX));
     });
   }
 

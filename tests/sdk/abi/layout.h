@@ -357,7 +357,7 @@ SAME(offsetof(rgm_strategy_plan, needs) == 4);
 SAME(offsetof(rgm_strategy_plan, epochs) == 8);
 SAME(offsetof(rgm_strategy_plan, steps) == 12);
 SAME(offsetof(rgm_strategy_plan, units) == 16);
-SAME(offsetof(rgm_strategy_plan, reserved) == 20);
+SAME(offsetof(rgm_strategy_plan, answer_tokens) == 20);
 SAME(sizeof(rgm_strategy_plan) == 24);
 SAME(offsetof(rgm_tensor_api, struct_size) == 0);
 SAME(offsetof(rgm_tensor_api, reserved) == 4);
