@@ -1,6 +1,5 @@
 // keep_test.cpp - which weights a stage leaves: those of its last step, or of the best one that an evaluation saw.
 #include <cmath>
-#include <fstream>
 
 #include "cli/tiny_run.hpp"
 
@@ -19,9 +18,8 @@ TEST_F(TinyRun, TheBestWeightsAreLeftWhereTheLossRisesAgain) {
   ASSERT_EQ(said.status, 0) << said.err;
   double lowest = INFINITY, last = 0;
   int64_t at = 0;
-  std::ifstream file(folder_ / "best/base/metrics.jsonl");
-  for (std::string line; std::getline(file, line);)
-    if (const auto numbers = parse_json(line); numbers.contains("validation_loss")) {
+  for (const auto& numbers : json_lines("best/base/metrics.jsonl"))
+    if (numbers.contains("validation_loss")) {
       last = numbers["validation_loss"];
       if (last < lowest) lowest = last, at = numbers["step"];
     }

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <fstream>
 
 #include "../../plugins/strategies/prompting/verdict.hpp"
 #include "base/json.hpp"
@@ -56,12 +55,7 @@ class PromptingTest : public TinyRun {
               options + "}}\n    data: {prompts: {tsv: asked.tsv, columns: " + columns + "}" + data + "}\n");
     return regimen("run p.yaml --out out");
   }
-  std::vector<nlohmann::json> rows() const {
-    std::vector<nlohmann::json> out;
-    std::ifstream file(folder_ / "out/asked/rows.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
-    return out;
-  }
+  std::vector<nlohmann::json> rows() const { return json_lines("out/asked/rows.jsonl"); }
   nlohmann::json result() const { return json("out/asked/stage.json")["result"]; }
   // log p of the last `n` tokens of the text, which are characters.
   double log_probability(const std::string& text, int n) const {

@@ -62,12 +62,7 @@ class RankCommand : public TinyRun {
     server_ = -1;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
-  std::vector<nlohmann::json> rankings() const {
-    std::vector<nlohmann::json> out;
-    std::ifstream file(folder_ / "out.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
-    return out;
-  }
+  std::vector<nlohmann::json> rankings() const { return json_lines("out.jsonl"); }
   pid_t server_ = -1;
 };
 
@@ -324,10 +319,8 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
   ::waitpid(server_, &status, 0);
   server_ = -1;
   ASSERT_EQ(WEXITSTATUS(status), 0) << read_file(folder_ / "err.log");
-  std::ifstream file(folder_ / "out/ranks/rows.jsonl");
   std::multiset<int> ranks;
-  for (std::string line; std::getline(file, line);) {
-    const auto row = parse_json(line);
+  for (const auto& row : json_lines("out/ranks/rows.jsonl")) {
     EXPECT_EQ(row["rater"], "Ada");
     if (row["prompt"] == "the cat") ranks.insert(row["rank"].get<int>());
   }

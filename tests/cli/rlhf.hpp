@@ -1,6 +1,5 @@
 // rlhf.hpp - a folder with the tiny pipeline, prompts and rated answers, and what stages of preferences leave there.
 #pragma once
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -27,10 +26,7 @@ class RlhfTest : public TinyRun {
            "}}\n    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n    batch: 6\n" + more;
   }
   std::vector<nlohmann::json> rows(const std::string& stage) const {
-    std::vector<nlohmann::json> out;
-    std::ifstream file(folder_ / "runs/tiny" / stage / "rows.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
-    return out;
+    return json_lines("runs/tiny/" + stage + "/rows.jsonl");
   }
   nlohmann::json result(const std::string& stage) const { return json("runs/tiny/" + stage + "/stage.json")["result"]; }
 };

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 
 #include <csignal>
-#include <fstream>
 #include <thread>
 
 #include "cli/rlhf.hpp"
@@ -98,8 +97,7 @@ TEST_F(RlhfTest, APolicyLearnsWhatARuleRewards) {
   const Said said = regimen("run p.yaml");
   ASSERT_EQ(said.status, 0) << said.err;
   std::vector<double> reward;
-  std::ifstream file(folder_ / "runs/tiny/grpo/metrics.jsonl");
-  for (std::string line; std::getline(file, line);) reward.push_back(parse_json(line)["reward"]);
+  for (const auto& line : json_lines("runs/tiny/grpo/metrics.jsonl")) reward.push_back(line["reward"]);
   ASSERT_EQ(reward.size(), 30U);
   const auto mean = [&](size_t begin) { return std::accumulate(&reward[begin], &reward[begin] + 5, 0.0) / 5; };
   EXPECT_GT(mean(25), mean(0) + 0.4) << mean(0) << " " << mean(25);

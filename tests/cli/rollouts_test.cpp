@@ -38,9 +38,7 @@ TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
   write("p.yaml", text);
   const Said said = regimen("run p.yaml");
   ASSERT_EQ(said.status, 0) << said.err;
-  std::ifstream file(folder_ / "runs/tiny/ppo/metrics.jsonl");
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(parse_json(line));
+  const auto lines = json_lines("runs/tiny/ppo/metrics.jsonl");
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_EQ(lines[1]["reward"], 1) << "the penalty is in what is learned from, not in the score";
   EXPECT_EQ(lines[2]["validation_reward"], 1);
@@ -90,10 +88,7 @@ class JudgedByAProgram : public RlhfTest {
                 more);
   }
   std::vector<nlohmann::json> metrics(const std::string& stage) const {
-    std::vector<nlohmann::json> out;
-    std::ifstream file(folder_ / "runs/tiny" / stage / "metrics.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
-    return out;
+    return json_lines("runs/tiny/" + stage + "/metrics.jsonl");
   }
 };
 
@@ -192,10 +187,8 @@ TEST_F(RlhfTest, TheBestWeightsAreThoseOfTheHighestReward) {
     ASSERT_EQ(said.status, 0) << said.err;
     double best = -1;
     int64_t at = 0;
-    std::ifstream file(folder_ / "runs/tiny/play/metrics.jsonl");
-    for (std::string line; std::getline(file, line);)
-      if (const auto numbers = parse_json(line);
-          numbers.contains("validation_reward") && numbers["validation_reward"].get<double>() > best)
+    for (const auto& numbers : json_lines("runs/tiny/play/metrics.jsonl"))
+      if (numbers.contains("validation_reward") && numbers["validation_reward"].get<double>() > best)
         best = numbers["validation_reward"], at = numbers["step"];
     EXPECT_EQ(result("play")["best_step"], at) << strategy;
     EXPECT_EQ(result("play")["reward"].get<double>(), best) << strategy;

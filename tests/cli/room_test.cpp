@@ -2,8 +2,6 @@
 // answer, and models that write no text.
 #include <gmock/gmock.h>
 
-#include <fstream>
-
 #include "cli/tiny_run.hpp"
 
 namespace rgm {
@@ -30,10 +28,7 @@ class RoomTest : public TinyRun {
                      more);
   }
   std::vector<nlohmann::json> rows(const std::string& name) const {
-    std::vector<nlohmann::json> out;
-    std::ifstream file(folder_ / "runs/tiny" / name / "rows.jsonl");
-    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
-    return out;
+    return json_lines("runs/tiny/" + name + "/rows.jsonl");
   }
 };
 

@@ -9,8 +9,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -67,6 +69,13 @@ class TinyRun : public testing::Test {
   }
   void write(const std::string& name, const std::string& text) const { write_file(folder_ / name, text); }
   nlohmann::json json(const std::string& name) const { return parse_json(read_file(folder_ / name)); }
+  // Of a file with one on every line.
+  std::vector<nlohmann::json> json_lines(const std::string& name) const {
+    std::vector<nlohmann::json> out;
+    std::ifstream file(folder_ / name);
+    for (std::string line; std::getline(file, line);) out.push_back(parse_json(line));
+    return out;
+  }
   std::string hash_of(const std::string& name) const { return sha256(read_file(folder_ / name)); }
 
   fs::path folder_;

@@ -72,6 +72,13 @@ inline void set_integers(Batch& batch, const std::string& name, const std::vecto
   batch.columns[name] = {.kind = ColumnKind::integer, .integers = x};
 }
 
+// Scores that differ from answer to answer.
+inline float by_letters(const std::string& text) {
+  float sum = 0;
+  for (const char c : text) sum += float(static_cast<unsigned char>(c) % 7);
+  return sum / 5;
+}
+
 // A rule that is a function of the test.
 inline const rgm_reward& rule_of_the_test() {
   static constexpr const rgm_column* no_columns[] = {nullptr};

@@ -6,13 +6,6 @@
 namespace rgm::test {
 namespace {
 
-// Scores that differ from answer to answer.
-float by_letters(const std::string& text) {
-  float sum = 0;
-  for (const char c : text) sum += float(static_cast<unsigned char>(c) % 7);
-  return sum / 5;
-}
-
 double as_double(const nlohmann::json& x) { return x.get<double>(); }
 
 TEST(Advantage, GaeIsTheRecordedOne) {

@@ -4,11 +4,6 @@
 namespace rgm::test {
 namespace {
 
-float by_letters(const std::string& text) {
-  float sum = 0;
-  for (const char c : text) sum += float(static_cast<unsigned char>(c) % 7);
-  return sum / 5;
-}
 float nothing(const std::string&) { return 0; }
 
 class MethodOption : public TensorTest {

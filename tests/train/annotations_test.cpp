@@ -13,17 +13,16 @@
 
 #include "artefact/folder.hpp"
 #include "base/interrupt.hpp"
+#include "train/few_units.hpp"
 
 namespace rgm {
 namespace {
 
 // So many examples a unit; column "unit" says which.
-class Groups : public Source {
+class Groups : public FewUnits {
  public:
   explicit Groups(std::vector<int64_t> sizes) : sizes_(std::move(sizes)) {}
   int64_t units() const override { return std::ssize(sizes_); }
-  int64_t tokens() const override { return 0; }
-  Batch batch(int64_t position, int64_t count, uint64_t) const override { return in_order(position, position + count); }
   Batch in_order(int64_t begin, int64_t end) const override {
     Batch out;
     BatchColumn& column = out.columns["unit"];
@@ -34,12 +33,9 @@ class Groups : public Source {
     out.examples = std::ssize(column.integers);
     return out;
   }
-  const std::string& sha256() const override { return hash_; }
-  int64_t unit_at(int64_t position, uint64_t) const override { return position; }
 
  private:
   std::vector<int64_t> sizes_;
-  std::string hash_;
 };
 
 // Adds how many examples it was given at once.

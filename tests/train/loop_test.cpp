@@ -1,6 +1,7 @@
 // loop_test.cpp - the loop of a stage, whose strategy lowers one weight: each step is better than the one before.
 #include "artefact/folder.hpp"
 #include "model/small.hpp"
+#include "train/few_units.hpp"
 #include "train/trainer.hpp"
 
 namespace rgm::test {
@@ -10,21 +11,14 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 // One example without columns.
-class Nothing : public Source {
+class Nothing : public FewUnits {
  public:
   int64_t units() const override { return 1; }
-  int64_t tokens() const override { return 0; }
-  Batch batch(int64_t, int64_t count, uint64_t) const override { return in_order(0, count); }
   Batch in_order(int64_t begin, int64_t end) const override {
     Batch out;
     out.examples = end - begin;
     return out;
   }
-  const std::string& sha256() const override { return hash_; }
-  int64_t unit_at(int64_t position, uint64_t) const override { return position; }
-
- private:
-  std::string hash_;
 };
 
 class LoweredWeight : public TensorTest {

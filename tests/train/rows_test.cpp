@@ -4,6 +4,7 @@
 #include "artefact/folder.hpp"
 #include "base/json.hpp"
 #include "model/small.hpp"
+#include "train/few_units.hpp"
 
 namespace rgm::test {
 namespace {
@@ -11,11 +12,9 @@ namespace {
 using testing::HasSubstr;
 
 // Four prompts: 0, 1, 2, 3.
-class Prompts : public Source {
+class Prompts : public FewUnits {
  public:
   int64_t units() const override { return 4; }
-  int64_t tokens() const override { return 0; }
-  Batch batch(int64_t position, int64_t count, uint64_t) const override { return in_order(position, position + count); }
   Batch in_order(int64_t begin, int64_t end) const override {
     Batch out;
     BatchColumn& column = out.columns["prompt"];
@@ -24,11 +23,6 @@ class Prompts : public Source {
     out.examples = end - begin;
     return out;
   }
-  const std::string& sha256() const override { return hash_; }
-  int64_t unit_at(int64_t position, uint64_t) const override { return position; }
-
- private:
-  std::string hash_;
 };
 
 int calls = 0, fails_at = 0;
