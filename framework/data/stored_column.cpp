@@ -116,7 +116,7 @@ void StoredColumn::add_tokens(const Row& value, const Row* prompt, const Tokeniz
     const auto asked = prompt ? tokenizer.encode(question) : std::vector<int32_t>();
     // Answers are encoded for themselves, but where that would put a space between.
     const bool is_joined = prompt && tokenizer.puts_space_in_front();
-    auto said = tokenizer.encode((is_joined ? question : "") + answer);
+    auto said = tokenizer.encode(is_joined ? question + answer : answer);
     const auto same = std::ranges::mismatch(asked, said).in1 - asked.begin();
     const auto end = tokenizer.end_of_text();
     // Stages write it by name where they write what was sampled, prompt and all.

@@ -41,7 +41,8 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
   const auto started = Clock::now();
   auto shown = started;
   uintmax_t size = 0, before = 0;  // in bytes: of all files, of those that are done
-  for (const fs::path& file : files) size += fs::file_size(file);
+  const auto size_of = [](const fs::path& file) { return fs::is_regular_file(file) ? fs::file_size(file) : 0; };
+  for (const fs::path& file : files) size += size_of(file);
   Sha256 whole;
   const auto put = [&](std::string_view bytes) { whole.update(bytes), written(bytes); };
   const uint32_t bytes_each = tokenizer.vocabulary() <= 65536 ? 2 : 4;
@@ -68,7 +69,7 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
       log::progress(
           fmt::format("tokenising: {} of {}", bytes_for_people(before + offset + text.size()), bytes_for_people(size)));
     }));
-    before += fs::file_size(file);
+    before += size_of(file);
   }
   require(sum.hex() == content, "the text changed while it was read ({}); run again", files.front().string());
   put(raw(count)), written(whole.hex()), written(magic);

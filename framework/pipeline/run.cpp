@@ -81,7 +81,7 @@ std::optional<double> number_in(const Record& result, const std::string& path) {
 }
 
 // What later stages build on has to be good enough.
-void check_demands(const Stage& stage, const fs::path& folder) {
+void require_demands(const Stage& stage, const fs::path& folder) {
   if (stage.demands.empty()) return;
   const Record record = read_record(folder / "stage.json"), result = record.value("result", Record::object());
   for (const auto& [name, demand] : stage.demands) {
@@ -130,7 +130,7 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
     if (made_by.is_string())
       if (const auto keys = other_content(source, i, before, around, device); !keys.empty())
         refuse(fmt::format("of other content than there is now (in {})", join(keys)));
-    check_demands(source, around.run / source.name);
+    require_demands(source, around.run / source.name);
   }
 }
 
@@ -148,7 +148,7 @@ void run_stages(const Surroundings& around, const RunOptions& options, const Dev
     if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
       log::info("stage {}: unchanged, not run again", stage.name);
       remove_checkpoints(folder / stage.name);
-      check_demands(stage, folder / stage.name);
+      require_demands(stage, folder / stage.name);
       continue;
     }
     if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
@@ -161,7 +161,7 @@ void run_stages(const Surroundings& around, const RunOptions& options, const Dev
       write_report(folder);
       reported = std::chrono::steady_clock::now();
     }
-    check_demands(stage, folder / stage.name);
+    require_demands(stage, folder / stage.name);
   }
 }
 

@@ -2,11 +2,9 @@
 // they asked for. By hand is only what no table says: which part stands behind which key.
 #include "pipeline/schema.hpp"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <cmath>
 
+#include "pipeline/aside.hpp"
 #include "pipeline/asked.hpp"
 #include "pipeline/reader.hpp"
 #include "plugins/options.hpp"
@@ -45,18 +43,14 @@ stages:
 )";
 
 void go_through_every_part() {
-  char name[] = "/tmp/regimen-schema-XXXXXX";
-  const int file = ::mkstemp(name);
-  if (file < 0) failure("no file can be made in /tmp");
-  const ssize_t written = ::write(file, every_part.data(), every_part.size());
-  ::close(file);
+  const TemporaryFolder folder("schema");
+  const fs::path file = folder.path / "every-part.yaml";
+  write_file(file, every_part);
   try {
-    require(written == static_cast<ssize_t>(every_part.size()), "{} cannot be written", name);
     read_pipeline(
-        name, {}, [](int, const std::string&) -> const Component& { invalid("no plug-in is needed for the grammar"); },
+        file, {}, [](int, const std::string&) -> const Component& { invalid("no plug-in is needed for the grammar"); },
         [](const fs::path&, const std::string&) {});
   } catch (const Error&) {}  // that its names lead nowhere is no news
-  ::unlink(name);
 }
 
 // A text may look like a number: nobody writes quotes around a name such as 2024.

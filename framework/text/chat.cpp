@@ -89,10 +89,15 @@ constexpr Named named[] = {
 
 bool starts(const std::string& text, const std::string& front) { return text.starts_with(front); }
 
+bool asks_for_none(const std::string& source) {
+  static const std::regex asks(R"(content['"]?\]?\s+is\s+(not\s+)?none)");
+  return std::regex_search(source, asks);
+}
+
 // As transformers hands messages on: without members that are null, which templates take for something that is there,
 // and with what was thought under the names that templates look for. Only where a template asks whether a content is
 // none, as DeepSeek-R1's does for calls of tools, which transformers 5 leaves out, it is told so.
-Json normalized(const Messages& messages, bool asks_for_none) {
+Json normalized(const Messages& messages, bool keeps_no_content) {
   Json out = Json::array();
   for (const Json& message : messages) {
     if (!message.is_object()) {
@@ -105,7 +110,7 @@ Json normalized(const Messages& messages, bool asks_for_none) {
     Json one = Json::object();
     if (!thought.is_null()) one["thinking"] = thought;
     for (const auto& [key, value] : message.items())
-      if (!value.is_null() || (asks_for_none && key == "content")) one[key] = value;
+      if (!value.is_null() || (keeps_no_content && key == "content")) one[key] = value;
     if (!thought.is_null()) one["reasoning_content"] = thought;
     out.push_back(std::move(one));
   }
@@ -116,7 +121,10 @@ Json normalized(const Messages& messages, bool asks_for_none) {
 
 ChatTemplate::ChatTemplate(std::string source, const std::string& where, const Tokenizer& tokenizer,
                            const std::string& with_tools)
-    : source_(std::move(source)), template_(source_, where), specials_(Json::object()) {
+    : source_(std::move(source)),
+      template_(source_, where),
+      asks_for_none_(asks_for_none(source_) || asks_for_none(with_tools)),
+      specials_(Json::object()) {
   try {
     if (!with_tools.empty()) with_tools_.emplace(with_tools, where + " tool_use");
   } catch (const Error& e) {
@@ -131,8 +139,7 @@ Json ChatTemplate::values(const Messages& messages, bool for_answer, const Messa
   Json out = specials_;
   out["tools"] = out["documents"] = nullptr;  // as transformers has them where there are none
   out.update(beside);
-  static const std::regex asks(R"(content['"]?\]?\s+is\s+(not\s+)?none)");
-  out["messages"] = normalized(messages, std::regex_search(source_, asks));
+  out["messages"] = normalized(messages, asks_for_none_);
   out["add_generation_prompt"] = for_answer;
   return out;
 }

@@ -47,6 +47,7 @@ class ChatTemplate {
 
   std::string source_;
   jinja::Template template_;
+  bool asks_for_none_;  // whether a content that is null
   std::optional<jinja::Template> with_tools_;
   std::string problem_with_tools_;   // said where it is asked for
   nlohmann::ordered_json specials_;  // bos_token, eos_token ...

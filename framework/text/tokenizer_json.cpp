@@ -191,7 +191,7 @@ class Reader {
             "and where a text has it, it is read as plain text",
             where_, role, name);
     // Classes that make their own pre-tokenizer listen to it; others have that of tokenizer.json.
-    const std::string kind = config_.value("tokenizer_class", "");
+    const std::string kind = name_of(config_.value("tokenizer_class", json()));
     const bool listens = kind.empty() || kind.starts_with("GPT2Tokenizer") || kind.starts_with("Qwen2Tokenizer");
     const auto prefix = config_.find("add_prefix_space");
     if (byte_level_ && listens && prefix != config_.end() && *prefix == true)
