@@ -52,7 +52,7 @@ prepare() {
   fi
   if [[ $distribution != "debian 12" ]]; then
     have_everything && return
-    say "this is \"${distribution:-an unknown system}\", and packages are only known for Debian 12. Needed are"
+    say "this is \"${distribution:-an unknown system}\", and the packages are known only for Debian 12. Regimen needs"
     say "g++ 12 or newer (or clang 14), cmake 3.25, ninja, pkg-config, and the development files of Boost 1.74"
     say "(program_options, filesystem, system), oneDNN, yaml-cpp, nlohmann-json 3.11, PCRE2, fmt, OpenSSL, utf8proc,"
     say "SQLite, GoogleTest and GoogleMock. On Debian they are called:"
@@ -66,7 +66,7 @@ prepare() {
     exit 2
   fi
   if [[ -n $needed && $EUID == 0 ]] && ! install $needed; then
-    say "apt-get could not install them; is there a network, and is /etc/apt/sources.list right?"
+    say "apt-get could not install them; is the network up, and is /etc/apt/sources.list right?"
     exit 1
   fi
   [[ ${1:-} == test ]] || return 0
@@ -86,7 +86,7 @@ fetch_cudnn_frontend() {
   mkdir -p $at
   if ! { python3 -m pip download -q --no-deps --only-binary=:all: -d $at nvidia-cudnn-frontend==1.32.0 &&
          python3 -m zipfile -e $at/*.whl $at; } >$at/log 2>&1; then
-    say "they could not be had ($at/log says why): attention on the GPU will run on slower kernels"
+    say "they could not be downloaded ($at/log says why): attention on the GPU will run on slower kernels"
   fi
   rm -f $at/*.whl
 }
@@ -129,7 +129,7 @@ case ${1:-} in
     exec ctest --test-dir build --output-on-failure -j2 "${@:2}"
     ;;
   *)
-    say "\"$1\" is not known: nothing (build), run ARGS..., or test"
+    say "\"$1\" is not known: give nothing (to build), run ARGS..., or test"
     exit 2
     ;;
 esac

@@ -24,6 +24,12 @@ foreach(page LICENSE README.md CHANGELOG.md CONTRIBUTING.md)
 endforeach()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION share/regimen/docs
         FILES_MATCHING PATTERN *.md PATTERN *.png PATTERN *.svg)
+# The sources of the methods, for authors of plug-ins to read and to begin from; 0.2 MB.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/plugins/strategies ${CMAKE_SOURCE_DIR}/plugins/adapters
+                  ${CMAKE_SOURCE_DIR}/plugins/rewards DESTINATION share/regimen/examples)
+foreach(fixture actor_critic custom_op faulty online value_head)
+  install(FILES ${CMAKE_SOURCE_DIR}/tests/fixtures/${fixture}.cpp DESTINATION share/regimen/examples/fixtures)
+endforeach()
 # The comparison of every kernel with the reference, to be run where the hardware is; there where the tests were built.
 install(PROGRAMS ${CMAKE_BINARY_DIR}/bin/conformance_tests DESTINATION lib/regimen/tests OPTIONAL)
 

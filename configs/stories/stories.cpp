@@ -9,12 +9,12 @@
 int main(int argc, char** argv) {
   namespace po = boost::program_options;
   po::options_description options(
-      "Writes small stories in English, a blank line between them.\n"
+      "Writes short stories in English, with a blank line between them.\n"
       "Example: regimen-stories --bytes 1000000 --seed 7 --out stories.txt\n\nOptions");
   // clang-format off
   options.add_options()
-      ("help", "shows this")
-      ("bytes", po::value<int64_t>()->default_value(400000), "at least so much text; the last story is told to its end")
+      ("help", "show this help")
+      ("bytes", po::value<int64_t>()->default_value(400000), "at least this much text; the last story is told to its end")
       ("seed", po::value<uint64_t>()->default_value(1), "other seeds tell other stories")
       ("out", po::value<std::string>(), "the file to write; without it, the stories go to standard output");
   // clang-format on

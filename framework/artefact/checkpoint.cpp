@@ -74,14 +74,14 @@ void move_into(const fs::path& folder, const fs::path& from) {
 Checkpoint read(const fs::path& folder, int64_t step) {
   const fs::path state_file = folder / "state.json", tensor_file = folder / "tensors.safetensors";
   const auto file = json_or_discarded(read_file(state_file));
-  require(file.is_object(), "{}: is not whole", state_file.string());
+  require(file.is_object(), "{}: is incomplete", state_file.string());
   const auto text = [&](const char* key) {
     const auto found = file.find(key);
     return found != file.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  require(file.value("checkpoint", nlohmann::json()) == format_version, "{}: is of another version",
+  require(file.value("checkpoint", nlohmann::json()) == format_version, "{}: is from another version",
           state_file.string());
-  require(file.value("step", nlohmann::json()) == step && file.contains("state"), "{}: is of another step",
+  require(file.value("step", nlohmann::json()) == step && file.contains("state"), "{}: is from another step",
           state_file.string());
   require(text("state_sha256") == sha256(file["state"].dump()), "{}: does not have the hash it was written with",
           state_file.string());
@@ -100,7 +100,7 @@ void Checkpoints::write(int64_t step, const nlohmann::json& state, std::span<con
   std::error_code error;
   fs::remove_all(temporary, error);
   fs::create_directories(temporary, error);
-  if (error) failure("{}: cannot be made: {}", temporary.string(), error.message());
+  if (error) failure("{}: cannot be created: {}", temporary.string(), error.message());
   // An answer may end within a character.
   const auto text_of = [](const nlohmann::json& json, int indent) {
     return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -133,17 +133,19 @@ std::optional<Checkpoint> Checkpoints::newest() const {
     try {
       return read(folder, step);
     } catch (const Error& e) {
-      log::warning("checkpoint {} is torn and passed over ({})", folder.string(), e.what());
+      log::warning("checkpoint {} is damaged and was skipped ({})", folder.string(), e.what());
     }
   }
   return std::nullopt;
 }
 
+bool Checkpoints::any() const { return !steps_in(folder_).empty(); }
+
 fs::path Checkpoints::set_aside(const std::string& owner, std::span<const fs::path> beside) {
   const fs::path aside = aside_of(folder_, owner);
   std::error_code error;
   fs::create_directories(aside, error);
-  if (error) failure("{}: cannot be made: {}", aside.string(), error.message());
+  if (error) failure("{}: cannot be created: {}", aside.string(), error.message());
   // The steps last: as long as one is here, who is killed meanwhile does it again.
   for (const fs::path& file : beside)
     if (fs::exists(file)) move_into(aside, file);
@@ -169,7 +171,7 @@ void Checkpoints::remove_aside_but(const fs::path& kept) {
   for (const fs::path& path : entries(folder_)) {
     if (!is_aside(path) || path == kept) continue;
     fs::remove_all(path, error);
-    if (!error) log::info("{}: removed; of other settings only the newest checkpoints are kept", path.string());
+    if (!error) log::info("{}: removed; only the newest checkpoints of other settings are kept", path.string());
   }
 }
 

@@ -23,6 +23,7 @@ class Checkpoints {
   void write(int64_t step, const nlohmann::json& state, std::span<const OutgoingTensor> tensors);
   // The newest whole one; says with a warning which torn ones it passed over.
   std::optional<Checkpoint> newest() const;
+  bool any() const;  // there are some, whole or not: nothing of them is read
   // What other settings have left goes into a folder of its own, which is answered, with the files `beside` that are
   // theirs. `owner` is what take_back() asks for. Either goes on when it is called again after a kill in between.
   fs::path set_aside(const std::string& owner, std::span<const fs::path> beside);

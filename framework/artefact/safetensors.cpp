@@ -75,7 +75,7 @@ SavedTensor read_entry(const std::string& name, const nlohmann::json& entry, std
   };
   const auto& dtype = member("dtype");
   const auto type = std::ranges::find_if(types, [&](const TypeName& t) { return dtype == t.name; });
-  require(type != std::end(types), "{}: tensor \"{}\" has the type {}, known are F32, F16, BF16, I32, I64, U8, BOOL",
+  require(type != std::end(types), "{}: tensor \"{}\" has the type {}, expected F32, F16, BF16, I32, I64, U8 or BOOL",
           file, name, dtype.dump());
 
   SavedTensor out{name, type->dtype, {}, {}};
@@ -122,8 +122,9 @@ SafeTensors::SafeTensors(const fs::path& path) : file_(std::make_shared<MappedFi
   require(all.size() >= 8, "{}: has {} bytes, a safetensors file has 8 or more; it is truncated", file, all.size());
   uint64_t length = 0;
   std::memcpy(&length, all.data(), 8);
-  require(length <= longest_header, "{}: says its header has {} bytes, at most {} are read; it is no safetensors file",
-          file, length, longest_header);
+  require(length <= longest_header,
+          "{}: says its header has {} bytes, at most {} are read; it is not a safetensors file", file, length,
+          longest_header);
   require(length <= all.size() - 8, "{}: its header should have {} bytes, but {} follow; it is truncated", file, length,
           all.size() - 8);
   const auto header = parse_header(file_->text().substr(8, length), file);
@@ -136,7 +137,7 @@ SafeTensors::SafeTensors(const fs::path& path) : file_(std::make_shared<MappedFi
     }
     require(entry.is_object(), "{}: __metadata__ is a JSON {}, an object was expected", file, entry.type_name());
     for (const auto& [key, value] : entry.items()) {
-      require(value.is_string(), "{}: __metadata__ \"{}\" is not a text", file, key);
+      require(value.is_string(), "{}: __metadata__ \"{}\" is not text", file, key);
       metadata_[key] = value.get<std::string>();
     }
   }
@@ -146,7 +147,7 @@ SafeTensors::SafeTensors(const fs::path& path) : file_(std::make_shared<MappedFi
   for (const SavedTensor& t : tensors_) {
     const auto begin = static_cast<size_t>(t.data.data() - data.data());
     require(begin >= filled, "{}: tensor \"{}\" overlaps the one before it", file, t.name);
-    require(begin == filled, "{}: {} bytes before tensor \"{}\" belong to none", file, begin - filled, t.name);
+    require(begin == filled, "{}: {} bytes before tensor \"{}\" belong to no tensor", file, begin - filled, t.name);
     filled += t.data.size();
   }
   require(filled == data.size(), "{}: {} bytes at the end belong to no tensor", file, data.size() - filled);

@@ -18,7 +18,7 @@ struct Fatal {
   std::string_view name;
 };
 constexpr std::array<Fatal, 5> fatal{{{SIGSEGV, "segmentation fault"},
-                                      {SIGBUS, "bus error: perhaps a file that it maps was cut"},
+                                      {SIGBUS, "bus error: perhaps a file that it maps was cut short"},
                                       {SIGFPE, "arithmetic error"},
                                       {SIGILL, "illegal instruction"},
                                       {SIGABRT, "aborted"}}};
@@ -36,7 +36,7 @@ void say_where() {
     say(plugin);
     say(": ");
     say(function);
-    say(", or in what that had called.\n");
+    say(", or in something it called.\n");
   }
   say({note.data(), static_cast<size_t>(note_size)});
 }
@@ -45,7 +45,7 @@ void last_words(int signal) {
   say("\nregimen crashed (");
   for (const Fatal& f : fatal)
     if (f.signal == signal) say(f.name);
-  say("): a defect, in the program, a plug-in or a library, or too little memory.\n");
+  say("): a bug in the program, a plug-in or a library, or too little memory.\n");
   say_where();
   ::signal(signal, SIG_DFL);
   ::raise(signal);
@@ -55,7 +55,7 @@ pid_t meant = 0;  // whose end is told; 0: nobody's
 
 void end_was_not_meant() {
   if (meant != ::getpid()) return;
-  say("\nregimen was ended by exit(), which a plug-in or a library called and must not: its author has to correct "
+  say("\nregimen was ended by exit(), which a plug-in or a library called but must not: its author has to correct "
       "it.\n");
   say_where();
   ::_exit(1);

@@ -215,8 +215,8 @@ fs::path make_temporary_folder(std::string_view purpose) {
   std::string name = (parent / fmt::format("regimen-{}-XXXXXX", purpose)).string();
   if (::mkdtemp(name.data())) return name;
   const int error = errno;
-  if (error == ENOSPC) failure("{}: no folder can be made there: {}", parent.string(), std::strerror(error));
-  invalid("{}: no folder can be made there: {}; set TMPDIR to a folder that can be written{}", parent.string(),
+  if (error == ENOSPC) failure("{}: a folder cannot be created there: {}", parent.string(), std::strerror(error));
+  invalid("{}: a folder cannot be created there: {}; set TMPDIR to a folder that can be written to{}", parent.string(),
           std::strerror(error), is_given ? " (it is set to this one)" : "");
 }
 

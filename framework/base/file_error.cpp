@@ -15,13 +15,13 @@ constexpr std::array mistakes = {
     Mistake{std::errc::filename_too_long, "the name is too long; choose a shorter one"},
     Mistake{std::errc::too_many_symbolic_link_levels, "its links lead in a circle; correct one of them"},
     Mistake{std::errc::permission_denied, "permission denied; allow it with chmod, or choose another place"},
-    Mistake{std::errc::operation_not_permitted, "is not permitted; choose another place"},
+    Mistake{std::errc::operation_not_permitted, "not permitted; choose another place"},
     Mistake{std::errc::read_only_file_system, "the file system is read-only; choose another place"},
     Mistake{std::errc::not_a_directory,
-            "a folder was expected where a file is; move that away, or choose another place"},
-    Mistake{std::errc::file_exists, "something else of that name is there; move it away, or choose another place"},
+            "there is a file where a folder was expected; move it away, or choose another place"},
+    Mistake{std::errc::file_exists, "something else with that name is there; move it away, or choose another place"},
     Mistake{std::errc::is_a_directory, "is a folder, a file was expected"},
-    Mistake{std::errc::no_such_file_or_directory, "is not there; correct the path"},
+    Mistake{std::errc::no_such_file_or_directory, "does not exist; correct the path"},
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace rgm {
 // From now on; once, before any other thread is made. `what_follows` is said at the first one. Whoever read what is
 // said may be gone by then, as `tee` is behind a pipe: SIGPIPE is ignored, too. `timeout` and service managers signal
 // the process and then its group: what comes again as soon as `same` is the same one, and no hand is that quick.
-void catch_interrupts(std::string_view what_follows = "no step is under way, and what earlier ones made is kept",
+void catch_interrupts(std::string_view what_follows = "no step is under way, and the results so far are kept",
                       std::chrono::milliseconds same = std::chrono::milliseconds(100));
 // As long as it lives, this is what follows.
 class WhatFollows {

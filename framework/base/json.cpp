@@ -47,7 +47,7 @@ std::string json_reason(const std::exception& e) {
 
 template <class Json>
 Json parse_json(std::string_view text, const std::string& where) {
-  require(!is_too_deep(text), "{}: JSON nested more than {} deep, at most that was expected", where, deepest_json);
+  require(!is_too_deep(text), "{}: JSON is nested more than {} levels deep, which is the limit", where, deepest_json);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& e) {

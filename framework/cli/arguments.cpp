@@ -15,7 +15,7 @@ std::optional<po::variables_map> parse(const Usage& usage, const po::options_des
                                        const std::vector<std::string>& arguments) {
   po::options_description shown("Options"), all;
   for (const auto& option : options.options()) shown.add(option);  // in one group, whatever theirs is called
-  shown.add_options()("help,h", "this text");
+  shown.add_options()("help,h", "show this help");
   all.add(shown);
   po::positional_options_description order;
   for (const std::string& name : usage.places) {
@@ -39,7 +39,7 @@ std::optional<po::variables_map> parse(const Usage& usage, const po::options_des
     invalid("{}: option {} is not known{}", usage.command, e.get_option_name(),
             near.empty() ? fmt::format("; see `regimen {} --help`", usage.command) : near);
   } catch (const po::too_many_positional_options_error&) {
-    invalid("{}: too many arguments; it takes {}", usage.command, usage.line.empty() ? "options alone" : usage.line);
+    invalid("{}: too many arguments; it takes {}", usage.command, usage.line.empty() ? "only options" : usage.line);
   } catch (const po::error& e) {
     invalid("{}: {}; see `regimen {} --help`", usage.command, e.what(), usage.command);
   }

@@ -15,7 +15,7 @@ int bench_kernels(const KernelBench& options) {
   require(options.cases > 0, "bench: --cases is {}, expected at least 1", options.cases);
   require(options.seed >= 0, "bench: --seed is {}, expected at least 0", options.seed);
   Registry registry;
-  require(!options.backend.empty(), "bench: which backend? --backend ID, with one of: {}",
+  require(!options.backend.empty(), "bench: which backend? Give --backend ID with one of: {}",
           fmt::join(registry.ids(RGM_KIND_BACKEND), ", "));
   conformance::Options how;
   how.seed = static_cast<uint64_t>(options.seed);

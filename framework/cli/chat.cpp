@@ -26,7 +26,7 @@ namespace {
 struct Request {
   std::string model, system, chat_template, backend;
   cli::Types types;
-  std::vector<std::string> adapters;
+  std::vector<std::string> adapters, stop;
   Sampling sampling;
   int64_t seed = 0;
 };
@@ -45,9 +45,10 @@ class Conversation {
     if (!request.system.empty()) messages_.push_back({{"role", "system"}, {"content", request.system}});
     kept_ = messages_.size();
     sampling_.seed = static_cast<uint64_t>(request.seed);
-    // An answer is over at the end of a text, or where the template ends one.
-    end_ = std::string(trimmed(chat_.end_of_answer()));
-    if (!end_.empty()) sampling_.stop.push_back(model->tokenizer()->encode_on(end_));
+    // An answer is over at the end of a text, where the template ends one, or at a text of --stop.
+    if (std::string end(trimmed(chat_.end_of_answer())); !end.empty()) ends_.push_back(std::move(end));
+    ends_.insert(ends_.end(), request.stop.begin(), request.stop.end());
+    sampling_.stop = ends_;
   }
 
   void answer(const std::string& said) {
@@ -67,12 +68,12 @@ class Conversation {
     generate(*model_, {*ids}, sampling_, false, [&](int64_t, int32_t token) {
       if (over) return;
       if (std::ranges::find(ends, token) == ends.end()) text += stream.push(token);
-      const size_t at = end_.empty() ? std::string::npos : text.find(end_);
+      const size_t at = end_of(text);
       if (at != std::string::npos) text.resize(at), over = true;
       show_to(text.size() - std::min(text.size(), at == std::string::npos ? held_back(text) : 0));
     });
     if (!over) text += stream.finish();
-    if (!end_.empty() && text.find(end_) != std::string::npos) text.resize(text.find(end_));
+    text.resize(std::min(text.size(), end_of(text)));
     show_to(text.size());
     show("\n");
     messages_.push_back({{"role", "assistant"}, {"content", std::string(trimmed(text))}});
@@ -86,11 +87,20 @@ class Conversation {
     return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
   }
 
+  // Where the first text begins that ends an answer; npos: there is none.
+  size_t end_of(std::string_view text) const {
+    size_t first = std::string_view::npos;
+    for (const std::string& end : ends_) first = std::min(first, text.find(end));
+    return first;
+  }
+
   // How many of the last bytes begin what ends an answer.
   size_t held_back(std::string_view text) const {
-    for (size_t n = std::min(end_.size(), text.size()); n > 0; --n)
-      if (text.ends_with(std::string_view(end_).substr(0, n))) return n;
-    return 0;
+    size_t most = 0;
+    for (const std::string& end : ends_)
+      for (size_t n = std::min(end.size(), text.size()); n > most; --n)
+        if (text.ends_with(std::string_view(end).substr(0, n))) most = n;
+    return most;
   }
 
   // Where the conversation leaves no room for an answer, its oldest part is forgotten, and that is said. Nothing, and
@@ -108,7 +118,7 @@ class Conversation {
         return ids;
       }
       if (messages.size() < kept_ + 3) {
-        log::warning("a message of {} tokens, and the context has room for {}: it is left out, say it shorter",
+        log::warning("your message has {} tokens, but the context has room for {}: it was left out, make it shorter",
                      ids.size(), room);
         return std::nullopt;
       }
@@ -120,8 +130,8 @@ class Conversation {
   const ChatTemplate chat_;
   Sampling sampling_;
   Messages messages_ = Messages::array();
-  size_t kept_ = 0;  // of the messages: the system's, which is never forgotten
-  std::string end_;
+  size_t kept_ = 0;                // of the messages: the system's, which is never forgotten
+  std::vector<std::string> ends_;  // texts that end an answer and are left out of it
 };
 
 void check(const Request& request) {
@@ -130,13 +140,14 @@ void check(const Request& request) {
   require(request.seed >= 0, "chat: --seed is {}, expected at least 0", request.seed);
   cli::check_max_tokens("chat", s.max_tokens);
   cli::check_temperature("chat", s.temperature);
+  cli::check_stops("chat", request.stop);
   require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }
 
 int talk(const Request& request) {
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
-  require(!model.by_row(), "chat: which of the named adapters speaks? Leave the name out");
+  require(!model.by_row(), "chat: adapters have no names here: give --adapter DIR, without NAME=");
   require_text(*model, request.model);
   Conversation conversation(request, model);
   const bool by_hand = ::isatty(STDIN_FILENO) != 0;
@@ -166,16 +177,18 @@ int chat(const std::vector<std::string>& arguments) {
       "chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
       "max-tokens", po::value(&s.max_tokens)->default_value(400)->value_name("N"), "how long an answer may be")(
       "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
-      "below 1: more likely tokens; 0: the likeliest")("top-k", po::value(&s.top_k)->default_value(0)->value_name("N"),
-                                                       "only the N likeliest tokens; 0: all")(
+      "below 1 favours likely tokens; 0 always takes the likeliest")(
+      "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
-      "only the likeliest tokens that share this probability")(
+      "only the likeliest tokens that together have this probability")(
+      "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
+      "ends an answer and is left out of it; may be given several times; a line break is $'\\n' in a shell")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same answers")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+      "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
   const auto given = cli::parse({.command = "chat",
                                  .line = "--model DIR [--adapter DIR]… [--system TEXT]",
-                                 .text = "Talks with a trained model: a line is a message.",
+                                 .text = "Talks with a trained model: each line is a message.",
                                  .example = "regimen chat --model runs/chat/taught --system \"Answer briefly.\""},
                                 shown, arguments);
   if (!given) return 0;

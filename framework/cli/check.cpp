@@ -46,14 +46,14 @@ int check(const std::vector<std::string>& arguments) {
   ReadOptions read;
   po::options_description shown("Options");
   shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
-                      "override a value, stages by name; the value is YAML")(
-      "backend", po::value<std::string>()->value_name("ID"), "instead of the pipeline's");
+                      "override a value, as in stages.base.steps=10; the value is YAML")(
+      "backend", po::value<std::string>()->value_name("ID"), "use this backend instead of the pipeline's");
   const auto given =
       cli::parse({.command = "check",
                   .line = "FILE [--set KEY=VALUE]… [--backend ID]",
-                  .text = "Says every problem of a pipeline, each with its place, and runs nothing. Once the file is "
-                          "right it opens every\nstage; of what is wrong with models, adapters and data it says the "
-                          "first of each stage. Exit status 2 when there\nare any.",
+                  .text = "Reports every problem in a pipeline, with its file, line and column, and runs nothing. Once "
+                          "the file is right, every\nstage is opened, and the first problem of each with its models, "
+                          "adapters and data is reported. Exit status 2 if there\nare any.",
                   .example = "regimen check configs/quickstart.yaml --set stages.base.steps=10",
                   .places = {"file"}},
                  shown, arguments);

@@ -16,15 +16,15 @@ int compare_runs(const std::vector<std::string>& arguments) {
   std::string out;
   po::options_description shown("Options");
   shown.add_options()("out", po::value(&out)->value_name("FILE"),
-                      "the page; otherwise compare.html in the first run's folder");
+                      "where the page goes; otherwise compare.html in the first run's folder");
   const auto given = cli::parse(
       {.command = "compare",
        .line = "RUN… [--out FILE]",
        .text =
-           "Sets the methods of runs side by side: accuracy, parameters, time, memory and bytes on disk. Stages "
-           "called\n"
-           "alike in several runs, or NAME-1, NAME-2 in one, are one method with several seeds; of these the means\n"
-           "and their standard errors are shown, and how far each is behind the best, seed by seed.",
+           "Puts the methods of runs side by side: accuracy, parameters, time, memory and bytes on disk. Stages with "
+           "the\n"
+           "same name in several runs, or NAME-1, NAME-2 in one, are one method with several seeds; their means and\n"
+           "standard errors are shown, and how far each is behind the best, seed by seed.",
        .example = "regimen compare runs/ways-1 runs/ways-2 runs/ways-3",
        .places = {},
        .rest = "run"},

@@ -12,6 +12,8 @@
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/evaluate_head.hpp"
+#include "cli/evaluated_rows.hpp"
 #include "cli/trained_model.hpp"
 #include "data/sequences.hpp"
 #include "generate/score.hpp"
@@ -23,7 +25,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Request {
-  std::string model, data, chat_template, backend;
+  std::string model, data, rows, chat_template, backend;
   cli::Types types;
   std::vector<std::string> adapters, columns;
   bool json = false, per_token = false;
@@ -41,13 +43,12 @@ std::string format_of(const fs::path& file) {
 DataSpec data_of(const Request& request) {
   DataSpec out;
   out.files = {find_file("evaluate", request.data)};
-  require(fs::is_regular_file(out.files[0]), "evaluate: {} is no file", out.files[0].string());
+  require(fs::is_regular_file(out.files[0]), "evaluate: {} is not a file", out.files[0].string());
   out.format = format_of(out.files[0]);
-  require(
-      out.format != "text" || request.columns.empty(),
-      "evaluate: --column is \"{}\", and {} is a text, which has no columns: leave it out, or give a file that ends "
-      "in .jsonl, .json, .csv or .tsv",
-      request.columns.empty() ? "" : request.columns[0], out.files[0].string());
+  require(out.format != "text" || request.columns.empty(),
+          "evaluate: --column is \"{}\", but {} is plain text, which has no columns: leave it out, or give a file that "
+          "ends in .jsonl, .json, .csv or .tsv",
+          request.columns.empty() ? "" : request.columns[0], out.files[0].string());
   for (const std::string& given : request.columns) {
     const size_t at = given.find('=');
     require(at != given.npos && at > 0 && at + 1 < given.size(),
@@ -63,7 +64,8 @@ struct Texts {
   std::vector<int32_t> adapters;   // where rows name them
   std::vector<std::string> names;  // of these
 };
-Texts texts_of(const Request& request, const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row) {
+Texts texts_of(const Request& request, const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row,
+               cli::EvaluatedRows& rows) {
   require(!by_row || spec.format != "text",
           "evaluate: {} has no rows that could name an adapter: leave out the name before =", spec.files[0].string());
   const auto template_for = [&](const ColumnMap& map) {
@@ -74,6 +76,7 @@ Texts texts_of(const Request& request, const DataSpec& spec, const Tokenizer& to
   Texts out;
   each_sequence(spec, tokenizer, template_for, [&](TokenExample tokens, const Row& row, const std::string& where) {
     out.rows.push_back(std::move(tokens));
+    rows.add(row);
     if (!by_row) return;
     out.names.push_back(cli::adapter_of(row, where));
     out.adapters.push_back(by_row->number(out.names.back(), where));
@@ -94,83 +97,66 @@ void print_token(const ScoredToken& t, const Tokenizer& tokenizer, bool json) {
   }
 }
 
-void add(const ScoredToken& token, Score& to) {
-  to.loss -= token.logprob;
-  ++to.count;
-  to.right += token.likeliest;
-}
-
 // What each adapter's rows come to.
 Json shares(const std::map<std::string, Score>& by_adapter) {
   Json out = Json::object();
-  for (const auto& [name, score] : by_adapter) {
-    const double n = static_cast<double>(score.count);
-    out[name] = {{"loss", score.loss / n}, {"tokens", score.count}, {"accuracy", static_cast<double>(score.right) / n}};
-  }
+  for (const auto& [name, score] : by_adapter)
+    out[name] = {{"loss", score.mean_loss()}, {"tokens", score.count}, {"accuracy", score.accuracy()}};
   return out;
 }
 
-void print(const Score& score, const std::map<std::string, Score>& by_adapter, bool is_of_tokens, bool is_of_numbers,
-           bool json) {
-  const double n = static_cast<double>(score.count), loss = score.loss / n,
-               accuracy = static_cast<double>(score.right) / n;
-  Json out = {{"loss", loss}};
-  if (is_of_tokens) out["perplexity"] = std::exp(loss);
-  out[is_of_tokens ? "tokens" : "examples"] = score.count;
-  if (!is_of_numbers) out["accuracy"] = accuracy;
+void print(const Score& score, const std::map<std::string, Score>& by_adapter, bool json) {
+  Json out = {{"loss", score.mean_loss()},
+              {"perplexity", std::exp(score.mean_loss())},
+              {"tokens", score.count},
+              {"accuracy", score.accuracy()}};
   if (!by_adapter.empty()) out["adapters"] = shares(by_adapter);
   if (json) return fmt::print("{}\n", out.dump());
-  fmt::print("loss        {:.6g}\n", loss);
-  if (is_of_tokens) fmt::print("perplexity  {:.6g}\n", std::exp(loss));
-  fmt::print("{}{} scored\n", is_of_tokens ? "tokens      " : "examples    ",
-             count_for_people(static_cast<uint64_t>(score.count)));
-  // The standard error of a share.
-  if (!is_of_numbers)
-    fmt::print("accuracy    {:.4f}, standard error {:.4f}\n", accuracy, std::sqrt(accuracy * (1 - accuracy) / n));
-  const Json rows = shares(by_adapter);
-  for (const auto& [name, share] : rows.items())
+  fmt::print("loss        {:.6g}\nperplexity  {:.6g}\n", score.mean_loss(), std::exp(score.mean_loss()));
+  fmt::print("tokens      {} scored\n", count_for_people(static_cast<uint64_t>(score.count)));
+  fmt::print("accuracy    {:.4f}, standard error {:.4f}\n", score.accuracy(), score.accuracy_error());
+  for (const auto& [name, share] : by_adapter)
     fmt::print("  {:20}  loss {:.6g}, accuracy {:.4f}, {} tokens\n", name.empty() ? "no adapter" : name,
-               share["loss"].get<double>(), share["accuracy"].get<double>(),
-               count_for_people(share["tokens"].get<uint64_t>()));
+               share.mean_loss(), share.accuracy(), count_for_people(static_cast<uint64_t>(share.count)));
+}
+
+void evaluate_text(const Request& request, const DataSpec& spec, const cli::TrainedModel& model,
+                   cli::EvaluatedRows& rows) {
+  const Texts texts = texts_of(request, spec, *model->tokenizer(), model.by_row(), rows);
+  std::map<std::string, Score> by_adapter;
+  std::vector<Score> by_row(rows.are_wanted() ? texts.rows.size() : 0);
+  const auto see = [&](const ScoredToken& t) {
+    const auto row = static_cast<size_t>(t.row);
+    if (request.per_token) print_token(t, *model->tokenizer(), request.json);
+    if (!texts.names.empty()) by_adapter[texts.names[row]].add(t.logprob, t.likeliest);
+    if (!by_row.empty()) by_row[row].add(t.logprob, t.likeliest);
+  };
+  const bool sees = request.per_token || model.by_row() || rows.are_wanted();
+  const Score score =
+      score_texts(*model, texts.rows, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
+  require(score.count > 0, "{}: no token that counts has another one before it, so there is nothing to predict",
+          spec.files[0].string());
+  if (score.windowed > 0)
+    log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
+              score.rows, model->config().context);
+  for (size_t i = 0; i < by_row.size(); ++i) rows.say(i, {{"loss", by_row[i].loss}, {"tokens", by_row[i].count}});
+  rows.write();
+  if (!request.per_token || !request.json) print(score, by_adapter, request.json);
 }
 
 int answer(const Request& request) {
   const DataSpec spec = data_of(request);
+  cli::EvaluatedRows rows(request.rows, spec.files[0]);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types);
-  const ModelConfig& config = model->config();
-  Score score;
-  std::map<std::string, Score> by_adapter;
-  if (config.outputs > 0) {
-    require(!model.by_row(),
-            "evaluate: rows that name adapters share a head over tokens; this model has one of its own");
-    require(!request.per_token,
-            "evaluate: --per-token is of models that predict tokens; this one has a head of its own");
-    const std::vector<ColumnWish> wishes = {
-        {"text", RGM_TOKENS_COLUMN, RGM_STATES},
-        config.outputs > 1 ? ColumnWish{"label", RGM_LABEL_COLUMN, 0} : ColumnWish{"value", RGM_REAL_COLUMN, 0}};
-    const SourceOptions options{.context = config.context - model->virtual_tokens(),
-                                .cache = {},
-                                .labels = config.labels,
-                                .outputs = config.outputs,
-                                .end_of_text = false};
-    score = score_examples(*model, *open_source(spec, wishes, model->tokenizer(), options));
-  } else {
-    const Texts texts = texts_of(request, spec, *model->tokenizer(), model.by_row());
-    const auto see = [&](const ScoredToken& t) {
-      if (request.per_token) print_token(t, *model->tokenizer(), request.json);
-      if (!texts.names.empty()) add(t, by_adapter[texts.names[static_cast<size_t>(t.row)]]);
-    };
-    const bool sees = request.per_token || model.by_row();
-    score =
-        score_texts(*model, texts.rows, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
-    require(score.count > 0, "{}: has no token behind another one that counts, so nothing to predict",
-            spec.files[0].string());
-    if (score.windowed > 0)
-      log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
-                score.rows, config.context);
+  if (model->config().outputs == 0) {
+    evaluate_text(request, spec, model, rows);
+    return 0;
   }
-  if (!request.per_token || !request.json)
-    print(score, by_adapter, config.outputs == 0, config.outputs == 1, request.json);
+  require(!model.by_row(),
+          "evaluate: rows can name adapters only where the model predicts tokens; this one has a head of its own");
+  require(!request.per_token,
+          "evaluate: --per-token is for models that predict tokens; this one has a head of its own");
+  cli::evaluate_head(spec, model, rows, request.json);
   return 0;
 }
 
@@ -183,25 +169,32 @@ int evaluate(const std::vector<std::string>& arguments) {
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
-      "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows that name it in a column adapter")(
-      "data", text(request.data, "FILE"), "a text; or jsonl, json, csv, tsv, by the ending: each row a sequence")(
+      "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows that name it in the column adapter")(
+      "data", text(request.data, "FILE"),
+      "plain text, or by its ending jsonl, json, csv or tsv: each row is a sequence")(
       "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
-      "where the file has text, prompt, label or value: text=0 by number, where it has no line of names")(
+      "which column holds text, prompt, label or value; by number, as in text=0, where there is no header line")(
+      "rows", text(request.rows, "OUT.jsonl"),
+      "write the rows there, each with the model's prediction or its loss and number of tokens")(
       "template", text(request.chat_template, "NAME"),
-      "of conversations: chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
-      "per-token", po::bool_switch(&request.per_token), "a line a token: row, position, id, log-probability, text")(
-      "json", po::bool_switch(&request.json), "one JSON object; with --per-token one a token")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+      "for conversations: chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
+      "per-token", po::bool_switch(&request.per_token), "one line per token: row, position, id, log-probability, text")(
+      "json", po::bool_switch(&request.json), "print a JSON object; with --per-token, one per token")(
+      "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
   const auto given = cli::parse(
       {.command = "evaluate",
-       .line = "--model DIR [--adapter [NAME=]DIR]… --data FILE",
+       .line = "--model DIR [--adapter [NAME=]DIR]… --data FILE [--rows OUT.jsonl]",
        .text =
-           "Says how well a trained model predicts every token of a file given those before it: mean loss in nats,\n"
-           "perplexity, and how often the likeliest token was the right one. Nothing is scored without a token, or\n"
-           "a learned prompt, before it; a row longer than the context is read in windows. Of conversations only\n"
-           "what the assistant says is scored, of answers behind a prompt only these. A model with a head of its own\n"
-           "is held against the column label or value; of a row longer than its context it reads the beginning.",
+           "Measures how well a trained model predicts each token of a file from those before it: mean loss in nats,\n"
+           "perplexity, and how often the likeliest token was the right one. A token is scored only if another one, "
+           "or\n"
+           "a learned prompt, comes before it; a row longer than the context is read in windows. In conversations "
+           "only\n"
+           "what the assistant says is scored; where rows have a prompt, only the answer. A model with a head of its "
+           "own\n"
+           "is compared with the column label or value; it reads only the beginning of a row longer than its context.\n"
+           "For labels, it also prints precision, recall and F1 of each; without that column, what the model predicts.",
        .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
       shown, arguments);
   if (!given) return 0;

@@ -22,7 +22,7 @@ namespace {
 struct Request {
   std::string model, prompt, file, prompts, backend;
   cli::Types types;
-  std::vector<std::string> adapters;
+  std::vector<std::string> adapters, stop;
   Sampling sampling;
   int64_t seed = 0;  // with its sign, which unsigned numbers would take for a large one
 };
@@ -36,10 +36,11 @@ void check(const Request& request, const boost::program_options::variables_map& 
   const Sampling& s = request.sampling;
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
   require(given.count("prompt") + given.count("file") + given.count("prompts") == 1,
-          "generate: what is to be continued? Give one of --prompt TEXT, --file FILE and --prompts FILE");
+          "generate: what should it continue? Give one of --prompt TEXT, --file FILE and --prompts FILE");
   require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
   cli::check_max_tokens("generate", s.max_tokens);
   cli::check_temperature("generate", s.temperature);
+  cli::check_stops("generate", request.stop);
   require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
 }
@@ -52,7 +53,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
   std::vector<Row> rows;
   each_row(request.prompts, "jsonl", false, [&](Row& row, const std::string& where) {
     const auto prompt = row.find("prompt");
-    require(prompt != row.end() && prompt->is_string(), "{}: there is no text \"prompt\"", where);
+    require(prompt != row.end() && prompt->is_string(), "{}: \"prompt\" is missing, or is not text", where);
     ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));
     require(!ids.back().empty(), "{}: the prompt is empty: give at least one character to continue", where);
     const std::string adapter = cli::adapter_of(row, where);
@@ -71,13 +72,14 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
   return 0;
 }
 
-int answer(const Request& request) {
+int answer(Request request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   require_text(*model, request.model);
+  request.sampling.stop = request.stop;
   if (!request.prompts.empty()) return answer_rows(request, model);
   require(!model.by_row(),
-          "generate: which of the named adapters serves the prompt? Leave the name out, or let rows of --prompts FILE "
+          "generate: which of the named adapters is for this prompt? Leave the name out, or let rows of --prompts FILE "
           "name theirs");
 
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
@@ -104,18 +106,20 @@ int generate_text(const std::vector<std::string>& arguments) {
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
       "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows of --prompts that name it")(
-      "prompt", text(request.prompt, "TEXT"), "what is continued")("file", text(request.file, "FILE"),
-                                                                   "the same, from a file")(
+      "prompt", text(request.prompt, "TEXT"), "the text to continue")("file", text(request.file, "FILE"),
+                                                                      "the same, from a file")(
       "prompts", text(request.prompts, "FILE"),
-      "many, decoded side by side: jsonl rows with prompt and, maybe, the name of its adapter; answers as such rows")(
-      "max-tokens", po::value(&s.max_tokens)->default_value(200)->value_name("N"), "how long")(
+      "many prompts, decoded side by side: jsonl rows with prompt and optionally adapter; each is printed with its "
+      "answer")("max-tokens", po::value(&s.max_tokens)->default_value(200)->value_name("N"), "length of the answer")(
       "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
-      "below 1: more likely tokens; 0: the likeliest")("top-k", po::value(&s.top_k)->default_value(0)->value_name("N"),
-                                                       "only the N likeliest tokens; 0: all")(
+      "below 1 favours likely tokens; 0 always takes the likeliest")(
+      "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
-      "only the likeliest tokens that share this probability")(
+      "only the likeliest tokens that together have this probability")(
+      "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
+      "ends the answer and stays in it; may be given several times; a line break is $'\\n' in a shell")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
-      "backend", text(request.backend, "ID"), "otherwise the best that is usable");
+      "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
   const auto given = cli::parse(
       {.command = "generate",
@@ -126,7 +130,7 @@ int generate_text(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   check(request, *given);
   s.seed = static_cast<uint64_t>(request.seed);
-  return answer(request);
+  return answer(std::move(request));
 }
 
 }  // namespace rgm

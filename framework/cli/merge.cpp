@@ -6,41 +6,16 @@
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <charconv>
-#include <cmath>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "base/philox.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/trained_model.hpp"
-#include "tensor/ops.hpp"
+#include "pipeline/merged.hpp"
 
 namespace rgm {
 namespace {
-
-constexpr double most_difference = 1e-4;  // of the largest logit
-
-// Logits, or scores of the model's own head, of two rows of random tokens.
-std::vector<float> answers(const Model& model) {
-  const NoGradient still;
-  const int64_t T = std::min<int64_t>(32, model.config().context - model.virtual_tokens());
-  std::vector<int32_t> tokens;
-  for (int64_t i = 0; i < 2 * T; ++i)
-    tokens.push_back(
-        static_cast<int32_t>(mix(1, static_cast<uint64_t>(i)) % static_cast<uint64_t>(model.config().vocabulary)));
-  const Pass pass{.tokens = from_host(tokens, {2, T})};
-  return to_host<float>(model.forward(pass, model.config().outputs > 0 ? RGM_HEAD : RGM_LOGITS)[0]);
-}
-
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 1e-30;
-  for (size_t i = 0; i < a.size(); ++i) {
-    most = std::max<double>(most, std::abs(a[i] - b[i]));
-    largest = std::max<double>(largest, std::abs(a[i]));
-  }
-  return most / largest;
-}
 
 constexpr std::string_view temporary_mark = ".tmp";
 
@@ -87,33 +62,25 @@ int merge(const std::vector<std::string>& arguments) {
   const auto text = [](std::string& to) { return po::value(&to)->value_name("DIR"); };
   shown.add_options()("model", text(model_folder), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&adapters)->composing()->value_name("DIR"), "a stage's folder, or the adapter/ in it")(
-      "out", text(out), "a folder that is not there yet")("backend", po::value(&backend)->value_name("ID"),
-                                                          "otherwise the best that is usable");
-  const auto given = cli::parse(
-      {.command = "merge",
-       .line = "--model DIR [--adapter DIR]… --out DIR",
-       .text =
-           "Folds adapters into a model's weights, as far as linear layers can do what they do, and checks on random\n"
-           "tokens that the answers stay the same.",
-       .example = "regimen merge --model runs/tuned/lora --out merged"},
-      shown, arguments);
+      "out", text(out), "a new folder for the merged model")("backend", po::value(&backend)->value_name("ID"),
+                                                             "which backend; otherwise the best usable one");
+  const auto given = cli::parse({.command = "merge",
+                                 .line = "--model DIR [--adapter DIR]… --out DIR",
+                                 .text = "Folds adapters into a model's weights, as far as linear layers can express "
+                                         "them, and checks on random tokens\n"
+                                         "that the answers stay the same.",
+                                 .example = "regimen merge --model runs/tuned/lora --out merged"},
+                                shown, arguments);
   if (!given) return 0;
   require(!model_folder.empty(), "merge: which model? As in --model runs/tuned/lora");
   require(!out.empty(), "merge: into which folder? As in --out merged");
   fs::path folder = fs::path(out).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();  // of "merged/"
-  require(!fs::exists(folder), "merge: {} is there already: give another folder with --out, or remove it", out);
+  require(!fs::exists(folder), "merge: {} already exists: give another folder with --out, or remove it", out);
 
   cli::TrainedModel model(model_folder, adapters, backend);
   require(model.adapters() != nullptr, "merge: {} has no adapter; give one with --adapter DIR", model_folder);
-  const std::vector<float> before = answers(*model);
-  model.adapters()->merge();
-  const double changed = difference(before, answers(*model));
-  if (!(changed <= most_difference))
-    failure(
-        "merge: the merged model answers differently, by {:.2g} of its largest logit, where {} is allowed; nothing was "
-        "written",
-        changed, most_difference);
+  const double changed = merge_and_compare("merge", *model, *model.adapters(), "give it with --adapter instead");
   save(*model, folder);
   log::info("merged into {}; its answers differ by {:.2g} of the largest logit", folder.string(), changed);
   return 0;

@@ -54,7 +54,7 @@ void check_name(const std::string& name) {
   constexpr std::array<std::string_view, 7> reserved = {"all",     "clean", "help",      "install",
                                                         "package", "test",  "edit_cache"};
   require(std::count(reserved.begin(), reserved.end(), name) == 0,
-          "new: \"{}\" is a name that CMake keeps for itself; take another", name);
+          "new: \"{}\" is a name that CMake reserves for itself; choose another", name);
 }
 
 // Where a project is written, in its folder: nobody finds half of one under its names.
@@ -85,14 +85,14 @@ void fill(const fs::path& from, const fs::path& to, const std::vector<std::pair<
 }  // namespace
 
 int new_project(const std::vector<std::string>& arguments) {
-  const auto given = cli::parse({.command = "new",
-                                 .line = "KIND NAME [DIR]",
-                                 .text = "Makes a plug-in project in DIR (NAME where it is left out): CMakeLists.txt, "
-                                         "one source, a test and pipeline.yaml.\nKIND is strategy, adapter, reward or "
-                                         "backend.",
-                                 .example = "regimen new strategy focal_loss ~/focal_loss",
-                                 .places = {"kind", "name", "dir"}},
-                                {}, arguments);
+  const auto given =
+      cli::parse({.command = "new",
+                  .line = "KIND NAME [DIR]",
+                  .text = "Makes a plug-in project in DIR (by default NAME): CMakeLists.txt, one source, a test and "
+                          "pipeline.yaml.\nKIND is strategy, adapter, reward or backend.",
+                  .example = "regimen new strategy focal_loss ~/focal_loss",
+                  .places = {"kind", "name", "dir"}},
+                 {}, arguments);
   if (!given) return 0;
   require(given->count("name") > 0, "new: which kind and name? As in `regimen new strategy focal_loss DIR`");
   const std::string kind = (*given)["kind"].as<std::string>(), name = (*given)["name"].as<std::string>();
@@ -103,7 +103,7 @@ int new_project(const std::vector<std::string>& arguments) {
   const fs::path to = given->count("dir") ? (*given)["dir"].as<std::string>() : name;
   std::error_code error;
   require(!fs::exists(to) || (fs::is_directory(to) && is_free(to)),
-          "new: {} exists and is not an empty folder; name another", to.string());
+          "new: {} exists and is not an empty folder; choose another", to.string());
 
   const fs::path prefix = Registry::program_folder().parent_path();
   const fs::path from = prefix / "share" / "regimen" / "template" / kind;

@@ -34,11 +34,20 @@ void print_values(const std::string& above, const nlohmann::json& value) {
 
 // What is held out of the training data is a split there, not files with a share of their own.
 nlohmann::json as_set(nlohmann::json values) {
-  if (values.contains("data"))
-    for (auto& [name, source] : values["data"].items()) {
-      if (source.contains("split")) source = {{"split", source["split"]}};
-      source.erase("share");
-    }
+  if (!values.contains("data")) return values;
+  bool is_split = false;
+  for (auto& [name, source] : values["data"].items()) {
+    const nlohmann::json& first = source.is_array() ? source[0] : source;
+    if (!first.contains("split")) continue;
+    source = {{"split", first["split"]}};
+    is_split = true;
+  }
+  for (auto& [name, source] : values["data"].items()) {
+    if (source.is_object()) source.erase("share");
+    if (source.is_array() && is_split)
+      for (nlohmann::json& part : source)
+        for (const char* key : {"begin", "end"}) part.erase(key);
+  }
   return values;
 }
 
@@ -60,14 +69,17 @@ void print(const Stage& stage, const StagePlan& plan) {
   fmt::print("stage {}: {}\n", plan.name, plan.strategy);
   const auto line = [](const char* name, const std::string& value) { fmt::print("  {:12}  {}\n", name, value); };
   if (plan.parameters) line("parameters", fmt::format("{}, {} trained", count(plan.parameters), count(plan.trained)));
+  for (const RateCount& rate : plan.rates)
+    line("rate", fmt::format("{}: {} parameters, {}", rate.learning_rate, count(rate.parameters),
+                             rate.pattern.empty() ? "all others" : rate.pattern));
   for (const auto& [name, tokens] : plan.data) line("data", fmt::format("{}: {} tokens", name, count(tokens)));
   if (plan.steps) line("steps", fmt::format("{} of {} rows", count(plan.steps), plan.batch_rows));
   const std::string unknown = "not predicted: " + plan.unknown;
   line("tokens", plan.tokens ? count(plan.tokens) + " read in all steps" : unknown);
   line("memory", plan.memory_bytes ? bytes_for_people(*plan.memory_bytes) + " at the peak" : unknown);
-  line("time", plan.seconds ? "about " + time_for_people(*plan.seconds) +
-                                  ", estimated from steps or products that were timed here"
-                            : unknown);
+  line("time", plan.seconds
+                   ? "about " + time_for_people(*plan.seconds) + ", estimated from steps or products timed here"
+                   : unknown);
   fmt::print("  values in force\n");
   print_values("", as_set(stage.effective));
   fmt::print("\n");
@@ -80,6 +92,11 @@ nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan, const 
                                 {"trained_parameters", plan.trained},
                                 {"steps", plan.steps},
                                 {"tokens", plan.tokens}};
+  for (const RateCount& rate : plan.rates) {
+    nlohmann::ordered_json one = {{"learning_rate", rate.learning_rate}, {"parameters", rate.parameters}};
+    if (!rate.pattern.empty()) one["pattern"] = rate.pattern;
+    out["rates"].push_back(one);
+  }
   if (plan.memory_bytes) out["peak_memory_bytes"] = *plan.memory_bytes;
   if (plan.seconds) out["seconds"] = *plan.seconds;
   if (!plan.unknown.empty()) out["not_predicted"] = plan.unknown;
@@ -95,17 +112,16 @@ int plan_pipeline(const std::vector<std::string>& arguments) {
   ReadOptions read;
   po::options_description shown("Options");
   shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
-                      "override a value, stages by name; the value is YAML")(
-      "backend", po::value<std::string>()->value_name("ID"), "instead of the pipeline's")(
-      "json", "as a JSON array, for programs");
-  const auto given = cli::parse(
-      {.command = "plan",
-       .line = "FILE [--set KEY=VALUE]… [--backend ID] [--json]",
-       .text = "Says what a run would do: stages, parameters, every value in force, tokens, memory and time. Trains "
-               "nothing.",
-       .example = "regimen plan configs/quickstart.yaml",
-       .places = {"file"}},
-      shown, arguments);
+                      "override a value, as in stages.base.steps=10; the value is YAML")(
+      "backend", po::value<std::string>()->value_name("ID"), "use this backend instead of the pipeline's")(
+      "json", "print a JSON array, for programs");
+  const auto given = cli::parse({.command = "plan",
+                                 .line = "FILE [--set KEY=VALUE]… [--backend ID] [--json]",
+                                 .text = "Shows what a run would do: stages, parameters, every value in force, tokens, "
+                                         "memory and time. Trains nothing.",
+                                 .example = "regimen plan configs/quickstart.yaml",
+                                 .places = {"file"}},
+                                shown, arguments);
   if (!given) return 0;
   require(given->count("file") > 0, "plan: which file? As in `regimen plan configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();

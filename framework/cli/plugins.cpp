@@ -106,16 +106,17 @@ void print_kernels(Registry& registry, const Entry& e) {
 int plugins(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments[0] == "check") return check_plugin_file({arguments.begin() + 1, arguments.end()});
   boost::program_options::options_description options;
-  options.add_options()("json", "as a JSON array, for programs")(
-      "kernels", "of a backend: who computes each kernel, itself, a library, or the host from other kernels");
-  const auto given = cli::parse({.command = "plugins",
-                                 .line = "[ID] [--kernels] [--json]",
-                                 .text = "Lists the plug-ins that are installed: kind, id, version, file, SHA-256, and "
-                                         "whether they can be used\nor why not. With an ID, its options too.\n"
-                                         "`regimen plugins check FILE.so` tries a file, for its author.",
-                                 .example = "regimen plugins lora",
-                                 .places = {"id"}},
-                                options, arguments);
+  options.add_options()("json", "print a JSON array, for programs")(
+      "kernels", "for a backend: who computes each kernel: itself, a library, or the host from other kernels");
+  const auto given = cli::parse(
+      {.command = "plugins",
+       .line = "[ID] [--kernels] [--json]",
+       .text = "Lists the plug-ins that are installed: kind, id, version, file, SHA-256, and whether they can be used\n"
+               "or why not. With an ID, its options too.\n"
+               "`regimen plugins check FILE.so` tests a file, for its author.",
+       .example = "regimen plugins lora",
+       .places = {"id"}},
+      options, arguments);
   if (!given) return 0;
   Registry registry;
   std::vector<Entry> list = registry.list();
@@ -133,7 +134,7 @@ int plugins(const std::vector<std::string>& arguments) {
   if (kernels) {
     require(one, "plugins: --kernels is for one backend; which? One of: {}", join(registry.ids(RGM_KIND_BACKEND)));
     std::erase_if(list, [](const Entry& e) { return e.kind != RGM_KIND_BACKEND; });
-    require(!list.empty(), "plugins: \"{}\" is no backend, and only these have kernels",
+    require(!list.empty(), "plugins: \"{}\" is not a backend, and only backends have kernels",
             (*given)["id"].as<std::string>());
   }
   if (given->count("json")) {

@@ -9,17 +9,17 @@
 namespace rgm {
 
 int check_plugin_file(const std::vector<std::string>& arguments) {
-  const auto given =
-      cli::parse({.command = "plugins check",
-                  .line = "FILE.so",
-                  .text = "Tries a plug-in file, wherever it lies: its symbols, tables and options, every "
-                          "callback on sense and nonsense,\ngradients against differences, a backend's "
-                          "kernels against the reference. Each check runs in a process of its own,\n"
-                          "so a crash is a line of the report. Exit status 0 sound, 1 not, 2 no such "
-                          "file.",
-                  .example = "regimen plugins check build/focal_loss.so",
-                  .places = {"file"}},
-                 {}, arguments);
+  const auto given = cli::parse({.command = "plugins check",
+                                 .line = "FILE.so",
+                                 .text = "Tests a plug-in file, wherever it is: its symbols, tables and options, every "
+                                         "callback on sense and nonsense,\n"
+                                         "gradients against finite differences, a backend's kernels against the "
+                                         "reference. Each check runs in a process of\n"
+                                         "its own, so a crash is just a line of the report. Exit status 0 if sound, 1 "
+                                         "if not, 2 if there is no such file.",
+                                 .example = "regimen plugins check build/focal_loss.so",
+                                 .places = {"file"}},
+                                {}, arguments);
   if (!given) return 0;
   require(given->count("file") > 0, "plugins check: which file? As in `regimen plugins check build/focal_loss.so`");
   const std::string file = (*given)["file"].as<std::string>();

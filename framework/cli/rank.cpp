@@ -82,37 +82,38 @@ int rank_samples(const std::vector<std::string>& arguments) {
   int64_t seed = 0;
   po::options_description shown("Options");
   shown.add_options()("out", po::value(&out)->value_name("FILE"),
-                      "the rankings, as jsonl; what is said is kept beside it, in FILE.sqlite")(
-      "rater", po::value(&server.rater)->value_name("NAME"), "who ranks; otherwise the page asks")(
-      "blind", po::bool_switch(&options.blind), "answers in an order of the rater's own, without their sources")(
-      "seed", po::value(&seed)->default_value(0)->value_name("N"), "of that order")(
-      "port", po::value(&port)->default_value(0)->value_name("N"), "of the page; 0: a free one")(
-      "terminal", po::bool_switch(), "line by line, without a browser");
-  const auto given = cli::parse(
-      {.command = "rank",
-       .line = "SAMPLES.jsonl --out RANKINGS.jsonl [--rater NAME] [--blind] [--terminal]",
-       .text =
-           "People order the answers to each prompt, with ties. Rows are {prompt, responses: [...]}, or one an answer\n"
-           "{prompt, text} as the strategy sample writes them. Every step is kept: a closed page or a killed program\n"
-           "loses nothing, and the same command goes on. The page is served to this machine alone.",
-       .example = "regimen rank runs/p/answers/rows.jsonl --out rankings.jsonl",
-       .places = {"samples"}},
-      shown, arguments);
+                      "where the rankings go, as jsonl; every step is kept beside it, in FILE.sqlite")(
+      "rater", po::value(&server.rater)->value_name("NAME"), "who is ranking; otherwise the page asks")(
+      "blind", po::bool_switch(&options.blind), "shuffle the answers for each rater, and hide their sources")(
+      "seed", po::value(&seed)->default_value(0)->value_name("N"), "seed of the shuffling")(
+      "port", po::value(&port)->default_value(0)->value_name("N"), "port of the page; 0: any free one")(
+      "terminal", po::bool_switch(), "rank line by line, without a browser");
+  const auto given =
+      cli::parse({.command = "rank",
+                  .line = "SAMPLES.jsonl --out RANKINGS.jsonl [--rater NAME] [--blind] [--terminal]",
+                  .text = "Lets people rank the answers to each prompt, with ties. Rows are {prompt, responses: "
+                          "[...]}, or {prompt, text}\n"
+                          "for each answer, as the strategy sample writes them. Every step is kept: a closed page or a "
+                          "killed program\n"
+                          "loses nothing, and the same command continues. The page is served to this machine only.",
+                  .example = "regimen rank runs/p/answers/rows.jsonl --out rankings.jsonl",
+                  .places = {"samples"}},
+                 shown, arguments);
   if (!given) return 0;
   require(given->count("samples") > 0, "rank: which samples? As in `regimen rank rows.jsonl --out rankings.jsonl`");
-  require(!out.empty(), "rank: where shall the rankings go? As in --out rankings.jsonl");
+  require(!out.empty(), "rank: where should the rankings go? As in --out rankings.jsonl");
   check_out(out);
   require(port >= 0 && port < 65536, "rank: --port is {}, expected 0 to 65535", port);
   require(seed >= 0, "rank: --seed is {}, expected at least 0", seed);
   const bool in_a_terminal = (*given)["terminal"].as<bool>();
-  require(!in_a_terminal || !server.rater.empty(), "rank: who ranks? With --terminal, say it with --rater NAME");
+  require(!in_a_terminal || !server.rater.empty(), "rank: who is ranking? With --terminal, add --rater NAME");
   if (!server.rater.empty()) rank::check_rater(server.rater);
   options.samples = rank::read_samples((*given)["samples"].as<std::string>());
   options.out = out;
   options.seed = static_cast<uint64_t>(seed);
   server.port = static_cast<uint16_t>(port);
 
-  if (!in_a_terminal) catch_interrupts("everything is kept, and the same command goes on");
+  if (!in_a_terminal) catch_interrupts("everything is kept, and the same command continues");
   rank::Session session(options);
   if (in_a_terminal) {
     in_terminal(session, server.rater);
@@ -122,7 +123,7 @@ int rank_samples(const std::vector<std::string>& arguments) {
   rank::serve(
       session, server,
       [&](const std::string& address) {
-        log::info("{} prompts to rank: open\n\n  {}\n\nCtrl-C ends; what was ranked is in {}", session.count(), address,
+        log::info("{} prompts to rank: open\n\n  {}\n\nCtrl-C ends; the rankings are in {}", session.count(), address,
                   session.out().string());
       },
       [] { return interrupted(); });

@@ -13,9 +13,9 @@ namespace rgm {
 int print_schema(const std::vector<std::string>& arguments) {
   const auto given = cli::parse({.command = "schema",
                                  .line = "",
-                                 .text = "Writes a JSON Schema (draft 2020-12) of pipelines, with the options of every "
-                                         "plug-in that is installed or in\n$REGIMEN_PLUGIN_PATH. An editor completes "
-                                         "and checks with it; all that is wrong says `regimen check`.",
+                                 .text = "Prints a JSON Schema (draft 2020-12) of pipelines, with the options of every "
+                                         "plug-in that is installed or in\n$REGIMEN_PLUGIN_PATH. Editors use it to "
+                                         "complete and check; `regimen check` reports everything that is wrong.",
                                  .example = "regimen schema > regimen.schema.json"},
                                 {}, arguments);
   if (!given) return 0;

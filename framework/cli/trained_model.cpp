@@ -1,6 +1,7 @@
 // trained_model.cpp - opens a model and its adapters: those of every row, or those that rows name.
 #include "cli/trained_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "artefact/safetensors.hpp"
@@ -38,8 +39,8 @@ void add_types(boost::program_options::options_description& options, Types& type
   const auto type = [](std::string& to) {
     return boost::program_options::value(&to)->default_value("float32")->value_name("TYPE");
   };
-  options.add_options()("weights", type(types.weights), "bfloat16: half the memory, and sooner read")(
-      "precision", type(types.precision), "bfloat16: computes in it, where the backend does");
+  options.add_options()("weights", type(types.weights), "bfloat16: takes half the memory, and loads faster")(
+      "precision", type(types.precision), "bfloat16: computes in it, if the backend can");
 }
 
 void check_temperature(const char* command, double temperature) {
@@ -51,6 +52,11 @@ void check_temperature(const char* command, double temperature) {
 void check_max_tokens(const char* command, int64_t tokens) {
   constexpr int64_t most = 1 << 20;
   require(tokens > 0 && tokens <= most, "{}: --max-tokens is {}, expected 1 to {}", command, tokens, most);
+}
+
+void check_stops(const char* command, const std::vector<std::string>& stops) {
+  require(std::count(stops.begin(), stops.end(), "") == 0,
+          "{}: --stop is an empty text, which ends nothing: leave it out", command);
 }
 
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
@@ -68,8 +74,8 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
       for (fs::path& found : adapter_folders(given)) place.adapters.push_back(std::move(found));
   }
   require(of_rows.empty() || place.adapters.empty(),
-          "adapters for every row ({}) and for those that name them (\"{}\") do not go together: name all, or give a "
-          "model without adapters of its own",
+          "an adapter for every row ({}) and one for rows that name it (\"{}\") cannot be combined: give each a name, "
+          "or use a model without adapters of its own",
           place.adapters.empty() ? "" : place.adapters[0].string(), of_rows.empty() ? "" : of_rows[0].name);
   std::optional<Choice> choice;
   if (!backend.empty()) choice = choose_backend(backend, registry_);
@@ -90,8 +96,8 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
     auto set = std::make_unique<Adapters>(model_, 0);
     for (const fs::path& adapter : adapter_folders(one.folder)) {
       require(!has_head(adapter),
-              "{}: it brings a classifier's head, and rows of one batch share the model's: evaluate it alone, with "
-              "--adapter {}",
+              "{}: comes with a classifier's head, but rows of one batch share the model's head: evaluate it alone, "
+              "with --adapter {}",
               adapter.string(), one.folder);
       add_saved_adapter(*set, adapter, *model_, registry_);
     }
@@ -105,8 +111,8 @@ ChatTemplate chat_template_for(const std::string& given, const std::string& mode
   if (!given.empty()) return {named_chat_template(given), "chat template " + given, tokenizer};
   if (auto own = chat_template_of(tokenizer)) return *own;
   invalid(
-      "{}: the tokenizer has no chat template: give the one that the model was taught with, as in --template "
-      "chatml; there are {}, or a file.jinja",
+      "{}: the tokenizer has no chat template: give the one that the model was trained with, as in --template chatml; "
+      "there are {}, or a file.jinja",
       model, join(chat_template_names()));
 }
 

@@ -26,6 +26,8 @@ void add_types(boost::program_options::options_description& options, Types& type
 void check_temperature(const char* command, double temperature);
 // The same for --max-tokens beyond what a pipeline's `sample` may ask for.
 void check_max_tokens(const char* command, int64_t tokens);
+// The same where one --stop is an empty text.
+void check_stops(const char* command, const std::vector<std::string>& stops);
 
 class TrainedModel {
  public:

@@ -46,17 +46,17 @@ std::string try_capture(Place& p) {
   if (b.capture_begin(p.queue) != RGM_OK || !doubles() || !doubles()) return "work cannot be captured";
   const bool refuses = b.upload(p.queue, p.memory, second.data(), sizeof second) != RGM_OK &&
                        b.download(p.queue, now.data(), p.memory, sizeof now) != RGM_OK && b.wait(p.queue) != RGM_OK;
-  if (b.capture_end(p.queue, &p.work) != RGM_OK || !p.work) return "what was captured cannot be had";
+  if (b.capture_end(p.queue, &p.work) != RGM_OK || !p.work) return "what was captured cannot be taken out";
   if (!refuses) return "upload, download and wait are not refused while work is captured";
   if (!holds({2, 4, 6, 8})) return "captured work has run before it was replayed";
   if (b.replay(p.queue, p.work) != RGM_OK || b.replay(p.queue, p.work) != RGM_OK) return "replay fails";
-  if (!holds({32, 64, 96, 128})) return "replayed twice, it is not as if it had been enqueued twice";
+  if (!holds({32, 64, 96, 128})) return "replaying it twice is not like enqueuing it twice";
   if (b.upload(p.queue, p.memory, second.data(), sizeof second) != RGM_OK || b.replay(p.queue, p.work) != RGM_OK ||
       !holds({20, 20, 24, 24}))
-    return "it does not work on what the memory holds by then";
+    return "it does not work on what the memory holds at that time";
   if (b.capture_begin(p.queue) != RGM_OK || !doubles() || b.capture_end(p.queue, nullptr) != RGM_OK ||
       !holds({20, 20, 24, 24}))
-    return "work whose capture is given up is not forgotten";
+    return "work whose capture is abandoned is not dropped";
   return "";
 }
 

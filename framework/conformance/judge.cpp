@@ -87,7 +87,7 @@ Result judge(const Device& reference, const Device& subject, const Kernel& kerne
   if (got.status == RGM_UNSUPPORTED) return refused(result, required, got.reason);
   if (t.is_outside && got.status == RGM_OK)
     return fail(result,
-                "an index outside of its axis was taken: it must be RGM_INVALID, of the call or of the next wait");
+                "an index outside its axis was accepted: it must be RGM_INVALID, from the call or from the next wait");
   if (t.is_outside && got.status == RGM_INVALID) return result;
   if (got.status != RGM_OK) return fail(result, got.reason);
 
@@ -95,12 +95,12 @@ Result judge(const Device& reference, const Device& subject, const Kernel& kerne
   if (expected.status != RGM_OK) return fail(result, "the reference fails: " + expected.reason);
   for (size_t i = 0; i < t.arrays.size(); ++i) {
     if (!only_view_changed(t.arrays[i], got.memory[i]))
-      return fail(result, fmt::format("argument {}: memory that is no output was written", i));
+      return fail(result, fmt::format("argument {}: memory that is not an output was written", i));
     if (t.arrays[i].written) compare(t, i, expected, got, result);
   }
   result.passed = result.reason.empty();
   if (result.passed && execute(subject, t, t.call, options).memory != got.memory)
-    return fail(result, "a second call gave other bits");
+    return fail(result, "a second call gave different bits");
   return result;
 }
 

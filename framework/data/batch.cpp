@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "tensor/captured.hpp"
 
 namespace rgm {
@@ -121,6 +122,18 @@ bool has_column(const Batch& batch, std::string_view name) {
   return find(batch, name) != nullptr || part_of(batch, name).tokens != nullptr;
 }
 
+std::string other_columns(const Batch& batch, std::string_view name, bool texts) {
+  std::vector<std::string> own, all;
+  for (const auto& [other, column] : batch.columns) {
+    if ((column.kind == ColumnKind::text) != texts) continue;
+    own.push_back(other);
+    all.push_back(other);
+    if (column.kind != ColumnKind::tokens) continue;
+    for (const char* part : {".segments", ".weights", ".ends"}) all.push_back(other + part);
+  }
+  return fmt::format("{} (there {})", did_you_mean(name, all), own.empty() ? "is none" : "are: " + join(own));
+}
+
 std::string tokens_of(const Batch& batch, std::string_view name) {
   for (size_t dot = name.rfind('.'); dot != std::string_view::npos && dot > 0; dot = name.rfind('.', dot - 1)) {
     const BatchColumn* tokens = find(batch, name.substr(0, dot));
@@ -209,7 +222,7 @@ double total(const Batch& batch, std::string_view name, bool together) {
     return sum(part.tokens->reals);
   }
   const BatchColumn* column = find(batch, name);
-  require(column != nullptr, "the batch has no column \"{}\"", name);
+  if (!column) invalid("the batch has no column \"{}\"{}", name, other_columns(batch, name));
   switch (column->kind) {
     case ColumnKind::tokens: return static_cast<double>(batch.examples);
     case ColumnKind::integer: return together ? different(column->integers) : sum(column->integers);

@@ -58,6 +58,8 @@ BatchColumn pack(std::span<const TokenExample> examples, int64_t length, bool pr
 // when there is no such column. The same handle again at the next call.
 Tensor column(Batch& batch, std::string_view name);
 bool has_column(const Batch& batch, std::string_view name);
+// To end a message on a column that is not there: a near name among those of numbers or of texts, and all of them.
+std::string other_columns(const Batch& batch, std::string_view name, bool texts = false);
 // Writes the column into a tensor that column() answered for another batch of the same layout.
 void upload_again(const Batch& batch, std::string_view name, const Tensor& to);
 // The same text for batches whose columns have the same names, kinds and shapes.
@@ -74,6 +76,9 @@ std::string tokens_of(const Batch& batch, std::string_view name);
 
 // The chosen examples in the given order, every token column and what hangs on it repacked to rows of `length`.
 Batch select(const Batch& batch, std::span<const int64_t> examples, int64_t length);
+// All examples of batches with the same columns: of example e, `order` says which batch's next one it is. Rows stay as
+// they were packed, those of one batch behind those of the one before, padded to the longest.
+Batch joined(std::span<const Batch* const> batches, const std::vector<int32_t>& order);
 // Every example `times` times over, as whole copies of the batch one behind the other: example e of copy m is example
 // m E + e. An integer column `member` says which copy each one is of; those of `together`, whose equal values keep
 // examples together, are numbered anew, apart from copy to copy.

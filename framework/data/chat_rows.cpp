@@ -12,7 +12,7 @@ namespace {
 std::string text_of(const Row& row, const char* key, const std::string& where) {
   const auto found = row.find(key);
   if (found == row.end() || found->is_null()) return "";
-  require(found->is_string(), "{}: \"{}\" is no text", where, key);
+  require(found->is_string(), "{}: \"{}\" is not text", where, key);
   return found->get<std::string>();
 }
 
@@ -24,7 +24,7 @@ std::string role_of(const std::string& from) {
 }
 
 Messages::object_t::mapped_type message(const Row& one, size_t i, const std::string& where) {
-  require(!is_deeper(one, 50), "{}: message {} is nested more than 50 deep", where, i + 1);
+  require(!is_deeper(one, 50), "{}: message {} is nested more than 50 levels deep", where, i + 1);
   require(one.is_object(), "{}: message {} is a JSON {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", where,
           i + 1, one.type_name());
   const bool share_gpt = one.contains("from") && one.contains("value");
@@ -79,7 +79,7 @@ Messages messages_of(const Row& row, const ColumnMap& map, const std::string& wh
     if (map.prompt && key == *map.prompt && found != row.end() && found->is_string())
       return out.push_back({{"role", "user"}, {"content", *found}});
     require(found != row.end() && found->is_array() && !found->empty(),
-            "{}: \"{}\" is no list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, key);
+            "{}: \"{}\" is not a list of messages, as in [{{\"role\": \"user\", \"content\": \"...\"}}]", where, key);
     for (size_t i = 0; i < found->size(); ++i) out.push_back(message((*found)[i], i, where));
   };
   if (map.prompt) add(*map.prompt);

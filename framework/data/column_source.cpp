@@ -35,12 +35,14 @@ class ColumnSource final : public Source {
         tokenizer_(std::move(tokenizer)),
         labels_(options.labels),
         context_(options.context),
+        by_length_(options.by_length),
         predicts_first_(options.predicts_first),
-        end_of_text_(options.end_of_text) {
+        end_of_text_(options.end_of_text),
+        see_(options.see) {
     std::string mapping;
     for (const ColumnMap& map : spec.columns)
       if (wishes_all(wishes) && std::ranges::find(wishes, map.column, &ColumnWish::name) == wishes.end()) {
-        require(!map.chat, "data: the column \"{}\" is read as it stands, and not as a conversation", map.column);
+        require(!map.chat, "data: the column \"{}\" is read as it stands, not as a conversation", map.column);
         columns_.push_back({.wish = {map.column, RGM_TEXT_COLUMN, 0}, .map = map});
         mapping += fmt::format(" {} {}", map.column, map.from);
       }
@@ -56,7 +58,7 @@ class ColumnSource final : public Source {
         column.labels = &labels_, column.outputs = options.outputs;
         column.is_present = options.outputs > 0;
         require(column.is_present || (found == spec.columns.end() && (wish.flags & RGM_OPTIONAL)),
-                "data: column \"{}\" holds labels, and the model has no head for them: add model: {{head: {{classify: "
+                "data: column \"{}\" holds labels, but the model has no head for them: add model: {{head: {{classify: "
                 "{{labels: [...]}}}}}}",
                 wish.name);
       }
@@ -72,8 +74,8 @@ class ColumnSource final : public Source {
     read();
     mapping += recognised_;
     const std::string content = content_hash(spec.files, options.cache);
-    sha256_ =
-        rgm::sha256(fmt::format("{} {} {} {}{}", spec.format, content, spec.split_begin, spec.split_end, mapping));
+    sha256_ = rgm::sha256(fmt::format("{} {} {} {}{}{}", spec.format, content, spec.split_begin, spec.split_end,
+                                      mapping, spec.rows > 0 ? fmt::format(" of {} units", spec.rows) : ""));
     units_ = units_of(spec, columns_, rows_, lists_);
     for (const StoredColumn& column : columns_)
       if (column.is_tokens() && column.is_present)
@@ -99,6 +101,7 @@ class ColumnSource final : public Source {
     return "";
   }
 
+  int64_t examples_of(int64_t unit) const override { return units_.examples_of(unit); }
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {
     require(position >= 0, "the data has no position {}", position);
     return permuted(position % units(), units(), mix(order_seed, static_cast<uint64_t>(position / units())));
@@ -130,8 +133,13 @@ class ColumnSource final : public Source {
  private:
   void read() {
     const bool numbered = columns_by_number(spec_);
+    const bool makes_groups =
+        std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.wish.flags & RGM_TOGETHER; });
     for (const fs::path& file : spec_.files)
-      each_row(file, spec_.format, numbered, [&](Row& row, const std::string& where) { add_row(row, where); });
+      each_row(file, spec_.format, numbered, [&](Row& row, const std::string& where) {
+        // Of a group, an example may come later.
+        if (spec_.rows == 0 || makes_groups || examples_ < spec_.rows) add_row(row, where);
+      });
     require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
   }
 
@@ -180,7 +188,7 @@ class ColumnSource final : public Source {
     const bool is_table = spec_.format == "csv" || spec_.format == "tsv";
     invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}", where, name, column.wish.name,
             join(names),
-            is_table && !columns_by_number(spec_) ? " (give columns by number where a file has no line of names)" : "",
+            is_table && !columns_by_number(spec_) ? " (give columns by number if the file has no header line)" : "",
             did_you_mean(name, names));
   }
 
@@ -190,6 +198,17 @@ class ColumnSource final : public Source {
       if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
         columns_.push_back(
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
+  }
+
+  // The i-th example's own members in place of the lists that were read.
+  Row row_of(const Row& row, const std::vector<std::pair<const Row*, const Row*>>& values, size_t i) const {
+    Row out = row;
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      const auto& [value, prompt] = values[c];
+      if (value && value->is_array()) out[columns_[c].map.from] = (*value)[i];
+      if (prompt && prompt->is_array()) out[*columns_[c].map.prompt] = (*prompt)[i];
+    }
+    return out;
   }
 
   void add_row(const Row& row, const std::string& where) {
@@ -202,13 +221,13 @@ class ColumnSource final : public Source {
       if (!value || !value->is_array()) return;
       require(!value->empty(), "{}: \"{}\" is an empty list", where, name);
       require(!is_text || !value->front().is_object(),
-              "{0}: \"{1}\" is a list of objects, expected texts; where it is a conversation, say so with columns: "
-              "{{{2}: {{messages: {1}}}}}",
+              "{0}: \"{1}\" is a list of objects, expected text; if it is a conversation, say so with columns: {{{2}: "
+              "{{messages: {1}}}}}",
               where, name, column);
       require(!is_text || !value->front().is_number(),
-              "{}: \"{}\" is a list of numbers, expected texts: a model's tokens are made from text here", where, name);
-      require(!has_lists || value->size() == count, "{}: \"{}\" is a list of {}, another list here has {}", where, name,
-              value->size(), count);
+              "{}: \"{}\" is a list of numbers, expected text: a model's tokens are made from text here", where, name);
+      require(!has_lists || value->size() == count, "{}: \"{}\" is a list of {}, but another list here has {}", where,
+              name, value->size(), count);
       count = value->size();
       has_lists = true;
     };
@@ -243,6 +262,7 @@ class ColumnSource final : public Source {
         else if (value)
           columns_[c].add(at(value, i), where);
       }
+      if (see_) see_(row_of(row, values, i));
       rows_.push_back(row_count_);
       ++examples_;
     }
@@ -256,12 +276,11 @@ class ColumnSource final : public Source {
       if (column.begun == 0 || spec_.split != 0) continue;
       const std::string file = spec_.files.front().string(), &name = column.map.from, &prompt = *column.map.prompt;
       if (column.begun == examples_)
-        log::info("{}: \"{}\" begins with its \"{}\" everywhere, which is read once", file, name, prompt);
+        log::info("{}: \"{}\" always begins with its \"{}\", which is read only once", file, name, prompt);
       else
         log::warning(
-            "{0}: {1} of {2} texts in \"{3}\" begin with their \"{4}\", which is read once there; where it is a part "
-            "of "
-            "the answer, say columns: {{{5}: {{prompt: {4}, answer: {3}}}}}",
+            "{0}: {1} of {2} texts in \"{3}\" begin with their \"{4}\", which is read only once there; if it is part "
+            "of the answer, write columns: {{{5}: {{prompt: {4}, answer: {3}}}}}",
             file, column.begun, examples_, name, prompt, column.wish.name);
     }
   }
@@ -271,8 +290,9 @@ class ColumnSource final : public Source {
       if (!column.is_tokens() || !column.is_present) continue;
       const auto cut = std::ranges::count_if(units_.examples, [&](int64_t e) { return column.length(e) > context_; });
       if (cut > 0)
-        log::warning("{}: {} of {} examples of \"{}\" are longer than the context of {} tokens and are cut there",
-                     spec_.files.front().string(), cut, units_.examples.size(), column.wish.name, context_);
+        log::warning("{}: {} of {} examples of \"{}\" are longer than the {} of {} tokens and are cut there{}",
+                     spec_.files.front().string(), cut, units_.examples.size(), column.wish.name, bound(), context_,
+                     by_length_ ? "; a larger length keeps more of them" : "");
     }
   }
 
@@ -284,17 +304,18 @@ class ColumnSource final : public Source {
           std::ranges::count_if(units_.examples, [&](int64_t e) { return column.counted(e, context_) == 0; });
       const std::string file = spec_.files.front().string();
       const auto all = static_cast<int64_t>(units_.examples.size());
-      require(
-          empty < all,
-          "{}: in none of the {} examples of \"{}\" is there a token to learn: their prompts alone fill the context "
-          "of {} tokens, or nothing follows them; give the model a longer context, or let the roles be others",
-          file, all, column.wish.name, context_);
+      require(empty < all,
+              "{}: none of the {} examples of \"{}\" has a token to learn: their prompts alone fill the {} of {} "
+              "tokens, or nothing follows them; {}, or choose other roles",
+              file, all, column.wish.name, bound(), context_,
+              by_length_ ? "set a larger length" : "give the model a longer context");
       if (empty > 0)
-        log::warning(
-            "{}: {} of {} examples of \"{}\" have no token to learn, their prompts fill the context of {} tokens", file,
-            empty, all, column.wish.name, context_);
+        log::warning("{}: {} of {} examples of \"{}\" have no token to learn: their prompts fill the {} of {} tokens",
+                     file, empty, all, column.wish.name, bound(), context_);
     }
   }
+
+  const char* bound() const { return by_length_ ? "length" : "context"; }
 
   Batch gather(const std::vector<int64_t>& examples) const {
     Batch out;
@@ -308,7 +329,8 @@ class ColumnSource final : public Source {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<std::string> labels_;
   int64_t context_;
-  bool predicts_first_, end_of_text_;
+  bool by_length_, predicts_first_, end_of_text_;
+  std::function<void(const Row& row)> see_;
   std::vector<StoredColumn> columns_;
   std::vector<int32_t> rows_;  // of every example: the row it came from
   int64_t examples_ = 0, tokens_ = 0, counted_ = 0;
@@ -329,7 +351,7 @@ std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<Col
     std::vector<std::string> names;
     names.reserve(wishes.size());
     for (const ColumnWish& wish : wishes) names.push_back(wish.name);
-    require(is_wished, "data: the column \"{}\" is read by nobody here; there are {}{}", map.column, join(names),
+    require(is_wished, "data: nothing here reads the column \"{}\"; there are {}{}", map.column, join(names),
             did_you_mean(map.column, names));
   }
   return std::make_unique<ColumnSource>(spec, wishes, std::move(tokenizer), options);

@@ -88,7 +88,7 @@ std::string content_hash(std::span<const fs::path> files, const fs::path& cache)
     if (found != known.end() && found->is_object() && found->value("stamp", nlohmann::json()) == stamp.json)
       hash = found->value("sha256", "");
     if (hash.size() != 64) {
-      hash = hash_of(file, [&] { stop_if_interrupted("{} was hashed", file.string()); });
+      hash = hash_of(file, [&] { stop_if_interrupted("hashing {}", file.string()); });
       const bool settled = started - stamp.newest > 2 * second && stamp_of(file).json == stamp.json;
       if (settled) known[path] = {{"stamp", stamp.json}, {"sha256", hash}}, is_new = true;
     }

@@ -26,7 +26,7 @@ std::string quoted(std::string_view text, size_t& at, size_t& line, const std::s
   }
   ++at;
   require(at == text.size() || text[at] == ',' || line_break(text, at) > 0,
-          "{}:{}: there is text behind a quoted field; double the quotes inside of it", file, line);
+          "{}:{}: there is text after a quoted field; double the quotes inside it", file, line);
   return out;
 }
 

@@ -20,6 +20,7 @@ class FittedSource final : public Source {
   }
   Batch in_order(int64_t begin, int64_t end) const override { return fit(source_->in_order(begin, end)); }
   bool has_fixed_units() const override { return source_->has_fixed_units(); }
+  int64_t examples_of(int64_t unit) const override { return source_->examples_of(unit); }
   std::string chat_template() const override { return source_->chat_template(); }
   const std::string& sha256() const override { return source_->sha256(); }
   int64_t unit_at(int64_t position, uint64_t order_seed) const override {

@@ -39,8 +39,7 @@ void each_element(std::string_view text, const std::string& file, const RowCall&
   const auto where = [&] { return fmt::format("{}:{}", file, line); };
   skip();
   require(at < text.size() && text[at] == '[',
-          "{}: an array of objects was expected, as in [{{\"text\": \"...\"}}]; "
-          "for one object a line use jsonl",
+          "{}: an array of objects was expected, as in [{{\"text\": \"...\"}}]; for one object per line use jsonl",
           where());
   ++at;
   for (bool is_first = true;; is_first = false) {
@@ -70,7 +69,7 @@ void each_element(std::string_view text, const std::string& file, const RowCall&
   }
   ++at;
   skip();
-  require(at == text.size(), "{}: there is text behind the array", where());
+  require(at == text.size(), "{}: there is text after the array", where());
 }
 
 // Rows of fields, under the names in the first.
@@ -100,8 +99,8 @@ class Table {
     std::ranges::sort(sorted);
     const auto twice = std::ranges::adjacent_find(sorted);
     require(twice == sorted.end(),
-            "{}: two columns are called \"{}\"; this line is taken for their names: give columns "
-            "by number where a file has none",
+            "{}: two columns are called \"{}\"; this line was read as their names: give columns by number if the file "
+            "has no header line",
             where, twice == sorted.end() ? "" : *twice);
   }
 
@@ -121,7 +120,7 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
   require(!is_gzip(text), "{}: is compressed with gzip; unpack it, for example with gunzip", file);
   const RowCall row = [&](Row& values, const std::string& where) {
-    stop_if_interrupted("{} was read", file);
+    stop_if_interrupted("reading {}", file);
     given(values, where);
   };
   Table table(numbered, row);

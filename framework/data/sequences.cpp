@@ -21,12 +21,12 @@ const Row& field(const Row& row, const std::string& name, const std::string& whe
     std::vector<std::string> names;
     for (const auto& [key, value] : row.items()) names.push_back(key);
     invalid(
-        "{}: there is no text \"{}\"; there are {}: say which with --column text=NAME, or text=0 by number where a "
-        "table has no line of names",
+        "{}: there is no \"{}\"; there are {}: say which one with --column text=NAME, or text=0 by number if a table "
+        "has no header line",
         where, name, join(names));
   }
-  require(!found->is_structured() && !found->is_null(), "{}: \"{}\" is {}, and texts are what is read here", where,
-          name, found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
+  require(!found->is_structured() && !found->is_null(), "{}: \"{}\" is {}, but only text is read here", where, name,
+          found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
   return *found;
 }
 
@@ -40,7 +40,7 @@ Reading reading_of(const DataSpec& spec, const Row& first) {
   bool is_said = false;
   for (const ColumnMap& c : spec.columns) {
     require(c.column == "text" || c.column == "prompt",
-            "the column \"{}\" is read by nobody here: this model predicts tokens of \"text\", behind \"prompt\"",
+            "nothing here reads the column \"{}\": this model predicts the tokens of \"text\", after \"prompt\"",
             c.column);
     if (c.column == "prompt")
       out.prompt = c.from;

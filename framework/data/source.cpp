@@ -3,11 +3,23 @@
 
 #include <algorithm>
 
+#include "data/mixed_source.hpp"
 #include "data/row_texts.hpp"
 #include "data/rows.hpp"
 #include "data/text_pieces.hpp"
 
 namespace rgm {
+
+const char* name_of_kind(int32_t kind) {
+  switch (kind) {
+    case RGM_TOKENS_COLUMN: return "tokens";
+    case RGM_TEXT_COLUMN: return "text";
+    case RGM_INTEGER_COLUMN: return "whole numbers";
+    case RGM_REAL_COLUMN: return "real numbers";
+    case RGM_LABEL_COLUMN: return "labels";
+    default: return "a kind that is not known";
+  }
+}
 
 bool columns_by_number(const DataSpec& spec) {
   const auto is_number = [](const std::string& text) {
@@ -18,8 +30,26 @@ bool columns_by_number(const DataSpec& spec) {
   });
 }
 
+std::span<const DataSpec> parts_of(const DataSpec& spec) {
+  return spec.parts.empty() ? std::span(&spec, 1) : std::span(spec.parts);
+}
+std::span<DataSpec> parts_of(DataSpec& spec) {
+  return spec.parts.empty() ? std::span(&spec, 1) : std::span(spec.parts);
+}
+
+std::vector<fs::path> all_files(const DataSpec& spec) {
+  std::vector<fs::path> out;
+  for (const DataSpec& part : parts_of(spec)) out.insert(out.end(), part.files.begin(), part.files.end());
+  return out;
+}
+
 std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options) {
+  if (!spec.parts.empty()) {
+    std::vector<std::unique_ptr<Source>> parts;
+    for (const DataSpec& part : spec.parts) parts.push_back(open_source(part, wishes, tokenizer, options));
+    return mixed(spec, wishes, std::move(parts));
+  }
   if (spec.format != "text") return open_columns(spec, wishes, std::move(tokenizer), options);
   const ColumnWish* tokens = nullptr;
   for (const ColumnWish& wish : wishes) {
@@ -27,14 +57,16 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
       tokens = &wish;
       continue;
     }
-    require(wish.flags & RGM_OPTIONAL, "data: a text has no column \"{}\"; use jsonl, json, csv or tsv", wish.name);
+    require(wish.flags & RGM_OPTIONAL, "data: plain text has no column \"{}\"; use jsonl, json, csv or tsv", wish.name);
   }
-  require(tokens != nullptr, "data: a text gives tokens, which nobody reads here; use jsonl, json, csv or tsv");
+  require(tokens != nullptr, "data: plain text gives tokens, which nothing here reads; use jsonl, json, csv or tsv");
   return open_text(spec, *tokens, tokenizer, options);
 }
 
 void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view)>& see,
                const std::vector<ColumnWish>& wishes) {
+  for (const DataSpec& part : spec.parts) each_text(part, cut, see, wishes);
+  if (!spec.parts.empty()) return;
   require(!spec.files.empty(), "data: no files were found");
   RowTexts texts(spec, wishes);
   for (const fs::path& file : spec.files) {

@@ -5,12 +5,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/file.hpp"
 #include "data/batch.hpp"
+#include "data/row.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -31,14 +33,23 @@ struct ColumnMap {
   std::optional<ChatMap> chat = std::nullopt;
 };
 
-// A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`.
+// A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`; or a list of them, its parts.
 struct DataSpec {
   std::string format;                     // text, jsonl, json, csv, tsv
   std::vector<fs::path> files;            // found already; folders are walked (sorted, *.txt for text)
   std::vector<ColumnMap> columns;         // empty: by the component's own names
   double split_begin = 0, split_end = 1;  // the share of it that is used: the train part ends where `split` begins
   double split = 0;                       // of what is held out: the share that was asked for
+  int64_t rows = 0;                       // at most its first units, as if the files ended there; 0: all
+  double share = 0;                       // of a part: of the units that a step draws; 0: as many as it has
+  std::string from_stage = {};            // the earlier stage whose rows it is; `files` is empty until it has run
+  std::vector<DataSpec> parts = {};       // of a mixture, which itself says nothing more
 };
+
+// The entries that it consists of: its parts, or itself.
+std::span<const DataSpec> parts_of(const DataSpec& spec);
+std::span<DataSpec> parts_of(DataSpec& spec);
+std::vector<fs::path> all_files(const DataSpec& spec);
 
 // All columns are given by number: csv and tsv have no line of names.
 bool columns_by_number(const DataSpec& spec);
@@ -52,6 +63,7 @@ struct ColumnWish {
   int32_t kind;
   uint32_t flags;
 };
+const char* name_of_kind(int32_t kind);  // of a column: "text", "whole numbers"
 
 class Source {
  public:
@@ -68,6 +80,8 @@ class Source {
   virtual Batch in_order(int64_t begin, int64_t end) const = 0;
   // Unit i of batch() is unit i of in_order(), in every epoch.
   virtual bool has_fixed_units() const { return true; }
+  // How many examples a unit has, by its number in in_order() or from unit_at().
+  virtual int64_t examples_of(int64_t /*unit*/) const { return 1; }
   // The Jinja of the chat template that made its conversations texts, where that is not the tokenizer's own.
   virtual std::string chat_template() const { return {}; }
   // Of the content: changes when the data does.
@@ -85,6 +99,9 @@ struct SourceOptions {
   // running text overlap by a token: there it is predicted in the window before.
   bool predicts_first = false;
   bool end_of_text = true;  // ends every example of a TOKENS column; false for prompts that are to be continued
+  bool by_length = false;   // `context` is a stage's length, and the model has room for more: for messages
+  // Gets the row of every example as it is read, with the one member of each list that the example has of it.
+  std::function<void(const Row& row)> see = {};
 };
 
 // Text: tokenised once into a file of ids that is mapped, kept by the hash of text and tokenizer; documents of a folder
@@ -102,14 +119,14 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
 // with it; a wished column that is missing, with the names there are.
 std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
                                      std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
-// One of the two, by spec.format.
+// One of the two, by spec.format; or a mixture of the spec's parts.
 std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
 
-// The text of all files, one after the other and piece by piece: what a tokenizer is trained on. UTF-8 checked. Pieces
-// end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is NULL, or where a row ends. Of
-// rows it is what `wishes` read as tokens, conversations as their template shows them; where nobody has said what is
-// read, what `spec.columns` map and `text`.
+// The text of all files, one after the other and piece by piece: what a tokenizer is trained on, whatever part of it is
+// used. UTF-8 checked. Pieces end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is
+// NULL, or where a row ends. Of rows it is what `wishes` read as tokens, conversations as their template shows them;
+// where nobody has said what is read, what `spec.columns` map and `text`.
 void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<void(std::string_view text)>& see,
                const std::vector<ColumnWish>& wishes = {});
 

@@ -75,8 +75,9 @@ int32_t StoredColumn::as_label(const Row& value, const std::string& where) const
                           : std::ranges::any_of(*labels, is_numeric)
                               ? fmt::format("{}", fmt::join(*labels, ", "))
                               : fmt::format("{}, or their numbers from 0", fmt::join(*labels, ", "));
-  require(is_number && number >= 0 && number < outputs, "{}: \"{}\" is {}, no label of the model's head: {}{}", where,
-          map.from, shown(value), all, did_you_mean(text, *labels));
+  require(is_number && number >= 0 && number < outputs,
+          "{}: \"{}\" is {}, which is not a label of the model's head: {}{}", where, map.from, shown(value), all,
+          did_you_mean(text, *labels));
   return static_cast<int32_t>(number);
 }
 
@@ -175,7 +176,7 @@ void StoredColumn::add_chat(const Row& row, bool for_answer, const Tokenizer& to
   }
   uncounted.push_back(0);
   ends.push_back(static_cast<int64_t>(ids.size()));
-  require(ids.size() > before, "{}: the conversation is an empty text", where);
+  require(ids.size() > before, "{}: the conversation has no text", where);
 }
 
 int64_t StoredColumn::counted(int64_t example, int64_t context) const {

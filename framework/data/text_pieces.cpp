@@ -50,7 +50,7 @@ std::string each_piece(const fs::path& file, const Tokenizer* tokenizer,
     sum.update(held.data() + before, held.size() - before);
 
     const size_t whole = held.size() - (is_end ? 0 : unfinished_character(held));
-    stop_if_interrupted("{} was read", file.string());
+    stop_if_interrupted("reading {}", file.string());
     require(offset > 0 || checked > 0 || !is_gzip(held),
             "{}: is compressed with gzip; unpack it, for example with gunzip", file.string());
     const std::string_view fresh(held.data() + checked, whole - checked);

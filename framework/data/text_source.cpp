@@ -103,8 +103,8 @@ int32_t only_token(const TokenFile& ids) {
 std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
                                   const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options) {
   require(!spec.files.empty(), "text: no files were found; name a .txt file or a folder that holds some");
-  require(wish.kind == RGM_TOKENS_COLUMN, "text: gives tokens, but column \"{}\" is none; use jsonl, csv or tsv",
-          wish.name);
+  require(wish.kind == RGM_TOKENS_COLUMN,
+          "text: gives tokens, but column \"{}\" does not hold tokens; use jsonl, csv or tsv", wish.name);
   require(tokenizer != nullptr, "text: needs a tokenizer");
   const int64_t context = wish.flags & RGM_STATES ? options.context - 1 : options.context;
   require(context > 0, "text: a context of {} tokens makes no windows", options.context);
@@ -114,24 +114,27 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
   const std::string content = content_hash(spec.files, options.cache);
   TokenFile ids = TokenFile::open(spec.files, content, *tokenizer, options.cache);
   require(ids.count() > 0, "{}: is empty", name);
+  const int64_t windows = (ids.count() - 1) / context + 1;  // the last one may be short, or empty
+  const bool is_cut = spec.rows > 0 && spec.rows < windows;
   // Rounded down, as everybody does who holds out the last tenth of a text.
-  const auto n = static_cast<double>(ids.count());
+  const auto n = static_cast<double>(is_cut ? spec.rows * context + 1 : ids.count());
   const auto begin = static_cast<int64_t>(std::floor(n * spec.split_begin));
   const auto end = static_cast<int64_t>(std::floor(n * spec.split_end));
-  require(end - begin > context,
-          "{}: has {} tokens{}, a context of {} needs at least {}; use a smaller context or a longer text", name,
+  require(end - begin > context, "{}: has {} tokens{}, a {} of {} needs at least {}; use a longer text or {}", name,
           count_for_people(static_cast<uint64_t>(std::max<int64_t>(end - begin, 0))),
           end - begin < ids.count()
-              ? fmt::format(" in the share from {:g} to {:g} that is used here", spec.split_begin, spec.split_end)
+              ? fmt::format(" in the share from {:g} to {:g}{} that is used here", spec.split_begin, spec.split_end,
+                            is_cut ? fmt::format(" of its first {} windows", spec.rows) : "")
               : "",
-          options.context, options.context + 1);
+          options.by_length ? "length" : "context", options.context, options.context + 1,
+          options.by_length ? "a smaller length" : "shorter windows, as with length: TOKENS");
   if (const int32_t id = only_token(ids); id >= 0)
     throw Error(
         RGM_INVALID,
-        fmt::format("{}: all of its {} tokens are \"{}\", which leaves nothing to learn; is this the "
-                    "text that was meant?",
+        fmt::format("{}: all of its {} tokens are \"{}\", which leaves nothing to learn; is this the text you meant?",
                     name, count_for_people(static_cast<uint64_t>(ids.count())), tokenizer->decode(std::span(&id, 1))));
-  std::string sum = sha256(fmt::format("text {} {} {}", content, spec.split_begin, spec.split_end));
+  std::string sum = sha256(fmt::format("text {} {} {}{}", content, spec.split_begin, spec.split_end,
+                                       spec.rows > 0 ? fmt::format(" of {} windows", spec.rows) : ""));
   return std::make_unique<TextSource>(wish.name, std::move(ids), begin, end, context, std::move(sum));
 }
 

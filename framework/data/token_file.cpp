@@ -96,11 +96,12 @@ TokenFile TokenFile::open(const std::vector<fs::path>& files, const std::string&
     out.file_ = MappedFile(path);
     if (out.check(key) && out.has_its_sum()) return out;
     const log::OfWork told;
-    log::warning("{} is damaged; it is made again", path.string());
+    log::warning("{} is damaged and is made again", path.string());
   }
   std::error_code error;
   fs::create_directories(cache, error);
-  if (error) invalid("{}: cannot be made: {}; is something else of that name there?", cache.string(), error.message());
+  if (error)
+    invalid("{}: cannot be created: {}; is there something else with that name?", cache.string(), error.message());
   FileWriter writer(path);
   make(files, content, tokenizer, key, [&](std::string_view bytes) { writer.write(bytes); });
   writer.commit();
@@ -128,7 +129,7 @@ bool TokenFile::has_its_sum() const {
   const std::string_view all = bytes(), summed = all.substr(0, all.size() - magic.size() - sum_bytes);
   Sha256 sum;
   for (size_t at = 0; at < summed.size(); at += piece) {
-    stop_if_interrupted("the tokens of a text were looked through");
+    stop_if_interrupted("scanning the tokens of a text");
     const std::string_view part = summed.substr(at, piece);
     sum.update(part);
     forget(std::as_bytes(std::span(part)));

@@ -77,6 +77,7 @@ Units units_of(const DataSpec& spec, std::vector<StoredColumn>& columns, const s
     if (is_new) units.emplace_back();
     units[found->second].push_back(e);
   }
+  if (spec.rows > 0 && std::ssize(units) > spec.rows) units.resize(static_cast<size_t>(spec.rows));
   const std::vector<size_t> prompts = prompts_of(columns, units);
   const size_t count = prompts.empty() ? 0 : *std::ranges::max_element(prompts) + 1;
   const auto n = static_cast<double>(count);

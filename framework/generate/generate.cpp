@@ -60,6 +60,7 @@ class Decoder {
   std::optional<std::vector<NextToken>> steady_choices(std::span<Row* const> rows, KeyValueCache& cache);
   bool take(Row& row, const NextToken& choice) const;
   bool ends(const Row& row) const;
+  bool completes_a_stop(std::span<const int32_t> tokens) const;
   int64_t capacity(std::span<Row* const> rows) const;
   std::vector<std::span<Row* const>> alike(std::span<Row*> rows) const;
   std::vector<int32_t> adapters_of(std::span<Row* const> rows) const;
@@ -80,7 +81,7 @@ class Decoder {
 };
 
 std::vector<int32_t> Decoder::fitted(const std::vector<int32_t>& prompt, size_t index) const {
-  require(!prompt.empty(), "prompt {} is empty; at least one token is needed to go on from", index);
+  require(!prompt.empty(), "prompt {} is empty; at least one token is needed to continue from", index);
   if (slide_) return {prompt.end() - std::min(room_, std::ssize(prompt)), prompt.end()};
   require(std::ssize(prompt) + (sampling_.max_tokens > 0) <= room_,
           "prompt {} has {} tokens, and there is room for {} together with an answer", index, prompt.size(), room_);
@@ -154,10 +155,24 @@ Tensor Decoder::next_states(std::span<Row* const> rows, KeyValueCache& cache) co
   return ops::reshape(model_.hidden(pass, &cache), {B, -1});
 }
 
+// The last token may write more than the end of the text, as one for a full stop and a line break does.
+bool Decoder::completes_a_stop(std::span<const int32_t> tokens) const {
+  size_t longest = 0;
+  for (const std::string& stop : sampling_.stop) longest = std::max(longest, stop.size());
+  const std::span<const int32_t> last =
+      tokens.last(std::min(tokens.size(), longest + 1));  // each writes a byte or more
+  const std::string text = model_.tokenizer()->decode_on(last);
+  const size_t before = model_.tokenizer()->decode_on(last.first(last.size() - 1)).size();
+  return std::ranges::any_of(sampling_.stop, [&](const std::string& stop) {
+    return !stop.empty() && text.find(stop, before - std::min(before, stop.size() - 1)) != std::string::npos;
+  });
+}
+
 bool Decoder::ends(const Row& row) const {
   const auto& tokens = row.out.tokens;
   if (std::ranges::find(ends_, tokens.back()) != ends_.end()) return true;
-  return std::ranges::any_of(sampling_.stop, [&](const std::vector<int32_t>& stop) {
+  if (!sampling_.stop.empty() && completes_a_stop(tokens)) return true;
+  return std::ranges::any_of(sampling_.stop_tokens, [&](const std::vector<int32_t>& stop) {
     return !stop.empty() && stop.size() <= tokens.size() &&
            std::equal(stop.begin(), stop.end(), tokens.end() - static_cast<std::ptrdiff_t>(stop.size()));
   });
@@ -335,17 +350,17 @@ std::vector<Generated> generate(const Model& model, const std::vector<std::vecto
     const auto prompt_of = [&](int64_t answer) { return static_cast<size_t>(answer / sampling.answers); };
     const int32_t first = adapters.empty() ? no_adapter : adapters[prompt_of(numbers[0])];
     Decoder decoder(model, sampling, slide, tap, adapters.empty() ? adapters : std::span(&first, 1));
-    std::map<size_t, std::vector<int32_t>> texts;
-    for (const int64_t i : numbers)
-      if (const size_t p = prompt_of(i); !texts.contains(p)) texts[p] = decoder.fitted(prompts[p], p);
     std::vector<Row> rows;
-    for (const int64_t index : numbers) {
+    for (const int64_t index : numbers) {  // the answers to a prompt follow each other
+      const size_t p = prompt_of(index);
+      const bool is_next_answer = !rows.empty() && prompt_of(rows.back().index) == p;
+      std::vector<int32_t> text = is_next_answer ? rows.back().text : decoder.fitted(prompts[p], p);
       Row& row = rows.emplace_back();
       row.index = index;
       row.answer = index % sampling.answers;
       row.out.origin = index / sampling.answers;
-      row.text = texts[prompt_of(index)];
-      if (!adapters.empty()) row.adapter = adapters[prompt_of(index)];
+      row.text = std::move(text);
+      if (!adapters.empty()) row.adapter = adapters[p];
     }
     decoder.run(rows);
     for (Row& row : rows) out[static_cast<size_t>(row.index)] = std::move(row.out);

@@ -20,8 +20,9 @@ struct Sampling {
   int64_t top_k = 0;       // 0: all
   double top_p = 1;
   uint64_t seed = 0;
-  int64_t first_prompt = 0;                // how many came before, where the prompts are a part of more
-  std::vector<std::vector<int32_t>> stop;  // token sequences that end an answer (kept in it); end of text always does
+  int64_t first_prompt = 0;       // how many came before, where the prompts are a part of more
+  std::vector<std::string> stop;  // texts that end an answer, and stay in it; end of text always ends it
+  std::vector<std::vector<int32_t>> stop_tokens;  // the same as tokens
   bool end_at_end_of_text = true;
   int64_t room = 0;  // of a prompt and its answer together; 0: as much as the model has
 };
@@ -56,8 +57,8 @@ std::vector<int32_t> without_end(std::vector<int32_t> tokens, std::span<const in
 // Tokens of a prompt that leave an answer its room in `context`: max_tokens, but never more than half of it. What is
 // longer loses its first tokens.
 int64_t prompt_room(int64_t context, int64_t max_tokens);
-// What is said where `cut` of `prompts` do.
-std::string said_of_cut(int64_t cut, int64_t prompts, int64_t context, int64_t max_tokens);
+// What is said where `cut` of `prompts` do; `by_length`: a stage's length is what bounds `context`.
+std::string said_of_cut(int64_t cut, int64_t prompts, int64_t context, int64_t max_tokens, bool by_length = false);
 // RGM_INVALID, with `who` in front, where the model classifies: nobody has taught it which token comes next.
 void require_text(const Model& model, std::string_view who);
 

@@ -110,9 +110,7 @@ class TextScorer {
   }
 
   void take(const ScoredToken& token) {
-    score_.loss -= token.logprob;
-    ++score_.count;
-    score_.right += token.likeliest;
+    score_.add(token.logprob, token.likeliest);
     if (see_) see_(token);
   }
 
@@ -126,13 +124,16 @@ class TextScorer {
   Score score_;
 };
 
-// -log softmax(scores)[label], and whether it is the largest.
-void add_label(std::span<const float> scores, int32_t label, Score& out) {
-  const float largest = *std::ranges::max_element(scores);
+double log_sum_exp(std::span<const float> x) {
+  const double largest = *std::ranges::max_element(x);
   double sum = 0;
-  for (const float s : scores) sum += std::exp(double(s) - largest);
-  out.loss += std::log(sum) + largest - scores[static_cast<size_t>(label)];
-  out.right += std::ranges::max_element(scores) - scores.begin() == label;
+  for (const float one : x) sum += std::exp(one - largest);
+  return std::log(sum) + largest;
+}
+
+void add_label(std::span<const float> outputs, size_t label, Score& out) {
+  const bool likeliest = std::ranges::max_element(outputs) - outputs.begin() == static_cast<std::ptrdiff_t>(label);
+  out.add(outputs[label] - log_sum_exp(outputs), likeliest);
 }
 
 }  // namespace
@@ -166,27 +167,38 @@ Score score_texts(const Model& model, std::span<const TokenExample> rows,
   return out;
 }
 
-Score score_examples(const Model& model, const Source& source) {
+Score score_examples(const Model& model, const Source& source, const std::function<void(const ScoredExample&)>& see) {
   const NoGradient still;
   const auto outputs = static_cast<size_t>(model.config().outputs);
-  const std::string wanted = outputs > 1 ? "label" : "value";
   Score out;
   for (int64_t begin = 0; begin < source.units(); begin += examples_at_once) {
     Batch batch = source.in_order(begin, std::min(source.units(), begin + examples_at_once));
-    require(has_column(batch, wanted), "the model's head wants a column \"{}\", and the data has none", wanted);
     const Pass pass{.tokens = column(batch, "text"), .segments = column(batch, "text.segments")};
     const auto scores = to_host<float>(model.forward(pass, RGM_HEAD)[0]);
-    const BatchColumn &text = batch.columns.at("text"), &truth = batch.columns.at(wanted);
-    for (size_t e = 0; e < text.ends.size(); ++e) {
-      const auto own = std::span(scores).subspan(static_cast<size_t>(text.ends[e]) * outputs, outputs);
-      if (outputs > 1)
-        add_label(own, truth.integers[e], out);
-      else
-        out.loss += std::pow(own[0] - truth.reals[e], 2);
-      ++out.count;
+    const BatchColumn& text = batch.columns.at("text");
+    const auto truth = batch.columns.find(outputs > 1 ? "label" : "value");
+    for (size_t e = 0; e < text.ends.size(); ++e, ++out.rows) {
+      ScoredExample example{std::span(scores).subspan(static_cast<size_t>(text.ends[e]) * outputs, outputs),
+                            std::nullopt};
+      if (truth != batch.columns.end() && outputs > 1) {
+        example.truth = truth->second.integers[e];
+        add_label(example.outputs, static_cast<size_t>(truth->second.integers[e]), out);
+      } else if (truth != batch.columns.end()) {
+        example.truth = truth->second.reals[e];
+        out.loss += std::pow(example.outputs[0] - truth->second.reals[e], 2);
+        ++out.count;
+      }
+      if (see) see(example);
     }
   }
-  out.rows = out.count;
+  return out;
+}
+
+std::vector<double> probabilities(std::span<const float> outputs) {
+  const double all = log_sum_exp(outputs);
+  std::vector<double> out;
+  out.reserve(outputs.size());
+  for (const float one : outputs) out.push_back(std::exp(one - all));
   return out;
 }
 

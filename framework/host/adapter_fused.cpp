@@ -84,11 +84,10 @@ Tensor FusedModule::part(const std::string& how, const Tensor& whole, size_t ind
   const int64_t share = std::count(acts.begin(), acts.begin() + static_cast<std::ptrdiff_t>(index), true);
   const bool blocks = how == "blocks", stack = how == "stack";
   const int32_t axis = blocks ? 1 : 0;  // that the parts share
-  require(
-      whole.rank() > axis && (stack || whole.size(0) == rows_),
-      "{} has the shape {}, and {} has {} rows in this model: the adapter was made for a base of another shape; give "
-      "it with that base",
-      where, whole.shape().text(), parts_[0]->theirs, rows_);
+  require(whole.rank() > axis && (stack || whole.size(0) == rows_),
+          "{} has the shape {}, and {} has {} rows in this model: the adapter was made for a base of another shape; "
+          "use it with that base",
+          where, whole.shape().text(), parts_[0]->theirs, rows_);
   require(!(stack || blocks) || whole.size(axis) % shares == 0,
           "{} has the shape {}: {} of the {} parts of {}, with {} rows in all, cannot share it; save the adapter again",
           where, whole.shape().text(), shares, parts_.size(), parts_[0]->theirs, rows_);

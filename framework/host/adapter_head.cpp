@@ -34,7 +34,7 @@ void take_saved_head(const fs::path& folder, Model& model) {
   if (!found) return;
   const int64_t channels = model.config().channels;
   require(found->shape.size() == 2 && found->shape[1] == channels && found->shape[0] > 0 && is_float(found->dtype),
-          "{}: \"{}\" is no head for {} channels", path.string(), found->name, channels);
+          "{}: \"{}\" is not a head for {} channels", path.string(), found->name, channels);
   const int64_t outputs = found->shape[0];
   const std::vector<std::string> labels = labels_of(read_adapter_config(folder), outputs, model.config());
   require(labels.empty() || static_cast<int64_t>(labels.size()) == outputs, "{}: {} labels for {} outputs",

@@ -6,14 +6,14 @@ namespace rgm {
 namespace {
 
 Tensor taken(rgm_tensor* out, const std::string& name, const char* hook) {
-  require(out != nullptr, "{}: its hook {} answered nothing; its author has to correct it", name, hook);
+  require(out != nullptr, "{}: its hook {} returned nothing; its author has to correct it", name, hook);
   return Tensor::adopt(out);
 }
 
 // A hook answers in the shape of what it was given: another one would be repeated by broadcasting, and nobody told.
 Tensor same_shape(Tensor out, const Shape& wanted, const std::string& name, const char* hook, const SiteInfo& site) {
   require(out.shape() == wanted,
-          "{}: its hook {} answered the shape {} at {}, {} was expected; its author has to correct it", name, hook,
+          "{}: its hook {} returned the shape {} at {}, {} was expected; its author has to correct it", name, hook,
           out.shape().text(), site.name, wanted.text());
   return out;
 }
@@ -23,7 +23,7 @@ Tensor virtual_tokens(Tensor out, std::initializer_list<int64_t> rest, const std
   std::vector<int64_t> wanted{out.rank() > 0 ? out.size(0) : 0};
   wanted.insert(wanted.end(), rest);
   require(out.shape() == Shape(std::span<const int64_t>(wanted)),
-          "{}: its hook {} answered the shape {}, (N, {}) was expected; its author has to correct it", name, hook,
+          "{}: its hook {} returned the shape {}, (N, {}) was expected; its author has to correct it", name, hook,
           out.shape().text(), fmt::join(rest, ", "));
   return out;
 }
@@ -61,8 +61,9 @@ Tensor Adapters::input(size_t site, const Tensor& given) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, input)) continue;
     rgm_tensor* out = nullptr;
-    call_plugin(a->name, "input",
-                [&] { return a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out); });
+    call_plugin(
+        a->name, "input", [&] { return a->table->input(a->self, a->at[site]->state, a->shared.get(), x.get(), &out); },
+        model_->sites()[site].name);
     x = same_shape(taken(out, a->name, "input"), given.shape(), a->name, "input", model_->sites()[site]);
   }
   return x;
@@ -73,9 +74,10 @@ Tensor Adapters::output(size_t site, const Tensor& x, Tensor y) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, output)) continue;
     rgm_tensor* out = nullptr;
-    call_plugin(a->name, "output", [&] {
-      return a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out);
-    });
+    call_plugin(
+        a->name, "output",
+        [&] { return a->table->output(a->self, a->at[site]->state, a->shared.get(), x.get(), y.release(), &out); },
+        model_->sites()[site].name);
     y = same_shape(taken(out, a->name, "output"), shape, a->name, "output", model_->sites()[site]);
   }
   return y;
@@ -86,12 +88,14 @@ std::pair<Tensor, Tensor> Adapters::key_values(size_t site) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, key_values)) continue;
     rgm_tensor *k = nullptr, *v = nullptr;
-    call_plugin(a->name, "key_values",
-                [&] { return a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v); });
+    call_plugin(
+        a->name, "key_values",
+        [&] { return a->table->key_values(a->self, a->at[site]->state, a->shared.get(), &k, &v); },
+        model_->sites()[site].name);
     Tensor values = Tensor::adopt(v), keys = taken(k, a->name, "key_values");
     values = taken(values.release(), a->name, "key_values");
     const ModelConfig& c = model_->config();
-    require(keys.shape() == values.shape(), "{}: its hook key_values answered keys {} and values {}", a->name,
+    require(keys.shape() == values.shape(), "{}: its hook key_values returned keys {} and values {}", a->name,
             keys.shape().text(), values.shape().text());
     append(all.first, virtual_tokens(std::move(keys), {c.kv_heads, c.head_dim}, a->name, "key_values"));
     append(all.second, virtual_tokens(std::move(values), {c.kv_heads, c.head_dim}, a->name, "key_values"));
@@ -104,8 +108,9 @@ Tensor Adapters::prompt(size_t site) {
   for (const auto& a : instances_) {
     if (!a->at[site] || !RGM_HAS(a->table, prompt)) continue;
     rgm_tensor* out = nullptr;
-    call_plugin(a->name, "prompt",
-                [&] { return a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out); });
+    call_plugin(
+        a->name, "prompt", [&] { return a->table->prompt(a->self, a->at[site]->state, a->shared.get(), &out); },
+        model_->sites()[site].name);
     append(all, virtual_tokens(taken(out, a->name, "prompt"), {model_->config().channels}, a->name, "prompt"));
   }
   return all;

@@ -44,7 +44,7 @@ std::vector<std::string> site_patterns(const nlohmann::json& options, const rgm_
   return out;
 }
 
-constexpr const char* merge_first = "merge the adapter into its base with PEFT (merge_and_unload) and take that model";
+constexpr const char* merge_first = "merge the adapter into its base with PEFT (merge_and_unload) and use that model";
 
 // Whether a member of PEFT's adapter_config.json says more than nothing. `text`: whether it is one that begins so.
 bool is_set(const nlohmann::json& config, const std::string& key, const std::string& text) {
@@ -60,14 +60,14 @@ void refuse_unread(const nlohmann::json& config, const rgm_format* format, const
   for (const rgm_pair& pair : pairs(format && RGM_HAS(format, refused) ? format->refused : nullptr)) {
     const std::string text = pair.ours, key = text.substr(0, text.find('='));
     if (is_set(config, key, key == text ? "" : text.substr(key.size() + 1)))
-      invalid("{}: \"{}\" is {}: {}, which is not read here; {}", where, key, config[key].dump(), pair.theirs,
+      invalid("{}: \"{}\" is {}: {}, which is not supported here; {}", where, key, config[key].dump(), pair.theirs,
               merge_first);
   }
   if (!is_set(config, "modules_to_save", "")) return;
   for (const nlohmann::json& module : config["modules_to_save"])  // the head of a classifier, by either name
     require(module == "score" || module == "classifier",
-            "{}: \"modules_to_save\" has {}: it was trained beside the adapter, and of such modules only \"score\" is "
-            "read here; {}",
+            "{}: \"modules_to_save\" has {}: it was trained along with the adapter, and the only such module read here "
+            "is \"score\"; {}",
             where, module.dump(), merge_first);
 }
 
@@ -126,8 +126,9 @@ void take_patterns(const nlohmann::json& config, const rgm_adapter& table, const
           break;
         }
       if (first.empty()) value = own, first = module;
-      require(value == own, "{}: \"{}\" makes the {} {} at {} and {} at {}, one for all modules was expected; {}",
-              where, option->key, pair.ours, value.dump(), first, own.dump(), module, merge_first);
+      require(value == own,
+              "{}: \"{}\" makes the {} {} at {} and {} at {}, but one value for all modules was expected; {}", where,
+              option->key, pair.ours, value.dump(), first, own.dump(), module, merge_first);
     }
     options[pair.ours] = value;
   }
@@ -221,7 +222,7 @@ SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, cons
     for (const SavedTensor& t : file.tensors())
       if (&t != head) out.tensors.emplace(std::string(file_key) + t.name, on_device(t));
   } else {
-    require(left.empty(), "{}: \"{}\" is no parameter of this adapter in this model", path.string(),
+    require(left.empty(), "{}: \"{}\" is not a parameter of this adapter in this model", path.string(),
             left.empty() ? "" : *left.begin());
   }
   return out;

@@ -90,15 +90,12 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     return fmt::format("\"{}\" of {}", key_in_file(name.substr(id.size() + 1), keys, *model_), adapter_tensors_file);
   };
   // The plug-in asks for shapes that the file may not have.
-  const auto call = [&](const char* what, auto&& body) {
+  const auto call = [&](const char* what, const rgm_scope& scope, auto&& body, std::string_view site = {}) {
     try {
-      call_plugin(a.name, what, body);
+      call_plugin(a.name, what, body, site);
     } catch (const Error& e) {
-      const std::string text = e.what();
-      for (const auto& [name, value] : a.saved)
-        if (text.find("parameter " + name + " was saved") != text.npos)
-          throw Error(e.status(), in_file(name) + ": " + text);
-      throw;
+      if (scope.unfit.empty()) throw;
+      throw Error(e.status(), in_file(scope.unfit) + ": " + e.what());
     }
   };
 
@@ -116,7 +113,7 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     fill_info(*model_, tokenizer_handle(model_->tokenizer()), info);
     rgm_model base{model_, true, true};
     info.model = &base;
-    call("open", [&] { return table.open(a.self, &info, &a.scope); });
+    call("open", a.scope, [&] { return table.open(a.self, &info, &a.scope); });
   }
 
   // A key that names no site and was not asked for by open belongs to the one site there is.
@@ -139,7 +136,8 @@ void Adapters::add(const std::string& id, const rgm_adapter& table, const rgm_co
     const rgm_site_info info{sizeof(rgm_site_info), site.kind, site.name.c_str(), &place.scope, site.weight.get(),
                              site.bias.get(),       site.in,   site.out,          site.layer,   site.scale};
     const SiteScope draws(static_cast<uint32_t>(i + 1));
-    call("attach", [&] { return table.attach(a.self, &info, &place.state); });
+    call(
+        "attach", place.scope, [&] { return table.attach(a.self, &info, &place.state); }, site.name);
     a.at[i] = &place;
   }
 

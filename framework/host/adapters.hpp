@@ -27,8 +27,8 @@ class Adapters : public Hooks {
            std::map<std::string, Tensor> saved = {}, const fs::path& file = {});
 
   // Folds all of them into the weights of their sites, in the order they act, and forgets them. RGM_INVALID, with the
-  // reason, where one of them cannot be.
-  void merge();
+  // reason and with `otherwise` as the next step, where one of them cannot be.
+  void merge(std::string_view otherwise = "give it with --adapter instead");
 
   Parameters& parameters() { return parameters_; }  // of all of them; names are "lora.layers.0.attention.query.a"
   // Writes adapter_config.json and adapter_model.safetensors for each adapter: into `folder`, or folder/<id> when there
@@ -50,6 +50,9 @@ class Adapters : public Hooks {
   Parameters parameters_;
   std::list<std::unique_ptr<Instance>> instances_;
 };
+
+// RGM_INVALID, as of merge(), where no adapter of this kind can be folded into weights.
+void require_mergeable(const std::string& id, const rgm_adapter& table, std::string_view otherwise);
 
 // Which of the plug-ins a PEFT folder's peft_type (or our own id in it) asks for is the caller's to find; this reads
 // the options and the tensors under our names.

@@ -73,22 +73,14 @@ rgm_status piece(void* data, int64_t begin, int64_t end) {
   return kept == RGM_OK ? status : kept;
 }
 
-// NULL before a run has opened one, as when plug-ins are created to be checked.
-std::shared_ptr<Device> device_if_open() {
-  try {
-    return share_current_device();
-  } catch (const Error&) {
-    return nullptr;
-  }
-}
-
 rgm_status parallel_for(int64_t n, int64_t grain, void* user,
                         rgm_status (*body)(void* user, int64_t begin, int64_t end)) {
   return guard([&] {
     require(body != nullptr, "body is NULL");
     if (n <= 0) return;
     Pieces pieces{user, body, {}, {}, RGM_OK, {}};
-    const std::shared_ptr<Device> device = device_if_open();
+    // None is before a run has opened one, as when plug-ins are created to be checked.
+    const std::shared_ptr<Device> device = has_current_device() ? share_current_device() : nullptr;
     rgm_status status = RGM_OK;
     if (device && RGM_HAS(&device->backend(), parallel_for))
       status = device->backend().parallel_for(device->handle(), n, std::max<int64_t>(grain, 1), &pieces, piece);

@@ -1,9 +1,9 @@
-// host_memory.cpp - views of host memory that a plug-in handed over: checked, and copied from and to row-major bytes
-// whatever their strides.
+// host_memory.cpp - views of host memory that a plug-in handed over, copied from and to row-major bytes whatever their
+// strides.
 #include <cstring>
 
-#include "host/guard.hpp"
 #include "host/tables.hpp"
+#include "tensor/shape.hpp"
 
 namespace rgm {
 namespace {
@@ -31,12 +31,7 @@ void walk(const rgm_view& v, size_t size, F&& each) {
 std::vector<std::byte> gather_bytes(const rgm_view& from) {
   const size_t size = bytes_of(from.dtype);
   std::vector<std::byte> out(static_cast<size_t>(count_of(from)) * size);
-  if (out.empty()) return out;
-  const auto* data = static_cast<const std::byte*>(&given(static_cast<std::byte*>(from.data), "data"));
-  if (is_contiguous(from)) {
-    std::memcpy(out.data(), data, out.size());
-    return out;
-  }
+  const auto* data = static_cast<const std::byte*>(from.data);
   std::byte* to = out.data();
   walk(from, size, [&](int64_t offset) {
     std::memcpy(to, data + offset, size);
@@ -46,13 +41,8 @@ std::vector<std::byte> gather_bytes(const rgm_view& from) {
 }
 
 void scatter_bytes(const std::vector<std::byte>& bytes, const rgm_view& to) {
-  if (bytes.empty()) return;
   const size_t size = bytes_of(to.dtype);
-  auto* data = &given(static_cast<std::byte*>(to.data), "data");
-  if (is_contiguous(to)) {
-    std::memcpy(data, bytes.data(), bytes.size());
-    return;
-  }
+  auto* data = static_cast<std::byte*>(to.data);
   const std::byte* from = bytes.data();
   walk(to, size, [&](int64_t offset) {
     std::memcpy(data + offset, from, size);

@@ -49,13 +49,14 @@ std::shared_ptr<People> asked(rgm_train& train) {
     rank::serve(
         session, {},
         [&](const std::string& address) {
-          log::info("{}: {} prompts wait for a person: open\n\n  {}\n\nCtrl-C stops here, and the same command goes on",
-                    train.stage, session.count(), address);
+          log::info(
+              "{}: {} prompts are waiting for a person: open\n\n  {}\n\nCtrl-C stops here; the same command continues",
+              train.stage, session.count(), address);
         },
         [&] { return interrupted() || session.finished(); });
   const auto rater = session.finished();
   if (!rater) {
-    train.interruption = train.stage + ": interrupted while people rank; what they said is kept";
+    train.interruption = train.stage + ": interrupted while people were ranking; their rankings are kept";
     throw Interrupted(train.interruption);
   }
   auto out = std::make_shared<People>();

@@ -35,6 +35,7 @@ rgm_status info(const rgm_model* model, rgm_model_info* out) {
     whole.struct_size = sizeof whole;
     fill_info(*m.model, tokenizer_handle(m.model->tokenizer()), whole);
     if (!m.adapters_off) whole.context -= m.model->virtual_tokens();
+    if (m.length > 0) whole.context = std::min(whole.context, m.length);
     whole.struct_size = room;
     std::memcpy(out, &whole, std::min<size_t>(room, sizeof whole));
   });
@@ -44,7 +45,7 @@ rgm_status forward(rgm_model* model, const rgm_pass* pass, rgm_tensor** out) {
   return guard([&] {
     const rgm_pass p = known_part(pass, "pass");
     if (p.want & ~all_outputs) unsupported("forward: outputs {:#x} are not known", p.want & ~all_outputs);
-    require(p.want != 0, "forward: no output is wanted");
+    require(p.want != 0, "forward: no output is asked for");
     given(out, "out");
     const Use use(model);
     std::vector<Tensor> results = use->forward(pass_of(p), p.want);
@@ -105,8 +106,8 @@ rgm_status assign_values(rgm_tensor* parameter, rgm_tensor* value) {
     const Tensor to = share(parameter, "parameter"), from = share(value, "value");
     require_outside("assign");
     require(to.get()->storage->filed,
-            "assign: the values of shape {} are no parameter or buffer that was filed in a scope, and others are not a "
-            "plug-in's to change",
+            "assign: the values of shape {} are not a parameter or buffer that was filed in a scope; a plug-in may "
+            "change no others",
             to.shape().text());
     assign(to, from);
   });
@@ -123,6 +124,7 @@ rgm_status detokenize(rgm_tokenizer* tokenizer, rgm_tensor* tokens, void* user,
                       void (*sink)(void* user, rgm_str text)) {
   return guard([&] {
     require(sink != nullptr, "sink is NULL");
+    Rehearsal::asks_for_values("detokenize");
     const std::string text = given(tokenizer, "tokenizer").tokenizer->decode(to_host<int32_t>(share(tokens, "tokens")));
     sink(user, {text.data(), text.size()});
   });

@@ -5,6 +5,7 @@
 #include "host/guard.hpp"
 #include "host/tables.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -18,7 +19,7 @@ Shape shape_of(const rgm_view* like) {
   require(v.rank >= 0 && v.rank <= 8, "a tensor has 0 to 8 axes, {} were asked for", v.rank);
   bytes_of(v.dtype);  // throws at what is no data type
   const Shape shape(v);
-  for (const int64_t size : shape) require(size >= 0, "{} is no shape", shape.text());
+  for (const int64_t size : shape) require(size >= 0, "{} is not a shape", shape.text());
   shape.count();  // throws where it is too large
   return shape;
 }
@@ -35,13 +36,18 @@ rgm_status read(const rgm_tensor* t, const rgm_view* dst) {
     const Tensor x = share(const_cast<rgm_tensor*>(t), "the tensor");
     const Shape shape = shape_of(dst);
     require(shape == x.shape(), "read: a tensor of {} does not fit into {}", x.shape().text(), shape.text());
+    Rehearsal::asks_for_values("read");
     Tensor plain = x;
     if (x.dtype() != dst->dtype || !is_contiguous(x.view())) {
       plain = empty(shape, dst->dtype);
       assign(plain, x);
     }
-    std::vector<std::byte> bytes(static_cast<size_t>(shape.count()) * bytes_of(dst->dtype));
-    plain.device()->download(bytes.data(), plain.view().data, bytes.size());
+    const size_t size = static_cast<size_t>(shape.count()) * bytes_of(dst->dtype);
+    if (size == 0) return;
+    auto* const to = &given(static_cast<std::byte*>(dst->data), "data");
+    if (is_contiguous(*dst)) return plain.device()->download(to, plain.view().data, size);
+    std::vector<std::byte> bytes(size);
+    plain.device()->download(bytes.data(), plain.view().data, size);
     scatter_bytes(bytes, *dst);
   });
 }
@@ -49,6 +55,8 @@ rgm_status read(const rgm_tensor* t, const rgm_view* dst) {
 rgm_status write(const rgm_view* src, rgm_tensor** out) {
   return give(out, [&] {
     const Shape shape = shape_of(src);
+    if (shape.count() > 0) given(static_cast<std::byte*>(src->data), "data");
+    if (is_contiguous(*src)) return from_host(src->data, shape, src->dtype);
     return from_host(gather_bytes(*src).data(), shape, src->dtype);
   });
 }

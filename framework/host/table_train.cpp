@@ -25,8 +25,11 @@ Tensor scalar(rgm_tensor* t, const char* name) {
 
 rgm_status get(rgm_batch* batch, const char* name, rgm_tensor** out) {
   return give(out, [&] {
-    Tensor x = column(given(batch, "batch"), &given(name, "column"));
-    if (!x) unsupported("the batch has no column \"{}\" of numbers", name);
+    Batch& b = given(batch, "batch");
+    Tensor x = column(b, &given(name, "column"));
+    if (!x)
+      unsupported("the {} has no column \"{}\" of numbers{}", is_file(b) ? "file" : "batch", name,
+                  is_file(b) ? "" : other_columns(b, name));
     return x;
   });
 }
@@ -48,7 +51,8 @@ rgm_status get_text(rgm_batch* batch, const char* name, int64_t example, rgm_str
     given(out, "out");
     const Batch& b = given(batch, "batch");
     const auto found = b.columns.find(std::string_view(&given(name, "column")));
-    if (found == b.columns.end()) unsupported("the batch has no column \"{}\"", name);
+    if (found == b.columns.end())
+      unsupported("the batch has no column \"{}\" of texts{}", name, other_columns(b, name, /*texts=*/true));
     const std::string& text = text_of(b, name, example);
     *out = {text.data(), text.size()};
   });
@@ -74,7 +78,7 @@ rgm_status model(rgm_train* train, const char* name, rgm_model** out) {
   return guard([&] {
     given(out, "out");
     rgm_model* m = role(given(train, "train"), &given(name, "role"));
-    if (!m) unsupported("no model is configured as \"{}\"", name);
+    if (!m) unsupported("no model is configured as \"{}\"{}", name, other_roles(*train, name));
     *out = m;
   });
 }
@@ -90,12 +94,16 @@ rgm_status total_of(rgm_train* train, const char* column, rgm_tensor** out) {
   return give(out, [&] { return total_on_device(given(train, "train"), &given(column, "column")); });
 }
 
+rgm_status progress_of(rgm_train* train, rgm_tensor** out) {
+  return give(out, [&] { return progress_on_device(given(train, "train")); });
+}
+
 rgm_status metric(rgm_train* train, const char* name, rgm_tensor* sum, rgm_tensor* count) {
   return guard([&] {
     constexpr std::array own = {"step", "loss", "tokens", "tokens_per_second", "learning_rate", "gradient_norm"};
     const std::string called = &given(name, "name");
     require(std::ranges::find(own, called) == own.end(),
-            "metric: \"{}\" is what the host itself writes of a step; call it something else", called);
+            "metric: \"{}\" is a name that the host itself writes for each step; call it something else", called);
     const auto number = [&](rgm_tensor* t, const char* what) {
       return scalar(t, fmt::format("metric \"{}\": its {}", called, what).c_str());
     };
@@ -120,7 +128,7 @@ rgm_status report(rgm_train* train, const char* key, rgm_str json) {
                                 "weights_sha256_after"};
     const std::string called = &given(key, "key");
     require(std::ranges::find(own, called) == own.end(),
-            "report: \"{}\" is what the host itself writes into a result; call it something else", called);
+            "report: \"{}\" is a name that the host itself writes into a result; call it something else", called);
     given(train, "train").report[called] = parse_json(text_of(json), fmt::format("report \"{}\"", called));
   });
 }
@@ -129,6 +137,7 @@ rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, cons
                     uint32_t n_sampling, rgm_batch** out) {
   return guard([&] {
     require_outside("generate");
+    Rehearsal::asks_for_values("generate");
     given(out, "out");
     if (n_sampling) given(sampling, "sampling");
     *out =
@@ -139,12 +148,16 @@ rgm_status generate(rgm_train* train, rgm_model* model, rgm_batch* prompts, cons
 rgm_status score_all(rgm_train* train, rgm_batch* completions, rgm_tensor** out) {
   return give(out, [&] {
     require_outside("score");
+    Rehearsal::asks_for_values("score");
     return score(given(train, "train"), given(completions, "completions"));
   });
 }
 rgm_status score_by(rgm_train* train, rgm_batch* completions, const char* reward, rgm_tensor** out) {
   return give(out, [&] {
-    if (completions) require_outside("score_by");
+    if (completions) {
+      require_outside("score_by");
+      Rehearsal::asks_for_values("score_by");
+    }
     Tensor x = score_of(given(train, "train"), completions, &given(reward, "reward"));
     if (!x) unsupported("the stage has no reward \"{}\"", reward);
     return x;
@@ -182,6 +195,7 @@ rgm_status examples(rgm_batch* batch, int64_t* out) {
 rgm_status ask(rgm_train* train, rgm_batch* batch, rgm_tensor** ranks, rgm_str* rater) {
   return give(ranks, [&] {
     require_outside("ask_person");
+    Rehearsal::asks_for_values("ask_person");
     given(rater, "rater");
     const PersonsRanks said = ask_person(given(train, "train"), given(batch, "batch"));
     *rater = {said.rater->data(), said.rater->size()};
@@ -211,7 +225,8 @@ const rgm_train_api* train_table() {
                                    draw_examples,
                                    set_text_tokens,
                                    examples,
-                                   ask};
+                                   ask,
+                                   progress_of};
   return &table;
 }
 

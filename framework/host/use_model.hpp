@@ -9,19 +9,6 @@
 
 namespace rgm {
 
-// Other hooks than its own act in a model while this lives.
-class WithHooks {
- public:
-  WithHooks(Model& model, Hooks* hooks) : model_(model), before_(model.hooks()) { model_.set_hooks(hooks); }
-  ~WithHooks() { model_.set_hooks(before_); }
-  WithHooks(const WithHooks&) = delete;
-  WithHooks& operator=(const WithHooks&) = delete;
-
- private:
-  Model& model_;
-  Hooks* before_;
-};
-
 class Use {
  public:
   explicit Use(rgm_model* handle)

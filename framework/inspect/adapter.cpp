@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "host/adapter_instance.hpp"
 #include "host/tables.hpp"
+#include "inspect/kernel_trace.hpp"
 #include "inspect/opened.hpp"
 #include "inspect/scratch.hpp"
 #include "tensor/ops.hpp"
@@ -68,9 +69,10 @@ void sites_step(Opened& opened, const std::string& id) {
   for (const size_t i : sites) {
     const auto kind = static_cast<uint32_t>(model->sites()[i].kind);
     if (table.key_values && !(kind & RGM_ATTENTION_SITE))
-      return opened.failed("key_values is asked at ATTENTION sites alone, and {} is none", model->sites()[i].name);
+      return opened.failed("key_values is only asked for at ATTENTION sites, and {} is not one",
+                           model->sites()[i].name);
     if (table.prompt && !(kind & RGM_EMBEDDING_SITE))
-      return opened.failed("prompt is asked at the EMBEDDING site alone, and {} is none", model->sites()[i].name);
+      return opened.failed("prompt is only asked for at the EMBEDDING site, and {} is not it", model->sites()[i].name);
   }
   const Adapted adapted(opened, component);
   const double before = double(item([&] {
@@ -188,7 +190,44 @@ void gradient_step(Opened& opened, const std::string& id) {
   const DeviceScope scope;
   const Adapted adapted(opened, opened.component(RGM_KIND_ADAPTER, id));
   adapted.disturb();
-  check_gradients(opened, {&adapted.adapters->parameters()}, [&] { return adapted.loss(); });
+  check_gradients(opened, {&adapted.adapters->parameters()}, [&] {
+    opened.at("a pass");
+    return adapted.loss();
+  });
+}
+
+// What its hooks ask for is part of the step that may be captured.
+void capture_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  const DeviceScope scope;
+  const Adapted adapted(opened, opened.component(RGM_KIND_ADAPTER, id));
+  adapted.disturb();
+  const Tensor tokens = tiny_tokens(2, 9), others = tiny_tokens(2, 9, 'A'), weights = ops::full({2, 9}, 1.0 / 16);
+  KernelTrace trace(current_device());
+  const auto asked = [&](const Tensor& of, uint64_t step) {
+    const RandomScope random({1, step, 0, 0});
+    trace.take();
+    opened.at("a pass");
+    const Tensor loss = adapted.model->cross_entropy({.tokens = of}, weights);
+    opened.at("backward");
+    if (loss.needs_gradient()) backward(loss);
+    for (const Parameter& p : adapted.adapters->parameters().all()) p.value.take_gradient();
+    return trace.take();
+  };
+  asked(tokens, 1);  // what is made at the first call
+  const int reads = Opened::read();
+  const std::vector<std::string> first = asked(tokens, 2), second = asked(others, 3);
+  if (Opened::read() != reads)
+    return opened.failed(
+        "its {} reads values: a step that was captured is run again without its hooks, and would go by what they read "
+        "then; compute with tensors alone",
+        Opened::read_in());
+  if (const auto change = first_change(first, second))
+    return opened.failed(
+        "a step that was captured is run again without its hooks, but with other values of the same shapes kernel {} "
+        "is \"{}\" where it was \"{}\": what a hook computes has to follow from shapes alone",
+        change->place, change->is, change->was);
+  opened.ok("steps may be captured with its hooks: {} kernels, the same with other values", first.size());
 }
 
 // What was saved and is opened again does the same to the last bit.
@@ -203,7 +242,7 @@ void files_step(Opened& opened, const std::string& id) {
   first.adapters->save(folder.path(), "");
   opened.at("opening what was saved");
   SavedAdapter saved = open_adapter(folder.path(), component.table<rgm_adapter>(), *first.model);
-  if (saved.tensors.empty()) return opened.skipped("nothing of it goes into a file");
+  if (saved.tensors.empty()) return opened.skipped("none of it goes into a file");
   const Adapted again(opened, component, std::move(saved.tensors));
   const float wanted = item(first.loss()), came = item(again.loss());
   if (wanted != came)
@@ -218,7 +257,7 @@ void merge_step(Opened& opened, const std::string& id) {
   if (!opened.open_reference()) return;
   const DeviceScope scope;
   const Component& component = opened.component(RGM_KIND_ADAPTER, id);
-  if (!component.table<rgm_adapter>().merge) return opened.skipped("it has no merge, which `regimen merge` then says");
+  if (!component.table<rgm_adapter>().merge) return opened.skipped("it has no merge, and `regimen merge` will say so");
   const Adapted adapted(opened, component);
   adapted.disturb();
   const double before = item(adapted.loss());
@@ -250,7 +289,7 @@ void options_step(Opened& opened, const std::string& id) {
 }  // namespace
 
 std::vector<Step> adapter_steps() {
-  return {{"sites", sites_step}, {"nonsense", nonsense_step}, {"gradients", gradient_step},
+  return {{"sites", sites_step}, {"nonsense", nonsense_step}, {"gradients", gradient_step}, {"capture", capture_step},
           {"files", files_step}, {"merge", merge_step},       {"options", options_step}};
 }
 

@@ -59,7 +59,7 @@ void device_step(Opened& opened, const std::string& id) {
   check_status(table.queue_new(first.device.device, &queue));
   void* block = nullptr;
   check_status(table.alloc(first.device.device, 1000, &block));
-  if (!block) return opened.failed("alloc answers RGM_OK and no memory");
+  if (!block) return opened.failed("alloc returns RGM_OK and no memory");
   std::vector<char> sent(1000), came(1000);
   for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7);
   check_status(table.upload(queue, block, sent.data(), sent.size()));
@@ -68,7 +68,7 @@ void device_step(Opened& opened, const std::string& id) {
   table.free(first.device.device, block);
   table.queue_free(queue);
   if (reinterpret_cast<uintptr_t>(block) % 256) return opened.failed("alloc gives memory that is not aligned to 256");
-  if (sent != came) return opened.failed("what was uploaded comes back otherwise");
+  if (sent != came) return opened.failed("what was uploaded comes back changed");
   opened.ok("{}, score {}", info.name, info.score);
 }
 
@@ -94,7 +94,7 @@ void threads_step(Opened& opened, const std::string& id) {
   const rgm_status status = first.device.table->parallel_for(
       first.device.device, 100, 1, nullptr, [](void*, int64_t, int64_t) -> rgm_status { return RGM_CANCELLED; });
   if (status != RGM_CANCELLED)
-    return opened.failed("parallel_for answers {} where its body failed with {}", status, int{RGM_CANCELLED});
+    return opened.failed("parallel_for returns {} where its body failed with {}", status, int{RGM_CANCELLED});
   opened.ok("parallel_for visits each number once, and passes a failure on");
 }
 
@@ -124,12 +124,12 @@ void nonsense_step(Opened& opened, const std::string& id) {
   Refusals seen;
   for (const auto& [name, make] : calls) {
     const auto& call = make;  // clang 14 captures no structured binding
-    const std::string what = fmt::format("{} with an operation that there is not", name);
+    const std::string what = fmt::format("{} with an operation that does not exist", name);
     try_nonsense(opened, seen, what, [&](rgm_tensor**) {
       const rgm_status status = call();
       if (status != RGM_UNSUPPORTED)
         seen.wrong.push_back(
-            fmt::format("{}: answered {}, {} was expected (RGM_UNSUPPORTED)", what, status, int{RGM_UNSUPPORTED}));
+            fmt::format("{}: returned {}, {} was expected (RGM_UNSUPPORTED)", what, status, int{RGM_UNSUPPORTED}));
       return status;
     });
     std::vector<float> after(8);
@@ -147,7 +147,7 @@ void kernels_step(Opened& opened, const std::string& id) {
   if (!subject) return;
   const std::vector<std::string> ids = opened.registry.ids(RGM_KIND_BACKEND);
   if (!std::count(ids.begin(), ids.end(), "reference"))
-    return opened.skipped("the backend \"reference\", beside which they would run, is not installed");
+    return opened.skipped("the backend \"reference\", which they are compared with, is not installed");
   const FirstDevice reference(opened, "reference");
   conformance::Options how;
   how.cases_per_kernel = 8;
@@ -162,12 +162,13 @@ void kernels_step(Opened& opened, const std::string& id) {
     if (r.passed || r.is_new || ++failures > 5) continue;
     opened.failed("{} {}: {} (error {:.2g}, tolerance {:.2g})", r.kernel, r.case_, r.reason, r.error, r.tolerance);
   }
-  if (failures > 5) opened.failed("and {} more; all with `regimen bench --kernels --backend {}`", failures - 5, id);
+  if (failures > 5) opened.failed("and {} more; see all with `regimen bench --kernels --backend {}`", failures - 5, id);
   if (failures > 0) return;
-  opened.ok("{} cases as the reference, {} that the host composes", results.size() - composed - new_failures, composed);
+  opened.ok("{} cases match the reference, {} are composed by the host", results.size() - composed - new_failures,
+            composed);
   if (new_failures > 0)
-    opened.ok("{} more differ in what the contract has said only lately, which no host relies on yet: {}", new_failures,
-              first_new);
+    opened.ok("{} more differ in what the contract has said only recently, which no host relies on yet: {}",
+              new_failures, first_new);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ using Clock = std::chrono::steady_clock;
   } catch (const std::exception& e) {
     pen.write({{"threw", e.what()}});
   } catch (...) {
-    pen.write({{"threw", "an exception of a kind that is not known here"}});
+    pen.write({{"threw", "an exception of an unknown kind"}});
   }
   ::_exit(0);  // destructors of what was loaded are not what is checked
 }
@@ -67,9 +67,9 @@ void Pen::write(const nlohmann::json& line) const {
 
 Told in_child(const std::function<void(const Pen&)>& body, int seconds) {
   int ends[2];
-  if (::pipe(ends) != 0) failure("a pipe cannot be made: {}", std::strerror(errno));
+  if (::pipe(ends) != 0) failure("a pipe cannot be created: {}", std::strerror(errno));
   const pid_t child = ::fork();
-  if (child < 0) failure("a child process cannot be made: {}", std::strerror(errno));
+  if (child < 0) failure("a child process cannot be created: {}", std::strerror(errno));
   if (child == 0) {
     ::close(ends[0]);
     be_child(body, ends[1]);

@@ -41,14 +41,17 @@ double slope(const Parameter& p, const std::vector<float>& start, const std::vec
 void check_gradients(const Opened& opened, const std::vector<Parameters*>& stores,
                      const std::function<Tensor()>& loss) {
   const int detached = Opened::detached();
-  opened.at("backward");
   const Tensor first = loss();
-  if (!first.needs_gradient()) return opened.failed("the loss depends on nothing that is trained");
+  if (!first.needs_gradient())
+    return opened.failed(
+        "the loss depends on nothing that is trained; no gradient gets through detach, or through values that were "
+        "read");
   if (!std::isfinite(item(first))) return opened.failed("the loss of random data is {}", item(first));
   if (item(first) != item(loss()))
     return opened.failed(
-        "two calls with equal random numbers answer {} and {}: a loss depends on parameters, batch and key alone",
+        "two calls with equal random numbers return {} and {}: a loss must depend only on parameters, batch and key",
         item(first), item(loss()));
+  opened.at("backward");
   backward(first);
   if (Opened::detached() != detached)
     return opened.skipped("the loss leaves gradients out on purpose (detach), so differences cannot judge the rest");
@@ -61,22 +64,20 @@ void check_gradients(const Opened& opened, const std::vector<Parameters*>& store
   double worst = 0;
   size_t compared = 0;
   for (const Parameter* p : without) {
-    opened.at("differences along " + p->name);
     const std::vector<float> start = to_host(p->value);
     std::vector<float> signs(start.size());
     for (float& x : signs) x = random() % 2 ? 1 : -1;
     const double across = slope(*p, start, signs, 0.02, loss);
     if (!(std::abs(across) <= least_slope))
       return opened.failed(
-          "{} gets no gradient, and differences of the loss give {:.4g} in a random direction: an operation on the way "
-          "forgets one",
+          "{} gets no gradient, but differences of the loss give {:.4g} in a random direction: an operation on the way "
+          "drops it",
           p->name, across);
     ++compared;
   }
   const size_t every = std::max<size_t>(1, trained.size() / most_parameters);
   for (size_t i = 0; i < trained.size(); i += every) {
     const Parameter& p = *trained[i];
-    opened.at("differences along " + p.name);
     const std::vector<float> start = to_host(p.value), gradient = to_host(p.value.gradient());
     const double length = std::sqrt(dot(gradient, gradient));
     if (!std::isfinite(length)) return opened.failed("the gradient of {} is not finite", p.name);

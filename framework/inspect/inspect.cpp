@@ -2,6 +2,7 @@
 #include "inspect/inspect.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/log.hpp"
 #include "inspect/opened.hpp"
@@ -47,6 +48,32 @@ bool add(Findings& all, const std::string& part, const std::string& step, const 
   return told.end.empty();
 }
 
+// The choice of options that was tried last, where some were.
+std::optional<size_t> last_choice(const Told& told) {
+  std::optional<size_t> out;
+  for (const nlohmann::json& line : told.lines)
+    if (line.contains("choice")) out = line["choice"].get<size_t>();
+  return out;
+}
+
+// In a process of its own, and in another for what a choice of options has kept it from that ended the first.
+void run_step(const fs::path& path, const std::string& part, const std::string& id, const Step& step, Findings& all) {
+  for (size_t choice = 0;;) {
+    const Told told = in_child(
+        [&](const Pen& pen) {
+          log::set_levels({log::Level::warning, log::Level::warning});
+          pen.at("loading it");
+          Opened opened(path, pen);
+          opened.first_choice = choice;
+          step.run(opened, id);
+        },
+        most_seconds);
+    const std::optional<size_t> last = last_choice(told);
+    if (add(all, part, step.name, told) || !last) return;
+    choice = *last + 1;
+  }
+}
+
 // The constant as the host reads it: versions, ids, tables, options. Tells what is in it, a line a component.
 void check_tables(const fs::path& file, const Pen& pen) {
   pen.at("loading it");
@@ -59,7 +86,7 @@ void check_tables(const fs::path& file, const Pen& pen) {
     options += static_cast<int>(options_of(**c).size());
   }
   pen.write({{"verdict", "ok"},
-             {"text", fmt::format("\"{}\" {} for ABI 1.{}, needs a host from 1.{} on; {} component{}, {} options",
+             {"text", fmt::format("\"{}\" {} for ABI 1.{}, needs a host with at least 1.{}; {} component{}, {} options",
                                   plugin.name, plugin.version, plugin.abi_minor, plugin.min_host_minor, components,
                                   components == 1 ? "" : "s", options)}});
 }
@@ -77,8 +104,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
         pen.at("reading it");
         const PluginFile read(path);
         require(read.has_entry(),
-                "it does not export regimen_plugin_v1, so it is no plug-in; build it with "
-                "regimen_add_plugin");
+                "it does not export regimen_plugin_v1, so it is not a plug-in; build it with regimen_add_plugin");
         pen.write({{"verdict", "ok"}, {"text", "SHA-256 " + read.sha256()}});
       },
       most_seconds);
@@ -94,16 +120,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
     const std::string id = line["id"], part = fmt::format("{} \"{}\"", kind_name(kind), id);
     if (steps_of(kind).empty())
       all.push_back({part, "kind", Verdict::skipped, "this host does not know the kind: update it"});
-    for (const Step& step : steps_of(kind))
-      add(all, part, step.name,
-          in_child(
-              [&](const Pen& pen) {
-                log::set_levels({log::Level::warning, log::Level::warning});
-                pen.at("loading it");
-                Opened opened(path, pen);
-                step.run(opened, id);
-              },
-              most_seconds));
+    for (const Step& step : steps_of(kind)) run_step(path, part, id, step, all);
   }
   return all.all;
 }

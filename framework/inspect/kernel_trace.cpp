@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/error.hpp"
@@ -75,5 +76,13 @@ KernelTrace::~KernelTrace() {
 }
 
 std::vector<std::string> KernelTrace::take() { return std::exchange(running->calls, {}); }
+
+std::optional<Change> first_change(const std::vector<std::string>& before, const std::vector<std::string>& now) {
+  for (size_t i = 0; i < std::max(before.size(), now.size()); ++i) {
+    const std::string was = i < before.size() ? before[i] : "nothing", is = i < now.size() ? now[i] : "nothing";
+    if (was != is) return Change{i + 1, was, is};
+  }
+  return std::nullopt;
+}
 
 }  // namespace rgm::inspect

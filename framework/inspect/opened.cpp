@@ -9,15 +9,39 @@
 #include "host/guard.hpp"
 #include "host/host.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm::inspect {
 namespace {
 
-int detaches = 0;
+int detaches = 0, draws = 0, reads = 0;
+std::string_view reader;
 
 rgm_status counting_detach(rgm_tensor* x, rgm_tensor** out) {
   ++detaches;
   return host_table()->tensors->detach(x, out);
+}
+rgm_status counting_random(const rgm_view* like, int32_t distribution, rgm_tensor** out) {
+  ++draws;
+  return host_table()->tensors->random(like, distribution, out);
+}
+rgm_status counting_dropout(rgm_tensor* x, double p, rgm_tensor** out) {
+  ++draws;
+  return host_table()->tensors->dropout(x, p, out);
+}
+
+void note_read() {
+  ++reads;
+  reader = plugin_call_now.pure.empty() ? "operation" : plugin_call_now.pure;
+}
+rgm_status counting_read(const rgm_tensor* t, const rgm_view* dst) {
+  note_read();
+  return host_table()->tensors->read(t, dst);
+}
+rgm_status counting_detokenize(rgm_tokenizer* tokenizer, rgm_tensor* tokens, void* user,
+                               void (*sink)(void* user, rgm_str text)) {
+  note_read();
+  return host_table()->models->detokenize(tokenizer, tokens, user, sink);
 }
 
 // Nobody sits before a check: answers are ranked in the order that they have.
@@ -36,7 +60,15 @@ const rgm_host* Opened::counting_host() {
   static const rgm_tensor_api tensors = [] {
     rgm_tensor_api t = *host_table()->tensors;
     t.detach = counting_detach;
+    t.random = counting_random;
+    t.dropout = counting_dropout;
+    t.read = counting_read;
     return t;
+  }();
+  static const rgm_model_api models = [] {
+    rgm_model_api m = *host_table()->models;
+    m.detokenize = counting_detokenize;
+    return m;
   }();
   static const rgm_train_api train = [] {
     rgm_train_api t = *host_table()->train;
@@ -46,6 +78,7 @@ const rgm_host* Opened::counting_host() {
   static const rgm_host host = [] {
     rgm_host h = *host_table();
     h.tensors = &tensors;
+    h.models = &models;
     h.train = &train;
     return h;
   }();
@@ -53,6 +86,9 @@ const rgm_host* Opened::counting_host() {
 }
 
 int Opened::detached() { return detaches; }
+int Opened::drawn() { return draws; }
+int Opened::read() { return reads; }
+std::string_view Opened::read_in() { return reader; }
 
 bool Opened::open_reference() {
   const std::vector<std::string> ids = registry.ids(RGM_KIND_BACKEND);
@@ -73,7 +109,7 @@ void try_nonsense(const Opened& opened, Refusals& seen, const std::string& what,
   try {
     status = call(&out);
   } catch (...) {
-    seen.wrong.push_back(what + ": an exception came out of it, where only a status may");
+    seen.wrong.push_back(what + ": it threw an exception, where only a status is allowed");
     return;
   }
   if (status == RGM_OK) {
@@ -82,8 +118,8 @@ void try_nonsense(const Opened& opened, Refusals& seen, const std::string& what,
     return;
   }
   ++seen.refused;
-  if (out) seen.wrong.push_back(what + ": failed, but answered something too: outputs stay as they are on failure");
-  if (last_failure().empty()) seen.wrong.push_back(what + ": failed without a text; say why with host->fail");
+  if (out) seen.wrong.push_back(what + ": failed, but wrote an output: outputs stay as they are on failure");
+  if (last_failure().empty()) seen.wrong.push_back(what + ": failed without a reason; say why with host->fail");
 }
 
 void tell(const Opened& opened, const Refusals& seen) {
@@ -92,7 +128,7 @@ void tell(const Opened& opened, const Refusals& seen) {
   if (seen.refused + seen.answered == 0)
     opened.skipped("no callback takes a tensor");
   else
-    opened.ok("{} calls with nonsense: {} refused with a reason, {} answered", seen.refused + seen.answered,
+    opened.ok("{} calls with nonsense: {} refused with a reason, {} accepted", seen.refused + seen.answered,
               seen.refused, seen.answered);
 }
 
@@ -135,17 +171,32 @@ std::string sample_options(const rgm_component& component) { return required_opt
 
 namespace {
 
+rgm_status plan_of(const rgm_strategy& table, void* self) {
+  rgm_strategy_plan plan{};
+  plan.struct_size = sizeof plan;
+  return RGM_HAS(&table, plan) ? table.plan(self, &plan) : RGM_OK;
+}
 template <class Table>
-rgm_status make(const rgm_component& component, const rgm_config& config) {
-  const auto& table = *static_cast<const Table*>(component.table);
-  void* self = nullptr;
-  const rgm_status status = table.create(&config, &self);
-  if (status == RGM_OK) table.destroy(self);
-  return status;
+rgm_status plan_of(const Table&, void*) {
+  return RGM_OK;
 }
 
-// Of an instance with these options, which is destroyed again.
-rgm_status make_once(const rgm_component& component, const std::string& options) {
+// What an instance with these options, which is destroyed again, answers, and in which function.
+struct Answer {
+  const char* function;
+  rgm_status status;
+};
+template <class Table>
+Answer make(const rgm_component& component, const rgm_config& config) {
+  const auto& table = *static_cast<const Table*>(component.table);
+  void* self = nullptr;
+  if (const rgm_status status = table.create(&config, &self); status != RGM_OK) return {"create", status};
+  const rgm_status status = plan_of(table, self);
+  table.destroy(self);
+  return {"plan", status};
+}
+
+Answer make_once(const rgm_component& component, const std::string& options) {
   Problems problems(component.id);
   const auto config = read_options(component, YAML::Load(options), problems);
   problems.raise();
@@ -160,35 +211,37 @@ rgm_status make_once(const rgm_component& component, const std::string& options)
 
 void try_options(const Opened& opened, const rgm_component& component,
                  const std::function<void(const std::string& options)>& attempt) {
-  int tried = 0;
-  std::vector<std::string> refused, wrong;
+  size_t tried = 0;
+  bool is_wrong = opened.first_choice > 0;  // as the one before that showed
+  std::vector<std::string> refused;
   for (const rgm_option& o : options_of(component))
     for (const nlohmann::json& value : other_values(o)) {
+      if (tried++ < opened.first_choice) continue;
+      opened.pen.write({{"choice", tried - 1}});
       nlohmann::json options = required_options(component);
       options[o.key] = value;
       const std::string what =
           fmt::format("{}: {}", o.key, value.is_string() ? value.get<std::string>() : value.dump());
-      ++tried;
       try {
         opened.at("create with " + what);
         keep_failure(RGM_OK, "");
-        const rgm_status status = make_once(component, options.dump());
+        const auto [function, status] = make_once(component, options.dump());
         if (status == RGM_INVALID || status == RGM_UNSUPPORTED) {
           refused.push_back(fmt::format("with {}: {}", what, last_failure()));
           continue;
         }
-        check_status(status);
+        if (status != RGM_OK) throw Error(status, fmt::format("{} failed: {}", function, last_failure()));
         opened.at("a trial with " + what);
         attempt(options.dump());
       } catch (const std::exception& e) {
-        wrong.push_back(fmt::format("with {}: {}", what, e.what()));
+        opened.failed("with {}: {}", what, e.what());
+        is_wrong = true;
       }
     }
-  for (const std::string& text : wrong) opened.failed("{}", text);
-  if (!wrong.empty()) return;
+  if (is_wrong) return;
   if (tried == 0) return opened.skipped("no option is a choice");
   opened.ok("{} other choice{} of options tried{}{}", tried, tried == 1 ? "" : "s",
-            refused.empty() ? "" : ", refused was ", fmt::join(refused, "; "));
+            refused.empty() ? "" : ", refused: ", fmt::join(refused, "; "));
 }
 
 }  // namespace rgm::inspect

@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "inspect/child.hpp"
 #include "inspect/inspect.hpp"
@@ -38,11 +39,15 @@ class Opened {
   fs::path file;
   const Pen& pen;
   Registry registry;
+  size_t first_choice = 0;  // of options: those before it were tried, until one ended the process
 
-  // The host's table, which asks no people, and counts how often a plug-in asked for values without their gradient:
-  // differences of a loss say nothing about what such a loss means by its gradient.
+  // The host's table, which asks no people, and counts what a plug-in asks for, so far.
   static const rgm_host* counting_host();
-  static int detached();  // so far
+  // Values without their gradient: differences of a loss say nothing about what such a loss means by its gradient.
+  static int detached();
+  static int drawn();                 // random numbers
+  static int read();                  // values, to the host's memory
+  static std::string_view read_in();  // the function that did so last, of those that may be captured
 
  private:
   void tell(const char* verdict, const std::string& text) const { pen.write({{"verdict", verdict}, {"text", text}}); }
@@ -62,9 +67,9 @@ void tell(const Opened& opened, const Refusals& seen);
 // A value for each option that must be given, as a pipeline's YAML would; the rest are defaults.
 std::string sample_options(const rgm_component& component);
 
-// Calls `attempt` with the options as a pipeline's YAML for every other value of a BOOLEAN and a CHOICE, one at a time.
-// What create says no to with RGM_INVALID or RGM_UNSUPPORTED is refused, which may be right, and is told; all else that
-// fails is a fault.
+// Calls `attempt` with the options as a pipeline's YAML for every other value of a BOOLEAN and a CHOICE, one at a time,
+// from opened.first_choice on. What create or plan say no to with RGM_INVALID or RGM_UNSUPPORTED is refused, which may
+// be right, and is told; all else that fails is a fault.
 void try_options(const Opened& opened, const rgm_component& component,
                  const std::function<void(const std::string& options)>& attempt);
 

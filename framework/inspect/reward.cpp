@@ -58,7 +58,7 @@ bool needs_file(const rgm_component& data) {
 
 void answers_step(Opened& opened, const std::string& id) {
   const Instance reward(opened, id);
-  if (!reward.table.score) return opened.skipped("it is learned, and no rule");
+  if (!reward.table.score) return opened.skipped("it is learned, not a rule");
   std::vector<rgm_value> full, none;
   for (const rgm_column* const* c = reward.table.columns; *c; ++c) {
     full.push_back(sample((*c)->kind));
@@ -67,7 +67,7 @@ void answers_step(Opened& opened, const std::string& id) {
   const std::string long_text(20'000, 'a'), odd("a\0\xff\xfe\xe2\x82", 6);
   const std::pair<const char*, std::string> texts[] = {{"an answer", "Yes, 7 of them."},
                                                        {"an empty answer", ""},
-                                                       {"an answer that is no UTF-8", odd},
+                                                       {"an answer that is not UTF-8", odd},
                                                        {"an answer of 20000 letters", long_text}};
   int refused = 0;
   float low = INFINITY, high = -INFINITY;
@@ -84,13 +84,13 @@ void answers_step(Opened& opened, const std::string& id) {
       try {
         status = reward.table.score(reward.self, items, 2, out);
       } catch (...) {
-        return opened.failed("{}: an exception came out of it, where only a status may", name);
+        return opened.failed("{}: it threw an exception, where only a status is allowed", name);
       }
-      if (out[2] != -7) return opened.failed("{}: it wrote behind the last score", name);
+      if (out[2] != -7) return opened.failed("{}: it wrote past the last score", name);
       if (status != RGM_OK) {
         ++refused;
         if (out[0] != -7) return opened.failed("{}: failed, but wrote a score: outputs stay as they are", name);
-        if (last_failure().empty()) return opened.failed("{}: failed without a text; say why with host->fail", name);
+        if (last_failure().empty()) return opened.failed("{}: failed without a reason; say why with host->fail", name);
         continue;
       }
       if (std::isinf(out[0])) return opened.failed("{}: it scores {}; NaN says that it cannot be scored", name, out[0]);
@@ -169,7 +169,7 @@ void gradient_step(Opened& opened, const std::string& id) {
     check_status(
         reward.table.scores(reward.self, hidden.get(), from_host(std::span<const int32_t>(ends), {2}).get(), &out));
     const Tensor scores = Tensor::adopt(out);
-    require(scores.shape() == Shape({2}), "scores answered the shape {} for 2 ends, (2) was expected",
+    require(scores.shape() == Shape({2}), "scores returned the shape {} for 2 ends, (2) was expected",
             scores.shape().text());
     return ops::sum(ops::unary(RGM_SQUARE, scores + 1.0));
   });
@@ -181,6 +181,14 @@ void train(Opened& opened, const std::string& id, const std::string& given) {
   RunOptions options;
   options.out = trial.run_folder();
   run(trial.pipeline(), options, opened.registry);
+}
+
+void batches_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  if (!opened.component(RGM_KIND_REWARD, id).table<rgm_reward>().loss)
+    return opened.skipped("it is a rule, which learns nothing");
+  const DeviceScope device;
+  compare_batches(opened, Trial::of_reward(opened, id));
 }
 
 // Of made-up data: what a learned reward is for.
@@ -215,7 +223,8 @@ void options_step(Opened& opened, const std::string& id) {
 
 std::vector<Step> reward_steps() {
   return {{"create", create_step},      {"answers", answers_step}, {"nonsense", nonsense_step},
-          {"gradients", gradient_step}, {"run", run_step},         {"options", options_step}};
+          {"gradients", gradient_step}, {"batches", batches_step}, {"run", run_step},
+          {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

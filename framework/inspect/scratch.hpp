@@ -20,9 +20,9 @@ class ScratchFolder {
 };
 
 // Two layers of 16 channels over bytes, with weights four times as large as usual, so that every part is felt.
-std::shared_ptr<Model> tiny_model();
-void save_tiny_model(const fs::path& folder);
-// (rows, length) I32, bytes of letters
-Tensor tiny_tokens(int64_t rows, int64_t length);
+std::shared_ptr<Model> tiny_model(uint64_t seed = 7);
+void save_tiny_model(const fs::path& folder, uint64_t seed = 7);
+// (rows, length) I32, bytes of letters from `first` on
+Tensor tiny_tokens(int64_t rows, int64_t length, char first = 'a');
 
 }  // namespace rgm::inspect

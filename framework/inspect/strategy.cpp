@@ -19,6 +19,10 @@ void create_step(Opened& opened, const std::string& id) {
     void* self = nullptr;
     opened.at("create");
     if (table.create(config.get(), &self) != RGM_OK) return opened.failed("create failed: {}", last_failure());
+    opened.at("plan");
+    rgm_strategy_plan plan{};
+    plan.struct_size = sizeof plan;
+    if (table.plan && table.plan(self, &plan) != RGM_OK) return opened.failed("plan failed: {}", last_failure());
     opened.at("destroy");
     table.destroy(self);
   }
@@ -102,6 +106,7 @@ void gradient_step(Opened& opened, const std::string& id) {
   const auto loss = [&] {
     const RandomScope random({1, 1, 0, 0});
     rgm_tensor* out = nullptr;
+    opened.at("loss");
     check_status(table.loss(prepared.self, &train, batches.front(), &out));
     Tensor answer = Tensor::adopt(out);
     require_scalar(answer, "strategy \"" + id + "\"");
@@ -109,6 +114,14 @@ void gradient_step(Opened& opened, const std::string& id) {
     return answer;
   };
   check_gradients(opened, prepared.stage.setup.parameters, loss);
+}
+
+void batches_step(Opened& opened, const std::string& id) {
+  if (!opened.open_reference()) return;
+  if (!opened.component(RGM_KIND_STRATEGY, id).table<rgm_strategy>().loss)
+    return opened.skipped("it minimises nothing");
+  const DeviceScope scope;
+  compare_batches(opened, Trial(opened, id));
 }
 
 void run_step(Opened& opened, const std::string& id) {
@@ -136,7 +149,8 @@ void options_step(Opened& opened, const std::string& id) {
 
 std::vector<Step> strategy_steps() {
   return {{"create", create_step},   {"nonsense", nonsense_step}, {"gradients", gradient_step},
-          {"capture", capture_step}, {"run", run_step},           {"options", options_step}};
+          {"batches", batches_step}, {"capture", capture_step},   {"run", run_step},
+          {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

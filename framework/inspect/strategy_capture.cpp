@@ -39,6 +39,7 @@ void capture_step(Opened& opened, const std::string& id) {
   const auto asked = [&](Batch& of, uint64_t step) {
     const RandomScope random({1, step, 0, 0});
     train.begin_step({&of});
+    train.progress = 0.25 * double(step);
     std::map<std::string, Tensor> places;
     for (const std::string& name : totals) places.emplace(name, ops::full({}, total(train, name)));
     if (!totals.empty()) train.total_places = std::move(places);
@@ -56,15 +57,17 @@ void capture_step(Opened& opened, const std::string& id) {
   };
   asked(batch, 1);  // what is made at the first call
   for (const auto& [name, value] : train.totals) totals.push_back(name);
+  const int reads = Opened::read();
   const std::vector<std::string> first = asked(batch, 2), second = asked(other, 3);
-  for (size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
-    const std::string was = i < first.size() ? first[i] : "nothing", is = i < second.size() ? second[i] : "nothing";
-    if (was != is)
-      return opened.failed(
-          "it promises that its steps may be captured, and with other values of the same shapes kernel {} is \"{}\" "
-          "where it was \"{}\": leave out `capturable`",
-          i + 1, is, was);
-  }
+  if (Opened::read() != reads)
+    return opened.failed(
+        "it promises that its steps may be captured, but its loss reads values: a step that is run again goes by those "
+        "of the step that was captured; compute with tensors alone, or leave out `capturable`");
+  if (const auto change = first_change(first, second))
+    return opened.failed(
+        "it promises that its steps may be captured, but with other values of the same shapes kernel {} is \"{}\" "
+        "where it was \"{}\": leave out `capturable`",
+        change->place, change->is, change->was);
   opened.ok("steps may be captured: {} kernels, the same with other values", first.size());
 }
 

@@ -154,9 +154,13 @@ Trial::Trial(Opened& opened, const Component& strategy, const std::string& optio
       data += fmt::format(", validation: {{jsonl: {}.jsonl}}", source);
   }
   std::string roles, head;
-  for (const rgm_role* const* r = table.roles; *r; ++r)
-    if (std::string((*r)->name) != "reference" && std::string((*r)->name) != "policy")
-      roles += fmt::format("    {}: {{from: model}}\n", (*r)->name);
+  uint64_t seed = 8;  // a teacher that is the policy has nothing to teach
+  for (const rgm_role* const* r = table.roles; *r; ++r) {
+    const std::string name = (*r)->name;
+    if (name == "reference" || name == "policy") continue;
+    save_tiny_model(folder_.path() / ("model-" + name), seed++);
+    roles += fmt::format("    {0}: {{from: \"model-{0}\"}}\n", name);
+  }
   for (const rgm_column* const* c = table.columns; *c; ++c)
     if ((*c)->kind == RGM_LABEL_COLUMN && !((*c)->flags & RGM_OPTIONAL)) head = ", head: {classify: {labels: [a, b]}}";
   const auto given = [](const std::string& some, const Component& of) {
@@ -164,8 +168,8 @@ Trial::Trial(Opened& opened, const Component& strategy, const std::string& optio
   };
   const std::string text = fmt::format(
       "regimen: 1\nbackend: reference\nstages:\n  - name: trial\n    strategy: {{\"{}\": {}}}\n"
-      "    model: {{from: model{}}}\n    data: {{{}}}\n    batch: 4\n    steps: 2\n{}{}",
-      strategy.data->id, given(options, strategy), head, data, roles,
+      "    model: {{from: model{}}}\n    data: {{{}}}\n    batch: {}\n    steps: 2\n{}{}",
+      strategy.data->id, given(options, strategy), head, data, trial_batch, roles,
       reward ? fmt::format("    reward: {{\"{}\": {}}}\n", reward->data->id, given(reward_options, *reward)) : "");
   write_file(folder_.path() / "pipeline.yaml", text);
   const ComponentFinder find = [&](int kind, const std::string& wanted) -> const Component& {

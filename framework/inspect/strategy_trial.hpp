@@ -8,6 +8,8 @@
 
 namespace rgm::inspect {
 
+constexpr int64_t trial_batch = 4;
+
 // A pipeline of one stage, opened. `options` as in a pipeline; empty: those that must be given.
 class Trial {
  public:
@@ -40,5 +42,9 @@ struct Prepared {
 
 // What the strategy's promise to be capturable is held against.
 void capture_step(Opened& opened, const std::string& id);
+
+// -- strategy_batches.cpp
+// The loss and the gradient of the trial's first step, in one micro-batch beside several; tells the result.
+void compare_batches(const Opened& opened, const Trial& trial);
 
 }  // namespace rgm::inspect

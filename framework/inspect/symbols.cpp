@@ -37,7 +37,7 @@ void check_symbols(const fs::path& file, const Pen& pen) {
   if (!symbols.exported.empty()) {
     sound = false;
     const size_t n = std::min<size_t>(symbols.exported.size(), 5);
-    tell("failed", fmt::format("{} symbols beside regimen_plugin_v1 are exported, such as {}: link with "
+    tell("failed", fmt::format("{} symbols besides regimen_plugin_v1 are exported, such as {}: link with "
                                "regimen_add_plugin, or with a version script",
                                symbols.exported.size(), join(std::span(symbols.exported).first(n))));
   }
@@ -50,16 +50,15 @@ void check_symbols(const fs::path& file, const Pen& pen) {
     if (!::dlsym(library, name.c_str()) && !is_of_a_sanitizer(name)) missing.push_back(name);
   if (!missing.empty()) {
     sound = false;
-    tell("failed", fmt::format("no library that it is linked to has {}: link with -z defs to see where it is missed",
-                               join(missing)));
+    tell("failed",
+         fmt::format("no library that it is linked to has {}: link with -z defs to see what needs it", join(missing)));
   }
   std::vector<std::string> vendors;
   std::copy_if(symbols.needed.begin(), symbols.needed.end(), std::back_inserter(vendors),
                [](const std::string& library_name) { return !is_run_time(library_name); });
   if (sound)
-    tell("ok",
-         fmt::format("regimen_plugin_v1 alone is exported; {} undefined, all found in its libraries{}",
-                     symbols.undefined.size(), vendors.empty() ? "" : ", of which users must have " + join(vendors)));
+    tell("ok", fmt::format("regimen_plugin_v1 alone is exported; {} undefined, all found in its libraries{}",
+                           symbols.undefined.size(), vendors.empty() ? "" : "; users must have " + join(vendors)));
 }
 
 }  // namespace rgm::inspect

@@ -49,7 +49,7 @@ void sort_by(List& all, const std::function<List(const Value&)>& keys, bool reve
 // `select(test)`, `selectattr(name, test, value)` and their opposites.
 Value chosen(const Value& value, const Arguments& a, bool by_attribute, bool wanted) {
   const size_t first = by_attribute ? 1 : 0;
-  require(a.named.empty(), "what is selected by has the argument \"{}\", which is not known",
+  require(a.named.empty(), "a selection has the argument \"{}\", which is not known",
           a.named.empty() ? "" : a.named[0].first);
   if (a.positional.size() < first) invalid("selectattr needs the name of an attribute");
   Arguments rest;
@@ -90,7 +90,7 @@ Value joined(const Value& value, const Arguments& a) {
     if (!first) out += between;
     first = false;
     out += by(one, name).shown();
-    if (out.size() > size_t{16} << 20) invalid("a text grows beyond 16 megabytes where it is joined");
+    if (out.size() > size_t{16} << 20) invalid("a string grows beyond 16 megabytes when it is joined");
   }
   return out;
 }

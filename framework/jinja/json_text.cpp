@@ -30,7 +30,7 @@ void dump(const Json& json, const Layout& layout, size_t depth, std::string& out
   out += json.is_array() ? '[' : '{';
   for (const auto& [key, value] : parts) {
     if (value != parts[0].second) out += layout.between;
-    if (out.size() > size_t{16} << 20) invalid("a text grows beyond 16 megabytes where it is made JSON");
+    if (out.size() > size_t{16} << 20) invalid("a string grows beyond 16 megabytes when it is made JSON");
     line(depth + 1);
     if (json.is_object()) out += scalar(key) + layout.behind_key;
     dump(*value, layout, depth + 1, out);
@@ -55,7 +55,7 @@ Value json_text(const Value& value, const Arguments& a) {
   if (is_given(separators)) {
     const List two = items_of(separators, "tojson's separators");
     require(two.size() == 2 && two[0].is_text() && two[1].is_text(),
-            "tojson's separators are {}, two texts were expected, as in (',', ':')", separators.quoted());
+            "tojson's separators are {}, two strings were expected, as in (',', ':')", separators.quoted());
     layout.between = two[0].text(), layout.behind_key = two[1].text();
   }
   std::string out;

@@ -109,7 +109,7 @@ class Lexer {
       const std::string& last = out_.back().value;
       if (out_.back().kind == Token::Kind::sign)
         depth += (last == "{" || last == "(" || last == "[") - (last == "}" || last == ")" || last == "]");
-      if (depth < 0) wrong("a bracket closes what was not opened");
+      if (depth < 0) wrong("a closing bracket without its opening one");
     }
     if (is_tag && out_.size() == began + 2 && out_[began].value == "raw") raw();
   }
@@ -178,7 +178,7 @@ class Lexer {
       }
       i += escape(rest.substr(i + 1), value);
     }
-    wrong("a text that does not end");
+    wrong("a string that does not end");
   }
 
   // What Python makes of the characters behind a backslash; answers how many they are.
@@ -191,7 +191,7 @@ class Lexer {
     }
     const size_t hexadecimal = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;  // \x41, \u2581, \U0001F600
     const size_t octal = std::min(rest.find_first_not_of("01234567"), rest.size());
-    if (c == 'N') wrong("\\N in a text: a character by its name is not known, write its number as in \\u2581");
+    if (c == 'N') wrong("\\N in a string: characters cannot be given by name, write the number, as in \\u2581");
     if (hexadecimal == 0 && octal == 0) {
       value += '\\';  // as in Python, it stands for itself
       value += c;
@@ -203,9 +203,9 @@ class Lexer {
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), point, hexadecimal ? 16 : 8);
     if (error != std::errc() || end != digits.data() + digits.size() || (hexadecimal && digits.size() < hexadecimal))
-      wrong(fmt::format("\\{} in a text, {} hexadecimal digits were expected behind it", c, hexadecimal));
-    if (point >= 0xD800 && point < 0xE000) wrong("half of a surrogate pair in a text");
-    if (point > 0x10FFFF) wrong(fmt::format("the character {:#x} in a text, at most 0x10ffff was expected", point));
+      wrong(fmt::format("\\{} in a string, {} hexadecimal digits were expected after it", c, hexadecimal));
+    if (point >= 0xD800 && point < 0xE000) wrong("half of a surrogate pair in a string");
+    if (point > 0x10FFFF) wrong(fmt::format("the character {:#x} in a string, at most 0x10ffff was expected", point));
     append_utf8(value, static_cast<char32_t>(point));
     return digits.size() + (hexadecimal > 0);
   }

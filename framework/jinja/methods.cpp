@@ -31,7 +31,7 @@ namespace {
 
 std::string text_of(const Arguments& all, size_t i, const char* name) {
   const Value value = argument(all, i, name);
-  if (!value.is_text()) invalid("the {} is {}, a text was expected", name, value.kind());
+  if (!value.is_text()) invalid("the {} is {}, a string was expected", name, value.kind());
   return value.text();
 }
 
@@ -75,7 +75,7 @@ List split(std::string_view text, const Arguments& a, bool last) {
   if (!by.is_text()) return words(text, most, last);
   List out;
   const std::string& separator = by.text();
-  if (separator.empty()) invalid("a text cannot be split by an empty one");
+  if (separator.empty()) invalid("a string cannot be split by an empty one");
   while (most-- != 0) {
     const size_t at = last ? text.rfind(separator) : text.find(separator);
     if (at == std::string_view::npos) break;
@@ -93,12 +93,12 @@ std::string replaced(std::string_view text, const Arguments& a) {
   const Value limit = argument(a, 2, "count");
   int64_t most = is_given(limit) ? std::max<int64_t>(-1, limit.integer("count")) : -1;
   std::string out;
-  if (from.empty()) invalid("an empty text cannot be replaced");
+  if (from.empty()) invalid("an empty string cannot be replaced");
   while (most-- != 0) {
     const size_t at = text.find(from);
     if (at == std::string_view::npos) break;
     out.append(text.substr(0, at)).append(to);
-    if (out.size() > size_t{16} << 20) invalid("a text grows beyond 16 megabytes where \"{}\" is replaced", from);
+    if (out.size() > size_t{16} << 20) invalid("a string grows beyond 16 megabytes when \"{}\" is replaced", from);
     text.remove_prefix(at + from.size());
   }
   return out.append(text);
@@ -106,7 +106,7 @@ std::string replaced(std::string_view text, const Arguments& a) {
 
 bool any(const Value& given, const std::function<bool(const std::string&)>& fits) {
   if (given.is_text()) return fits(given.text());
-  const List all = items_of(given, "what a text begins or ends with");
+  const List all = items_of(given, "what a string begins or ends with");
   return std::ranges::any_of(all, [&](const Value& one) { return one.is_text() && fits(one.text()); });
 }
 

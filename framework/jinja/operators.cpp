@@ -61,7 +61,7 @@ Value element(const Value& value, const Value& key) {
 }
 
 Value slice(const Value& value, const Value& begin, const Value& end, const Value& step) {
-  if (!value.is_list() && !value.is_text()) invalid("a slice of {}, a list or a text was expected", value.kind());
+  if (!value.is_list() && !value.is_text()) invalid("a slice of {}, a list or a string was expected", value.kind());
   const List all = items_of(value, "");
   const auto n = static_cast<int64_t>(all.size());
   const auto given = [](const Value& v) { return !v.is_undefined() && !v.is_none(); };
@@ -89,13 +89,13 @@ Value slice(const Value& value, const Value& begin, const Value& end, const Valu
 
 bool contains(const Value& container, const Value& value) {
   if (container.is_text()) {
-    if (!value.is_text()) invalid("{} in a text, a text was expected", value.kind());
+    if (!value.is_text()) invalid("{} in a string, a string was expected", value.kind());
     return container.text().find(value.text()) != std::string::npos;
   }
   if (container.is_map()) return value.is_text() && find(container.map(), value.text());
   if (container.is_list()) return std::ranges::find(container.list(), value) != container.list().end();
   if (container.is_undefined()) return false;
-  invalid("`in` of {}, a list, a map or a text was expected", container.kind());
+  invalid("`in` of {}, a list, a map or a string was expected", container.kind());
 }
 
 int compare(const Value& left, const Value& right) {
@@ -110,7 +110,7 @@ constexpr size_t longest = size_t{1} << 20;  // of a text or a list that is repe
 Value repeated(const Value& what, int64_t times) {
   const size_t n = times <= 0 ? 0 : static_cast<size_t>(times);
   const size_t size = what.is_text() ? what.text().size() : what.list().size();
-  if (size > 0 && n > longest / size) invalid("{} that is repeated {} times is too long", what.kind(), times);
+  if (size > 0 && n > longest / size) invalid("{} repeated {} times is too long", what.kind(), times);
   if (what.is_text()) {
     std::string out;
     for (size_t i = 0; i < n; ++i) out += what.text();

@@ -24,7 +24,7 @@ void append(Scope& scope, std::string& out, std::string_view text) {
 // One name, or several that share a list's elements.
 void assign(Scope& scope, const Names& names, const Value& value) {
   if (names.size() == 1) return set(scope.names, names[0], value);
-  const List all = items_of(value, "what is taken apart");
+  const List all = items_of(value, "what is unpacked");
   if (all.size() != names.size()) invalid("{} values for {} names", all.size(), names.size());
   for (size_t i = 0; i < names.size(); ++i) set(scope.names, names[i], all[i]);
 }
@@ -60,7 +60,7 @@ class Parser : ExpressionParser {
     Block out;
     for (;;) {
       if (now().kind == Kind::end) {
-        if (until.size() > 0) wrong(fmt::format("the end where {{% {} %}} was expected", *(until.end() - 1)));
+        if (until.size() > 0) wrong(fmt::format("the template ends where {{% {} %}} was expected", *(until.end() - 1)));
         return out;
       }
       if (now().kind == Kind::data) {
@@ -171,7 +171,7 @@ class Parser : ExpressionParser {
     const Expression over = placed(tuple(false));
     Expression only;
     if (skip_name("if")) only = placed(expression());
-    if (is_name("recursive")) wrong("recursive loops are not known");
+    if (is_name("recursive")) wrong("recursive loops are not supported");
     end_tag();
     const Block body = block({"else", "endfor"});
     Block otherwise;
@@ -337,8 +337,7 @@ Map built_in() {
 
 void Budget::step(int64_t n) {
   if ((steps -= n) < 0)
-    invalid("the template does not come to an end: it was stopped after {} steps",
-            count_for_people(static_cast<uint64_t>(most)));
+    invalid("the template does not end: it was stopped after {} steps", count_for_people(static_cast<uint64_t>(most)));
 }
 
 void Budget::check_stack() const {

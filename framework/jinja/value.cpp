@@ -62,7 +62,7 @@ Value::Value(const Json& json) {
 }
 
 Json to_json(const Value& value) {
-  if (value.is_undefined()) invalid("something that is not defined has no JSON");
+  if (value.is_undefined()) invalid("an undefined value has no JSON");
   if (value.is_function() || value.is_namespace()) invalid("{} has no JSON", value.kind());
   if (value.is_none()) return nullptr;
   if (value.is_boolean()) return value.truth();
@@ -84,7 +84,7 @@ std::string Value::kind() const {
   if (is_none()) return "none";
   if (is_boolean()) return "a boolean";
   if (is_number()) return "a number";
-  if (is_text()) return "a text";
+  if (is_text()) return "a string";
   if (is_list()) return "a list";
   if (is_map()) return "a map";
   return is_namespace() ? "a namespace" : "a function";

@@ -90,14 +90,14 @@ void check(const ModelConfig& c) {
   positive(c.layers, "layers"), positive(c.heads, "heads"), positive(c.kv_heads, "kv_heads");
   positive(c.head_dim, "channels a head"), positive(c.channels, "channels"), positive(c.hidden, "hidden channels");
   positive(c.context, "tokens of context"), positive(c.vocabulary, "tokens in its vocabulary");
-  require(c.heads % c.kv_heads == 0, "{} heads are no multiple of {} kv_heads", c.heads, c.kv_heads);
+  require(c.heads % c.kv_heads == 0, "{} heads are not a multiple of {} kv_heads", c.heads, c.kv_heads);
   require(c.dropout >= 0 && c.dropout < 1, "a dropout of {} is not in [0, 1)", c.dropout);
   require(c.attention_softcap >= 0 && c.logits_softcap >= 0 && c.query_scalar >= 0,
           "soft caps of {} and {}, a query scalar of {}: none may be negative", c.attention_softcap, c.logits_softcap,
           c.query_scalar);
   if (c.family->positions == Positions::rotary) {
-    require(c.rope.base > 0 && c.rope.factor > 0, "rotary positions with the base {} and the factor {}, both above 0",
-            c.rope.base, c.rope.factor);
+    require(c.rope.base > 0 && c.rope.factor > 0,
+            "rotary positions with the base {} and the factor {}: both must be above 0", c.rope.base, c.rope.factor);
     require(c.rotary() > 0 && c.rotary() <= c.head_dim && c.rotary() % 2 == 0,
             "rotary positions turn {} of {} channels a head, an even number of them was expected", c.rotary(),
             c.head_dim);

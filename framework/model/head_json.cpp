@@ -42,13 +42,13 @@ void read_head(const Members& m, ModelConfig& c) {
   const Json& name = m["architectures"][0];
   if (!name.is_string() || !name.get_ref<const std::string&>().ends_with(classifies)) return;
   require(!has_type || m["problem_type"] == "regression" || m["problem_type"] == "single_label_classification",
-          "{}: \"problem_type\" is {}, which is not supported, only single_label_classification and regression; take a "
+          "{}: \"problem_type\" is {}, which is not supported, only single_label_classification and regression; use a "
           "classifier of one of these kinds",
           m.where(), m["problem_type"].dump());
   c.outputs = count;
   if (has_labels) {
     const Json& labels = m["id2label"];
-    require(labels.is_object() && !labels.empty(), "{}: \"id2label\" is no object with a label for each number",
+    require(labels.is_object() && !labels.empty(), "{}: \"id2label\" is not an object with a label for each number",
             m.where());
     c.outputs = static_cast<int64_t>(labels.size());
     for (size_t i = 0; i < labels.size(); ++i) {

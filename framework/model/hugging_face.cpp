@@ -74,11 +74,12 @@ ModelConfig read(const Members& m) {
   require(!type.empty(), "{}: \"model_type\" is missing", m.where());
   const auto ids = family_ids();
   require(std::ranges::find(ids, type) != ids.end(),
-          "{}: \"model_type\" is \"{}\", which is not supported{} (there are {}); take a model of one of these",
+          "{}: \"model_type\" is \"{}\", which is not supported{} (there are {}); use a model of one of these",
           m.where(), type, did_you_mean(type, ids), fmt::join(ids, ", "));
-  require(!m.has("quantization_config"),
-          "{}: the weights are quantised, float32, float16 or bfloat16 was expected: take the model before that",
-          m.where());
+  require(
+      !m.has("quantization_config"),
+      "{}: the weights are quantised, float32, float16 or bfloat16 was expected: use the model as it was before that",
+      m.where());
   c.family = &family(type);
   c.vocabulary = m.size("vocab_size");
   c.kv_heads = c.head_dim = c.hidden = 0;
@@ -132,7 +133,7 @@ Json to_hugging_face(const ModelConfig& config) {
 
 ModelConfig from_hugging_face(const Json& json, const std::string& where) {
   // What we do not read is handed on, and copying overflows the stack where it is nested without end.
-  require(!is_deeper(json, deepest_json), "{}: JSON nested more than {} deep, at most that was expected", where,
+  require(!is_deeper(json, deepest_json), "{}: JSON is nested more than {} levels deep, which is the limit", where,
           deepest_json);
   const Members m(json, where);
   try {

@@ -35,10 +35,10 @@ Tensor PassReader::light_block(size_t i, const Tensor& x, std::shared_ptr<PassRe
   if (!kept) kept = std::make_shared<PassReader>(*this);
   return recomputed(y, [kept, i, x, drawn] {
     {  // what acts at the sites may have seen other passes since
-      const RepeatedDraws same(kept->before_);
+      const RandomScope same(kept->before_.key, kept->before_.calls);
       kept->hooked_.begin(kept->pass_.adapters, kept->B_);
     }
-    const RepeatedDraws same(drawn);
+    const RandomScope same(drawn.key, drawn.calls);
     return kept->block(i, x);
   });
 }

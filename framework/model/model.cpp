@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "model/hooked.hpp"
 #include "model/transformer.hpp"
@@ -97,6 +98,24 @@ std::shared_ptr<Model> Model::frozen_copy() const {
   return out;
 }
 
+// One after the other, so that no second model is held meanwhile.
+void Model::narrow(const NarrowWeights& narrow) {
+  if (hooks_ || packed_ || dtype_ != RGM_F32) throw Error(RGM_INTERNAL, "a model at work is not rounded");
+  const NoGradient no_gradient;
+  sites_.clear(), layers_.clear();  // which see the wide ones
+  for (const ParameterSlot& slot : parameter_slots(config_)) {
+    Parameter* const p = parameters_.find(slot.ours);
+    if (!p || !narrow.take(slot, config_)) continue;
+    Tensor rounded = empty_like(p->value.view(), RGM_BF16);
+    assign(rounded, p->value);
+    parameters_.set_trained(*p, false);
+    p->value = std::move(rounded);
+    if (slot.shape.count() > large_draw) current_device().trim();  // the wide one would lie idle
+  }
+  narrow_ = narrow.any();
+  make_layers();
+}
+
 // Tables that are only looked up need no copy: rows of the float32 ones are read.
 void Model::use_bfloat16() {
   dtype_ = RGM_BF16;
@@ -113,12 +132,6 @@ NormPart Model::norm_part(const std::string& name) const {
   return {parameters_.find(name + ".weight"), parameters_.find(name + ".bias")};
 }
 
-std::string Model::theirs(const std::string& ours) const {
-  for (const ParameterSlot& slot : parameter_slots(config_))
-    if (slot.ours == ours + ".weight") return parent(slot.theirs);
-  return {};
-}
-
 size_t Model::add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
                        int64_t out) {
   SiteInfo site;
@@ -128,11 +141,10 @@ size_t Model::add_site(int32_t kind, int64_t layer, const std::string& ours, con
 }
 
 // `begin` to `end` are the rows of the part's weight that belong to the site.
-size_t Model::add_linear_site(int64_t layer, const std::string& ours, const LinearPart& part, int64_t begin,
-                              int64_t end) {
+size_t Model::add_linear_site(int64_t layer, const std::string& ours, const std::string& theirs, const LinearPart& part,
+                              int64_t begin, int64_t end) {
   const Tensor& w = part.weight->value;
-  const size_t index =
-      add_site(RGM_LINEAR_SITE, layer, ours, theirs(parent(part.weight->name)), w.size(1), end - begin);
+  const size_t index = add_site(RGM_LINEAR_SITE, layer, ours, theirs, w.size(1), end - begin);
   const bool whole = end - begin == w.size(0);
   const auto seen = [&](const Tensor& x) { return whole ? x : alias(x, views::sliced(x.view(), 0, begin, end)); };
   sites_[index].weight = seen(w);
@@ -142,6 +154,9 @@ size_t Model::add_linear_site(int64_t layer, const std::string& ours, const Line
 }
 
 void Model::make_layers() {
+  std::map<std::string, std::string> modules;  // by our weight's name, as the family calls them
+  for (const ParameterSlot& slot : parameter_slots(config_)) modules.try_emplace(slot.ours, parent(slot.theirs));
+  const auto theirs = [&](const std::string& ours) { return modules[ours + ".weight"]; };
   norm_ = norm_part("norm");
   const size_t first = add_site(RGM_EMBEDDING_SITE, -1, "embedding", theirs("embedding"), 0, config_.channels);
   sites_[first].weight = parameters_.find("embedding.weight")->value;
@@ -163,7 +178,8 @@ void Model::make_layers() {
       linear = linear_part(own);
       if (!fused && !linear) return;
       const LinearPart& weights = fused ? part.qkv : linear;
-      linear.site = add_linear_site(i, own, weights, fused ? begin : 0, fused ? end : weights.weight->value.size(0));
+      linear.site = add_linear_site(i, own, theirs(parent(weights.weight->name)), weights, fused ? begin : 0,
+                                    fused ? end : weights.weight->value.size(0));
     };
     linear(part.query, attention + ".query", 0, queries);
     linear(part.key, attention + ".key", queries, queries + keys);
@@ -182,7 +198,8 @@ void Model::make_layers() {
 
 const Tensor& Model::head_weight() const {
   const Parameter* const weight = parameters_.find(config_.is_tied() ? "embedding.weight" : "head.weight");
-  require(weight != nullptr, "this model was saved as a classifier, without its head over tokens: it writes no text");
+  require(weight != nullptr,
+          "this model was saved as a classifier, without its head over tokens: it cannot write text");
   return weight->for_products();
 }
 

@@ -118,6 +118,9 @@ class Model {
   // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where this
   // model was made to keep its frozen ones so, even if it has none.
   std::shared_ptr<Model> frozen_copy() const;
+  // From now on these matrices are kept in bfloat16 alone, rounded once, as if the model had been opened so: before
+  // anything acts at its sites, and before use_bfloat16.
+  void narrow(const NarrowWeights& narrow);
   // From now on passes compute in bfloat16: products read bfloat16 copies of the weights, and what lies between them is
   // bfloat16. The residual stream, statistics, losses and the weights that are trained and saved stay float32.
   void use_bfloat16();
@@ -198,11 +201,11 @@ class Model {
   void make_layers();
   size_t add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
                   int64_t out);
-  size_t add_linear_site(int64_t layer, const std::string& ours, const LinearPart& part, int64_t begin, int64_t end);
+  size_t add_linear_site(int64_t layer, const std::string& ours, const std::string& theirs, const LinearPart& part,
+                         int64_t begin, int64_t end);
   void pack(const LinearPart& part, std::span<const size_t> sites);
   LinearPart linear_part(const std::string& name) const;
   NormPart norm_part(const std::string& name) const;
-  std::string theirs(const std::string& ours) const;  // of a module
 
   ModelConfig config_;
   TokenizerPtr tokenizer_;
@@ -219,6 +222,19 @@ class Model {
   Hooks* hooks_ = nullptr;
   rgm_dtype dtype_ = RGM_F32;
   bool narrow_ = false;  // frozen matrices are kept in bfloat16 alone
+};
+
+// Other hooks than its own act in a model while this lives.
+class WithHooks {
+ public:
+  WithHooks(Model& model, Hooks* hooks) : model_(model), before_(model.hooks()) { model_.set_hooks(hooks); }
+  ~WithHooks() { model_.set_hooks(before_); }
+  WithHooks(const WithHooks&) = delete;
+  WithHooks& operator=(const WithHooks&) = delete;
+
+ private:
+  Model& model_;
+  Hooks* before_;
 };
 
 }  // namespace rgm

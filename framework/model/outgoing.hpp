@@ -5,8 +5,7 @@
 
 namespace rgm {
 
-// Written as float32, or as int32 where it is of integers; bfloat16 without gaps stays that. Holds the tensor; its
-// values are read when its turn comes.
+// In the type that it has. Holds the tensor; its values are read when its turn comes.
 OutgoingTensor outgoing(std::string name, const Tensor& x);
 
 }  // namespace rgm

@@ -41,7 +41,7 @@ void PassReader::check_length() const {
   const int64_t before = prefix_ + prompts_ + (cache_ && !cache_->fresh() ? cache_->longest() : 0);
   if (before + text_ <= config_.context) return;
   if (cache_ && !cache_->fresh())
-    invalid("{} tokens behind {} that were read do not fit into the model's context of {}", text_, before,
+    invalid("{} tokens after {} that were read do not fit into the model's context of {}", text_, before,
             config_.context);
   if (before == 0) invalid("{} tokens do not fit into the model's context of {}", text_, config_.context);
   invalid("{} tokens and {} virtual ones do not fit into the model's context of {}", text_, before, config_.context);

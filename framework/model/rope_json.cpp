@@ -20,8 +20,7 @@ void read_scaling(const Members& m, Rope& rope, int64_t context) {
   const std::string name = m.text("rope_type", m.text("type", "default"));
   const auto found = std::ranges::find(scalings, name, [](const auto& s) { return std::string_view(s.second); });
   require(found != std::end(scalings),
-          "{}: positions that are scaled by \"{}\" are not supported, only default, linear and llama3", m.where(),
-          name);
+          "{}: positions scaled by \"{}\" are not supported, only default, linear and llama3", m.where(), name);
   rope.scaling = found->first;
   rope.base = m.real("rope_theta", rope.base);
   rope.part = m.real("partial_rotary_factor", rope.part);
@@ -45,7 +44,7 @@ void read_rope(const Members& m, ModelConfig& c) {
   for (const char* key : {"rope_parameters", "rope_scaling"})
     if (m.has(key)) read_scaling(Members(m[key], m.where()), c.rope, c.context);
   require(turns_partly(*c.family) || c.rope.part == 1,
-          "{}: \"partial_rotary_factor\" is {}, which a {} has not: 1 was expected", m.where(), c.rope.part,
+          "{}: \"partial_rotary_factor\" is {}, which a {} does not have: 1 was expected", m.where(), c.rope.part,
           c.family->id);
 }
 
@@ -74,7 +73,7 @@ void read_windows(const Members& m, ModelConfig& c) {
   const int64_t window = m.size("sliding_window", 4096);
   c.windows = usual_windows(c, window, first);
   if (!types || types->is_null()) return;
-  require(types->is_array() && types->size() == c.windows.size(), "{}: \"layer_types\" is no list of {} names",
+  require(types->is_array() && types->size() == c.windows.size(), "{}: \"layer_types\" is not a list of {} names",
           m.where(), c.layers);
   for (size_t i = 0; i < c.windows.size(); ++i) {
     const Json& type = (*types)[i];

@@ -62,20 +62,20 @@ Weights::Weights(const fs::path& folder) : path_(folder / "model.safetensors") {
               "{}: tensor \"{}\" lies in {}, the name of a file in this folder was expected", index.string(), name,
               file.dump());
       const auto at = files_.try_emplace(folder / file.get<std::string>(), folder / file.get<std::string>()).first;
-      require(at->second.find(name) != nullptr, "{}: tensor \"{}\" is missing, {} says that it is there",
+      require(at->second.find(name) != nullptr, "{}: tensor \"{}\" is missing, though {} says that it is there",
               at->first.string(), name, index.filename().string());
     }
   } else {
     require(fs::exists(path_),
-            "{}: there is no such file, and no model.safetensors.index.json: weights in the format "
-            "safetensors were expected; save the model anew where it has pytorch_model.bin alone",
+            "{}: there is no such file, and no model.safetensors.index.json: weights in the format safetensors were "
+            "expected; if there is only pytorch_model.bin, save the model again",
             path_.string());
     files_.try_emplace(path_, path_);
   }
   for (const auto& [path, file] : files_)
     for (const SavedTensor& tensor : file.tensors()) {
       const bool is_new = tensors_.try_emplace(tensor.name, Found{&tensor, &path}).second;
-      require(is_new, "{}: tensor \"{}\" lies in another file too", path.string(), tensor.name);
+      require(is_new, "{}: tensor \"{}\" is in another file too", path.string(), tensor.name);
     }
 }
 
@@ -111,8 +111,8 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
     require(have == want, "{}: tensor \"{}\" has the shape {}, config.json says {}: make the two agree", file,
             slot.theirs, have.text(), want.text());
     require(is_float(saved.dtype),
-            "{}: tensor \"{}\" is of {}, float32, float16 or bfloat16 was expected: take the model before it was "
-            "quantised",
+            "{}: tensor \"{}\" is of {}, float32, float16 or bfloat16 was expected: use the model as it was before "
+            "quantisation",
             file, slot.theirs, name_of(saved.dtype));
     used.insert(saved.name);
     const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c, saved.dtype));

@@ -38,8 +38,8 @@ std::string why_no_accuracy(const Reader& reader, const Stage& stage) {
         "called validation_…; demand validation_loss: {{at_most: NUMBER}}",
         stage.strategy.id);
   if (reads_labels(strategy) && has_labels(reader, stage.model) == false)
-    return "an accuracy is of labels, and the model has none: add head: {classify: {labels: [names]}} to \"model\", or "
-           "demand validation_loss: {at_most: NUMBER}";
+    return "accuracy is measured on labels, and the model has none: add head: {classify: {labels: [names]}} to "
+           "\"model\", or demand validation_loss: {at_most: NUMBER}";
   return "";
 }
 
@@ -59,14 +59,15 @@ void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool 
       item.key.problem(why);
     else if ((is_held_out || is_accuracy) && !holds_out)
       item.key.problem(fmt::format(
-          "\"{}\" is of held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
+          "\"{}\" is measured on held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
           item.name));
     else if (is_held_out && item.name != "validation_loss" && stage.strategy.component->table<rgm_strategy>().evaluate)
-      log::warning("{}: strategy \"{}\" evaluates by itself: in its result what steps show as \"{}\" is called \"{}\"",
-                   reader.citations.place(reader.problems, item.key.node().Mark()), stage.strategy.id, item.name,
-                   item.name.substr(std::string_view("validation_").size()));
+      log::warning(
+          "{}: strategy \"{}\" evaluates in its own way: what steps show as \"{}\" is called \"{}\" in its result",
+          reader.citations.place(reader.problems, item.key.node().Mark()), stage.strategy.id, item.name,
+          item.name.substr(std::string_view("validation_").size()));
     else if (!near.empty() && !is_held_out && std::ranges::find(usual, item.name) == usual.end())
-      log::warning("{}: \"{}\" is no number that every result has{}",
+      log::warning("{}: \"{}\" is not a number that every result has{}",
                    reader.citations.place(reader.problems, item.key.node().Mark()), item.name, near);
   }
 }

@@ -35,26 +35,34 @@ Sources sources_of(const Stage& stage, const YamlMap* data) {
         out.main = name;
         break;
       }
-  const auto wish = [&](const rgm_column& column, uint32_t more_flags = 0) {
+  // `comes_with_answers`: the data may have it, too, but need not.
+  const auto wish = [&](const rgm_column& column, const std::string& who, bool comes_with_answers = false) {
     const std::string name = column.name;
     const size_t dot = name.find('.');
     const std::string source = dot == std::string::npos ? out.main : name.substr(0, dot);
     Wishes& all = out.wishes[source];
     const std::string own = dot == std::string::npos ? name : name.substr(dot + 1);
-    if (std::none_of(all.begin(), all.end(), [&](const ColumnWish& w) { return w.name == own; }))
-      all.push_back({own, column.kind, column.flags | more_flags});
+    const auto same = std::ranges::find(all, own, &ColumnWish::name);
+    if (same == all.end())
+      all.push_back({own, column.kind, column.flags | (comes_with_answers ? uint32_t{RGM_OPTIONAL} : 0)});
+    else if (same->kind != column.kind && !comes_with_answers)
+      out.clashes.push_back(fmt::format(
+          "{} reads the column \"{}\" as {}, which the stage reads as {} already: the two cannot work on the same data",
+          who, name, name_of_kind(column.kind), name_of_kind(same->kind)));
+    else if (!comes_with_answers)
+      same->flags &= column.flags | ~uint32_t{RGM_OPTIONAL};  // needed where one of them needs it
   };
-  for (const rgm_column* const* c = strategy.columns; *c; ++c) wish(**c);
+  for (const rgm_column* const* c = strategy.columns; *c; ++c)
+    wish(**c, fmt::format("strategy \"{}\"", stage.strategy.id));
   for (const Choice& reward : stage.rewards) {
     if (!reward.component || !reward.from_stage.empty() || !reward.from_folder.empty()) continue;
     const auto& table = reward.component->table<rgm_reward>();
-    // The data may have these, too, but an answer comes with them.
     const auto comes_with_answers = [&](const rgm_column& column) {
       constexpr std::array made = {"prompt", "text", "origin", "finished"};
       return strategy.rollout && std::ranges::count(made, std::string_view(column.name)) > 0;
     };
     for (const rgm_column* const* c = table.columns; *c; ++c)
-      wish(**c, comes_with_answers(**c) ? uint32_t{RGM_OPTIONAL} : 0);
+      wish(**c, fmt::format("reward \"{}\"", reward.id), comes_with_answers(**c));
   }
   return out;
 }

@@ -18,6 +18,7 @@ struct Sources {
   std::map<std::string, Wishes> wishes;  // by source
   bool known = false;                    // false: the strategy was not found, so nothing can be said
   bool has_held_out = false;             // a validation source makes sense
+  std::vector<std::string> clashes;      // of two that read one column as different things
 
   bool needs(const std::string& source) const;  // with a column that is not optional
   std::vector<std::string> names() const;

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -27,13 +28,13 @@ std::shared_ptr<Device> open(const Choice& choice) {
 }
 
 // How good its first device is; throws the reason when there is none.
-rgm_device_info first_device(const rgm_backend& backend) {
+rgm_device_info first_device(const rgm_backend& backend, const std::string& name) {
   uint32_t count = 0;
-  check_status(backend.device_count(&count));
+  check_status(answer_of_plugin(name, "device_count", [&] { return backend.device_count(&count); }));
   require(count > 0, "it found no device");
   rgm_device_info info{};
   info.struct_size = sizeof info;
-  check_status(backend.device_info(0, &info));
+  check_status(answer_of_plugin(name, "device_info", [&] { return backend.device_info(0, &info); }));
   return info;
 }
 
@@ -44,7 +45,7 @@ Choice best(Registry& registry) {
   for (const std::string& id : registry.ids(RGM_KIND_BACKEND)) {
     try {
       Choice choice = choose_backend(id, registry);
-      const rgm_device_info info = first_device(choice.component->table<rgm_backend>());
+      const rgm_device_info info = first_device(choice.component->table<rgm_backend>(), plugin_name("backend", id));
       if (found && info.score <= score) continue;
       score = info.score;
       found = std::move(choice);
@@ -74,7 +75,7 @@ std::shared_ptr<Device> open_device(const std::optional<Choice>& choice, Registr
   std::shared_ptr<Device> device = open(choice ? *choice : best(registry));
   const rgm_device_info& info = device->info();
   log::info("backend {} on {}{}", device->id(), info.name ? info.name : "its first device",
-            choice ? "" : ": the best that is usable here");
+            choice ? "" : ": the best available here");
   set_current_device(device);
   return device;
 }

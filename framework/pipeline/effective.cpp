@@ -19,6 +19,7 @@ Json of(const ModelSpec& model) {
   if (model.head_outputs) out["head"] = head_of(model);
   if (!model.from_stage.empty() || !model.from_folder.empty()) {
     out["from"] = model.from_stage.empty() ? model.from_folder.string() : model.from_stage;
+    if (model.merged) out["merged"] = true;
     return out;
   }
   out["family"] = model.family;
@@ -47,10 +48,15 @@ Json of_chat(const ColumnMap& c) {
   return out;
 }
 
-Json of(const DataSpec& data, const std::string& from_stage) {
+Json of(const DataSpec& data, bool is_part = false) {
+  if (!data.parts.empty()) {
+    Json all = Json::array();
+    for (const DataSpec& part : data.parts) all.push_back(of(part, /*is_part=*/true));
+    return all;
+  }
   Json out = Json::object();
-  if (!from_stage.empty()) {
-    out["from"] = from_stage;
+  if (!data.from_stage.empty()) {
+    out["from"] = data.from_stage;
   } else {
     Json& files = out[data.format] = Json::array();
     for (const fs::path& file : data.files) files.push_back(file.string());
@@ -59,7 +65,12 @@ Json of(const DataSpec& data, const std::string& from_stage) {
     out["columns"][c.column] = c.chat     ? of_chat(c)
                                : c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}}
                                           : Json(c.from);
-  if (data.split_begin > 0 || data.split_end < 1) out["share"] = {data.split_begin, data.split_end};
+  if (const bool is_cut = data.split_begin > 0 || data.split_end < 1; is_cut && is_part)
+    out.update({{"begin", data.split_begin}, {"end", data.split_end}});  // a part's share is another one
+  else if (is_cut)
+    out["share"] = {data.split_begin, data.split_end};
+  if (data.share > 0) out["share"] = data.share;
+  if (data.rows > 0) out["rows"] = data.rows;
   if (data.split > 0) out["split"] = data.split;
   return out;
 }
@@ -67,6 +78,7 @@ Json of(const DataSpec& data, const std::string& from_stage) {
 Json of(const OptimizerSpec& o) {
   Json values = {{"learning_rate", o.learning_rate}, {"weight_decay", o.weight_decay}};
   if (!o.decay.empty()) values["decay"] = o.decay;
+  for (size_t i = 0; i < o.rates.size(); ++i) values["rates"][i][o.rates[i].pattern] = o.rates[i].learning_rate;
   if (o.kind == "sgd")
     values["momentum"] = o.momentum;
   else
@@ -74,8 +86,14 @@ Json of(const OptimizerSpec& o) {
   return {{o.kind, values}};
 }
 
+Json of(const StepCount& count) {
+  if (count.percent > 0) return fmt::format("{}%", count.percent);
+  return count.steps;
+}
+
 Json of(const ScheduleSpec& s) {
-  Json values = {{"warmup", s.warmup}};
+  Json values = {{"warmup", of(s.warmup)}};
+  if (s.kind == "wsd") values["decay"] = of(s.decay);
   if (s.kind != "constant") values["final"] = s.final;
   return {{s.kind, values}};
 }
@@ -86,8 +104,21 @@ Json trainable(const Stage& s) {
   return s.trainable_kind;
 }
 
+Json evaluate(const Stage& s) {
+  Json out = Json::object();
+  if (s.evaluate_every) out["every"] = s.evaluate_every;
+  if (s.evaluate_epochs > 0) out["epochs"] = s.evaluate_epochs;
+  if (s.patience) out["patience"] = s.patience;
+  return out;
+}
+
+Json keep(const Stage& s) {
+  if (s.best_by.empty()) return s.keep;
+  return {{"best", {{s.best_by, s.highest_is_best ? "highest" : "lowest"}}}};
+}
+
 Json checkpoint(const Stage& s) {
-  Json out = {{"keep", s.keep}};
+  Json out = {{"keep", keep(s)}};
   if (s.checkpoint_every) out["every"] = s.checkpoint_every;
   if (s.checkpoint_minutes > 0) out["minutes"] = s.checkpoint_minutes;
   return out;
@@ -98,10 +129,7 @@ Json checkpoint(const Stage& s) {
 nlohmann::json effective(const Stage& s) {
   Json out = {{"name", s.name}, {"strategy", to_json(s.strategy)}, {"model", of(s.model)}};
   if (!s.tokenizer.kind.empty()) out["tokenizer"] = of(s.tokenizer);
-  for (const auto& [source, data] : s.data) {
-    const auto from = s.data_from_stage.find(source);
-    out["data"][source] = of(data, from == s.data_from_stage.end() ? "" : from->second);
-  }
+  for (const auto& [source, data] : s.data) out["data"][source] = of(data);
   for (const auto& [role, model] : s.roles) out[role] = of(model);
   for (const Choice& adapter : s.adapters) out["adapter"].push_back(to_json(adapter));
   if (s.ensemble > 1) out["ensemble"] = s.ensemble;
@@ -115,6 +143,7 @@ nlohmann::json effective(const Stage& s) {
     out["epochs"] = s.epochs;
   out["batch"] = s.batch;
   out["micro_batch"] = s.micro_batch ? s.micro_batch : s.batch;
+  if (s.length) out["length"] = s.length;
   out["log"] = {{"every", s.log_every}};
   out["precision"] = s.precision;
   out["weights"] = s.weights;
@@ -129,9 +158,10 @@ nlohmann::json effective(const Stage& s) {
     out["schedule"] = of(s.schedule);
     out["clip"] = s.clip;
     out["trainable"] = trainable(s);
-    if (s.evaluate_every) out["evaluate"] = {{"every", s.evaluate_every}};
+    if (const Json when = evaluate(s); !when.empty()) out["evaluate"] = when;
     out["sample"] = {{"prompt", s.sample_prompt}, {"tokens", s.sample_tokens}, {"temperature", s.sample_temperature},
                      {"top_k", s.sample_top_k},   {"top_p", s.sample_top_p},   {"count", s.sample_count}};
+    if (!s.sample_stop.empty()) out["sample"]["stop"] = s.sample_stop;
   }
   return out;
 }

@@ -89,12 +89,15 @@ void hash_option_files(const Choice& choice, const std::string& name, const fs::
   }
 }
 
-// Which the pipeline names for conversations, by source and column.
-std::map<std::pair<std::string, std::string>, fs::path> template_files(const Stage& stage) {
-  std::map<std::pair<std::string, std::string>, fs::path> out;
+// Which the pipeline names for conversations, by `source.column`, or `source.1.column` in the second part of a mixture.
+std::map<std::string, fs::path> template_files(const Stage& stage) {
+  std::map<std::string, fs::path> out;
   for (const auto& [source, data] : stage.data)
-    for (const ColumnMap& c : data.columns)
-      if (c.chat && !c.chat->template_file.empty()) out[{source, c.column}] = c.chat->template_file;
+    for (size_t i = 0; i < parts_of(data).size(); ++i)
+      for (const ColumnMap& c : parts_of(data)[i].columns)
+        if (c.chat && !c.chat->template_file.empty())
+          out[data.parts.empty() ? fmt::format("{}.{}", source, c.column)
+                                 : fmt::format("{}.{}.{}", source, i, c.column)] = c.chat->template_file;
   return out;
 }
 
@@ -125,13 +128,16 @@ nlohmann::json without_places(const Stage& stage) {
   nlohmann::json effective = stage.effective;
   effective.erase("demand");
   if (effective.contains("data"))
-    for (auto& [name, source] : effective["data"].items())
-      if (const std::string& format = stage.data.at(name).format; source.contains(format))
-        source[format] = source[format].size();
-  for (const auto& [column, file] : template_files(stage))
-    effective["data"][column.first]["columns"][column.second]["template"] = true;
+    for (auto& [name, source] : effective["data"].items()) {
+      const auto parts = parts_of(stage.data.at(name));
+      for (size_t i = 0; i < parts.size(); ++i) {
+        nlohmann::json& part = source.is_array() ? source[i] : source;
+        if (part.contains(parts[i].format)) part[parts[i].format] = part[parts[i].format].size();
+      }
+    }
   if (effective.contains("model") && !stage.model.from_folder.empty()) effective["model"]["from"] = true;
   std::set<std::string> places;
+  for (const auto& [column, file] : template_files(stage)) places.insert(file.string());
   const auto add = [&](const Choice& choice) {
     for (const auto& [key, file] : option_files(choice)) places.insert(file);
     places.insert(choice.from_folder.string());
@@ -171,9 +177,9 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
     hash_option_files(choice, name.empty() ? choice.id : name, around.cache, out);
   };
   for (const auto& [name, ignored] : stage.data)
-    out["data." + name] = content_hash(data_of(stage, name, around.run).files, around.cache);
+    out["data." + name] = content_hash(all_files(data_of(stage, name, around.run)), around.cache);
   for (const auto& [column, file] : template_files(stage))
-    out[fmt::format("template.{}.{}", column.first, column.second)] = content_hash(std::span(&file, 1), around.cache);
+    out["template." + column] = content_hash(std::span(&file, 1), around.cache);
   if (is_taken(stage.model)) hash_model(stage.model, "model", around, out);
   if (!stage.tokenizer.from.empty()) out["tokenizer"] = hash_files(tokenizer_of(stage.tokenizer.from), {});
   for (const auto& [role, spec] : stage.roles) hash_model(spec, role, around, out);

@@ -29,8 +29,10 @@ double at_most(const OpenedStage& opened, int64_t rows) {
   const ModelConfig& c = opened.model->config();
   const double a_layer = 24.0 * static_cast<double>(c.channels) + 8.0 * static_cast<double>(c.hidden);
   const double a_token = a_layer * static_cast<double>(c.layers) + 2.0 * static_cast<double>(c.vocabulary);
+  const int64_t length = opened.train->length;
+  const int64_t row = length > 0 ? std::min(c.context, length + opened.model->virtual_tokens()) : c.context;
   return 16.0 * static_cast<double>(opened.parameters()) +
-         4.0 * a_token * static_cast<double>(rows) * static_cast<double>(c.context);
+         4.0 * a_token * static_cast<double>(rows) * static_cast<double>(row);
 }
 
 // Nothing where it surely fits, or where nothing is known. With the device's own memory apart from the machine's, that
@@ -104,7 +106,7 @@ void check_memory(const Stage& stage, size_t index, const Surroundings& around) 
 
   const uint64_t held = need->weights + need->training;
   const std::string text = fmt::format(
-      "stage {} needs about {} of memory, and {} are free{}: weights {}, gradients and moments {}, {} for what is kept "
+      "stage {} needs about {} of memory, and {} is free{}: weights {}, gradients and moments {}, {} for what is kept "
       "of {} rows at once",
       stage.name, bytes_for_people(need->bytes), bytes_for_people(free), is_machines ? "" : " on the device",
       bytes_for_people(need->weights), bytes_for_people(need->training),
@@ -113,11 +115,11 @@ void check_memory(const Stage& stage, size_t index, const Surroundings& around) 
   smaller.batch = smaller.micro_batch = need->rows / 2;
   const auto half = smaller.batch ? try_need_of(smaller, index, around, real, is_machines, free) : std::nullopt;
   if (const int64_t fitting = half ? rows_that_fit(*need, *half, free) : 0; fitting > 0)
-    invalid("{}. With fewer at once the steps stay the same: --set stages.{}.micro_batch={}", text, stage.name,
+    invalid("{}. With fewer rows at once the steps stay the same: --set stages.{}.micro_batch={}", text, stage.name,
             even(fitting, stage.batch));
   invalid(
-      "{}. One row at once is too much, too: take a smaller model or context, or train less of it, as with "
-      "`trainable: {{last: 2}}` or an adapter",
+      "{}. Even one row at a time is too much: use a smaller model, set a smaller length, or train less of the model, "
+      "as with `trainable: {{last: 2}}` or an adapter",
       text);
 }
 

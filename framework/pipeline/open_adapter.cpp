@@ -8,6 +8,7 @@
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "plugins/options.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 namespace {
@@ -42,7 +43,7 @@ std::vector<fs::path> adapter_folders(const fs::path& given, bool members_too) {
   for (const fs::path& folder : {given, given / "adapter"}) {
     if (is_adapter(folder)) return {folder};
     require(members_too || !fs::exists(folder / ensemble_file),
-            "{}: is an ensemble of adapters, each of which answers for itself; name one of its folders, as {}",
+            "{}: is an ensemble of adapters, each of which answers on its own; name one of its folders, as in {}",
             folder.string(), (folder / "1").string());
     std::vector<fs::path> inside;
     if (folder.filename() == "adapter" && fs::is_directory(folder))
@@ -51,7 +52,7 @@ std::vector<fs::path> adapter_folders(const fs::path& given, bool members_too) {
     std::ranges::sort(inside, {}, [](const fs::path& one) { return std::pair(order_of(one), one); });
     if (!inside.empty()) return inside;
   }
-  invalid("{}: no adapter is there: expected adapter_config.json in it, or in an adapter/ within it", given.string());
+  invalid("{}: has no adapter: expected adapter_config.json in it, or in an adapter/ inside it", given.string());
 }
 
 std::string save_ensemble(std::span<Adapters* const> members, const fs::path& folder, const std::string& base) {
@@ -81,11 +82,13 @@ void tell_other_options(const SavedAdapter& saved, const rgm_config& config, con
     const auto there = saved.options.find(option.key);
     if (option.type != RGM_TEXT && option.type != RGM_TEXTS && there != saved.options.end() &&
         *there != now[option.key])
-      others.push_back(fmt::format("{} {}, there {}", option.key, now[option.key].dump(), there->dump()));
+      others.push_back(fmt::format("{} {} instead of {}", option.key, now[option.key].dump(), there->dump()));
   }
   if (!others.empty())
-    log::warning("adapter \"{}\" starts from {} with {}, so it may begin as another function; write the same to go on",
-                 id, folder.string(), join(others));
+    log::warning(
+        "adapter \"{}\" starts from {} with {}, so it may begin as a different function; write the same values to "
+        "continue it",
+        id, folder.string(), join(others));
 }
 
 }  // namespace
@@ -98,7 +101,7 @@ std::map<std::string, Tensor> start_values(const fs::path& folder, const std::st
     ids.emplace_back(saved_adapter_plugin(one, registry).data->id);
     if (ids.back() == id) found.push_back(one);
   }
-  require(found.size() == 1, "{}: one adapter of the kind \"{}\" is wanted to start from; there are: {}",
+  require(found.size() == 1, "{}: expected one adapter of the kind \"{}\" to start from; there are: {}",
           folder.string(), id, join(ids));
   SavedAdapter saved = open_adapter(found[0], registry.find(RGM_KIND_ADAPTER, id).table<rgm_adapter>(), model);
   tell_other_options(saved, config, id, folder);
@@ -114,6 +117,8 @@ void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& 
     const auto config = read_options(*component.data, YAML::Load(saved.options.dump()), problems);
     problems.raise();
     adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
+  } catch (const PluginError& e) {
+    throw PluginError(e.status(), e.function(), folder.string() + ": " + e.what());
   } catch (const Error& e) {
     const std::string text = e.what();
     if (text.starts_with(folder.string())) throw;

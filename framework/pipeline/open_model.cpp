@@ -11,6 +11,7 @@
 #include "data/content_hash.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_stage.hpp"
+#include "pipeline/taken_model.hpp"
 
 namespace rgm {
 namespace {
@@ -43,7 +44,7 @@ ModelPlace model_place(const fs::path& given) {
     invalid("{}: the base model \"{}\" is not there; give its folder with --model, and this one with --adapter",
             file.string(), base);
   }
-  invalid("{}: no model is there: expected config.json in it, or in a model/ within it", given.string());
+  invalid("{}: has no model: expected config.json in it, or in a model/ inside it", given.string());
 }
 
 ModelPlace place_of(const ModelSpec& spec, const Surroundings& around) {
@@ -85,8 +86,8 @@ TokenizerPtr learn_characters(const DataSpec& train, const std::vector<ColumnWis
     for (const char32_t c : code_points(text)) found.insert(c);
   };
   each_text(train, nullptr, see, wishes);
-  require(!found.empty(), "{}: is empty, and the tokenizer \"characters\" needs a text to learn from",
-          train.files[0].string());
+  require(!found.empty(), "{}: is empty, and the tokenizer \"characters\" needs text to learn from",
+          all_files(train)[0].string());
   return character_tokenizer({found.begin(), found.end()});
 }
 
@@ -111,7 +112,7 @@ TokenizerPtr kept_tokenizer(const fs::path& folder) {
     if (read_file(folder / sum_file) == sum_of_kept(folder)) return load_tokenizer(folder);
   } catch (const Error&) {}  // a file of it is gone or torn
   const log::OfWork told;
-  log::warning("{} is damaged; it is made again", folder.string());
+  log::warning("{} is damaged and is made again", folder.string());
   return nullptr;
 }
 
@@ -122,15 +123,17 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
   if (spec.kind == "from") return load_tokenizer(spec.from);
   if (spec.kind == "bytes") return byte_tokenizer();
   require(train != nullptr, "tokenizer \"{}\" learns from the training data: add data: {{train: …}}", spec.kind);
-  std::string what =
-      fmt::format("{} {} {} {}", spec.kind, spec.vocabulary, train->format, content_hash(train->files, cache));
+  std::string what = fmt::format("{} {}", spec.kind, spec.vocabulary);
+  for (const DataSpec& part : parts_of(*train))
+    what += fmt::format(" {} {}", part.format, content_hash(part.files, cache));
   for (const ColumnWish& wish : wishes)
     if (wish.kind == RGM_TOKENS_COLUMN) what += " " + wish.name;
-  for (const ColumnMap& c : train->columns) {
-    what += fmt::format(" {}={} {}", c.column, c.prompt.value_or(""), c.from);
-    if (c.chat) what += c.chat->template_name;
-    if (c.chat && !c.chat->template_file.empty()) what += sha256(read_file(c.chat->template_file));
-  }
+  for (const DataSpec& part : parts_of(*train))
+    for (const ColumnMap& c : part.columns) {
+      what += fmt::format(" {}={} {}", c.column, c.prompt.value_or(""), c.from);
+      if (c.chat) what += c.chat->template_name;
+      if (c.chat && !c.chat->template_file.empty()) what += sha256(read_file(c.chat->template_file));
+    }
   const fs::path kept = cache / ("tokenizer-" + sha256(what).substr(0, 16));
   if (const TokenizerPtr before = cache.empty() ? nullptr : kept_tokenizer(kept)) return before;
   TokenizerPtr tokenizer =
@@ -149,8 +152,8 @@ void require_same_tokens(const std::string& what, const Model& its, const Model&
   const std::vector<std::string> its_pieces = one.pieces(), pieces = other.pieces();
   if (its_pieces.size() >= pieces.size() && std::equal(pieces.begin(), pieces.end(), its_pieces.begin())) return;
   invalid(
-      "{}: its model has another tokenizer ({} tokens) than the model that is trained ({}), whose tokens it would "
-      "read; take one that comes from the same base",
+      "{}: its model has a different tokenizer ({} tokens) from the model being trained ({}), whose tokens it would "
+      "read; use one that comes from the same base",
       what, one.vocabulary(), other.vocabulary());
 }
 
@@ -211,6 +214,7 @@ std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uin
                                   const Surroundings& around) {
   const ModelSpec& spec = stage.model;
   const NarrowWeights narrow = narrow_policy(stage);
+  if (spec.merged) return with_head(take_merged(stage, around, narrow), spec, seed);
   if (!spec.from_stage.empty() || !spec.from_folder.empty())
     return with_head(take_model(spec, around, narrow), spec, seed);
   const TokenizerPtr tokenizer =

@@ -48,7 +48,7 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
              choice.component->path);
   };
   if (stage.ensemble > 1) {
-    require(earlier.empty(), "stage \"{}\": an ensemble acts on a model without adapters, and {} comes with some",
+    require(earlier.empty(), "stage \"{}\": an ensemble needs a model without adapters, but {} comes with some",
             stage.name, earlier.empty() ? "" : earlier[0].string());
     out.ensemble = std::make_unique<RowAdapters>(out.model);
     out.ensemble->deal();
@@ -84,12 +84,12 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     if (given == stage.roles.end() && name == "reference" && !((*r)->flags & RGM_OPTIONAL) &&
         std::ranges::any_of(stage.adapters, starts_as_another))
       log::warning(
-          "stage \"{}\": the adapter goes on from an earlier one, and the reference is the model without it; "
-          "reference: {{from: ...}} compares with another",
+          "stage \"{}\": the adapter continues an earlier one, and the reference is the model without it; write "
+          "reference: {{from: ...}} to compare with another",
           stage.name);
     if (given == stage.roles.end()) {
       require(name == "reference" || name == "policy" || ((*r)->flags & RGM_OPTIONAL),
-              "stage \"{}\": strategy \"{}\" works with a \"{}\": add {}: {{from: STAGE or DIR}}", stage.name,
+              "stage \"{}\": strategy \"{}\" needs a \"{}\": add {}: {{from: STAGE or DIR}}", stage.name,
               stage.strategy.id, name, name);
       continue;
     }
@@ -111,7 +111,9 @@ void fit_to_head(const DataSpec& data, int64_t outputs, std::vector<ColumnWish>&
     if (!is_number && !is_label) return false;
     const bool learns = is_number ? outputs == 1 : outputs > 1;
     if (learns) wish.flags &= ~uint32_t{RGM_OPTIONAL};
-    return !learns && std::ranges::find(data.columns, wish.name, &ColumnMap::column) == data.columns.end();
+    return !learns && std::ranges::none_of(parts_of(data), [&](const DataSpec& part) {
+      return std::ranges::find(part.columns, wish.name, &ColumnMap::column) != part.columns.end();
+    });
   });
 }
 
@@ -145,7 +147,8 @@ void open_sources(const Stage& stage, const Surroundings& around, const RowRoom&
                                 .labels = model.labels,
                                 .outputs = model.outputs,
                                 .predicts_first = predicts_first,
-                                .end_of_text = !is_continued && model.outputs == 0};
+                                .end_of_text = !is_continued && model.outputs == 0,
+                                .by_length = room.by_length};
     const DataSpec data = data_of(stage, name, around.run);
     // What comes from further sources, the policy reads.
     out.setup.sources[name] = is_main
@@ -174,9 +177,9 @@ void check_sample(const Stage& stage, const Model& model) {
 
 std::string second_adapter(const Stage& stage, const std::string& id, const std::string& first) {
   return fmt::format(
-      "stage \"{0}\": its model comes with an adapter \"{1}\" ({2}), and a second one of that name does not fit beside "
-      "it: go on with the first, as adapter: {{{1}: {{...}}, from: ...}} on the model that it was made for, or fold it "
-      "in with `regimen merge`",
+      "stage \"{0}\": its model comes with an adapter \"{1}\" ({2}), and a second one of that name cannot be added to "
+      "it: continue the first, as in adapter: {{{1}: {{...}}, from: ...}} on the model that it was made for, or fold "
+      "it into the weights first, with model: {{from: ..., merged: true}}",
       stage.name, id, first);
 }
 
@@ -204,11 +207,12 @@ fs::path start_of(const Choice& adapter, const fs::path& run) {
 
 DataSpec data_of(const Stage& stage, const std::string& source, const fs::path& run) {
   DataSpec spec = stage.data.at(source);
-  if (const auto from = stage.data_from_stage.find(source); from != stage.data_from_stage.end()) {
-    const fs::path rows = run / from->second / "rows.jsonl";
+  for (DataSpec& part : parts_of(spec)) {
+    if (part.from_stage.empty()) continue;
+    const fs::path rows = run / part.from_stage / "rows.jsonl";
     require(fs::exists(rows), "stage \"{0}\" has left no rows in {1}: run it first, with --only {0} or without --only",
-            from->second, rows.string());
-    spec.files = {rows};
+            part.from_stage, rows.string());
+    part.files = {rows};
   }
   return spec;
 }
@@ -258,11 +262,10 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   out.train->stage = stage.name;
   out.train->policy = out.model;
   out.train->adapters = !out.adapter_sets().empty();
-  require(
-      out.model->config().context > out.model->virtual_tokens(),
-      "{}: {} virtual tokens stand in front of the text, and the model's context is {}: no room is left for it; ask "
-      "the adapter for fewer, or take a model with a larger context",
-      stage.name, out.model->virtual_tokens(), out.model->config().context);
+  require(out.model->config().context > out.model->virtual_tokens(),
+          "{}: {} virtual tokens stand before the text, and the model's context is {}: no room is left for the text; "
+          "ask the adapter for fewer, or use a model with a larger context",
+          stage.name, out.model->virtual_tokens(), out.model->config().context);
   out.train->tokenizer = {out.model->tokenizer()};
   for (const auto& [source, wishes] : wishes_of(stage))
     for (ColumnWish wish : wishes) {
@@ -276,6 +279,9 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
   for (const auto& trained : out.trained) trained.second->recompute = stage.recompute;
   const RowRoom room = row_room(stage, *out.train);
   out.train->context = room.least;
+  out.train->length = stage.length;
+  out.train->by_length = room.is_least_by_length();
+  for (auto& [name, handle] : out.train->roles) handle.length = stage.length;
   if (with_data) open_sources(stage, around, room, out);
 
   add_store(out, out.model->parameters());

@@ -62,6 +62,7 @@ class Putter {
     if (depth == 2) return are("steps", "epochs");
     if (depth != 3) return false;
     if (parts_[2] == "checkpoint") return are("every", "minutes");
+    if (parts_[2] == "evaluate") return are("every", "epochs");
     constexpr std::string_view named[] = {"strategy", "adapter", "optimizer", "schedule", "tokenizer", "trainable"};
     return std::count(std::begin(named), std::end(named), parts_[2]) > 0;
   }

@@ -39,6 +39,7 @@ struct ModelSpec {
   // `head`: outputs of one of the model's own, and their labels; language: 0 outputs; left out: as it was
   std::optional<int64_t> head_outputs = std::nullopt;
   std::vector<std::string> head_labels = {};
+  bool merged = false;  // of one that is taken: its adapters are folded into its weights first
 };
 
 struct TokenizerSpec {
@@ -58,9 +59,8 @@ struct Stage : TrainSettings {
   Choice strategy;
   ModelSpec model;
   TokenizerSpec tokenizer;
-  std::map<std::string, DataSpec> data;                // train, validation, prompts, pretrain, samples ...
-  std::map<std::string, std::string> data_from_stage;  // data: {train: {from: STAGE}}
-  std::map<std::string, ModelSpec> roles;              // reference, teacher, critic
+  std::map<std::string, DataSpec> data;    // train, validation, prompts, pretrain, samples ...
+  std::map<std::string, ModelSpec> roles;  // reference, teacher, critic
   std::vector<Choice> adapters;
   std::vector<Choice> rewards;
   std::string trainable_kind = "all";  // all, adapter, head, last, names

@@ -36,8 +36,9 @@ class Rates {
 };
 
 bool reads_rows_of_a_stage(const Stage& stage, const fs::path& run) {
-  for (const auto& [source, from] : stage.data_from_stage)
-    if (!fs::exists(run / from / "rows.jsonl")) return true;
+  for (const auto& [source, data] : stage.data)
+    for (const DataSpec& part : parts_of(data))
+      if (!part.from_stage.empty() && !fs::exists(run / part.from_stage / "rows.jsonl")) return true;
   return false;
 }
 
@@ -49,7 +50,7 @@ bool is_small(uint64_t memory_bytes, double step_seconds) {
 double evaluations_in_steps(const TrainSetup& setup, int64_t steps, double tokens_a_step) {
   const auto held_out = setup.sources.find("validation");
   if (held_out == setup.sources.end()) return 0;
-  return rgm::evaluations_in_steps(steps, setup.settings.evaluate_every,
+  return rgm::evaluations_in_steps(steps, steps_between_evaluations(setup),
                                    static_cast<double>(held_out->second->tokens()), tokens_a_step);
 }
 
@@ -62,6 +63,14 @@ void try_out(const Stage& stage, size_t index, const Surroundings& around, Stage
   if (step > 0)
     out.seconds =
         step * (static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step));
+}
+
+// What the strategy prepares is trained, too.
+void count_trained(const OpenedStage& opened, StagePlan& out) {
+  const OptimizerSpec& optimizer = opened.setup.settings.optimizer;
+  out.trained = opened.trained_parameters();
+  if (opened.setup.strategy->loss && !optimizer.rates.empty())
+    out.rates = count_rates(optimizer, opened.setup.parameters);
 }
 
 // Answers the model that the stage would leave; it lies on the device that only counts.
@@ -81,6 +90,10 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     for (const auto& [name, source] : opened.setup.sources) out.data[name] = source->tokens();
     out.steps = steps_of(opened.setup);
     if (opened.setup.strategy->rollout) {
+      if (!stage.optimizer.rates.empty()) {
+        prepare_only(opened.setup);
+        count_trained(opened, out);
+      }
       out.unknown = "depends on what the model answers";
       return model;
     }
@@ -88,7 +101,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     out.tokens = std::llround(static_cast<double>(main.tokens()) / static_cast<double>(main.units()) *
                               static_cast<double>(out.steps * stage.batch));
     out.memory_bytes = dry_device_bytes(opened, around.run / stage.name, *dry) + peak_memory();
-    out.trained = opened.trained_parameters();
+    count_trained(opened, out);
     set_current_device(real);
     const double rate = rates.of(*model);
     const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);

@@ -39,8 +39,7 @@ void take_from_stage(Reader& reader, const Yaml& place, Choice& reward) {
         reward.config = learned.config;
         return;
       }
-    place.problem(
-        fmt::format("stage \"{}\" learned no reward: name there the reward that it should learn", stage.name));
+    place.problem(fmt::format("stage \"{}\" learns no reward: name the reward that it should learn there", stage.name));
   }
 }
 

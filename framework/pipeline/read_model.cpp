@@ -30,7 +30,7 @@ void read_sizes(YamlMap& map, ModelSpec& out) {
     else if (size.required && map.lacks(size.key))
       missing.emplace_back(size.key);
   }
-  if (!missing.empty()) map.yaml().problem(fmt::format("a new model needs {} too", join(missing)));
+  if (!missing.empty()) map.yaml().problem(fmt::format("a new model also needs {}", join(missing)));
   double dropout = 0;
   if (map.read("dropout", dropout, single_share)) out.reals["dropout"] = dropout;
   bool tied = false;
@@ -56,7 +56,7 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
   }
   out.tokenizer.given = true;
   if (!anew) {
-    stage.key("tokenizer").problem("a model that is taken from elsewhere has its tokenizer already: leave this out");
+    stage.key("tokenizer").problem("a model taken from elsewhere already has its tokenizer: leave this out");
     return;
   }
   const auto named = read_named(*given, "tokenizer");
@@ -77,8 +77,7 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
     else if (fs::is_directory(out.tokenizer.from, error) && !fs::exists(out.tokenizer.from / "tokenizer.json", error) &&
              !fs::exists(out.tokenizer.from / "tokenizer.model", error))
       named->options.problem(
-          fmt::format("{} has no tokenizer.json in it, nor a tokenizer.model, where a tokenizer is kept",
-                      out.tokenizer.from.string()));
+          fmt::format("{} has neither a tokenizer.json nor a tokenizer.model in it", out.tokenizer.from.string()));
   } else if (named->id == "bpe") {
     out.tokenizer.vocabulary = 1024;
     if (named->options.node().IsNull()) return;
@@ -117,7 +116,7 @@ void read_head(const Yaml& given, ModelSpec& out) {
     if (out.head_labels.size() < 2)
       labels->problem(fmt::format("{} labels, at least 2 are needed: {}", out.head_labels.size(), example));
     else if (different.size() < out.head_labels.size())
-      labels->problem("a label is there twice");
+      labels->problem("a label is given twice");
   } else if (map.lacks("labels")) {
     named->options.problem(fmt::format("\"labels\" is missing: {}", example));
   }
@@ -138,6 +137,52 @@ ModelSpec read_taken(Reader& reader, YamlMap& map) {
   return out;
 }
 
+bool folder_has_adapter(const fs::path& folder) {
+  try {
+    return !model_place(folder).adapters.empty();
+  } catch (const std::exception&) {
+    return true;  // what is wrong with it has been said
+  }
+}
+
+// Why nothing can be merged, as far as it is known before anything is opened; empty: it can be.
+std::string why_not_merged(const Reader& reader, const ModelSpec& spec) {
+  const std::string from = spec.from_stage.empty() ? spec.from_folder.string() : spec.from_stage;
+  bool has_adapter = from.empty();  // which has been said
+  for (const ModelSpec* at = &spec;;) {
+    if (!at->from_folder.empty()) has_adapter |= folder_has_adapter(at->from_folder);
+    const auto stage = std::ranges::find(reader.stages, at->from_stage, &Stage::name);
+    if (at->from_stage.empty() || stage == reader.stages.end()) break;
+    if (stage->ensemble > 1)
+      return fmt::format("stage \"{}\" leaves an ensemble, and no one model has all of its adapters", stage->name);
+    has_adapter |= !trains(*stage);  // which has been said, too
+    for (const Choice& adapter : stage->adapters) {
+      has_adapter = true;
+      if (!adapter.component) continue;
+      try {
+        require_mergeable(adapter.id, adapter.component->table<rgm_adapter>(), "leave \"merged\" out");
+      } catch (const Error& e) {
+        return e.what();
+      }
+    }
+    if (stage->model.merged) break;
+    at = &stage->model;
+  }
+  return has_adapter ? "" : fmt::format("{} has no adapter that could be merged: leave \"merged\" out", from);
+}
+
+void read_merged(const Reader& reader, YamlMap& map, Stage& out) {
+  ModelSpec& model = out.model;
+  if (!map.read("merged", model.merged) || !model.merged) return;
+  if (const std::string why = why_not_merged(reader, model); !why.empty()) map.key("merged").problem(why);
+  const bool taken = !model.from_stage.empty() || !model.from_folder.empty();
+  for (const Choice& adapter : out.adapters)
+    if (taken && adapter.from_stage == model.from_stage && adapter.from_folder == model.from_folder)
+      map.key("merged").problem(fmt::format(
+          "adapter \"{}\" starts as the one that is merged, which would act twice: leave one of the two out",
+          adapter.id));
+}
+
 }  // namespace
 
 bool trains(const Stage& stage) {
@@ -154,8 +199,8 @@ From read_from(Reader& reader, const Yaml& yaml, Wanted wanted) {
       continue;
     }
     if (stage.strategy.component && !trains(stage))
-      yaml.problem(fmt::format("stage \"{}\" leaves rows, a {} is wanted: strategy \"{}\" trains nothing", stage.name,
-                               wanted == Wanted::model ? "model" : "learned reward", stage.strategy.id));
+      yaml.problem(fmt::format("stage \"{}\" leaves rows, but a {} is needed here: strategy \"{}\" trains nothing",
+                               stage.name, wanted == Wanted::model ? "model" : "learned reward", stage.strategy.id));
     return {stage.name, {}};
   }
   const std::string before = earlier.empty() ? "there is none before this one" : "before this one: " + join(earlier);
@@ -188,12 +233,15 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
   YamlMap map(*given, "a model");
   const auto head = map.find("head");
   if (map.has("from") && map.has("family")) {
-    map.key("family").problem("\"family\" is of a new model, \"from\" takes one that there is: leave one of them out");
+    map.key("family").problem("\"family\" makes a new model, \"from\" takes an existing one: leave one of them out");
     map.find("family");
   }
   if (map.has("from")) {
     out.model = read_taken(reader, map);
+    read_merged(reader, map, out);
   } else if (given->is_map()) {
+    if (map.find("merged"))
+      map.key("merged").problem("\"merged\" is of a model that is taken: write {from: STAGE or DIR, merged: true}");
     if (!map.choose("family", out.model.family, family_ids()) && map.lacks("family"))
       given->problem("\"family\" is missing: write {family: …} with sizes, or {from: STAGE or DIR}");
     read_sizes(map, out.model);
@@ -217,8 +265,8 @@ void read_roles(Reader& reader, YamlMap& stage, Stage& out) {
     const auto given = stage.find(role);
     if (!given) continue;
     if (out.strategy.component && !is_known) {
-      stage.key(role).problem(fmt::format("strategy \"{}\" works with no \"{}\"{}", out.strategy.id, role,
-                                          has.empty() ? "" : "; it knows: " + join(has)));
+      stage.key(role).problem(fmt::format("strategy \"{}\" uses no \"{}\"{}", out.strategy.id, role,
+                                          has.empty() ? "" : "; it uses: " + join(has)));
       continue;
     }
     YamlMap map(*given, "a role");

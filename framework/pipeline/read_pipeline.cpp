@@ -48,7 +48,7 @@ void read_stages(Reader& reader, YamlMap& map) {
   if (!given || !given->is_list() || given->node().size() == 0) {
     if (!map.lacks("stages") && !given) return;
     (given ? *given : map.yaml())
-        .problem("\"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+        .problem("\"stages\" should be a list of at least one stage: stages: [{name: …, strategy: …}]");
     return;
   }
   for (const YAML::Node& node : given->node()) {

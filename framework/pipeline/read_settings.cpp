@@ -14,8 +14,24 @@ const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_type
 
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
 constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000,
-                  most_members = 64;
-constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
+                  most_members = 64, longest_row = 1 << 24;
+
+// {pattern: learning rate}, or a list of such maps, as `plan` prints them: their order counts.
+void read_rates(const Yaml& given, std::vector<OwnRate>& out) {
+  out.clear();
+  for (const Yaml& one : given.one_or_list()) {
+    YamlMap map(one, "rates");
+    for (const YamlMap::Item& item : map.items()) {
+      Problems ignored("");
+      if (Yaml(item.value.node(), "", ignored).number() == 0.0)
+        item.value.problem(
+            fmt::format("\"{}\" is 0: to leave parameters as they are, say in \"trainable\" what is trained instead",
+                        item.value.path()));
+      else if (const auto rate = item.value.number(single_positive))
+        out.push_back({item.name, *rate});
+    }
+  }
+}
 
 void read_optimizer(const Yaml& given, OptimizerSpec& out) {
   const auto named = read_named(given, "optimizer");
@@ -34,6 +50,7 @@ void read_optimizer(const Yaml& given, OptimizerSpec& out) {
   map.read("learning_rate", out.learning_rate, single_positive);
   map.read("weight_decay", out.weight_decay, single_not_negative);
   if (const auto decay = map.find("decay")) out.decay = decay->texts();
+  if (const auto rates = map.find("rates")) read_rates(*rates, out.rates);
   if (out.kind == "adamw") {
     map.read("beta1", out.beta1, single_share);
     map.read("beta2", out.beta2, single_share);
@@ -45,10 +62,29 @@ void read_optimizer(const Yaml& given, OptimizerSpec& out) {
   map.finish();
 }
 
+// `100`, or `3%` of all steps.
+void read_step_count(YamlMap& map, const char* key, StepCount& out) {
+  const auto given = map.find(key);
+  if (!given) return;
+  Problems ignored("");  // one message for both
+  const std::string text = given->is_scalar() ? given->node().Scalar() : "";
+  const YAML::Node share(text.substr(0, text.size() - text.ends_with('%')));
+  const auto number = Yaml(share, "", ignored).number({.min = 0, .max = 100});
+  if (const auto steps = Yaml(given->node(), "", ignored).integer(0)) {
+    out = {.steps = *steps, .percent = 0};
+  } else if (number && text.ends_with('%')) {
+    out = {.steps = 0, .percent = *number};
+  } else {
+    const bool is_fraction = number && *number < 1 && !text.ends_with('%');
+    given->wrong("a number of steps, at least 0, or a share of them, 0% to 100%",
+                 is_fraction ? fmt::format("; did you mean {:g}%?", 100 * *number) : "");
+  }
+}
+
 void read_schedule(const Yaml& given, ScheduleSpec& out) {
   const auto named = read_named(given, "schedule");
   if (!named) return;
-  const std::vector<std::string> kinds = {"constant", "linear", "cosine"};
+  const std::vector<std::string> kinds = {"constant", "linear", "cosine", "wsd"};
   if (!std::count(kinds.begin(), kinds.end(), named->id)) {
     named->place.problem(not_known("schedule", named->id, kinds));
     return;
@@ -59,12 +95,16 @@ void read_schedule(const Yaml& given, ScheduleSpec& out) {
   }
   if (named->options.node().IsNull()) return;
   YamlMap map(named->options, named->id);
-  map.read("warmup", out.warmup, 0);
+  read_step_count(map, "warmup", out.warmup);
+  if (out.kind == "wsd") read_step_count(map, "decay", out.decay);
   if (out.kind != "constant") map.read("final", out.final, single_not_negative);
+  if (const double both = out.warmup.percent + out.decay.percent; out.kind == "wsd" && both > 100)
+    map.key(map.has("decay") ? "decay" : "warmup")
+        .problem(fmt::format("\"warmup\" and \"decay\" take {:g}% of the steps together: 100% is all there is", both));
   map.finish();
 }
 
-void read_length(YamlMap& stage, Stage& out) {
+void read_steps(YamlMap& stage, Stage& out) {
   if (stage.has("steps") && stage.has("epochs"))
     stage.key("epochs").problem("\"steps\" and \"epochs\" both say how long: leave one of them out");
   if (stage.has("steps") || stage.has("epochs")) out.steps = 0, out.epochs = 0;
@@ -73,7 +113,6 @@ void read_length(YamlMap& stage, Stage& out) {
 }
 
 void read_checkpoint(YamlMap& stage, Stage& out) {
-  const std::vector<std::string> keeps = {"last", "best"};
   if (const auto given = stage.find("checkpoint")) {
     YamlMap map(*given, "checkpoint");
     if (map.has("every") && map.has("minutes"))
@@ -81,11 +120,12 @@ void read_checkpoint(YamlMap& stage, Stage& out) {
     if (map.has("every") || map.has("minutes")) out.checkpoint_every = 0, out.checkpoint_minutes = 0;
     map.read("every", out.checkpoint_every, 1);
     map.read("minutes", out.checkpoint_minutes, positive);
-    map.choose("keep", out.keep, keeps);
-    if (map.has("keep") && stage.has("keep")) stage.key("keep").problem("\"keep\" is given in \"checkpoint\" too");
+    read_keep(map, out);
+    if (map.has("keep") && stage.has("keep"))
+      stage.key("keep").problem("\"keep\" is also given in \"checkpoint\": leave one of them out");
     map.finish();
   }
-  stage.choose("keep", out.keep, keeps);
+  read_keep(stage, out);
 }
 
 void read_every(YamlMap& stage, const char* key, int64_t& out) {
@@ -135,6 +175,11 @@ void read_sample(const Yaml& given, Stage& out) {
         .problem(fmt::format("a temperature below {} is out of range: 0 takes the likeliest token", least_temperature));
   map.read("top_k", out.sample_top_k, 0);
   map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
+  if (const auto stop = map.find("stop")) {
+    out.sample_stop = stop->texts();
+    if (std::count(out.sample_stop.begin(), out.sample_stop.end(), ""))
+      stop->problem("\"sample.stop\" has an empty text, which ends nothing: leave it out");
+  }
   map.read("count", out.sample_count, 0, most_samples);
   map.finish();
 }
@@ -183,12 +228,13 @@ YAML::Node node_of(const rgm_value& v) {
 void read_settings(YamlMap& stage, Stage& out) {
   if (const auto given = stage.find("optimizer")) read_optimizer(*given, out.optimizer);
   if (const auto given = stage.find("schedule")) read_schedule(*given, out.schedule);
-  read_length(stage, out);
+  read_steps(stage, out);
   stage.read("batch", out.batch, 1, most_rows);
   stage.read("micro_batch", out.micro_batch, 1, most_rows);
+  stage.read("length", out.length, 2, longest_row);  // of one token nothing is predicted
   stage.read("ensemble", out.ensemble, 1, most_members);
   stage.read("clip", out.clip, not_negative);
-  read_every(stage, "evaluate", out.evaluate_every);
+  read_evaluate(stage, out);
   read_every(stage, "log", out.log_every);
   read_checkpoint(stage, out);
   if (const auto given = stage.find("trainable")) read_trainable(*given, out);

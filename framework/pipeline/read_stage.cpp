@@ -19,7 +19,7 @@ void read_name(Reader& reader, YamlMap& map, size_t index, Stage& out) {
   const auto given = map.find("name");
   if (!given) {
     if (map.lacks("name"))
-      map.yaml().problem(fmt::format("stage {} has no \"name\": its results lie in a folder of that name", index + 1));
+      map.yaml().problem(fmt::format("stage {} has no \"name\": its results go into a folder of that name", index + 1));
     out.name = fmt::format("stage-{}", index + 1);
     return;
   }
@@ -29,7 +29,7 @@ void read_name(Reader& reader, YamlMap& map, size_t index, Stage& out) {
     given->problem("\"cache\" is the folder of a run where tokenised text is kept: call the stage something else");
   const auto same = [&](const Stage& s) { return s.name == out.name; };
   if (!out.name.empty() && std::any_of(reader.stages.begin(), reader.stages.end(), same))
-    given->problem(fmt::format("there are two stages \"{}\": a name says which one is meant", out.name));
+    given->problem(fmt::format("there are two stages \"{}\": each needs a name of its own", out.name));
 }
 
 // What is only seen when the stage is opened is placed, too.
@@ -44,6 +44,15 @@ void refuse_training(YamlMap& map, const Stage& stage) {
   for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
     if (map.has(key))
       map.key(key).problem(fmt::format("strategy \"{}\" trains nothing: leave \"{}\" out", stage.strategy.id, key));
+}
+
+// Of a new model it is known now how long its rows can be.
+void check_length(YamlMap& map, const Stage& stage) {
+  const auto context = stage.model.sizes.find("context");
+  if (context == stage.model.sizes.end() || stage.length <= context->second) return;
+  map.key("length").problem(
+      fmt::format("\"length\" is {}, and the model has a context of {}: write at most {}, or leave it out",
+                  stage.length, context->second, context->second));
 }
 
 // Texts are sampled only where there is something to continue. None at all needs no prompt.
@@ -66,9 +75,10 @@ void check_training(const Reader& reader, YamlMap& map, const Stage& out) {
   const bool length_given = !map.lacks("steps") || !map.lacks("epochs");
   if (out.steps == 0 && out.epochs == 0 && !length_given)
     map.key("name").problem(
-        fmt::format("stage \"{}\" says not how long to train: add steps: 1000, or epochs: 3", out.name));
+        fmt::format("stage \"{}\" does not say how long to train: add steps: 1000, or epochs: 3", out.name));
   const bool holds_out = says_held_out(map);
   check_demands(reader, map, out, holds_out);
+  check_best(map, out);
   if (!holds_out) {
     if (map.has("evaluate"))
       map.key("evaluate").problem("nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
@@ -86,18 +96,18 @@ void check_ensemble(YamlMap& map, const Stage& out) {
   if (out.ensemble == 1) return;
   const Yaml& place = map.key("ensemble");
   if (out.adapters.empty())
-    place.problem("\"ensemble\" is of an adapter, of which each member has its own: add adapter: ID");
+    place.problem("\"ensemble\" needs an adapter, of which each member has its own: add adapter: ID");
   if (out.strategy.component && (out.strategy.component->table<rgm_strategy>().rollout || !trains(out)))
     place.problem(
-        fmt::format("strategy \"{}\" has a model write, and an ensemble is of adapters that learn from examples: "
+        fmt::format("strategy \"{}\" lets the model write, but an ensemble is for adapters that learn from examples: "
                     "leave \"ensemble\" out",
                     out.strategy.id));
   if (!out.sample_prompt.empty())
-    map.key("sample").problem("an ensemble has no one text to go on with: leave \"sample\" out");
+    map.key("sample").problem("an ensemble cannot continue a prompt as one model: leave \"sample\" out");
 }
 
-// Empty where the strategy says nothing, or cannot be made: that is told when the stage is opened.
-std::optional<rgm_strategy_plan> plan_of(const Choice& strategy) {
+// Nothing where the strategy says nothing. That it cannot be made is told, unless its options were wrong anyway.
+std::optional<rgm_strategy_plan> plan_of(YamlMap& map, const Choice& strategy, bool is_right) {
   if (!strategy.component || !strategy.config) return std::nullopt;
   const auto& table = strategy.component->table<rgm_strategy>();
   if (!RGM_HAS(&table, plan)) return std::nullopt;
@@ -109,7 +119,8 @@ std::optional<rgm_strategy_plan> plan_of(const Choice& strategy) {
     call_plugin(name, "create", [&] { return table.create(strategy.config.get(), &self); });
     const std::unique_ptr<void, void (*)(void*)> made(self, table.destroy);
     call_plugin(name, "plan", [&] { return table.plan(self, &plan); });
-  } catch (const Error&) {
+  } catch (const Error& e) {
+    if (is_right) map.key("strategy").problem(e.what());
     return std::nullopt;
   }
   return plan;
@@ -125,15 +136,15 @@ void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
     if (source == column) continue;
     const bool is_given = given.has(source);
     if (is_given && needs & RGM_READS_ONE_SOURCE)
-      given.key(source).problem(fmt::format(
-          "strategy \"{0}\" reads nothing of \"{1}\" with the options that it has here: set the one that uses it "
-          "(`regimen plugins {0}` lists them), or leave \"{1}\" out",
-          out.strategy.id, source));
+      given.key(source).problem(
+          fmt::format("strategy \"{0}\" does not read \"{1}\" with the options given here: set the one that uses it "
+                      "(`regimen plugins {0}` lists them), or leave \"{1}\" out",
+                      out.strategy.id, source));
     else if (!is_given && needs & RGM_NEEDS_ALL_SOURCES)
-      map.key("data").problem(fmt::format(
-          "strategy \"{0}\" reads \"{1}\" with the options that it has here, and there is none: add {1}: {{FORMAT: "
-          "FILE}}, or leave out the option that uses it (`regimen plugins {0}` lists them)",
-          out.strategy.id, source));
+      map.key("data").problem(
+          fmt::format("strategy \"{0}\" reads \"{1}\" with the options given here, but there is none: add {1}: "
+                      "{{FORMAT: FILE}}, or leave out the option that uses it (`regimen plugins {0}` lists them)",
+                      out.strategy.id, source));
     else
       continue;
     return;
@@ -141,20 +152,20 @@ void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
 }
 
 // What would else be told after earlier stages have trained.
-void check_plan(YamlMap& map, Stage& out) {
-  const auto plan = plan_of(out.strategy);
+void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
+  const auto plan = plan_of(map, out.strategy, strategy_is_right);
   if (!plan) return;
   if (plan->needs & RGM_NEEDS_REWARD) {
     const bool counts = std::ranges::any_of(out.rewards, [](const Choice& r) { return r.weight != 0; });
     if (map.lacks("reward"))
       map.key("strategy")
-          .problem(
-              fmt::format("strategy \"{}\" asks for scores, and the stage has no reward: add reward: ID or reward: "
-                          "{{from: STAGE}}",
-                          out.strategy.id));
+          .problem(fmt::format(
+              "strategy \"{}\" asks for scores, but the stage has no reward: add reward: ID or reward: {{from: STAGE}}",
+              out.strategy.id));
     else if (!out.rewards.empty() && !counts)
-      map.key("reward").problem(fmt::format(
-          "strategy \"{}\" asks for scores, and all rewards have the weight 0: let one count", out.strategy.id));
+      map.key("reward").problem(
+          fmt::format("strategy \"{}\" asks for scores, but all rewards have the weight 0: give one another weight",
+                      out.strategy.id));
   }
   check_other_sources(map, out, plan->needs);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
@@ -162,9 +173,9 @@ void check_plan(YamlMap& map, Stage& out) {
   out.answer_tokens = plan->answer_tokens;
   if (units > 0 && plan->steps > units)
     map.key("strategy")
-        .problem(fmt::format("a rollout of {} examples cannot be parted into {} steps: ask for fewer "
-                             "minibatches, or for a larger batch",
-                             units, plan->steps));
+        .problem(fmt::format(
+            "a rollout of {} examples cannot be split into {} steps: ask for fewer minibatches, or for a larger batch",
+            units, plan->steps));
 }
 
 }  // namespace
@@ -174,10 +185,12 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   YamlMap map(yaml, "a stage");
   if (!yaml.is_map()) return out;
   read_name(reader, map, index, out);
+  const size_t problems_before = reader.problems.size();
   if (const auto given = map.find("strategy"))
     out.strategy = read_choice(reader, *given, RGM_KIND_STRATEGY);
   else if (map.lacks("strategy"))
-    yaml.problem(fmt::format("stage \"{}\" has no \"strategy\": it says what is done", out.name));
+    yaml.problem(fmt::format("stage \"{}\" has no \"strategy\", which says what it does: add strategy: ID", out.name));
+  const bool strategy_is_right = reader.problems.size() == problems_before;
   out.adapters = read_adapters(reader, map);
   out.rewards = read_rewards(reader, map);
   if (!out.adapters.empty()) out.trainable_kind = "adapter";
@@ -190,9 +203,10 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   if (out.micro_batch > out.batch)
     (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
         .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
+  check_length(map, out);
   check_sample(map, out);
   check_ensemble(map, out);
-  check_plan(map, out);
+  check_plan(map, out, strategy_is_right);
   if (out.strategy.component) {
     if (trains(out))
       check_training(reader, map, out);

@@ -60,8 +60,16 @@ fs::path find_file(const fs::path& pipeline, const std::string& name);
 // -- read_settings.cpp
 // Everything that a strategy's defaults may set too, so it is read twice: from them, then from the pipeline.
 void read_settings(YamlMap& stage, Stage& out);
+// Rounds through the data: of a stage, and between its evaluations.
+inline constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
 // The strategy's defaults, as if a pipeline had given them.
 void apply_defaults(Reader& reader, const Yaml& place, Stage& out);
+
+// -- read_evaluate.cpp
+void read_evaluate(YamlMap& stage, Stage& out);
+void read_keep(YamlMap& map, Stage& out);  // of the stage, or of its `checkpoint`
+// `keep: {best: NAME}` of a stage that trains: a number that its evaluations cannot have is a problem.
+void check_best(YamlMap& map, const Stage& stage);
 
 // -- check_demands.cpp
 // `demand` of a stage that trains: a number that its result cannot have is a problem, one that looks mistyped a

@@ -52,7 +52,7 @@ Record stage_record(const Stage& stage, const OpenedStage& opened, const Record&
   Record data = Record::object();
   for (const auto& [name, source] : opened.setup.sources) {
     Record files = Record::array();
-    for (const fs::path& file : stage.data.at(name).files) files.push_back(file.string());
+    for (const fs::path& file : all_files(stage.data.at(name))) files.push_back(file.string());
     Record token_columns = Record::array();
     // What is held out is read as what it is held out of.
     if (const auto found = wishes.find(name == "validation" ? main_source_of(stage) : name); found != wishes.end())

@@ -8,9 +8,10 @@ namespace rgm {
 
 // What is wrong with models, adapters, rewards, data and options that plug-ins refuse, a line each with its place, and
 // of each stage what is met first; empty: nothing was found. Stages are opened on a device that only counts, beside
-// `real`, with models of the shapes that those before them would leave. What depends on the weights or rows of an
-// earlier stage is left out. `cache` is where tokenised text is kept, for the run itself. What is logged on the way is
-// written from the level `least` on: a run says it when it comes to the stage.
+// `real`, with models of the shapes that those before them would leave, and their strategies prepared. What depends on
+// the weights or rows of an earlier stage, or on any values, is left out. `cache` is where tokenised text is kept, for
+// the run itself. What is logged on the way is written from the level `least` on: a run says it when it comes to the
+// stage.
 std::vector<std::string> rehearse(const Pipeline& pipeline, Registry& registry, const fs::path& cache,
                                   const Device& real, log::Level least = log::Level::nothing);
 

@@ -10,10 +10,14 @@
 namespace rgm {
 
 struct RowRoom {
-  int64_t policy = 0;  // tokens of text: the model's context without its virtual tokens
-  int64_t least = 0;   // of the policy, the roles and the learned rewards, all of them opened
-  std::string whose;   // the one with the least, as `reference "base"`
+  int64_t policy = 0;      // tokens of text: the model's context without its virtual tokens, or the stage's length
+  int64_t least = 0;       // of the policy, the roles and the learned rewards, all of them opened
+  std::string whose;       // the one with the least, as `reference "base"`
+  bool by_length = false;  // `policy` is the stage's length, and the model has room for more
+
+  bool is_least_by_length() const { return by_length && least == policy; }
 };
+// RGM_INVALID where the stage's length is more than the model's context.
 RowRoom row_room(const Stage& stage, const rgm_train& train);
 
 // Data that all models of the stage read. Prompts that are continued lose their first tokens where an answer would find

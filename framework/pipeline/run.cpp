@@ -31,7 +31,8 @@ void check_only(const Pipeline& pipeline, const std::string& only) {
 std::set<std::string> taken_by(const Stage& stage) {
   std::set<std::string> out = {stage.model.from_stage};
   for (const auto& [role, spec] : stage.roles) out.insert(spec.from_stage);
-  for (const auto& [source, from] : stage.data_from_stage) out.insert(from);
+  for (const auto& [source, data] : stage.data)
+    for (const DataSpec& part : parts_of(data)) out.insert(part.from_stage);
   for (const std::vector<Choice>* choices : {&stage.adapters, &stage.rewards})
     for (const Choice& choice : *choices) out.insert(choice.from_stage);
   return out;
@@ -90,11 +91,11 @@ void require_demands(const Stage& stage, const fs::path& folder) {
       std::vector<std::string> names;
       for (const auto& [key, item] : result.items())
         if (item.is_number()) names.push_back(key);
-      invalid("stage {}: its result has no number \"{}\", of which something is demanded{}; there are {}", stage.name,
-              name, did_you_mean(name, names), join(names));
+      invalid("stage {}: \"{}\" is demanded, but its result has no such number{}; there are {}", stage.name, name,
+              did_you_mean(name, names), join(names));
     }
     const auto refuse = [&, &name = name](const char* side, double bound) {
-      failure("stage {}: {} is {:g}, and at {} {:g} is demanded: nothing behind it is run. What it made lies in {}",
+      failure("stage {}: {} is {:g}, but at {} {:g} is demanded: no later stage is run. Its results are in {}",
               stage.name, name, *value, side, bound, folder.string());
     };
     if (demand.at_least && *value < *demand.at_least) refuse("least", *demand.at_least);
@@ -110,18 +111,18 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
     const Stage& source = around.pipeline.stages[i];
     if (!taken.contains(source.name) || !seen.insert(source.name).second) continue;
     const fs::path file = around.run / source.name / "stage.json";
-    const Record record = read_record(file), status = record.value("status", Record("not there"));
+    const Record record = read_record(file), status = record.value("status", Record("missing"));
     require(status == "done",
-            "stage {0}: it takes what stage \"{1}\" leaves, and that is not finished ({2}: {3}): run it first, with "
-            "--only {1} or without --only",
+            "stage {0}: it builds on stage \"{1}\", which is not finished ({2}: {3}): run that first, with --only {1} "
+            "or without --only",
             stage.name, source.name, file.string(), status.is_string() ? status.get<std::string>() : "damaged");
     check_taken(source, around, device, seen);
     const Record before = record.value("hashes", Record::object());
     const Record made_by = before.is_object() ? before.value("configuration", Record()) : Record();
     const auto refuse = [&](const std::string& what) {
       invalid(
-          "stage {0}: it takes what stage \"{1}\" has left, which was made {2}: run it again, with --only {1} or "
-          "without --only",
+          "stage {0}: it builds on stage \"{1}\", which was made {2}: run that again, with --only {1} or without "
+          "--only",
           stage.name, source.name, what);
     };
     if (made_by.is_string() && made_by != configuration_hash(source))
@@ -129,7 +130,7 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
                          differing(record.value("configuration", Record::object()), source.effective)));
     if (made_by.is_string())
       if (const auto keys = other_content(source, i, before, around, device); !keys.empty())
-        refuse(fmt::format("of other content than there is now (in {})", join(keys)));
+        refuse(fmt::format("from other content than there is now (in {})", join(keys)));
     require_demands(source, around.run / source.name);
   }
 }
@@ -172,7 +173,8 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const fs::path folder = options.out.empty() ? fs::path("runs") / pipeline.name : options.out;
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
+  if (error)
+    invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
   const RunLock lock(folder);
   const DeviceScope scope;
   const auto device = open_device(pipeline.backend, registry);
@@ -197,7 +199,7 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   write_report(folder);
-  log::info("everything lies in {}; the report is {}", folder.string(), (folder / "report.html").string());
+  log::info("everything is in {}; the report is {}", folder.string(), (folder / "report.html").string());
 }
 
 }  // namespace rgm

@@ -27,8 +27,8 @@ RunLock::RunLock(const fs::path& folder) : folder_(fs::absolute(folder)) {
     const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
     if (n > 0) holder[n] = 0;
     ::close(fd_);
-    invalid("{}: process {} runs in this folder; wait for it, or choose another folder with --out DIR", folder.string(),
-            holder);
+    invalid("{}: process {} is running in this folder; wait for it, or choose another folder with --out DIR",
+            folder.string(), holder);
   }
   const std::string me = fmt::format("{}", ::getpid());
   // Only for the message above: the lock holds without it.
@@ -41,7 +41,7 @@ void RunLock::check() const {
   const bool is_same = ::fstat(fd_, &locked) == 0 && ::stat((folder_ / ".lock").c_str(), &there) == 0 &&
                        locked.st_dev == there.st_dev && locked.st_ino == there.st_ino;
   if (!is_same)
-    failure("{}: was removed or replaced while this ran in it, and what it held is gone: run the pipeline again",
+    failure("{}: was removed or replaced during the run, and what it held is gone: run the pipeline again",
             folder_.string());
 }
 

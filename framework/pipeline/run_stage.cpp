@@ -49,9 +49,9 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   }
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
-  // A base that nothing changed is kept once, where it came from.
-  const bool keeps_base = opened.adapter_sets().empty() || base_changed || base_of(stage, around).empty() ||
-                          opened.model->extra().count() > 0;
+  // A base that nothing changed is kept once, where it came from; a merged one lies nowhere else.
+  const bool keeps_base = opened.adapter_sets().empty() || base_changed || stage.model.merged ||
+                          base_of(stage, around).empty() || opened.model->extra().count() > 0;
   if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
   if (const auto sets = opened.adapter_sets(); !sets.empty()) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
@@ -89,7 +89,7 @@ void say_result(const Stage& stage, const Record& record, const fs::path& folder
       line += fmt::format(", {} {:.4f}", key == std::string("accuracy") ? key : "validation loss",
                           result[key].get<double>());
   if (result.contains("seconds")) line += fmt::format(", {}", time_for_people(result["seconds"].get<double>()));
-  log::info("{}; it lies in {}", line, folder.string());
+  log::info("{}; it is in {}", line, folder.string());
   if (const auto note = result.find("note"); note != result.end() && note->is_string())
     log::info("{}: {}", stage.name, note->get<std::string>());
   const Record& samples = record.at("samples");
@@ -150,7 +150,7 @@ bool are_there(const Record& files, const fs::path& folder, const fs::path& cach
     edited.push_back(file.string());
   }
   for (const std::string& file : edited)
-    log::info("{}: is not as the stage left it, and is taken as it is; --force makes it again", file);
+    log::info("{}: is not as the stage left it, and is used as it is; --force makes it again", file);
   return true;
 }
 
@@ -216,9 +216,10 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   const fs::path folder = around.run / stage.name, file = folder / "stage.json";
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) invalid("{}: cannot be made: {}; choose another folder with --out DIR", folder.string(), error.message());
+  if (error)
+    invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
   if (anew) begin_anew(folder);
-  set_crash_note(fmt::format("It was in stage {}. What {} holds is whole: the same command goes on from there.",
+  set_crash_note(fmt::format("It was in stage {}. What is in {} is intact: the same command continues from there.",
                              stage.name, folder.string()));
   check_memory(stage, index, around);
   // What the stage before left idle is none of this one's memory.
@@ -251,7 +252,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   const auto adapters_before = hashes_of(adapters);
   TrainResult trained;
   try {
-    const WhatFollows step("this step is finished and a checkpoint written");
+    const WhatFollows step("finishing this step and writing a checkpoint");
     trained = train(opened.setup);
     if (around.check_folder) around.check_folder();
   } catch (const Interrupted&) {

@@ -32,6 +32,7 @@ stages:
     optimizer: {adamw: {}}
     schedule: {constant: {}}
     evaluate: {every: 1}
+    keep: {best: a}
     log: {every: 1}
     checkpoint: {every: 1}
     trainable: {last: 1}
@@ -39,6 +40,7 @@ stages:
     demand: {accuracy: 0.5}
   - {name: b, model: {from: none}, teacher: {from: none}, optimizer: {sgd: {}}, schedule: {linear: {}}}
   - {name: c, critic: {from: none}, data: {train: {from: none}}, schedule: {cosine: {}}}
+  - {name: e, schedule: {wsd: {}}}
   - {name: d, model: {family: gpt2, head: none}, tokenizer: none, optimizer: none, schedule: none}
 )";
 
@@ -59,6 +61,11 @@ Json text() { return {{"type", {"string", "number", "boolean"}}}; }
 Json boolean() { return {{"enum", {true, false, "yes", "no", "on", "off"}}}; }
 Json texts() { return {{"anyOf", {text(), {{"type", "array"}, {"items", text()}}}}}; }
 Json one_or_list(const Json& one) { return {{"anyOf", {one, {{"type", "array"}, {"items", one}}}}}; }
+// A number of steps, or a share of all.
+Json step_count() {
+  const Json percent = {{"type", "string"}, {"pattern", "^[0-9]*[.]?[0-9]+%$"}};
+  return {{"anyOf", {{{"type", "integer"}, {"minimum", 0}}, percent}}};
+}
 Json reference(const std::string& name) { return {{"$ref", "#/$defs/" + name}}; }
 
 Json closed(Json properties) {
@@ -219,13 +226,30 @@ class Schema {
       if (key == "plugins") return one_or_list({{"anyOf", {text(), map_of("a plug-in")}}});
       if (key == "stages") return {{"type", "array"}, {"minItems", 1}, {"items", reference("stage")}};
     }
+    if (key == "warmup" || (what == "wsd" && key == "decay")) return step_count();
+    if (key == "keep") {
+      Json map = map_of(key);
+      map["minProperties"] = 1;
+      return {{"anyOf", {{{"enum", {"last", "best"}}}, map}}};
+    }
+    if (what == "keep") {
+      const Json one = {{"type", "object"},
+                        {"additionalProperties", {{"enum", {"highest", "lowest"}}}},
+                        {"minProperties", 1},
+                        {"maxProperties", 1}};
+      return {{"anyOf", {text(), one}}};
+    }
     if (what == "a stage") {
       if (key == "strategy") return reference("strategy");
       if (key == "adapter" || key == "reward") return one_or_list(reference(key));
       if (key == "model") return reference("model");
       if (key == "tokenizer") return part("tokenizer", {{"from", text()}});
       if (key == "optimizer" || key == "schedule") return part(key);
-      if (key == "data") return {{"type", "object"}, {"additionalProperties", reference("source")}};
+      if (key == "data") {
+        Json source = one_or_list(reference("source"));
+        source["anyOf"][1]["minItems"] = 1;
+        return {{"type", "object"}, {"additionalProperties", source}};
+      }
       if (key == "reference" || key == "teacher" || key == "critic") return map_of("a role");
       if (key == "trainable") {
         Json map = map_of(key);
@@ -253,11 +277,12 @@ class Schema {
         return {{"type", "object"},
                 {"additionalProperties", {{"anyOf", {text(), map_of("a column"), conversation()}}}}};
       if (key == "split") return {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}};
-      if (key == "begin" || key == "end") return of(asked);
+      if (key == "begin" || key == "end" || key == "rows" || key == "share") return of(asked);
       return key == "from" ? text() : texts();  // a format, with one file or several
     }
     if (key == "from") return text();
-    if (key == "labels" || key == "names" || key == "decay") return texts();
+    if (key == "labels" || key == "names" || key == "decay" || key == "stop") return texts();
+    if (key == "rates") return one_or_list({{"type", "object"}, {"additionalProperties", ranged("number", positive)}});
     return of(asked);
   }
 

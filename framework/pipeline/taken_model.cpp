@@ -1,6 +1,8 @@
 #include "pipeline/taken_model.hpp"
 
 #include "base/error.hpp"
+#include "base/log.hpp"
+#include "pipeline/merged.hpp"
 #include "pipeline/open_adapter.hpp"
 
 namespace rgm {
@@ -15,12 +17,14 @@ std::shared_ptr<Adapters> with_adapters(const std::vector<fs::path>& folders, co
   return adapters;
 }
 
+// In a plan what an earlier stage leaves is not there yet.
+bool is_there(const ModelSpec& spec, const Surroundings& around) { return !around.planned || spec.from_stage.empty(); }
+
 }  // namespace
 
 std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& around) {
-  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty(),
-             is_there = !around.planned || spec.from_stage.empty();
-  if (!taken || !is_there) return {};
+  const bool taken = !spec.from_stage.empty() || !spec.from_folder.empty();
+  if (!taken || spec.merged || !is_there(spec, around)) return {};
   return place_of(spec, around).adapters;
 }
 
@@ -33,6 +37,29 @@ TakenModel take_frozen(const ModelSpec& spec, const Surroundings& around, const 
   return out;
 }
 
+std::shared_ptr<Model> take_merged(const Stage& stage, const Surroundings& around, const NarrowWeights& narrow) {
+  const ModelSpec& spec = stage.model;
+  if (!is_there(spec, around)) return take_model(spec, around, narrow);
+  const std::string what = fmt::format("stage \"{}\": model", stage.name),
+                    from = spec.from_stage.empty() ? spec.from_folder.string() : spec.from_stage;
+  const std::vector<fs::path> folders = place_of(spec, around).adapters;
+  require(!folders.empty(), "{}: {} has no adapter that could be merged: leave \"merged\" out", what, from);
+  std::shared_ptr<Model> model = take_model(spec, around);
+  for (const fs::path& folder : folders) {
+    take_saved_chat(folder, *model);
+    if (!spec.head_outputs) take_saved_head(folder, *model);  // one that the pipeline asks for is a new one
+  }
+  {
+    Adapters adapters(model, 0);
+    for (const fs::path& folder : folders) add_saved_adapter(adapters, folder, *model, around.registry);
+    const double changed = merge_and_compare(what, *model, adapters, "leave \"merged\" out");
+    log::info("stage {}: the adapter of {} is merged; the answers differ by {:.2g} of the largest logit", stage.name,
+              from, changed);
+  }
+  if (narrow.any()) model->narrow(narrow);
+  return model;
+}
+
 std::shared_ptr<Model> take_to_train(const std::string& what, const ModelSpec& spec, const Surroundings& around) {
   std::shared_ptr<Model> model = take_model(spec, around);
   const auto adapters = with_adapters(adapters_of(spec, around), model, around);
@@ -40,8 +67,8 @@ std::shared_ptr<Model> take_to_train(const std::string& what, const ModelSpec& s
   try {
     adapters->merge();
   } catch (const Error& e) {
-    invalid("{}: it is trained further, with its adapter folded in, and {}. Take one that was trained without", what,
-            e.what());
+    invalid("{}: it is trained further with its adapter folded in, but {}. Use one that was trained without an adapter",
+            what, e.what());
   }
   model->set_hooks(nullptr);
   return model;

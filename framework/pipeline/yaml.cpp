@@ -43,12 +43,12 @@ std::string Range::text() const {
 }
 
 void Yaml::wrong(std::string_view wanted, std::string_view end) const {
-  problem(fmt::format("\"{}\" should be {}, came {}{}", path_, wanted, shown(node_), end));
+  problem(fmt::format("\"{}\" should be {}, got {}{}", path_, wanted, shown(node_), end));
 }
 
 std::optional<std::string> Yaml::text() const {
   if (node_.IsScalar()) return node_.Scalar();
-  wrong("a text");
+  wrong("text");
   return std::nullopt;
 }
 
@@ -121,7 +121,7 @@ std::vector<std::string> Yaml::texts() const {
 YamlMap::YamlMap(const Yaml& yaml, std::string what) : yaml_(yaml), what_(std::move(what)) {
   if (!yaml.is_map()) {
     const std::string name = yaml.path().empty() ? what_ : fmt::format("\"{}\"", yaml.path());
-    yaml.problem(fmt::format("{} should be a map, {{key: value}}, came {}", name, shown(yaml.node())));
+    yaml.problem(fmt::format("{} should be a map, {{key: value}}, got {}", name, shown(yaml.node())));
     return;
   }
   for (const auto& pair : yaml.node()) {
@@ -224,7 +224,7 @@ std::optional<Named> read_named(const Yaml& yaml, std::string_view what) {
   if (yaml.is_scalar() && !node.Scalar().empty())
     return Named{node.Scalar(), yaml, Yaml(nothing_at(node.Mark()), yaml.path(), yaml.problems())};
   if (!yaml.is_map() || node.size() != 1) {
-    yaml.problem(fmt::format("\"{}\" should be one {}, as `id` or `{{id: {{options}}}}`, came {}", yaml.path(), what,
+    yaml.problem(fmt::format("\"{}\" should be one {}, as `id` or `{{id: {{options}}}}`, got {}", yaml.path(), what,
                              node.IsMap() ? fmt::format("a map of {}", node.size()) : shown(node)));
     return std::nullopt;
   }

@@ -32,7 +32,7 @@ class YamlGuard : public YAML::EventHandler {
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto size = sizes_.find(anchor);
-    if (size == sizes_.end()) stop(mark, "an alias stands inside of what it stands for: this would never end");
+    if (size == sizes_.end()) stop(mark, "an alias is inside what it stands for, which would never end");
     begin(mark, nullptr);
     count(mark, size->second);
   }
@@ -91,7 +91,7 @@ class YamlGuard : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, bool map) {
     begin(mark, nullptr);
     if (levels_.size() >= yaml_most_depth)
-      stop(mark, fmt::format("nested more than {} deep: a pipeline needs about six", yaml_most_depth));
+      stop(mark, fmt::format("nested more than {} levels deep: a pipeline needs about six", yaml_most_depth));
     count(mark, 1);
     levels_.push_back({map, map, anchor, size_ - 1, {}});
   }

@@ -14,7 +14,7 @@ bool has(const YAML::Node& map, const std::string& key) {
 }
 
 void take(const YAML::Node& from, YAML::Node& map, const YAML::Node& place, Problems& problems) {
-  if (!from.IsMap()) return problems.add(place, "`<<` takes what a map or several stand for, as in `<<: *base`");
+  if (!from.IsMap()) return problems.add(place, "`<<` takes a map or a list of maps, as in `<<: *base`");
   for (const auto& pair : from)
     if (!has(map, pair.first.Scalar())) map.force_insert(pair.first, pair.second);
 }

@@ -26,7 +26,7 @@ YAML::Mark place_of(std::string_view text, size_t offset, int first_line) {
 bool right_bytes(std::string_view text, Problems& problems, int first_line) {
   if (text.size() > yaml_most_bytes) {
     problems.add(place_of(text, 0, first_line),
-                 fmt::format("{} long, a pipeline has at most {}", bytes_for_people(text.size()),
+                 fmt::format("{} long, but a pipeline has at most {}", bytes_for_people(text.size()),
                              bytes_for_people(yaml_most_bytes)));
     return false;
   }
@@ -51,7 +51,7 @@ std::string explained(const std::string& said, const std::string& before) {
   if (has("illegal tab") || (!before.empty() && before.find_first_not_of(" \t") == std::string::npos &&
                              (has("illegal") || has("not found")) && before.find('\t') != std::string::npos))
     return "a tab in the indentation: YAML indents with spaces";
-  if (has("EOF in scalar")) return "a text in quotes does not end";
+  if (has("EOF in scalar")) return "a quoted text does not end";
   if (has("end of map not found"))
     return "a map is not read to its end: look for a wrong indentation or a missing \":\"";
   if (has("end of map flow")) return "a \"{\" has no \"}\"";
@@ -60,8 +60,7 @@ std::string explained(const std::string& said, const std::string& before) {
     return "a list is not read to its end: look for a wrong indentation or a missing \"-\"";
   if (has("illegal map value"))
     return "a \":\" where no key can be: look for a wrong indentation, or put the text in quotes";
-  if (has("anchor is not defined"))
-    return "an alias without an anchor before it: a text that begins with * needs quotes";
+  if (has("anchor is not defined")) return "an alias without an anchor before it: text that begins with * needs quotes";
   return "not YAML: " + said;
 }
 

@@ -85,7 +85,7 @@ void format(const Checker& check, const rgm_format& f, const std::string& name) 
                  p->theirs);
   }
   for (const rgm_pair* p = f.fixed; p && p->ours; ++p)
-    check.expect(is_json(p->theirs), "{} writes \"{}\": {}, which is not JSON; a text needs quotes of its own", owner,
+    check.expect(is_json(p->theirs), "{} writes \"{}\": {}, which is not JSON; text needs quotes of its own", owner,
                  p->ours, p->theirs);
 }
 
@@ -146,7 +146,7 @@ void reward(const Checker& check, const rgm_reward& r, const std::string& name) 
   if (!RGM_HAS(&r, score)) return;
   for (const rgm_column* const* c = r.columns; *c; ++c)
     check.expect((*c)->kind != RGM_TOKENS_COLUMN,
-                 "column \"{}\" of {} holds tokens, and what scores answers by their text reads texts and numbers",
+                 "column \"{}\" of {} holds tokens, but what scores answers by their text reads only texts and numbers",
                  (*c)->name, name);
 }
 

@@ -112,7 +112,7 @@ const rgm_plugin& PluginFile::load(uint32_t host_minor) {
   if (::fstat(fd_, &s) != 0) failure("{}: {}", path_.string(), std::strerror(errno));
   Loaded& entry = loaded[{s.st_dev, s.st_ino}];
   if (entry.plugin) {
-    require(entry.sha256 == sha256_, "{} was changed while it is in use: start the program again", path_.string());
+    require(entry.sha256 == sha256_, "{} was changed while in use: start the program again", path_.string());
     return *entry.plugin;
   }
   boost::dll::fs::error_code error;

@@ -44,6 +44,7 @@ constexpr std::pair<std::string_view, std::string_view> elsewhere[] = {
     {"gradient_clipping", "clip"},
     {"warmup_steps", "warmup"},
     {"warmup_iters", "warmup"},
+    {"warmup_ratio", "warmup"},
     {"min_lr", "final"},
     {"adam_beta1", "beta1"},
     {"adam_beta2", "beta2"},
@@ -60,6 +61,8 @@ constexpr std::pair<std::string_view, std::string_view> elsewhere[] = {
     {"max_position_embeddings", "context"},
     {"n_positions", "context"},
     {"max_new_tokens", "max_tokens"},
+    {"stop_strings", "stop"},
+    {"stop_sequences", "stop"},
     {"kl_coef", "kl"},
     {"init_kl_coef", "kl"},
     {"ppo_epochs", "epochs"},
@@ -183,7 +186,7 @@ class Reader {
 
  private:
   std::optional<Json> wrong(const YAML::Node& node, const std::string& wanted, const std::string& end = "") const {
-    problems_.add(node, "{}: option \"{}\" should be {}, came {}{}", owner_, option_.key, wanted, shown(node), end);
+    problems_.add(node, "{}: option \"{}\" should be {}, got {}{}", owner_, option_.key, wanted, shown(node), end);
     return std::nullopt;
   }
   std::optional<Json> in_range(const YAML::Node& node, double x, Json value) const {
@@ -219,7 +222,7 @@ class Reader {
         return wrong(node, "one of " + join(words), did_you_mean(text, words));
       }
       default:
-        if (!is_scalar) return wrong(node, "a text");
+        if (!is_scalar) return wrong(node, "text");
         if (!(option_.flags & RGM_PATH) || !find_) return text;
         try {
           return find_(text);
@@ -291,7 +294,7 @@ std::unique_ptr<rgm_config> read_options(const rgm_component& component, const Y
 
   const bool nothing = !map.IsDefined() || map.IsNull();
   if (!nothing && !map.IsMap())
-    problems.add(map, "{}: its options should be a map, {{key: value}}, came {}", owner, shown(map));
+    problems.add(map, "{}: its options should be a map, {{key: value}}, got {}", owner, shown(map));
   else if (!nothing)
     for (const auto& item : map) {
       const std::string key = item.first.IsScalar() ? item.first.Scalar() : "";

@@ -91,7 +91,7 @@ class Reader {
     }
   }
   void range(uint64_t offset, uint64_t size) const {
-    require(offset <= file_.size() && size <= file_.size() - offset, "it is cut off: a part of it is missing");
+    require(offset <= file_.size() && size <= file_.size() - offset, "it is cut off: part of it is missing");
   }
   template <class T>
   T at(uint64_t offset) const {

@@ -135,7 +135,7 @@ void Registry::start(File& f) {
   } catch (const Error&) {  // of load
     throw;
   } catch (...) {
-    failure("{} could not start: init threw an exception, where only a status may pass; its author has to correct it",
+    failure("{} could not start: init threw an exception, where only a status is allowed; its author has to correct it",
             f.path.string());
   }
   if (status != RGM_OK) {
@@ -224,6 +224,18 @@ std::vector<std::string> Registry::ids(int kind) {
   return {found.begin(), found.end()};
 }
 
+// Empty where the backend has a device here.
+std::string Registry::why_unusable(const rgm_backend& backend) const {
+  uint32_t devices = 0;
+  try {
+    if (backend.device_count(&devices) == RGM_OK) return devices > 0 ? "" : "it found no device";
+    const rgm_str said = host_->last_error();
+    return {said.data, said.size};
+  } catch (...) {
+    return "device_count threw an exception, where only a status is allowed; its author has to correct it";
+  }
+}
+
 std::vector<Entry> Registry::list() {
   std::vector<Entry> found, broken;
   std::vector<std::pair<size_t, File*>> all;  // with the number of its place
@@ -267,11 +279,8 @@ std::vector<Entry> Registry::list() {
           e.reason = fmt::format("kind {} is not known to this host: update it", data.kind);
         } else if (data.kind == RGM_KIND_BACKEND) {
           start(*f);
-          uint32_t devices = 0;
-          const rgm_status status = static_cast<const rgm_backend*>(data.table)->device_count(&devices);
-          e.usable = status == RGM_OK && devices > 0;
-          const rgm_str said = host_->last_error();
-          if (!e.usable) e.reason = status == RGM_OK ? "it finds no device" : std::string(said.data, said.size);
+          e.reason = why_unusable(*static_cast<const rgm_backend*>(data.table));
+          e.usable = e.reason.empty();
         }
         found.push_back(std::move(e));
       }

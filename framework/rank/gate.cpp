@@ -62,9 +62,8 @@ std::string Gate::refused(const Knock& knock) const {
   // Only a browser's own navigation comes without an origin; what changes something always says where it comes from.
   if (!from_here && (!knock.origin.empty() || knock.method != "GET")) return "the request comes from another page";
   if (!same(cookie_of(knock.cookie, name_), secret_))
-    return "the address that `regimen rank` printed is good once, in one browser: for a new one, end the program and "
-           "start "
-           "it again; nothing that was ranked is lost";
+    return "the address that `regimen rank` printed works only once, in one browser: for a new one, end the program "
+           "and start it again; no rankings are lost";
   return "";
 }
 

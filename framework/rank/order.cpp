@@ -17,8 +17,9 @@ std::vector<int> parse_order(std::string_view text, size_t answers) {
     if (std::isspace(static_cast<unsigned char>(c))) continue;
     if (wants_answer) {
       const auto place = static_cast<size_t>(std::toupper(static_cast<unsigned char>(c)) - 'A');
-      require(place < answers, "\"{}\" is no answer here: there are A to {}", c, static_cast<char>('A' + answers - 1));
-      require(ranks[place] == 0, "{} stands there twice", static_cast<char>('A' + place));
+      require(place < answers, "\"{}\" is not an answer here: there are A to {}", c,
+              static_cast<char>('A' + answers - 1));
+      require(ranks[place] == 0, "{} is given twice", static_cast<char>('A' + place));
       ranks[place] = rank;
     } else {
       require(c == '>' || c == '=', "\"{}\" between two answers: write > where the first is better, = for a tie", c);

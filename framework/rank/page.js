@@ -24,7 +24,7 @@ async function ask(what, body = {}) {
   try {
     answer = await fetch(what, { method: "POST", body: JSON.stringify({ rater, ...body }) });
   } catch {
-    fail("The program is not running any more; start it again, nothing that was saved is lost");
+    fail("The program is no longer running; start it again, nothing that was saved is lost");
   }
   const text = await answer.text();
   if (answer.status === 403) fail(text);
@@ -174,8 +174,8 @@ async function finished() {
   counted(state);
   at("work").hidden = true;
   at("done").hidden = false;
-  at("summary").textContent = `${state.judged} of ${total} prompts are ranked by ${rater}, and lie in ${state.out}. ` +
-    "This window can be closed, and the program ended with Ctrl-C.";
+  at("summary").textContent = `${state.judged} of ${total} prompts are ranked by ${rater}; the rankings are in ${state.out}. ` +
+    "You can close this window, and end the program with Ctrl-C.";
   const rows = state.agreement.map((pair) => {
     const row = document.createElement("tr");
     row.append(made("td", "", `${pair.a}, ${pair.b}`), made("td", "", pair.items), made("td", "", pair.tau.toFixed(2)));

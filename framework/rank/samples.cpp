@@ -14,14 +14,14 @@ using Json = Row;
 
 std::string text_of(const Json& row, const char* key, const std::string& where) {
   const auto found = row.find(key);
-  require(found != row.end() && found->is_string(), "{}: there is no text \"{}\"", where, key);
+  require(found != row.end() && found->is_string(), "{}: \"{}\" is missing, or is not text", where, key);
   return found->get<std::string>();
 }
 
 std::vector<std::string> list_of(const Json& list, const char* key, const std::string& where) {
   std::vector<std::string> out;
   for (const Json& one : list) {
-    require(one.is_string(), "{}: \"{}\" has {} in it, expected texts", where, key, one.dump().substr(0, 40));
+    require(one.is_string(), "{}: \"{}\" has {} in it, expected text", where, key, one.dump().substr(0, 40));
     out.push_back(one.get<std::string>());
   }
   return out;
@@ -40,7 +40,7 @@ Samples make_samples(std::vector<Item> items, const std::vector<std::string>& wh
   std::string all;
   for (size_t i = 0; i < out.items.size(); ++i) {
     Item& item = out.items[i];
-    require(item.answers.size() > 1, "{}: its prompt has one answer, and there is nothing to rank: sample several",
+    require(item.answers.size() > 1, "{}: its prompt has only one answer, so there is nothing to rank: sample several",
             where_of[i]);
     require(item.answers.size() <= 26, "{}: its prompt has {} answers; nobody ranks more than 26 at once", where_of[i],
             item.answers.size());

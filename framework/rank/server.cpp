@@ -249,7 +249,8 @@ void serve(Session& session, const ServerOptions& options, const std::function<v
   if (!error) acceptor.bind(here, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error)
-    failure("rank: port {} of 127.0.0.1 cannot be had: {}; choose another with --port", options.port, error.message());
+    failure("rank: port {} of 127.0.0.1 is not available: {}; choose another with --port", options.port,
+            error.message());
   Answers answers(session, options, acceptor.local_endpoint().port());
   Door door(acceptor, answers);
   door.open();

@@ -19,16 +19,15 @@ uint64_t number_of(const std::string& name) { return std::stoull(sha256(name).su
 
 fs::path store_beside(const fs::path& out) {
   fs::path store = out.string() + ".sqlite";
-  require(!fs::exists(out) || fs::exists(store), "{}: is there already, and was not made here: choose another --out",
-          out.string());
+  require(!fs::exists(out) || fs::exists(store),
+          "{}: already exists, and was not made by `regimen rank`: choose another --out", out.string());
   return store;
 }
 
 }  // namespace
 
 void check_rater(const std::string& name) {
-  require(name.find_first_not_of(" \t\r\n") != std::string::npos,
-          "a rater has a name, and this one is blank: give one");
+  require(name.find_first_not_of(" \t\r\n") != std::string::npos, "the rater's name is blank: give one");
   require(name.size() <= 100, "the rater's name is too long: it has {} bytes of at most 100; shorten it", name.size());
 }
 

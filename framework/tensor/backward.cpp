@@ -77,7 +77,7 @@ class Walk {
   explicit Walk(uint64_t floor = 0, Backward* outer = nullptr) : floor_(floor), outer_(outer) {}
   void visit(const std::shared_ptr<Step>& step) {
     if (step->walk == number_) return;
-    require(step->walk == 0, "backward: the tape behind this tensor (at {}) was walked before; a tape serves once",
+    require(step->walk == 0, "backward: the tape behind this tensor (at {}) was walked before; a tape serves only once",
             step->name);
     step->walk = number_;
     heap_.push_back(step);
@@ -92,7 +92,7 @@ class Walk {
       if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& t) { return bool(t); })) {
         for (const Edge& edge : step->inputs)
           require(!edge.step || !edge.step->is_passed(),
-                  "backward: the tape behind an input of {} (made by {}) was walked before; a tape serves once",
+                  "backward: the tape behind an input of {} (made by {}) was walked before; a tape serves only once",
                   step->name, edge.step ? edge.step->name : "");
         Backward back(*step);
         if (watcher) (*watcher)(*step, false);
@@ -127,7 +127,11 @@ void Backward::add(size_t i, Tensor gradient) {
   if (needs(i) && gradient) add_to(step_.inputs[i], std::move(gradient));
 }
 Tensor Backward::take(size_t i) { return take_from(step_.inputs[i]); }
-void Backward::put(size_t i, Tensor gradient) { put_to(step_.inputs[i], std::move(gradient)); }
+void Backward::put(size_t i, Tensor gradient) {
+  Tensor of_another = take(i);  // input that is the same tensor
+  put_to(step_.inputs[i], std::move(gradient));
+  add(i, std::move(of_another));
+}
 
 void Backward::go_on_to(std::shared_ptr<Step> step) {
   Edge edge;

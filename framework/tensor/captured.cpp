@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "tensor/plugin_call.hpp"
 #include "tensor/views.hpp"
 
 namespace rgm {
@@ -32,7 +33,11 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
   Captured captured(share_current_device());
   Device& device = *captured.device_;
   const rgm_backend& backend = device.backend();
-  const rgm_status begun = backend.capture_begin(device.queue());
+  const auto end = [&](rgm_captured** out) {
+    return answer_of_plugin(device.name(), "capture_end", [&] { return backend.capture_end(device.queue(), out); });
+  };
+  const rgm_status begun =
+      answer_of_plugin(device.name(), "capture_begin", [&] { return backend.capture_begin(device.queue()); });
   if (begun == RGM_UNSUPPORTED) device.set_may_capture(false);
   if (begun == RGM_DEVICE_ERROR) device.check(begun);
   if (begun != RGM_OK) return not_captured(last_failure());
@@ -40,14 +45,14 @@ std::optional<Captured> Captured::of(const std::function<void()>& work) {
     const SetAside aside(device, captured.memory_);
     work();
   } catch (const Error& e) {
-    device.check(backend.capture_end(device.queue(), nullptr));
+    device.check(end(nullptr));
     if (e.status() == RGM_DEVICE_ERROR) throw;
     return not_captured(e.what());
   } catch (...) {
-    backend.capture_end(device.queue(), nullptr);
+    end(nullptr);
     throw;
   }
-  const rgm_status ended = backend.capture_end(device.queue(), &captured.work_);
+  const rgm_status ended = end(&captured.work_);
   if (ended == RGM_DEVICE_ERROR) device.check(ended);
   if (ended != RGM_OK) return not_captured(last_failure());
   return captured;
@@ -60,11 +65,15 @@ Captured::Captured(Captured&& other) noexcept
 
 Captured::~Captured() {
   if (!device_) return;
-  if (work_) device_->backend().captured_free(device_->handle(), work_);
+  const auto forget = [&] { device_->backend().captured_free(device_->handle(), work_); };
+  if (work_) call_quietly(device_->name(), "captured_free", forget);
   for (const Device::Block& block : memory_) device_->release(block);
 }
 
-void Captured::replay() const { device_->check(device_->backend().replay(device_->queue(), work_)); }
+void Captured::replay() const {
+  const auto call = [&] { return device_->backend().replay(device_->queue(), work_); };
+  device_->check(answer_of_plugin(device_->name(), "replay", call));
+}
 
 namespace {
 template <class T>

@@ -48,7 +48,7 @@ Tensor slope(int32_t op, const Tensor& x) {
     case RGM_SILU: return unary(RGM_SIGMOID, x) * (x * unary(RGM_SIGMOID, -x) + 1);
     case RGM_GELU_TANH: return gelu_tanh_slope(x);
     case RGM_GELU_ERF: return gelu_erf_slope(x);
-    default: invalid("unary: {} is no operation", op);
+    default: invalid("unary: {} is not an operation", op);
   }
 }
 

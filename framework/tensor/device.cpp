@@ -61,24 +61,25 @@ std::shared_ptr<Device> set_current_device(std::shared_ptr<Device> device) {
 Device::Device(const rgm_backend& backend, uint32_t index, const rgm_config* config, std::string id)
     : backend_(backend), id_(std::move(id)), name_(plugin_name("backend", id_)) {
   uint32_t count = 0;
-  check_status(backend_.device_count(&count));
-  require(count > 0, "it finds no device here");
-  require(index < count, "it has {} devices, and none of the number {}", count, index);
+  check_status(answer("device_count", [&] { return backend_.device_count(&count); }));
+  require(count > 0, "it found no device here");
+  require(index < count, "it has {} devices, and none with the number {}", count, index);
   info_.struct_size = sizeof info_;
-  check_status(backend_.device_info(index, &info_));
-  check_status(backend_.open(index, config, &device_));
+  check_status(answer("device_info", [&] { return backend_.device_info(index, &info_); }));
+  check_status(answer("open", [&] { return backend_.open(index, config, &device_); }));
   try {
     take_kernels();
-    check_status(backend_.queue_new(device_, &queue_));
+    check_status(answer("queue_new", [&] { return backend_.queue_new(device_, &queue_); }));
   } catch (...) {
-    backend_.close(device_);
+    close();
     throw;
   }
 }
 
 // At their full length: what an older backend's shorter table lacks is NULL.
 void Device::take_kernels() {
-  const rgm_kernels* const theirs = backend_.kernels(device_);
+  const rgm_kernels* theirs = nullptr;
+  check_status(answer("kernels", [&] { return theirs = backend_.kernels(device_), RGM_OK; }));
   require(theirs != nullptr, "{} has no table of kernels; its author has to correct it", name_);
   std::memcpy(&own_kernels_, theirs, std::min<size_t>(theirs->struct_size, sizeof own_kernels_));
   own_kernels_.struct_size = sizeof own_kernels_;
@@ -99,15 +100,27 @@ void Device::take_kernels() {
 }
 
 Device::~Device() {
-  backend_.queue_free(queue_);
+  call_quietly(name_, "queue_free", [&] { backend_.queue_free(queue_); });
   for (const Block& block : counting_) release(block);
   give_back_idle();
-  backend_.close(device_);
+  close();
+}
+
+// As kernels are called: what is thrown names the backend.
+template <class F>
+rgm_status Device::answer(std::string_view function, F&& call) const {
+  return answer_of_plugin(name_, function, call);
+}
+void Device::close() {
+  call_quietly(name_, "close", [&] { backend_.close(device_); });
+}
+void Device::free(void* data) {
+  call_quietly(name_, "free", [&] { backend_.free(device_, data); });
 }
 
 void Device::give_back_idle() {
   for (const auto& [size, blocks] : idle_)
-    for (void* const data : blocks) backend_.free(device_, data);
+    for (void* const data : blocks) free(data);
   idle_.clear();
 }
 
@@ -129,7 +142,7 @@ Device::Block Device::idle_block(size_t least, size_t most) {
 bool Device::give_back_near(size_t size) {
   for (auto at = idle_.lower_bound(size); at != idle_.begin() && (--at)->first >= size - size / 8;) {
     if (at->second.empty()) continue;
-    backend_.free(device_, take(at).data);
+    free(take(at).data);
     return true;
   }
   return false;
@@ -140,20 +153,25 @@ void Device::trim() {
   const std::lock_guard lock(mutex_);
   give_back_idle();
   if (!keeps_freed()) return;
-  backend_.trim(device_);
-  held_ = backend_.held(device_);
+  check_status(answer("trim", [&] { return backend_.trim(device_), RGM_OK; }));
+  held_ = held();
 }
 
 bool Device::keeps_freed() const { return RGM_HAS(&backend_, held) && RGM_HAS(&backend_, trim); }
 
-uint64_t Device::held() const { return keeps_freed() ? backend_.held(device_) : 0; }
+uint64_t Device::held() const {
+  uint64_t bytes = 0;
+  if (keeps_freed()) check_status(answer("held", [&] { return bytes = backend_.held(device_), RGM_OK; }));
+  return bytes;
+}
 
 void* Device::block_of_backend(size_t size, size_t wanted) {
   void* data = nullptr;
-  rgm_status status = backend_.alloc(device_, size, &data);
+  const auto alloc = [&] { return backend_.alloc(device_, size, &data); };
+  rgm_status status = answer("alloc", alloc);
   if (status == RGM_NO_MEMORY) {  // once more, with what lies idle
     give_back_idle();
-    status = backend_.alloc(device_, size, &data);
+    status = answer("alloc", alloc);
   }
   if (status == RGM_NO_MEMORY) {
     refused_ = in_use_;
@@ -162,12 +180,13 @@ void* Device::block_of_backend(size_t size, size_t wanted) {
   }
   check(status);
   if (!data)
-    throw Error(RGM_DEVICE_ERROR, fmt::format("{}: alloc answered RGM_OK and no memory where {} were asked for; its "
-                                              "author has to correct it",
-                                              name_, bytes_for_people(wanted)));
+    throw Error(
+        RGM_DEVICE_ERROR,
+        fmt::format("{}: alloc returned RGM_OK but no memory where {} were asked for; its author has to correct it",
+                    name_, bytes_for_people(wanted)));
   if (!keeps_freed()) {
     ++allocations_;
-  } else if (const uint64_t held = backend_.held(device_); held > held_) {
+  } else if (const uint64_t held = this->held(); held > held_) {
     held_ = held;
     ++allocations_;
   }
@@ -243,7 +262,7 @@ void Device::release(const Block& block) {
   if (aside_ && who_sets_aside_ == std::this_thread::get_id()) return aside_->push_back(block);  // in use all the same
   in_use_ -= block.size;
   if (is_backends(block.size))
-    backend_.free(device_, block.data);
+    free(block.data);
   else
     idle_[block.size].push_back(block.data);
 }
@@ -287,11 +306,13 @@ std::string Device::use() const {
 }
 
 void Device::upload(void* to, const void* from, size_t bytes) {
-  if (bytes) check(backend_.upload(queue_, to, from, bytes));
+  if (bytes) check(answer("upload", [&] { return backend_.upload(queue_, to, from, bytes); }));
 }
 void Device::download(void* to, const void* from, size_t bytes) {
-  if (bytes) check(backend_.download(queue_, to, from, bytes));
+  if (bytes) check(answer("download", [&] { return backend_.download(queue_, to, from, bytes); }));
 }
-void Device::wait() { check(backend_.wait(queue_)); }
+void Device::wait() {
+  check(answer("wait", [&] { return backend_.wait(queue_); }));
+}
 
 }  // namespace rgm

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -75,6 +76,10 @@ class Device {
   Block idle_block(size_t least, size_t most);  // the smallest that does; none: NULL
   bool give_back_near(size_t size);
   void give_back_idle();
+  template <class F>
+  rgm_status answer(std::string_view function, F&& call) const;
+  void free(void* data);
+  void close();
   void take_kernels();
   std::string use() const;  // "4 MB are in use, beside 2 MB of scratch"
 

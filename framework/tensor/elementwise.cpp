@@ -59,7 +59,7 @@ Tensor iota(int64_t n) {
 }
 
 Tensor unary(int32_t op, const Tensor& input) {
-  require(op >= RGM_NEG && op <= RGM_GELU_ERF, "unary: {} is no operation", op);
+  require(op >= RGM_NEG && op <= RGM_GELU_ERF, "unary: {} is not an operation", op);
   const Tensor x = as_float(input);
   Tensor y = empty(x.shape());
   kernel::unary(op, x.view(), y.view());
@@ -73,7 +73,7 @@ Tensor unary(int32_t op, const Tensor& input) {
 
 // Integers with integers are computed in int32, everything else in float32.
 Tensor binary(int32_t op, const Tensor& left, const Tensor& right) {
-  require(op >= RGM_ADD && op <= RGM_EQUAL, "binary: {} is no operation", op);
+  require(op >= RGM_ADD && op <= RGM_EQUAL, "binary: {} is not an operation", op);
   const rgm_dtype dtype = is_float(left.dtype()) || is_float(right.dtype()) ? RGM_F32 : RGM_I32;
   const Tensor a = cast(left, dtype), b = cast(right, dtype);
   const Shape shape = a.shape() == b.shape() ? a.shape() : rgm::broadcast(a.shape(), b.shape(), "binary");

@@ -268,10 +268,7 @@ void norm(Backward& b) {
   // Added to what x has collected so far, where that may be written over.
   Tensor so_far = b.take(0), dw, db;
   const bool adds = so_far && writable(so_far) && is_contiguous(so_far.view());
-  // One tensor as weight and bias has one gradient: then both are added to it, as any others are.
-  const bool one = b.needs(1) && b.needs(2) && w.get() == bias.get();
   const auto collector = [&](size_t i) {
-    if (one) return zeros_like(b.like(i));
     Tensor g = b.take(i);
     if (g && writable(g)) return g;
     Tensor own = g ? empty_like(b.like(i), RGM_F32) : zeros_like(b.like(i));
@@ -294,8 +291,8 @@ void norm(Backward& b) {
   if (so_far) b.put(0, std::move(so_far));
   Tensor dx = added ? Tensor() : empty(x.shape());
   const bool fused = added || (RGM_HAS(&k, norm_grad) && run(dx, 0));
-  if (dw) one ? b.add(1, std::move(dw)) : b.put(1, std::move(dw));
-  if (db) one ? b.add(2, std::move(db)) : b.put(2, std::move(db));
+  if (dw) b.put(1, std::move(dw));
+  if (db) b.put(2, std::move(db));
   if (added) return;
   if (fused) return b.add(0, std::move(dx));
   const Tensor inputs[] = {x, w, bias};

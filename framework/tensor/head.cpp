@@ -13,7 +13,7 @@ namespace {
 void require_head(const char* name, const Tensor& x, const Tensor& w) {
   require(x.rank() == 2 && w.rank() == 2 && x.size(1) == w.size(1), "{}: x of shape {} does not fit a head of shape {}",
           name, x.shape().text(), w.shape().text());
-  if (packed_form(w)) throw Error(RGM_INTERNAL, fmt::format("{}: a packed head answers logits alone", name));
+  if (packed_form(w)) throw Error(RGM_INTERNAL, fmt::format("{}: a packed head returns only logits", name));
 }
 void require_rows(const char* name, const char* what, const Tensor& t, const Tensor& x) {
   require(t.shape() == Shape({x.size(0)}), "{}: {} have shape {}, expected ({})", name, what, t.shape().text(),

@@ -46,7 +46,7 @@ Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const
           xt.shape().text(), wt.shape().text());
   require(w.size(0) == wt.size(0), "head_divergence: the student knows {} tokens, the teacher {}", w.size(0),
           wt.size(0));
-  require(kind >= RGM_FORWARD_KL && kind <= RGM_JENSEN_SHANNON, "head_divergence: {} is no divergence", kind);
+  require(kind >= RGM_FORWARD_KL && kind <= RGM_JENSEN_SHANNON, "head_divergence: {} is not a divergence", kind);
   require(given.shape() == Shape({x.size(0)}), "head_divergence: weights have shape {}, expected ({})",
           given.shape().text(), x.size(0));
   const Tensor weights = as_float(given);

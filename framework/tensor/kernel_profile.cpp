@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 
 #include "base/error.hpp"
 
@@ -15,7 +16,7 @@ struct Running {
   rgm_kernels kernels{};
   std::map<std::string, KernelTime> times;
 };
-Running* running = nullptr;
+std::optional<Running> running;
 
 void file(const std::string& name, double seconds, double operations = 0) {
   KernelTime& t = running->times[name];
@@ -28,7 +29,7 @@ template <class Call>
 double timed(rgm_status& status, const Call& call) {
   const auto start = std::chrono::steady_clock::now();
   status = call();
-  if (status == RGM_OK) status = running->device->backend().wait(running->device->queue());
+  if (status == RGM_OK) running->device->wait();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -150,8 +151,8 @@ rgm_kernels timed_table(const rgm_kernels& real) {
 
 KernelProfile::KernelProfile(Device& device)
     : device_(device), before_(device.kernels()), captured_before_(device.may_capture()) {
-  require(running == nullptr, "kernels are being timed already");
-  running = new Running{&device, before_, {}};
+  require(!running, "kernels are being timed already");
+  running = Running{&device, before_, {}};
   device.set_kernels(timed_table(before_));
   device.set_may_capture(false);
 }
@@ -159,7 +160,7 @@ KernelProfile::KernelProfile(Device& device)
 KernelProfile::~KernelProfile() {
   device_.set_kernels(before_);
   device_.set_may_capture(captured_before_);
-  delete std::exchange(running, nullptr);
+  running.reset();
 }
 
 void KernelProfile::clear() { running->times.clear(); }

@@ -14,8 +14,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
           x.shape().text(), w.shape().text());
   require(!bias || (bias.rank() == 1 && bias.size(0) == w.size(0)), "linear: bias has shape {}, expected ({})",
           bias ? bias.shape().text() : "", w.size(0));
-  require(activation >= 0 && activation <= RGM_GELU_ERF, "linear: {} is no activation", activation);
-  require(dtype == RGM_F32 || (dtype == RGM_BF16 && !residual), "linear: a result in {} is not offered",
+  require(activation >= 0 && activation <= RGM_GELU_ERF, "linear: {} is not an activation", activation);
+  require(dtype == RGM_F32 || (dtype == RGM_BF16 && !residual), "linear: a result in {} is not supported",
           name_of(dtype));
   Shape shape = x.shape();
   shape[shape.rank() - 1] = w.size(0);

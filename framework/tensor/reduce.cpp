@@ -29,7 +29,7 @@ Tensor logsumexp(const Tensor& x, uint32_t axes, const Shape& kept) {
 }  // namespace
 
 Tensor reduce(int32_t op, uint32_t axes, const Tensor& input, bool keep) {
-  require(op >= RGM_SUM && op <= RGM_LOGSUMEXP, "reduce: {} is no operation", op);
+  require(op >= RGM_SUM && op <= RGM_LOGSUMEXP, "reduce: {} is not an operation", op);
   Tensor x = as_float(input);
   const uint32_t all = (1U << x.rank()) - 1;
   require(axes == ~0U || (axes & ~all) == 0, "reduce: axes {:#x} of a tensor with {} axes", axes, x.rank());

@@ -17,7 +17,7 @@ size_t bytes_of(rgm_dtype dtype) {
     case RGM_I64: return 8;
     case RGM_U8:
     case RGM_BOOL: return 1;
-    default: invalid("{} is no data type", dtype);
+    default: invalid("{} is not a data type", dtype);
   }
 }
 

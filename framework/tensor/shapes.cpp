@@ -15,7 +15,7 @@ Shape filled_in(const Shape& wanted, const Tensor& x) {
     shape[i] = 1;
   }
   const int64_t known = shape.count();
-  require(open < 0 || known > 0, "reshape: {} leaves a size open that {} does not tell", wanted.text(),
+  require(open < 0 || known > 0, "reshape: {} leaves a size open that {} does not determine", wanted.text(),
           x.shape().text());
   if (open >= 0) shape[open] = x.count() / known;
   require(shape.count() == x.count(), "reshape: {} has {} elements and does not fit into {}", x.shape().text(),
@@ -49,7 +49,7 @@ Tensor permute(const Tensor& x, std::span<const int32_t> wanted) {
   std::array<int32_t, 8> axes{};
   for (size_t i = 0; i < wanted.size(); ++i) {
     axes[i] = axis_of(wanted[i], x.rank(), "permute");
-    require(!(seen >> axes[i] & 1), "permute: the axes are no permutation: {} is there twice", axes[i]);
+    require(!(seen >> axes[i] & 1), "permute: the axes are not a permutation: {} is there twice", axes[i]);
     seen |= 1U << axes[i];
     packed |= int64_t{axes[i]} << (4 * i);
   }

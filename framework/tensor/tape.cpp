@@ -78,8 +78,8 @@ void add_input(Step& step, const Tensor& x) {
   const auto& maker = step.inputs.back().step;
   if (!maker) return;
   require(!maker->is_passed(),
-          "{}: the tape behind an input (made by {}) was walked in an earlier step, and a tape serves once: keep "
-          "detach(x) of what is kept",
+          "{}: the tape behind an input (made by {}) was walked in an earlier step, and a tape serves only once: keep "
+          "detach(x) instead of x",
           step.name, maker->name);
   ++maker->uses;
 }

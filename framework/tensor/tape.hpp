@@ -71,7 +71,8 @@ class Backward {
   bool starts_here() const;
   // Adds to the gradient of input i, if it needs one; a broadcast input is summed over the axes it was repeated along.
   void add(size_t i, Tensor gradient);
-  // What input i has collected so far (maybe nothing), to be added to in place and put back with put().
+  // What input i has collected so far (maybe nothing), to be added to in place and put back with put(), which adds to
+  // what another input, which is the same tensor, has put there.
   Tensor take(size_t i);
   void put(size_t i, Tensor gradient);
   const Step* maker(size_t i) const { return step_.inputs[i].step.get(); }  // NULL: a leaf, or nothing of the tape
@@ -141,29 +142,19 @@ struct RandomKey {
   uint64_t seed = 0, step = 0;
   uint32_t micro_batch = 0, site = 0;
 };
+using RandomCalls = std::unordered_map<uint32_t, uint32_t>;  // so far, by site
+struct RandomState {
+  RandomKey key;
+  RandomCalls calls;
+};
+RandomState random_state();
 class RandomScope {
  public:
-  explicit RandomScope(const RandomKey& key);
+  // With the key and the calls of a random_state(): what was drawn behind that is drawn again.
+  explicit RandomScope(const RandomKey& key, RandomCalls calls = {});
   ~RandomScope();
   RandomScope(const RandomScope&) = delete;
   RandomScope& operator=(const RandomScope&) = delete;
-
- private:
-  struct State;
-  std::unique_ptr<State> before_;
-};
-// What was drawn so far, to be drawn again within a RepeatedDraws.
-struct RandomState {
-  RandomKey key;
-  std::unordered_map<uint32_t, uint32_t> calls;  // by site
-};
-RandomState random_state();
-class RepeatedDraws {
- public:
-  explicit RepeatedDraws(RandomState state);
-  ~RepeatedDraws();
-  RepeatedDraws(const RepeatedDraws&) = delete;
-  RepeatedDraws& operator=(const RepeatedDraws&) = delete;
 
  private:
   RandomState before_;

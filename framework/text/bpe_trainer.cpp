@@ -126,8 +126,8 @@ BpeTrainer::BpeTrainer(BpeOptions options) : options_(std::move(options)), words
           "token(s) alone are {}",
           options_.vocabulary, options_.specials.size(), least);
   for (const std::string& name : options_.specials) {
-    require(!name.empty() && !words_->specials.contains(name), "tokenizer: the special token \"{}\" is empty or twice",
-            name);
+    require(!name.empty() && !words_->specials.contains(name),
+            "tokenizer: the special token \"{}\" is empty or given twice", name);
     words_->specials.emplace(name, static_cast<int32_t>(words_->specials.size()));
   }
 }
@@ -168,7 +168,7 @@ TokenizerPtr BpeTrainer::train() const {
   Pairs pairs(std::move(words));
   std::unordered_set<Pair, PairHash> merged_before;
   while (static_cast<int64_t>(table.pieces.size()) < options_.vocabulary) {
-    stop_if_interrupted("the tokenizer was learned");
+    stop_if_interrupted("learning the tokenizer");
     const auto best = pairs.best();
     if (!best) break;
     const std::string left = table.pieces[static_cast<size_t>(best->first)];

@@ -96,7 +96,7 @@ class CharacterTokenizer final : public Tokenizer {
 TokenizerPtr character_tokenizer(std::vector<char32_t> characters, bool end_of_text) {
   std::ranges::sort(characters);
   characters.erase(std::unique(characters.begin(), characters.end()), characters.end());
-  require(!characters.empty(), "tokenizer: characters need a text that is not empty");
+  require(!characters.empty(), "tokenizer: characters need text that is not empty");
   SpecialTokens specials;
   if (end_of_text) specials.emplace(end_of_text_name, static_cast<int32_t>(characters.size()));
   return std::make_shared<CharacterTokenizer>(std::move(characters), std::move(specials));

@@ -187,8 +187,8 @@ std::vector<ChatPiece> ChatTemplate::pieces(const Messages& messages, const std:
     const std::string text = render(some, for_answer, beside);
     if (!starts(text, done))
       invalid(
-          "the chat template writes what came before message {} anew once that is there, so that it cannot be told "
-          "what the {} said: put {{% generation %}} and {{% endgeneration %}} around that in the template",
+          "the chat template changes what came before message {} once that message is there, so what the {} said "
+          "cannot be found: put {{% generation %}} and {{% endgeneration %}} around it in the template",
           message + 1, messages[message].value("role", ""));
     add(text.substr(done.size()), counts);
     done = text;

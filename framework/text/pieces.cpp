@@ -203,7 +203,8 @@ class PieceTokenizer final : public Tokenizer {
         out.insert(out.end(), bytes.begin(), bytes.end());
         continue;
       }
-      require(unknown_ >= 0, "tokenizer: {} has no piece, nor have its bytes, and there is none for what is unknown",
+      require(unknown_ >= 0,
+              "tokenizer: neither {} nor its bytes have a piece, and there is no piece for what is unknown",
               character_for_people(code_points(character)[0]));
       if (!table_.joins_unknown || out.empty() || out.back() != unknown_) out.push_back(unknown_);
     }

@@ -40,8 +40,8 @@ bool RegularExpression::fits(std::string_view text) const {
   pcre2_set_match_limit(bounds.get(), most_steps);
   const int status =
       pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0, found.get(), bounds.get());
-  require(status >= 0 || status == PCRE2_ERROR_NOMATCH, "{}: the regular expression does not end on \"{}\": {}", where_,
-          text, message_of(status));
+  require(status >= 0 || status == PCRE2_ERROR_NOMATCH,
+          "{}: the regular expression does not come to an end on \"{}\": {}", where_, text, message_of(status));
   return status >= 0;
 }
 

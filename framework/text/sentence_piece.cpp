@@ -60,7 +60,7 @@ class Message {
 
  private:
   [[noreturn]] void broken() const {
-    invalid("{}: this is no tokenizer.model of SentencePiece, or it is damaged", where_);
+    invalid("{}: this is not a tokenizer.model of SentencePiece, or it is damaged", where_);
   }
   std::string_view taken(uint64_t n) {
     if (n > bytes_.size()) broken();
@@ -90,7 +90,7 @@ Piece piece_of(std::string_view bytes, const std::string& where) {
     if (m.field == 3) out.kind = m.number;
   }
   require(!out.text.empty() && !invalid_utf8(out.text) && std::isfinite(out.score),
-          "{}: a piece without a text in UTF-8, or with a score that is no number", where);
+          "{}: a piece whose text is not UTF-8, or whose score is not a number", where);
   return out;
 }
 
@@ -163,11 +163,11 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
             where, what);
   };
   require(!p.pieces.empty(), "{}: there is no piece in it", where);
-  supported(p.type == 2, "it is no BPE");
+  supported(p.type == 2, "it is not a BPE model");
   supported(p.byte_fallback != 0, "characters without a piece are not kept as bytes");
   supported(p.rule.empty() || p.rule == "identity", fmt::format("text is changed by the rule \"{}\"", p.rule));
   supported(p.extra_white_space == 0, "it removes white space");
-  supported(p.escape != 0 && p.as_suffix == 0, "a space is no part of the word behind it");
+  supported(p.escape != 0 && p.as_suffix == 0, "a space is not part of the word after it");
 
   json vocabulary = json::object(), added = json::array();
   std::string unknown_piece = "<unk>";

@@ -188,7 +188,7 @@ class Reader {
           !name.empty() && !specials_.contains(name) && !vocabulary.contains(name))
         log::warning(
             "{}: the \"{}\" of tokenizer_config.json is \"{}\", which has no id here; transformers gives it a new one, "
-            "and where a text has it, it is read as plain text",
+            "here it is read as plain text",
             where_, role, name);
     // Classes that make their own pre-tokenizer listen to it; others have that of tokenizer.json.
     const std::string kind = name_of(config_.value("tokenizer_class", json()));
@@ -226,7 +226,7 @@ class Reader {
     if (specials_.contains(name)) return name;
     if (!name.empty())
       log::warning(
-          "{}: the \"eos_token\" of tokenizer_config.json is \"{}\", which is no added token here: {} ends a text",
+          "{}: the \"eos_token\" of tokenizer_config.json is \"{}\", which is not an added token here: {} ends a text",
           where_, name, specials_.contains(end_of_text_name) ? end_of_text_name : "no token");
     return std::string(end_of_text_name);
   }

@@ -42,6 +42,14 @@ std::vector<std::vector<float>> by_example(const Batch& batch, const std::string
   return out;
 }
 
+// How many tokens each example of the batch has in the column that `name` belongs to.
+std::vector<size_t> lengths_of(const Batch& batch, const std::string& name) {
+  std::vector<size_t> out(size_t(batch.examples));
+  for (const int32_t segment : batch.columns.at(tokens_of(batch, name)).segments)
+    if (segment > 0) ++out[size_t(segment - 1)];
+  return out;
+}
+
 // JSON has no number for what is none, and not finite either.
 Json numbers_of(const std::vector<float>& values) {
   Json out = Json::array();
@@ -100,20 +108,20 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
     return;
   }
   const std::string key = sha256(setup.training_sha256 + source.sha256());
-  const fs::path file = setup.folder / "annotations" / (name + "-" + key.substr(0, hash_digits) + ".jsonl");
+  file_ = setup.folder / "annotations" / (name + "-" + key.substr(0, hash_digits) + ".jsonl");
   if (setup.check_folder) setup.check_folder();
-  fs::create_directories(file.parent_path());
-  const Done done = read(file, units, size_t(source.units()));
+  fs::create_directories(file_.parent_path());
+  const Done done = read(units, size_t(source.units()));
   if (done.next < units.size()) {
     log::info("{}: annotating {} examples{}", setup.train->stage, units.size(),
               done.next == 0 ? "" : fmt::format(", of which {} are done", done.next));
-    AppendedFile out(file, done.bytes);
+    AppendedFile out(file_, done.bytes);
     compute(setup, self, source, rows, units, done, &out);
   }
   // Used just now, also where nothing was written. Beside these stay those that were used before, as their checkpoint
   // waits for its settings.
   std::error_code ignored;
-  fs::last_write_time(file, fs::file_time_type::clock::now(), ignored);
+  fs::last_write_time(file_, fs::file_time_type::clock::now(), ignored);
   remove_older_annotations(setup.folder, 2);
 }
 
@@ -142,8 +150,9 @@ void Annotations::compute(TrainSetup& setup, void* self, const Source& source, i
     Json columns = Json::object();
     for (const auto& [name, column] : batch.columns) {
       if (const auto old = before.find(name); old != before.end()) {
-        require(old->second == values_of(column), "{}: annotate changes the column \"{}\" of the data; it may add some",
-                setup.strategy_name, name);
+        require(old->second == values_of(column),
+                "{}: annotate changes the column \"{}\" of the data; it may only add columns", setup.strategy_name,
+                name);
         continue;
       }
       require(column.kind == ColumnKind::real || column.kind == ColumnKind::per_token,
@@ -192,10 +201,18 @@ void Annotations::keep(const std::string& name, bool per_token, int64_t begin, s
 void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
   for (const auto& [name, column] : columns_) {
     std::vector<const std::vector<float>*> examples;
+    std::vector<int64_t> rows;  // that they are of
     for (const int64_t unit : units)
-      for (const auto& value : column.units.at(size_t(unit))) examples.push_back(&value);
+      for (const auto& value : column.units.at(size_t(unit))) examples.push_back(&value), rows.push_back(unit + 1);
     require(int64_t(examples.size()) == batch.examples, "annotations of {} do not fit the batch: {} for {} examples",
             name, examples.size(), batch.examples);
+    const std::vector<size_t> lengths =
+        column.per_token ? lengths_of(batch, name) : std::vector<size_t>(examples.size(), 1);
+    for (size_t e = 0; e < examples.size(); ++e)
+      require(examples[e]->size() == lengths[e],
+              "{}: of row {} it has {} numbers \"{}\", {} were expected: it is damaged; delete it, and they are made "
+              "again",
+              file_.string(), rows[e], examples[e]->size(), name, lengths[e]);
     BatchColumn out;
     if (!column.per_token) {
       for (const auto* value : examples) out.reals.push_back(value->front());
@@ -213,10 +230,10 @@ void Annotations::merge(Batch& batch, std::span<const int64_t> units) const {
 }
 
 // As far as its lines are whole, and follow each other.
-Annotations::Done Annotations::read(const fs::path& file, const std::vector<int64_t>& units, size_t of_source) {
+Annotations::Done Annotations::read(const std::vector<int64_t>& units, size_t of_source) {
   Done done;
-  if (!fs::exists(file)) return done;
-  const MappedFile mapped(file);
+  if (!fs::exists(file_)) return done;
+  const MappedFile mapped(file_);
   const std::string_view text = mapped.text();
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
     if (!take(json_or_discarded(text.substr(begin, end - begin)), units, of_source, done)) break;

@@ -34,10 +34,11 @@ class Annotations {
                Done done, AppendedFile* file);
   void keep(const std::string& name, bool per_token, int64_t begin, size_t of_source,
             std::vector<std::vector<std::vector<float>>> by_unit);
-  Done read(const fs::path& file, const std::vector<int64_t>& units, size_t of_source);
+  Done read(const std::vector<int64_t>& units, size_t of_source);
   bool take(const nlohmann::json& line, const std::vector<int64_t>& units, size_t of_source, Done& done);
 
   std::map<std::string, Column> columns_;
+  fs::path file_;  // where they are kept; empty for a trial
 };
 
 // Of each source all files in `stage`'s annotations/ but the `kept` that were used last: each is as large as another.

@@ -5,10 +5,7 @@
 #include <atomic>
 #include <bit>
 #include <boost/crc.hpp>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstring>
 
 #include "base/error.hpp"
 #include "train/metrics.hpp"
@@ -85,41 +82,29 @@ void remove_events(const fs::path& folder) {
   for (const fs::path& file : old) fs::remove(file);
 }
 
-}  // namespace
-
-struct EventFile::State {
-  fs::path path;
-  std::FILE* file = nullptr;
-  bool started = false;
-
-  void append(std::string_view message) {
-    const std::string bytes = record(message);
-    if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fflush(file) != 0)
-      failure("{}: cannot be written: {}", path.string(), std::strerror(errno));
-  }
-};
-
-EventFile::EventFile(const fs::path& folder, int64_t resume_after_step) : state_(std::make_unique<State>()) {
+fs::path new_file(const fs::path& folder, int64_t resume_after_step) {
   fs::create_directories(folder);
   if (resume_after_step <= 0) remove_events(folder);
-  state_->path = folder / file_name();
-  state_->file = std::fopen(state_->path.c_str(), "wb");
-  if (!state_->file) failure("{}: cannot be written: {}", state_->path.string(), std::strerror(errno));
+  return folder / file_name();
+}
+
+}  // namespace
+
+EventFile::EventFile(const fs::path& folder, int64_t resume_after_step)
+    : file_(new_file(folder, resume_after_step), 0) {
   std::string version = event(0);
   append_sized(version, 3, "brain.Event:2");
-  state_->append(version);
+  append(version);
 }
 
-EventFile::~EventFile() {
-  if (state_->file) std::fclose(state_->file);
-}
+void EventFile::append(std::string_view message) { file_.append(record(message), Sync::no); }
 
 void EventFile::write(int64_t step, const Numbers& numbers) {
-  if (!std::exchange(state_->started, true)) {
+  if (!std::exchange(started_, true)) {
     // A session that starts makes TensorBoard drop what an interrupted run had written from this step on.
     std::string start = event(step);
     append_sized(start, 7, std::string_view("\x08\x01", 2));  // status: START
-    state_->append(start);
+    append(start);
   }
   std::string summary;
   for (const auto& [name, value] : numbers) {
@@ -131,7 +116,7 @@ void EventFile::write(int64_t step, const Numbers& numbers) {
   }
   std::string message = event(step);
   append_sized(message, 5, summary);
-  state_->append(message);
+  append(message);
 }
 
 }  // namespace rgm

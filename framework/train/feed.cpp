@@ -18,8 +18,8 @@ constexpr int rollouts_in_vain = 10;        // in a row, behind which the stage 
 Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*setup.sources.at(setup.main_source)) {
   if (!setup.strategy->annotate) return;
   require(main_.has_fixed_units(),
-          "strategy \"{}\" annotates examples, and windows of a text are cut anew in each epoch: give it rows (jsonl, "
-          "json, csv or tsv)",
+          "strategy \"{}\" annotates examples, but windows of a text are cut differently in each epoch: give it rows "
+          "(jsonl, json, csv or tsv)",
           setup.strategy_id);
   std::vector<int64_t> drawn;  // where the steps do not draw all
   const int64_t draws = steps_of(setup) * setup.settings.batch;
@@ -108,7 +108,7 @@ bool Feed::roll_out() {
     return false;
   }
   require_of_this_call(train, out.batch, prompts, setup_.strategy_name);
-  require(out.batch->examples > 0, "{}: a rollout made no experience", setup_.strategy_name);
+  require(out.batch->examples > 0, "{}: a rollout produced no experience", setup_.strategy_name);
   experience_ = std::make_unique<Batch>(std::move(*out.batch));
   train.batches.clear();
   epochs_ = out.epochs;
@@ -117,8 +117,8 @@ bool Feed::roll_out() {
   require(epochs_ > 0 && steps_ > 0, "{}: a rollout asks for {} epochs of {} steps; at least one of each is needed",
           setup_.strategy_name, epochs_, steps_);
   require(steps_ <= units,
-          "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); take "
-          "fewer steps, or a larger batch of prompts",
+          "{}: a rollout asks for {} optimizer steps over {} examples (or groups of them); use fewer steps, or a "
+          "larger batch of prompts",
           setup_.strategy_name, steps_, units);
   used_ = 0;
   return true;
@@ -133,12 +133,11 @@ void Feed::make_experience() {
         silent.empty() ? "it has nothing to learn from"
                        : fmt::format("none of its answers has a score from reward \"{}\"", join(silent, "\", \""));
     if (++left_out == rollouts_in_vain)
-      failure(
-          "{}: {} rollouts one after the other are left out, of the last one as {}: see what the reward says of such "
-          "answers",
-          train.stage, left_out, why);
+      failure("{}: {} rollouts in a row were left out, the last one because {}: see {}", train.stage, left_out, why,
+              train.rewards.empty() ? "what the strategy wants of its data and options"
+                                    : "what the reward says of such answers");
     log::end_progress();
-    log::warning("{}: rollout {} is left out, and no step learns from it, as {}", train.stage, train.rollout, why);
+    log::warning("{}: rollout {} is left out, and no step learns from it, because {}", train.stage, train.rollout, why);
   }
 }
 

@@ -22,7 +22,8 @@ Loop::Loop(TrainSetup& setup, void* self)
       gradients_(train_, setup.parameters, may_capture(setup),
                  [this](size_t i, Batch* batch) { return trained_loss_of(i, batch); }),
       optimizer_(setup.settings.optimizer, setup.parameters),
-      steps_(steps_of(setup)) {
+      steps_(steps_of(setup)),
+      evaluate_every_(steps_between_evaluations(setup)) {
   // From here on the policy moves, and a model that only annotates has done its work.
   train_.makes_reference = false;
   for (const rgm_role* const* wanted = setup.strategy->roles; *wanted; ++wanted)
@@ -33,13 +34,12 @@ TrainResult Loop::run() {
   resume();
   progress_.emplace(train_.stage, setup_.folder, step_, steps_, tokens_, train_seconds_);
   last_checkpoint_ = Clock::now();
-  if (setup_.settings.schedule.warmup >= steps_)
-    log::warning("{}: the rate rises over {} steps, and there are {}: it never reaches the one that is given",
-                 train_.stage, setup_.settings.schedule.warmup, steps_);
+  check_schedule();
   try {
     if (evaluation_is_due()) evaluate();
-    while (step_ < steps_)
+    while (step_ < steps_ && !is_out_of_patience())
       if (!one_step()) break;
+    if (step_ < steps_ && is_out_of_patience()) tell_out_of_patience();
     log::end_progress();
     finish();
   } catch (const Stopped&) {
@@ -49,6 +49,17 @@ TrainResult Loop::run() {
     out_of_memory(e.what());
   }
   return std::move(result_);
+}
+
+void Loop::check_schedule() const {
+  const ScheduleSpec& schedule = setup_.settings.schedule;
+  const int64_t warmup = schedule.warmup.of(steps_), decay = schedule.kind == "wsd" ? schedule.decay.of(steps_) : 0;
+  if (warmup >= steps_)
+    log::warning("{}: the learning rate rises over {} steps, but there are only {}: it never reaches the one given",
+                 train_.stage, warmup, steps_);
+  else if (warmup + decay > steps_ + 1)  // one more comes of rounding two shares
+    log::warning("{}: the learning rate rises over {} steps and falls over {}, but there are only {}: it falls faster",
+                 train_.stage, warmup, decay, steps_);
 }
 
 double Loop::rate() const { return learning_rate(setup_.settings.optimizer, setup_.settings.schedule, step_, steps_); }
@@ -65,7 +76,9 @@ bool Loop::one_step() {
     end_early(e.what());
     return false;
   }
-  if (step_ == steps_ || step_ % std::max<int64_t>(s.log_every, 1) == 0) log_step();
+  // With patience every evaluation may be the last, and the last step has a line.
+  const bool may_end = s.patience > 0 && evaluation_is_due();
+  if (step_ == steps_ || may_end || step_ % std::max<int64_t>(s.log_every, 1) == 0) log_step();
   if (evaluation_is_due()) evaluate();
   const bool by_steps = s.checkpoint_every > 0 && step_ % s.checkpoint_every == 0;
   const bool by_time =
@@ -77,9 +90,9 @@ bool Loop::one_step() {
 }
 
 void require_scalar(const Tensor& loss, const std::string& strategy) {
-  require(static_cast<bool>(loss), "{}: loss answered no tensor, one number was expected; its author has to correct it",
+  require(static_cast<bool>(loss), "{}: loss returned no tensor, one number was expected; its author has to correct it",
           strategy);
-  require(loss.count() == 1, "{}: loss answered the shape {}, one number was expected; its author has to correct it",
+  require(loss.count() == 1, "{}: loss returned the shape {}, one number was expected; its author has to correct it",
           strategy, loss.shape().text());
 }
 
@@ -99,6 +112,7 @@ void Loop::end_early(const char* reason) {
 
 // Gradients of all micro-batches, then one update.
 void Loop::learn(double rate) {
+  train_.progress = double(step_ - 1) / double(steps_);
   const std::vector<Batch*> batches = feed_.next();
   train_.begin_step(batches);
   train_.policy->training = !(setup_.strategy->flags & RGM_WITHOUT_DROPOUT);
@@ -111,7 +125,10 @@ void Loop::learn(double rate) {
 Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {
   Tensor loss = loss_of(micro_batch, batch);
   if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0)
-    invalid("{}: the loss depends on nothing that is trained; see `trainable` and `adapter`", train_.stage);
+    invalid(
+        "{}: the loss depends on nothing that is trained: see `trainable` and `adapter`. If the strategy is your own: "
+        "no gradient gets through detach, or through values that were read",
+        train_.stage);
   return loss;
 }
 

@@ -1,11 +1,12 @@
 // loop.hpp - the loop of a stage. Everything in it is a function of the step's number, so going on after a checkpoint
-// gives the bits of a run that was never interrupted. loop.cpp has the steps, loop_evaluate.cpp what is judged and
-// shown, loop_resume.cpp the way to a checkpoint and back.
+// gives the bits of a run that was never interrupted. loop.cpp has the steps, loop_evaluate.cpp what is measured and
+// shown, loop_best.cpp which of it is the best, loop_resume.cpp the way to a checkpoint and back.
 #pragma once
 #include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "artefact/checkpoint.hpp"
 #include "train/feed.hpp"
@@ -26,6 +27,9 @@ class Loop {
   struct Stopped {};  // a signal came in the middle of something that can be done again
 
   bool one_step();
+  void check_schedule() const;
+  bool is_out_of_patience() const;
+  void tell_out_of_patience();
   void end_early(const char* reason);
   void learn(double rate);
   void log_step();
@@ -42,7 +46,9 @@ class Loop {
   void evaluate();
   Tensor held_out_loss();
   void keep_shown();
-  void judge(const Numbers& numbers);
+  void judge(const Numbers& numbers, const std::set<std::string>& names);
+  void tell_unjudged(const std::set<std::string>& names);
+  bool keeps_best() const;
   void take_samples();
   void finish();
 
@@ -57,16 +63,16 @@ class Loop {
   Feed feed_;
   StepGradients gradients_;
   Optimizer optimizer_;
-  int64_t steps_, step_ = 0, tokens_ = 0;
+  int64_t steps_, evaluate_every_, step_ = 0, tokens_ = 0;
   int64_t logged_at_ = 0, evaluated_at_ = 0;
   Tensor loss_, norm_;
   double last_loss_ = NAN;
   bool warned_of_zero_ = false;
   std::map<std::string, double> evaluated_;       // the last of every number
-  std::map<std::string, double> best_evaluated_;  // those of the step that is kept, with keep: best
-  double best_ = INFINITY;
-  int64_t best_step_ = 0;
-  double seconds_before_ = 0;  // in processes that were interrupted
+  std::map<std::string, double> best_evaluated_;  // those of the best step, with keep: best or patience
+  double best_ = INFINITY;                        // the number that these are judged by: the lower, the better
+  int64_t best_step_ = 0, not_better_ = 0;        // not_better_: evaluations since then
+  double seconds_before_ = 0;                     // in processes that were interrupted
   double train_seconds_ = 0, evaluate_seconds_ = 0, checkpoint_seconds_ = 0, sample_seconds_ = 0;
   std::optional<Progress> progress_;
   Clock::time_point last_checkpoint_;

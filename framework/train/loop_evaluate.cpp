@@ -1,4 +1,4 @@
-// loop_evaluate.cpp - what a stage is judged by: held-out data, the best weights so far, samples, its result.
+// loop_evaluate.cpp - what a stage is judged by: held-out data, samples, its result.
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/philox.hpp"
@@ -8,13 +8,19 @@
 #include "train/saved_state.hpp"
 
 namespace rgm {
+namespace {
 
 constexpr uint32_t evaluation_draws = 0xE0A1;  // keeps its random numbers apart from those of the steps
 
+std::string among_held_out(const std::string& metric) {
+  return metric.starts_with("validation_") ? metric : "validation_" + metric;
+}
+
+}  // namespace
+
 bool Loop::evaluation_is_due() const {
-  const int64_t every = setup_.settings.evaluate_every;
   return feed_.has_held_out() && step_ > 0 && evaluated_at_ != step_ &&
-         (step_ == steps_ || (every > 0 && step_ % every == 0));
+         (step_ == steps_ || (evaluate_every_ > 0 && step_ % evaluate_every_ == 0));
 }
 
 // The strategy's loss over all held-out data; empty where it evaluates by itself.
@@ -46,6 +52,7 @@ Tensor Loop::held_out_loss() {
 void Loop::evaluate() {
   const Stopwatch watch(evaluate_seconds_);
   gradients_.forget();
+  train_.progress = double(step_) / double(steps_);
   const NoGradient still;
   // Those of the steps since the last line go on afterwards, also when this is interrupted.
   struct KeptMetrics {
@@ -64,14 +71,17 @@ void Loop::evaluate() {
     evaluated_[name] = value;
   };
   if (const Tensor sum = held_out_loss()) add("validation_loss", "validation_loss", item(sum));
-  for (const auto& [name, value] : train_.read_metrics()) {
-    const std::string held_out = name.starts_with("validation_") ? name : "validation_" + name;
-    add(setup_.strategy->evaluate ? name : held_out, held_out, value);
-  }
+  const auto in_result = [&](const std::string& name) {
+    return setup_.strategy->evaluate ? name : among_held_out(name);
+  };
+  std::set<std::string> names;  // in the result; also of what is the mean of nothing, and no number for once
+  for (const auto& [name, metric] : train_.metrics) names.insert(in_result(name));
+  for (const auto& [name, value] : train_.read_metrics()) add(in_result(name), among_held_out(name), value);
+  for (const auto& [name, value] : numbers) names.insert(name);
   evaluated_at_ = step_;
   keep_shown();
   progress_->evaluation(step_, tokens_, shown);
-  judge(numbers);
+  judge(numbers, names);
 }
 
 // The answers of this evaluation. Of many evaluations every second one goes, so that a record stays small.
@@ -93,29 +103,6 @@ void Loop::keep_shown() {
   all = std::move(kept);
 }
 
-// With keep: best, the weights of the lowest validation loss; of a strategy that reports none, of the highest accuracy
-// or else reward. Where none of them was ever a number, the last weights stay.
-void Loop::judge(const Numbers& numbers) {
-  if (setup_.settings.keep != "best") return;
-  constexpr std::pair<const char*, int> by[] = {
-      {"validation_loss", 1}, {"accuracy", -1}, {"validation_accuracy", -1}, {"reward", -1}, {"validation_reward", -1}};
-  double judged = NAN;
-  for (const auto& [wanted, sign] : by)
-    for (const auto& [name, value] : numbers)
-      if (std::isnan(judged) && name == wanted) judged = sign * value;
-  if (std::isnan(judged) && train_.warned.insert("keep: best").second)
-    log::warning(
-        "{}: after step {} strategy \"{}\" told no validation loss, accuracy or reward for keep: best to go by; where "
-        "no evaluation has one, the last weights are kept",
-        train_.stage, step_, setup_.strategy_id);
-  if (!(judged < best_)) return;  // nor where it is no number
-  best_ = judged;
-  best_step_ = step_;
-  best_evaluated_ = evaluated_;
-  if (setup_.check_folder) setup_.check_folder();
-  save_weights(setup_.folder / "best.safetensors", setup_);
-}
-
 void Loop::take_samples() {
   const Stopwatch watch(sample_seconds_);
   gradients_.forget();
@@ -127,6 +114,7 @@ void Loop::take_samples() {
   sampling.temperature = s.sample_temperature;
   sampling.top_k = s.sample_top_k;
   sampling.top_p = s.sample_top_p;
+  sampling.stop = s.sample_stop;
   sampling.seed = mix(train_.seed, 0x5A);
   const NoGradient still;
   const auto stop = [](int64_t, int32_t) {
@@ -134,13 +122,13 @@ void Loop::take_samples() {
   };
   for (const Generated& g :
        generate(model, {model.tokenizer()->encode(s.sample_prompt)}, sampling, /*slide=*/true, stop))
-    result_.samples.push_back({{"step", best_step_ > 0 ? best_step_ : step_},
+    result_.samples.push_back({{"step", keeps_best() ? best_step_ : step_},
                                {"prompt", s.sample_prompt},
                                {"text", model.tokenizer()->decode(g.tokens)}});
 }
 
 void Loop::finish() {
-  if (setup_.settings.keep == "best" && best_step_ > 0) {
+  if (keeps_best()) {
     if (setup_.check_folder) setup_.check_folder();
     load_weights(setup_.folder / "best.safetensors", setup_);
     evaluated_ = best_evaluated_;
@@ -154,7 +142,7 @@ void Loop::finish() {
   r["seconds"] = seconds_before_ + progress_->seconds();
   r["trained_parameters"] = optimizer_.parameters();
   if (std::isfinite(last_loss_)) r["loss"] = last_loss_;
-  if (best_step_ > 0) r["best_step"] = best_step_;
+  if (keeps_best()) r["best_step"] = best_step_;
   result_.timings = {{"train", train_seconds_},
                      {"evaluate", evaluate_seconds_},
                      {"checkpoint", checkpoint_seconds_},

@@ -18,12 +18,12 @@ void Loop::require_finite() {
 void Loop::not_finite(int64_t step, const std::string& what) {
   gradients_.forget();
   const std::string where = first_broken_of_last_batches();
-  const bool has_checkpoint = checkpoints_.newest().has_value();
   failure("{}: at step {} {} is not finite{}; a lower learning rate, more warm-up or clipping may help. {}",
           train_.stage, step, what, where.empty() ? "" : ", first seen in " + where,
-          has_checkpoint ? "The last checkpoint is kept in " + (setup_.folder / "checkpoint").string() +
-                               "; with another rate the stage starts anew, and that one waits for the settings of now"
-                         : "There is no checkpoint yet; `checkpoint: {every: N}` writes some");
+          checkpoints_.any()
+              ? "The last checkpoint is kept in " + (setup_.folder / "checkpoint").string() +
+                    "; with another rate the stage starts over, and that one waits for the current settings"
+              : "There is no checkpoint yet; `checkpoint: {every: N}` writes some");
 }
 
 std::string Loop::first_broken_of_last_batches() {

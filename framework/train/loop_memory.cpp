@@ -24,10 +24,10 @@ std::string advice(const std::string& stage, const TrainSettings& s) {
   const int64_t rows = s.micro_batch > 0 ? s.micro_batch : s.batch;
   if (rows > 1)
     return fmt::format(
-        "Half as many rows at once take less, and the steps stay the same: --set stages.{}.micro_batch={}", stage,
+        "Half as many rows at once need less, and the steps stay the same: --set stages.{}.micro_batch={}", stage,
         rows / 2);
-  return "One row at once is too much, too: take a smaller model or context, or train less of it, as with `trainable: "
-         "{last: 2}` or an adapter";
+  return "Even one row at a time is too much: use a smaller model, set a smaller length, or train less of the model, "
+         "as with `trainable: {last: 2}` or an adapter";
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ void Loop::checkpoint() {
                             {"evaluated_at", evaluated_at_},
                             {"best", finite_or_null(best_)},
                             {"best_step", best_step_},
+                            {"not_better", not_better_},
                             {"best_evaluated", best_evaluated_},
                             {"report", train_.report},
                             {"samples", result_.samples}};
@@ -73,8 +74,8 @@ std::optional<Checkpoint> Loop::own_checkpoint() {
   if (found && owner_of(*found) != own) {
     aside = checkpoints_.set_aside(owner_of(*found), files_beside(setup_.folder));
     log::info(
-        "{}: the checkpoint of step {} was made with other settings, data or threads: {}. It waits in {} until the "
-        "stage is done: with what was before, the stage goes on from it",
+        "{}: the checkpoint of step {} was made with other settings, data or threads: {}. It is kept in {} until the "
+        "stage is done: with the earlier ones again, the stage continues from it",
         train_.stage, found->step, what_differs(found->state, setup_.training_inputs), aside.string());
     found.reset();
   }
@@ -83,7 +84,7 @@ std::optional<Checkpoint> Loop::own_checkpoint() {
     for (const fs::path& file : files_beside(setup_.folder)) fs::remove(file, ignored);
   if (checkpoints_.take_back(own)) found = checkpoints_.newest();
   if (!aside.empty()) checkpoints_.remove_aside_but(aside);
-  if (!aside.empty() && !found) log::info("{}: starting anew", train_.stage);
+  if (!aside.empty() && !found) log::info("{}: starting over", train_.stage);
   return found;
 }
 
@@ -108,6 +109,7 @@ void Loop::resume() {
   evaluated_at_ = state.at("evaluated_at");
   best_ = number_or(state.at("best"), INFINITY);
   best_step_ = state.at("best_step");
+  not_better_ = state.value("not_better", int64_t{0});
   best_evaluated_ = numbers_of(state.at("best_evaluated"));
   train_.report = state.at("report");
   result_.samples = state.value("samples", nlohmann::json::array());

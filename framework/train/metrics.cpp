@@ -1,13 +1,9 @@
-// metrics.cpp - metrics.jsonl: one JSON object a line, appended and flushed at once. Resuming first rewrites the file
+// metrics.cpp - metrics.jsonl: one JSON object a line, appended at once. Resuming first rewrites the file
 // without the lines that the interrupted run wrote behind its last checkpoint, so no step stands in it twice.
 #include "train/metrics.hpp"
 
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 
-#include "base/error.hpp"
 #include "base/json.hpp"
 
 namespace rgm {
@@ -34,31 +30,23 @@ std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Answers how many bytes it keeps.
+uintmax_t begin(const fs::path& path, int64_t last_step) {
+  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  const std::string kept = lines_until(path, last_step);
+  write_file(path, kept);
+  return kept.size();
+}
+
 }  // namespace
 
-struct MetricsFile::State {
-  fs::path path;
-  std::FILE* file = nullptr;
-};
-
-MetricsFile::MetricsFile(fs::path path, int64_t resume_after_step) : state_(std::make_unique<State>()) {
-  if (path.has_parent_path()) fs::create_directories(path.parent_path());
-  write_file(path, lines_until(path, resume_after_step));
-  state_->file = std::fopen(path.c_str(), "ab");
-  if (!state_->file) failure("{}: cannot be written: {}", path.string(), std::strerror(errno));
-  state_->path = std::move(path);
-}
-
-MetricsFile::~MetricsFile() {
-  if (state_->file) std::fclose(state_->file);
-}
+MetricsFile::MetricsFile(const fs::path& path, int64_t resume_after_step)
+    : file_(path, begin(path, resume_after_step)) {}
 
 void MetricsFile::write(int64_t step, const Numbers& numbers) {
   std::string line = fmt::format("{{\"step\": {}", step);
   for (const auto& [name, value] : numbers) line += ", " + quoted(name) + ": " + number(value);
-  line += "}\n";
-  if (std::fwrite(line.data(), 1, line.size(), state_->file) != line.size() || std::fflush(state_->file) != 0)
-    failure("{}: cannot be written: {}", state_->path.string(), std::strerror(errno));
+  file_.append(line + "}\n", Sync::no);
 }
 
 }  // namespace rgm

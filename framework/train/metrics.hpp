@@ -1,8 +1,8 @@
 // metrics.hpp - what a stage leaves behind while it runs: metrics.jsonl, TensorBoard events.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,12 +16,10 @@ using Numbers = std::vector<std::pair<std::string, double>>;
 // behind N (and a half-written last one).
 class MetricsFile {
  public:
-  MetricsFile(fs::path path, int64_t resume_after_step);
-  ~MetricsFile();
-  void write(int64_t step, const Numbers& numbers);  // flushed at once; NaN and infinity are written as null
+  MetricsFile(const fs::path& path, int64_t resume_after_step);
+  void write(int64_t step, const Numbers& numbers);  // at once; NaN and infinity are written as null
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  AppendedFile file_;
 };
 
 // TensorBoard: events.out.tfevents.* with scalars (TFRecord framing, masked CRC32C). A run that goes on after step N
@@ -29,12 +27,12 @@ class MetricsFile {
 class EventFile {
  public:
   EventFile(const fs::path& folder, int64_t resume_after_step);
-  ~EventFile();
   void write(int64_t step, const Numbers& numbers);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  void append(std::string_view message);
+  AppendedFile file_;
+  bool started_ = false;
 };
 
 }  // namespace rgm

@@ -1,6 +1,7 @@
 // optimizer.cpp - the schedule, clipping by the norm of all gradients, and the updates. Nothing waits for the device.
 #include "train/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -8,17 +9,22 @@
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
+#include "train/rates.hpp"
 
 namespace rgm {
 
 double learning_rate(const OptimizerSpec& optimizer, const ScheduleSpec& schedule, int64_t step, int64_t steps) {
   const double top = optimizer.learning_rate;
-  if (step <= schedule.warmup) return top * double(step) / double(schedule.warmup + 1);
+  const int64_t warmup = schedule.warmup.of(steps);
+  if (step <= warmup) return top * double(step) / double(warmup + 1);
   if (schedule.kind == "constant") return top;
-  // The first step behind the warm-up is at the top; `final` would be that of the step behind the last.
-  const double done = double(step - 1 - schedule.warmup) / double(std::max<int64_t>(steps - schedule.warmup, 1));
+  // Warm-up, stable, decay (arXiv 2404.06395): up to its last steps it is constant, from there on linear.
+  const int64_t begin = schedule.kind == "wsd" ? std::max(warmup, steps - schedule.decay.of(steps)) : warmup;
+  if (step <= begin) return top;
+  // The first step on the way down is at the top; `final` would be that of the step behind the last.
+  const double done = double(step - 1 - begin) / double(std::max<int64_t>(steps - begin, 1));
   const double left =
-      schedule.kind == "linear" ? 1 - done : 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
+      schedule.kind == "cosine" ? 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0))) : 1 - done;
   return schedule.final + (top - schedule.final) * std::max(left, 0.0);
 }
 
@@ -28,9 +34,18 @@ Tensor zeros_like(const Tensor& x, rgm_dtype dtype = RGM_F32) {
   assign(out, ops::broadcast(ops::full({}, 0), x.shape()));
   return out;
 }
+
+// Of a number in a list that gets those that it lacks.
+size_t place_in(std::vector<double>& numbers, double x) {
+  const auto found = std::find(numbers.begin(), numbers.end(), x);
+  const auto place = static_cast<size_t>(found - numbers.begin());
+  if (found == numbers.end()) numbers.push_back(x);
+  return place;
+}
 }  // namespace
 
-Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores) : spec_(spec) {
+Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> stores)
+    : spec_(spec), rates_{spec.learning_rate} {
   const NoGradient still;
   const rgm_dtype moments = spec.moments == "bfloat16" ? RGM_BF16 : RGM_F32;
   require(moments == RGM_F32 || ops::has_narrow_adamw(),
@@ -44,13 +59,13 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
       bool decays = spec.decay.empty() && p.value.rank() >= 2 && !p.scales;
       for (size_t i = 0; i < used.size(); ++i)
         if (matches(spec.decay[i], p.name)) decays = used[i] = true;
-      Item item{&p, store, {}, {}, decays};
+      Item item{&p, store, {}, {}, decays, place_in(rates_, rate_of(spec, p.name))};
       if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value, moments);
       if (spec.kind == "adamw") item.v = zeros_like(p.value, moments);
       items_.push_back(std::move(item));
     }
   for (size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) log::warning("optimizer: decay: \"{}\" is the name of no parameter that is trained", spec.decay[i]);
+    if (!used[i]) log::warning("optimizer: decay: \"{}\" is not the name of a trained parameter", spec.decay[i]);
 }
 
 int64_t Optimizer::parameters() const {
@@ -103,31 +118,34 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
   if (clip > 0) factor = ops::binary(RGM_MIN, factor, ops::full({}, clip) / (norm + 1e-6));
   factor = factor + sound_;
 
+  // The schedule scales all of them alike.
+  const auto rate_now = [&](size_t place) { return place == 0 ? rate : rates_[place] * (rate / spec_.learning_rate); };
   if (spec_.kind != "adamw") {
-    for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate);
+    for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate_now(touched[i]->rate));
     return norm;
   }
   const Tensor draws = spec_.moments == "bfloat16" ? draws_of(step, touched.size()) : Tensor();
-  for (const bool decays : {true, false}) {
-    std::vector<ops::AdamWItem> items;
-    for (size_t i = 0; i < touched.size(); ++i) {
-      const Item& item = *touched[i];
-      if (item.decays != decays) continue;
-      const auto at = static_cast<int64_t>(i);
-      items.push_back({gradients[i], item.parameter->value, item.m, item.v, item.parameter->half,
-                       draws ? ops::reshape(ops::slice(draws, 0, at, at + 1), {}) : Tensor()});
+  for (size_t place = 0; place < rates_.size(); ++place)
+    for (const bool decays : {true, false}) {
+      std::vector<ops::AdamWItem> items;
+      for (size_t i = 0; i < touched.size(); ++i) {
+        const Item& item = *touched[i];
+        if (item.rate != place || item.decays != decays) continue;
+        const auto at = static_cast<int64_t>(i);
+        items.push_back({gradients[i], item.parameter->value, item.m, item.v, item.parameter->half,
+                         draws ? ops::reshape(ops::slice(draws, 0, at, at + 1), {}) : Tensor()});
+      }
+      if (items.empty()) continue;
+      const float hyper[] = {float(rate_now(place)),
+                             float(spec_.beta1),
+                             float(spec_.beta2),
+                             float(spec_.epsilon),
+                             float(decays ? spec_.weight_decay : 0),
+                             float(1 - std::pow(spec_.beta1, double(step))),
+                             float(1 - std::pow(spec_.beta2, double(step)))};
+      const Tensor all[] = {from_host(hyper, {7}), ops::reshape(factor, {1})};
+      ops::adamw(ops::concat(all, 0), items);
     }
-    if (items.empty()) continue;
-    const float hyper[] = {float(rate),
-                           float(spec_.beta1),
-                           float(spec_.beta2),
-                           float(spec_.epsilon),
-                           float(decays ? spec_.weight_decay : 0),
-                           float(1 - std::pow(spec_.beta1, double(step))),
-                           float(1 - std::pow(spec_.beta2, double(step)))};
-    const Tensor all[] = {from_host(hyper, {7}), ops::reshape(factor, {1})};
-    ops::adamw(ops::concat(all, 0), items);
-  }
   return norm;
 }
 

@@ -32,12 +32,14 @@ class Optimizer {
     size_t store;
     Tensor m, v;  // v is empty for SGD; of spec.moments
     bool decays;
+    size_t rate;  // its place in rates_
   };
   void sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const;
 
   OptimizerSpec spec_;
   std::vector<Item> items_;
-  Tensor sound_;  // (): 0, and NaN from the first step on that was not finite
+  std::vector<double> rates_;  // each once; first that of all parameters without one of their own
+  Tensor sound_;               // (): 0, and NaN from the first step on that was not finite
   Tensor missed_;
 };
 

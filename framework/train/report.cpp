@@ -154,15 +154,15 @@ std::string page(const Run& run) {
   if (const std::string used = plugins(run.record); !used.empty()) out += "<article>\n" + used + "</article>\n";
   const std::string version = escape(text(run.record, {"version"}));
   return out + "<footer>Made by Regimen" + (version.empty() ? "" : " " + version) +
-         " from what lies beside this file; it is made anew with every run.</footer>\n</body>\n</html>\n";
+         " from what is beside this file; it is made again with every run.</footer>\n</body>\n</html>\n";
 }
 
 std::string page(const std::vector<Run>& runs, const std::vector<fs::path>& folders) {
   const std::string name = escape(text(runs[0].record, {"pipeline"})), title = name.empty() ? "Runs" : name;
   std::string out = head(title);
-  out += "<header>\n<p class=\"over\">Regimen compares</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" +
+  out += "<header>\n<p class=\"over\">Regimen comparison</p>\n<h1>" + title + "</h1>\n<p class=\"lead\">" +
          bold(runs.size() == 1 ? "One run" : fmt::format("{} runs", runs.size())) +
-         ", methods side by side: means, and their standard errors.</p>\n";
+         ", methods side by side: means and their standard errors.</p>\n";
   for (size_t i = 0; i < runs.size(); ++i)
     out += fmt::format("<p class=\"facts\"><span>{}</span><span>seed {}</span></p>\n", escape(folders[i].string()),
                        escape(text(runs[i].record, {"seed"})));
@@ -176,9 +176,9 @@ std::string write_comparison(const std::vector<fs::path>& folders, const fs::pat
   std::vector<report::Run> runs;
   std::set<fs::path> known;
   for (const fs::path& folder : folders) {
-    require(fs::exists(folder / "run.json"), "{}: is no folder of a run, it has no run.json", folder.string());
+    require(fs::exists(folder / "run.json"), "{}: is not the folder of a run, it has no run.json", folder.string());
     require(known.insert(fs::canonical(folder)).second,
-            "{}: is named twice, and its seeds would count twice: once is enough", folder.string());
+            "{}: is given twice, and its seeds would count twice: give it once", folder.string());
     runs.push_back(report::read_run(folder));
   }
   const std::vector<report::Method> methods = report::methods_of(runs);

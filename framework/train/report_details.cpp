@@ -64,10 +64,10 @@ std::string report_card(const Json& record) {
   const auto line = [](const std::string& name, const std::string& value) {
     return fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), value);
   };
-  right += line("pairs ordered right", share(get(card, {"accuracy"})));
+  right += line("pairs ordered correctly", share(get(card, {"accuracy"})));
   if (has_interval) right += line("95 % interval", share(interval[0]) + " to " + share(interval[1]));
   right += line("the longer answer is better", share(get(card, {"longer_is_better"})));
-  right += line("a coin", share(get(card, {"random"})));
+  right += line("a coin toss", share(get(card, {"random"})));
   right += line("held-out pairs", cell("pairs", get(card, {"pairs"})));
   right += line("mean margin", cell("margin", get(card, {"margin"})));
   right += line("correlation with length", cell("length_correlation", get(card, {"length_correlation"})));

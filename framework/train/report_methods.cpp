@@ -178,7 +178,7 @@ std::string methods_text(const std::vector<Method>& methods) {
 }
 
 std::string rewards_section(const Run& run) {
-  Scatter plot{.title = "Accuracy of the reward by rankings that it learned from",
+  Scatter plot{.title = "Accuracy of the reward by the rankings it learned from",
                .note = "% of held-out pairs, with 95 % intervals",
                .spots = {},
                .joined = true};

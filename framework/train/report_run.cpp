@@ -15,7 +15,7 @@ Json read_object(const fs::path& path) {
   if (!fs::exists(path)) return Json::object();
   Json out = json_or_discarded(read_file(path));
   if (out.is_object()) return out;
-  log::warning("{}: is not a JSON object; the report goes on without it", path.string());
+  log::warning("{}: is not a JSON object; the report leaves it out", path.string());
   return Json::object();
 }
 

@@ -61,18 +61,37 @@ void restore(const Json& state, rgm_train& train) {
     train.metrics[name] = {ops::full({}, number(m.at(0))), ops::full({}, number(m.at(1)))};
 }
 
-// The rows of a file as a batch; what is neither text nor number is left out.
-Batch rows_of(const fs::path& file) {
+ColumnKind kind_of(const Row& value) {
+  return value.is_string()                      ? ColumnKind::text
+         : value.is_number_integer()            ? ColumnKind::integer
+         : value.is_number() || value.is_null() ? ColumnKind::real
+                                                : ColumnKind::per_token;
+}
+
+// The rows of a file as a batch; what is neither text nor number is left out. Real numbers may happen to be whole.
+Batch rows_of(const fs::path& file, const std::string& strategy) {
+  constexpr const char* same =
+      "conclude reads all rows as one batch, so rollout has to return the same columns each time; its author has to "
+      "correct it";
   Batch out;
-  each_row(file, "jsonl", false, [&](Row& row, const std::string&) {
+  each_row(file, "jsonl", false, [&](Row& row, const std::string& where) {
+    for (const auto& entry : out.columns)
+      require(row.contains(entry.first), "{}: {}: the row has no \"{}\", which the rows before it have: {}", strategy,
+              where, entry.first, same);
     for (const auto& [name, value] : row.items()) {
-      BatchColumn& column = out.columns[name];
-      if (out.examples == 0)
-        column.kind = value.is_string()                      ? ColumnKind::text
-                      : value.is_number_integer()            ? ColumnKind::integer
-                      : value.is_number() || value.is_null() ? ColumnKind::real
-                                                             : ColumnKind::per_token;
-      if (column.kind == ColumnKind::text) column.texts.push_back(value.is_string() ? value.get<std::string>() : "");
+      const ColumnKind kind = kind_of(value);
+      require(out.examples == 0 || out.columns.contains(name),
+              "{}: {}: the row has \"{}\", which the rows before it lack: {}", strategy, where, name, same);
+      BatchColumn& column = out.columns.try_emplace(name, BatchColumn{.kind = kind}).first->second;
+      if (column.kind == ColumnKind::integer && kind == ColumnKind::real) {
+        column.reals.assign(column.integers.begin(), column.integers.end());
+        column.integers.clear();
+        column.kind = kind;
+      }
+      require(column.kind == kind || (column.kind == ColumnKind::real && kind == ColumnKind::integer),
+              "{}: {}: \"{}\" is a {} here, but not in the rows before: {}", strategy, where, name, value.type_name(),
+              same);
+      if (column.kind == ColumnKind::text) column.texts.push_back(value.get<std::string>());
       if (column.kind == ColumnKind::integer) column.integers.push_back(value.get<int32_t>());
       if (column.kind == ColumnKind::real) column.reals.push_back(value.is_number() ? value.get<float>() : NAN);
     }
@@ -155,7 +174,7 @@ TrainResult write_rows(TrainSetup& setup, void* self) {
   }
   log::end_progress();
   if (RGM_HAS(setup.strategy, conclude)) {
-    Batch all = rows_of(rows_file);
+    Batch all = rows_of(rows_file, setup.strategy_name);
     call_plugin(setup.strategy_name, "conclude", [&] { return setup.strategy->conclude(self, &train, &all); });
   }
   TrainResult result;

@@ -70,9 +70,9 @@ Json RowsState::read() const {
 
 void RowsState::say_anew(const Json& state, uintmax_t written) const {
   const std::string what =
-      fmt::format("{}: the {} in {} are made anew", setup_.train->stage, bytes_for_people(written), rows_.string());
+      fmt::format("{}: the {} in {} are made again", setup_.train->stage, bytes_for_people(written), rows_.string());
   if (state.empty())
-    log::warning("{}: {} does not say what they are of", what, synced_.string());
+    log::warning("{}: {} does not say what they were made from", what, synced_.string());
   else if (is_own(state))
     log::warning("{}: {} says that there are {}", what, synced_.string(), bytes_for_people(number(state, "bytes")));
   else

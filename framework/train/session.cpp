@@ -48,8 +48,8 @@ namespace {
 Tensor start_value(const rgm_init& init, const Shape& shape, rgm_dtype dtype) {
   switch (init.kind) {
     case RGM_FILL: return ops::full(shape, init.a, dtype);
-    case RGM_UNIFORM_IN: return ops::affine(ops::random(shape, RGM_UNIFORM), init.b - init.a, init.a);
-    case RGM_NORMAL_OF: return ops::affine(ops::random(shape, RGM_NORMAL), init.b, init.a);
+    case RGM_UNIFORM_IN: return ops::cast(ops::affine(ops::random(shape, RGM_UNIFORM), init.b - init.a, init.a), dtype);
+    case RGM_NORMAL_OF: return ops::cast(ops::affine(ops::random(shape, RGM_NORMAL), init.b, init.a), dtype);
     case RGM_VALUE: {
       require(init.value != nullptr, "a parameter is to start from a value, but none was given");
       Tensor copy = empty(shape, dtype);
@@ -72,11 +72,13 @@ uint64_t hash_of(std::string_view name) {
 Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init) {
   const std::string full_name = scope.prefix + name;
   if (const auto at = invalid_utf8(full_name))
-    invalid("the parameter {}…: its name is no UTF-8 from there on, and could not be saved", full_name.substr(0, *at));
+    invalid("the parameter {}…: its name is not UTF-8 from there on, and could not be saved", full_name.substr(0, *at));
   require(like.rank >= 0 && like.rank <= 8, "parameter {}: a tensor has 0 to 8 axes, {} were asked for", full_name,
           like.rank);
   for (int32_t i = 0; i < like.rank; ++i)
-    require(like.shape[i] >= 0, "parameter {}: {} is no shape", full_name, Shape(like).text());
+    require(like.shape[i] >= 0, "parameter {}: {} is not a shape", full_name, Shape(like).text());
+  require(!init.trained || like.dtype == RGM_F32, "parameter {}: what is trained is float32, {} was asked for",
+          full_name, name_of(like.dtype));
   const Shape shape(like);
   shape.count();  // throws where it is too large
   if (const Parameter* found = scope.parameters->find(full_name)) {
@@ -95,9 +97,13 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
   Tensor value;
   if (scope.saved)
     if (const auto saved = scope.saved->find(full_name); saved != scope.saved->end()) {
+      scope.unfit = full_name;
       require(saved->second.shape() == shape, "parameter {} was saved with the shape {}, but {} is wanted", full_name,
               saved->second.shape().text(), shape.text());
-      value = saved->second;
+      require(is_float(saved->second.dtype()) == is_float(like.dtype), "parameter {} was saved as {}, but {} is wanted",
+              full_name, name_of(saved->second.dtype()), name_of(like.dtype));
+      scope.unfit.clear();
+      value = ops::cast(saved->second, like.dtype);
       scope.saved->erase(saved);
     }
   if (!value) value = start_value(init, shape, like.dtype);
@@ -111,26 +117,38 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
   if (name != "reference" || !train.makes_reference) return nullptr;
-  if (train.open_reference) return &train.roles.emplace(name, train.open_reference()).first->second;
   // With adapters off it is the policy as it was, unless its base is trained as well.
   const bool shares = train.adapters && train.policy->parameters().trained_count() == 0;
-  rgm_model reference{train.policy, shares, true};
-  if (!shares) reference.model = train.policy->frozen_copy();
+  rgm_model reference = train.open_reference ? train.open_reference() : rgm_model{train.policy, shares, true};
+  if (!train.open_reference && !shares) reference.model = train.policy->frozen_copy();
+  reference.length = train.length;
   return &train.roles.emplace(name, reference).first->second;
+}
+
+std::string other_roles(const rgm_train& train, std::string_view name) {
+  std::vector<std::string> all;
+  for (const auto& [role, model] : train.roles) all.push_back(role);
+  return fmt::format("{} (there are: {})", did_you_mean(name, all), join(all));
 }
 
 rgm_scope* scope(rgm_train& train, const std::string& role_name, const std::string& name) {
   const rgm_model* model = role(train, role_name);
-  require(model != nullptr, "a scope of the model \"{}\" was asked for, but the stage has none", role_name);
-  auto& made = train.scopes[role_name + "/" + name];
+  if (!model)
+    invalid("a scope of the model \"{}\" was asked for, but the stage has none{}", role_name,
+            other_roles(train, role_name));
+  auto& made = train.scopes[{role_name, name}];
   if (!made)
     made = std::make_unique<rgm_scope>(rgm_scope{&model->model->extra(), &model->model->saved_extra(), name + ".",
                                                  mix(train.seed, 0x5C0E), !model->frozen, train.scopes_closed});
   return made.get();
 }
 
+// A step that is run again is told its progress as it is told its totals; no column has this name.
+static constexpr const char* progress_total = ".progress";
+
 double total(rgm_train& train, const std::string& column) {
   if (const auto found = train.totals.find(column); found != train.totals.end()) return found->second;
+  if (column == progress_total) return train.totals[column] = train.progress;
   double sum = 0;
   const bool together = train.together(column);  // groups never split, so each batch counts its own
   if (train.each_batch) train.each_batch([&](const Batch& batch) { sum += total(batch, column, together); });
@@ -142,9 +160,11 @@ double total(rgm_train& train, const std::string& column) {
 Tensor total_on_device(rgm_train& train, const std::string& column) {
   if (!train.total_places) return ops::full({}, total(train, column));
   const auto place = train.total_places->find(column);
-  require(place != train.total_places->end(), "the total of \"{}\" was not asked for in the step before", column);
+  require(place != train.total_places->end(), "\"{}\" was not asked for in the step before", column);
   return place->second;
 }
+
+Tensor progress_on_device(rgm_train& train) { return total_on_device(train, progress_total); }
 
 namespace {
 

@@ -23,6 +23,7 @@ struct rgm_model {
   bool adapters_off = false;
   bool frozen = false;                           // no gradient is recorded through it
   std::shared_ptr<void> own_adapters = nullptr;  // of a model that was saved with some; kept as long as it
+  int64_t length = 0;                            // the stage's bound of a row; 0: none
 };
 
 struct rgm_config;
@@ -39,6 +40,8 @@ struct rgm_scope {
   uint64_t seed = 0;
   bool trained = true;  // false in the scope of a frozen model
   bool closed = false;  // parameters are found, but no more are made
+  // The saved value that was refused last: it is not of the shape or the type that was wanted.
+  std::string unfit = {};
 };
 
 namespace rgm {
@@ -79,6 +82,8 @@ struct rgm_train {
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;                  // tokens of a row that every model of the stage has room for
+  int64_t length = 0;                   // the stage's own bound of a row; 0: none
+  bool by_length = false;               // that bounds `context`, and no model does: for messages
   const std::map<std::string, std::unique_ptr<rgm::Source>>* sources =
       nullptr;  // of the stage, by the pipeline's names
   std::string main_source;
@@ -86,6 +91,7 @@ struct rgm_train {
   std::shared_ptr<void> people;  // who was asked, and what they said: host/person.cpp
   std::string interruption;      // what a call that waited says of it: a plug-in in between cannot pass on what it is
   int64_t rollout = 0;           // how many rollouts came before: keys generation
+  double progress = 0;           // the share of the stage's steps that are done
   int64_t first_prompt = 0;      // how many held-out examples came before, in an evaluation: keys it, too
 
   // Walks over the batches that totals are taken over: a step's micro-batches, or all of the held-out data, which is
@@ -105,7 +111,8 @@ struct rgm_train {
   std::optional<nlohmann::json> shown;
   nlohmann::json report = nlohmann::json::object();
   std::list<std::unique_ptr<rgm::Batch>> batches;  // made by the plug-in in this call
-  std::map<std::string, std::unique_ptr<rgm_scope>> scopes;
+  // By role and name.
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<rgm_scope>> scopes;
   bool scopes_closed = false;
   rgm_tokenizer tokenizer;
 
@@ -123,9 +130,12 @@ namespace rgm {
 // What is behind rgm_train_api; each throws rgm::Error. Implemented in train/session_*.cpp.
 rgm_model* role(rgm_train& train,
                 const std::string& name);  // NULL when not configured; makes the reference when first asked
+// To end a message on a role that is not there: a near one, and all there are.
+std::string other_roles(const rgm_train& train, std::string_view name);
 rgm_scope* scope(rgm_train& train, const std::string& role, const std::string& name);
 double total(rgm_train& train, const std::string& column);
 Tensor total_on_device(rgm_train& train, const std::string& column);  // ()
+Tensor progress_on_device(rgm_train& train);                          // ()
 void add_metric(rgm_train& train, const std::string& name, const Tensor& sum, const Tensor& count);
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> sampling);
 Tensor score(rgm_train& train, Batch& completions);

@@ -13,21 +13,6 @@
 namespace rgm {
 namespace {
 
-// Takes the adapters off for as long as it lives, where the role asks for that.
-class HooksOff {
- public:
-  explicit HooksOff(const rgm_model& model) : model_(*model.model), before_(model_.hooks()) {
-    if (model.adapters_off) model_.set_hooks(nullptr);
-  }
-  ~HooksOff() { model_.set_hooks(before_); }
-  HooksOff(const HooksOff&) = delete;
-  HooksOff& operator=(const HooksOff&) = delete;
-
- private:
-  Model& model_;
-  Hooks* before_;
-};
-
 std::string_view view(rgm_str s) { return {s.data, s.size}; }
 
 double number_of(const rgm_attr& a, double least, double most, bool whole) {
@@ -35,7 +20,7 @@ double number_of(const rgm_attr& a, double least, double most, bool whole) {
   const double x = a.value.type == RGM_REAL ? a.value.as.f : is_number ? double(a.value.as.i) : 0;
   require(is_number && x >= least && x <= most && (!whole || x == std::floor(x)),
           "generate: \"{}\" is {}, expected a {}number from {} to {}", a.key,
-          is_number ? fmt::format("{}", x) : "no number", whole ? "whole " : "", least, most);
+          is_number ? fmt::format("{}", x) : "not a number", whole ? "whole " : "", least, most);
   return x;
 }
 
@@ -46,7 +31,7 @@ double checked_temperature(double x) {
   return x;
 }
 
-Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokenizer) {
+Sampling read_sampling(std::span<const rgm_attr> attrs) {
   constexpr double many = 1e9;
   Sampling out;
   for (const rgm_attr& a : attrs) {
@@ -63,9 +48,9 @@ Sampling read_sampling(std::span<const rgm_attr> attrs, const Tokenizer& tokeniz
     else if (key == "top_p")
       out.top_p = number_of(a, 0, 1, false);
     else if (key == "stop" && a.value.type == RGM_TEXTS)
-      for (uint32_t i = 0; i < a.value.count; ++i) out.stop.push_back(tokenizer.encode_on(view(a.value.as.ss[i])));
+      for (uint32_t i = 0; i < a.value.count; ++i) out.stop.emplace_back(view(a.value.as.ss[i]));
     else if (key == "stop" && (a.value.type == RGM_TEXT || a.value.type == RGM_CHOICE))
-      out.stop.push_back(tokenizer.encode_on(view(a.value.as.s)));
+      out.stop.emplace_back(view(a.value.as.s));
     else if (key == "stop")
       invalid("generate: \"stop\" is neither a text nor a list of texts");
     else
@@ -105,18 +90,19 @@ void leave_room(rgm_train& train, std::vector<std::vector<int32_t>>& prompts, in
     ++cut;
   }
   if (cut > 0 && train.warned.insert("prompts that lose their first tokens").second)
-    log::warning("{}: {}", train.stage, said_of_cut(cut, std::ssize(prompts), train.context, max_tokens));
+    log::warning("{}: {}", train.stage,
+                 said_of_cut(cut, std::ssize(prompts), train.context, max_tokens, train.by_length));
 }
 
 }  // namespace
 
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> attrs) {
   const NoGradient still;
-  const HooksOff off(model);
+  const WithHooks hooks(*model.model, model.adapters_off ? nullptr : model.model->hooks());
   const std::string name = first_tokens(prompts);
   require(!name.empty(), "generate: the prompts have no column of tokens");
   const Tokenizer& tokenizer = *model.model->tokenizer();
-  Sampling sampling = read_sampling(attrs, tokenizer);
+  Sampling sampling = read_sampling(attrs);
   sampling.seed = mix(train.seed, uint64_t(train.rollout), 0x6E);
   sampling.first_prompt = train.first_prompt;
 
@@ -169,6 +155,15 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
 
 namespace {
 
+bool is_of_kind(const BatchColumn& column, int32_t kind) {
+  switch (column.kind) {
+    case ColumnKind::text: return kind == RGM_TEXT_COLUMN;
+    case ColumnKind::integer: return kind == RGM_INTEGER_COLUMN || kind == RGM_LABEL_COLUMN;
+    case ColumnKind::real: return kind == RGM_REAL_COLUMN;
+    default: return false;
+  }
+}
+
 // What one rule says of every answer.
 std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const Tokenizer& tokenizer) {
   const std::string name = first_tokens(batch);
@@ -190,11 +185,15 @@ std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const T
       rgm_value value{};
       if (const auto found = batch.columns.find((*wish)->name); found != batch.columns.end()) {
         const BatchColumn& c = found->second;
+        require(is_of_kind(c, (*wish)->kind),
+                "{}: it reads the column \"{}\" as {}, but that column holds something else here; its author has to "
+                "correct it",
+                reward.name, found->first, name_of_kind((*wish)->kind));
         if (c.kind == ColumnKind::text)
           value = {RGM_TEXT, 1, {.s = {c.texts[e].data(), c.texts[e].size()}}};
         else if (c.kind == ColumnKind::integer)
           value = {RGM_INTEGER, 1, {.i = c.integers[e]}};
-        else if (c.kind == ColumnKind::real)
+        else
           value = {RGM_REAL, 1, {.f = c.reals[e]}};
       }
       columns[e].push_back(value);
@@ -213,6 +212,18 @@ std::vector<float> rule_scores(const Reward& reward, const Batch& batch, const T
   return out;
 }
 
+// What a reward says of each of `n` answers.
+Tensor checked_scores(Tensor scores, int64_t n, const Reward& reward) {
+  require(bool(scores),
+          "{}: scores returned no tensor, one of the shape ({}) was expected; its author has to correct it",
+          reward.name, n);
+  require(scores.shape() == Shape{n} && is_float(scores.dtype()),
+          "{}: scores returned {} of the shape {}, real numbers of the shape ({}) were expected; its author has to "
+          "correct it",
+          reward.name, name_of(scores.dtype()), scores.shape().text(), n);
+  return scores;
+}
+
 // Of the batch's token columns, one after the other by name: both answers of each pair.
 Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   std::vector<Tensor> all;
@@ -223,11 +234,11 @@ Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   for (const std::string& name : names) {
     const Tensor hidden =
         model.forward({column(batch, name), column(batch, name + ".segments"), {}, 1}, RGM_HIDDEN).front();
+    const Tensor ends = column(batch, name + ".ends");
     rgm_tensor* out = nullptr;
-    call_plugin(reward.name, "scores", [&] {
-      return reward.table->scores(reward.self, hidden.get(), column(batch, name + ".ends").get(), &out);
-    });
-    all.push_back(Tensor::adopt(out));
+    call_plugin(reward.name, "scores",
+                [&] { return reward.table->scores(reward.self, hidden.get(), ends.get(), &out); });
+    all.push_back(checked_scores(Tensor::adopt(out), ends.size(0), reward));
   }
   return all.size() == 1 ? all.front() : ops::concat(all, 0);
 }
@@ -238,7 +249,7 @@ void note_silence(const Reward& reward, rgm_train& train, const std::vector<floa
   if (scores.empty() || !std::ranges::all_of(scores, [](float x) { return std::isnan(x); })) return;
   train.silent.insert(reward.label);
   if (train.warned.insert("silent " + reward.name).second)
-    log::warning("{}: reward \"{}\" scores none of {} answers: of each it says that it has no opinion", train.stage,
+    log::warning("{}: reward \"{}\" scores none of {} answers: it has no opinion on any of them", train.stage,
                  reward.label, scores.size());
 }
 
@@ -248,8 +259,21 @@ std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& comp
   note_silence(reward, train, scores);
   if (!reward.table->score) return scores;
   require(std::ranges::none_of(scores, [](float x) { return std::isinf(x); }),
-          "{}: score answered infinity, expected a number, or NaN where it has no opinion", reward.name);
+          "{}: score returned infinity, expected a number, or NaN where it has no opinion", reward.name);
   return scores;
+}
+
+// Where several rewards are added up, what each of them says by itself, before its weight: `reward_rule`, and of a
+// second one with that label `reward_rule_2`.
+void tell_of_each(const Reward& reward, rgm_train& train, const std::vector<float>& scores) {
+  int64_t same = 1;
+  for (const Reward* r = train.rewards.data(); r != &reward; ++r) same += r->label == reward.label;
+  std::string name = "reward_" + (fs::path(reward.label) / "").parent_path().filename().string();
+  if (same > 1) name += fmt::format("_{}", same);
+  double sum = 0, count = 0;
+  for (const float x : scores)
+    if (!std::isnan(x)) sum += double(x), count += 1;
+  add_metric(train, name, ops::full({}, sum), ops::full({}, count));
 }
 
 // The first answers to different prompts, which are the same prompts in every evaluation.
@@ -271,9 +295,12 @@ Tensor score(rgm_train& train, Batch& completions) {
   const NoGradient still;
   require(!train.rewards.empty(), "a score was asked for, but the stage has no reward; add `reward:` to it");
   std::vector<float> sum;
+  const auto counts = [](const Reward& reward) { return reward.weight != 0; };
+  const bool are_several = std::ranges::count_if(train.rewards, counts) > 1;
   for (const Reward& reward : train.rewards) {
-    if (reward.weight == 0) continue;  // it is asked by name
+    if (!counts(reward)) continue;  // it is asked by name
     const std::vector<float> part = scores_of(reward, train, completions);
+    if (are_several) tell_of_each(reward, train, part);
     sum.resize(part.size());
     for (size_t e = 0; e < part.size(); ++e) sum[e] += float(reward.weight) * part[e];
   }
@@ -300,6 +327,8 @@ Tensor reward_loss(rgm_train& train, Batch& batch) {
     rgm_tensor* out = nullptr;
     call_plugin(reward.name, "loss",
                 [&] { return reward.table->loss(reward.self, &train, &batch, scores.get(), &out); });
+    require(out != nullptr, "{}: loss returned no tensor, one number was expected; its author has to correct it",
+            reward.name);
     return Tensor::adopt(out);
   }
   invalid("the strategy trains a reward, but the stage has none that learns; add one as `reward:`");

@@ -25,11 +25,10 @@ std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, i
 void require_of_this_call(const rgm_train& train, const Batch* answered, const Batch& given,
                           const std::string& strategy) {
   const auto is_answered = [&](const std::unique_ptr<Batch>& batch) { return batch.get() == answered; };
-  require(
-      !answered || answered == &given || std::ranges::any_of(train.batches, is_answered),
-      "{}: rollout answered a batch that is none of this call, which may be gone: a batch lives until the call that "
-      "saw it returns; its author has to correct it",
-      strategy);
+  require(!answered || answered == &given || std::ranges::any_of(train.batches, is_answered),
+          "{}: rollout returned a batch that is not from this call, and may be gone: a batch lives until the call that "
+          "saw it returns; its author has to correct it",
+          strategy);
 }
 
 void set_tokens(const rgm_train& train, Batch& batch, const std::string& column, std::span<const rgm_str> prompts,
@@ -44,8 +43,8 @@ void set_tokens(const rgm_train& train, Batch& batch, const std::string& column,
     const std::vector<int32_t> answer =
         answers.empty() ? std::vector<int32_t>() : tokenizer.encode_on(view(answers[i]));
     const int64_t room = train.context - static_cast<int64_t>(answer.size());
-    require(room > 0, "{}: an answer of {} tokens does not fit into the context of {}", train.stage, answer.size(),
-            train.context);
+    require(room > 0, "{}: an answer of {} tokens does not fit into the {} of {}", train.stage, answer.size(),
+            train.by_length ? "length" : "context", train.context);
     if (static_cast<int64_t>(e.ids.size()) > room) e.ids.erase(e.ids.begin(), e.ids.end() - room);
     e.weights.assign(e.ids.size(), answers.empty() ? 1.0F : 0.0F);
     e.ids.insert(e.ids.end(), answer.begin(), answer.end());

@@ -1,22 +1,36 @@
 // settings.hpp - what a stage says about its training: optimizer, schedule, batches, evaluation, checkpoints.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace rgm {
 
+struct OwnRate {
+  std::string pattern;  // of the parameters that have it
+  double learning_rate = 0;
+};
+
 struct OptimizerSpec {
   std::string kind = "adamw";  // adamw, sgd
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0, momentum = 0.0;
   std::string moments = "float32";  // of AdamW: float32, bfloat16
   std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices, but for those that scale
+  std::vector<OwnRate> rates;       // in place of learning_rate; the first that matches holds
+};
+
+struct StepCount {
+  int64_t steps = 0;
+  double percent = 0;  // above 0: this share of a stage's steps instead
+  int64_t of(int64_t all) const { return percent > 0 ? std::llround(percent / 100 * double(all)) : steps; }
 };
 
 struct ScheduleSpec {
-  std::string kind = "constant";  // constant, linear, cosine
-  int64_t warmup = 0;             // steps
-  double final = 0;               // learning rate at the end
+  std::string kind = "constant";                  // constant, linear, cosine, wsd
+  StepCount warmup;                               // the first steps
+  StepCount decay = {.steps = 0, .percent = 10};  // of wsd: the last steps
+  double final = 0;                               // learning rate at the end
 };
 
 struct TrainSettings {
@@ -27,16 +41,22 @@ struct TrainSettings {
   int64_t rollout_steps = 1;           // optimizer steps that learn from one rollout, where that is known
   int64_t answer_tokens = 0;           // the most that a rollout has a prompt answered with; 0: not known
   int64_t batch = 8, micro_batch = 0;  // micro_batch 0: the whole batch
+  int64_t length = 0;                  // the most tokens of a row; 0: as many as the models have room for
   double clip = 1.0;                   // of the gradient's norm; 0: none
-  int64_t evaluate_every = 0;          // steps; 0: at the end only
+  int64_t evaluate_every = 0;          // steps; 0: from evaluate_epochs
+  double evaluate_epochs = 0;          // 0 as well: at the end only
+  int64_t patience = 0;                // evaluations in a row without a better one that end the stage; 0: none do
   int64_t checkpoint_every = 0;        // steps
   double checkpoint_minutes = 0;
-  std::string keep = "last";  // last, best
-  int64_t ensemble = 1;       // members of the adapter, each of which reads every example
+  std::string keep = "last";     // last, best
+  std::string best_by;           // the number that is to be best; empty: validation_loss, or else accuracy or reward
+  bool highest_is_best = false;  // of that one
+  int64_t ensemble = 1;          // members of the adapter, each of which reads every example
   int64_t log_every = 10;
-  std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, count}
+  std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, stop, count}
   int64_t sample_tokens = 200, sample_count = 1, sample_top_k = 0;
   double sample_temperature = 0.8, sample_top_p = 1;
+  std::vector<std::string> sample_stop;  // texts that end a sample and stay in it
 };
 
 // The learning rate of step 1 ... steps.

@@ -6,16 +6,34 @@
 
 #include "tensor/tape.hpp"
 #include "train/loop.hpp"
+#include "train/rates.hpp"
 #include "train/rows.hpp"
 
 namespace rgm {
 
+namespace {
+
+double batches_of(const TrainSetup& setup, double epochs) {
+  return double(setup.sources.at(setup.main_source)->units()) * epochs / double(setup.settings.batch);
+}
+int64_t steps_of_a_batch(const TrainSetup& setup) {
+  return setup.strategy->rollout && setup.strategy->loss ? setup.settings.rollout_steps : 1;
+}
+
+}  // namespace
+
 int64_t steps_of(const TrainSetup& setup) {
   const TrainSettings& s = setup.settings;
   if (s.steps > 0) return s.steps;
-  const double units = double(setup.sources.at(setup.main_source)->units()) * (s.epochs > 0 ? s.epochs : 1);
-  const int64_t batches = std::max<int64_t>(1, int64_t(std::ceil(units / double(s.batch))));
-  return setup.strategy->rollout && setup.strategy->loss ? batches * s.rollout_steps : batches;
+  const double batches = batches_of(setup, s.epochs > 0 ? s.epochs : 1);
+  return std::max<int64_t>(1, int64_t(std::ceil(batches))) * steps_of_a_batch(setup);
+}
+
+int64_t steps_between_evaluations(const TrainSetup& setup) {
+  const TrainSettings& s = setup.settings;
+  if (s.evaluate_every > 0 || s.evaluate_epochs <= 0) return s.evaluate_every;
+  const double steps = batches_of(setup, s.evaluate_epochs) * double(steps_of_a_batch(setup));
+  return std::max<int64_t>(1, std::llround(steps));
 }
 
 namespace {
@@ -47,21 +65,28 @@ void make_roles(TrainSetup& setup) {
   }
 }
 
-}  // namespace
-
-TrainResult train(TrainSetup& setup) {
+void prepare(TrainSetup& setup, void* self) {
   rgm_train& session = *setup.train;
   session.sources = &setup.sources;
   session.main_source = setup.main_source;
   session.folder = setup.folder;
-  const Instance strategy(setup);
   make_roles(setup);
   if (setup.strategy->prepare) {
     const NoGradient still;
     const RandomScope random({session.seed, 0, 0, 0});
-    call_plugin(setup.strategy_name, "prepare", [&] { return setup.strategy->prepare(strategy.self, &session); });
+    call_plugin(setup.strategy_name, "prepare", [&] { return setup.strategy->prepare(self, &session); });
   }
   session.close_scopes();
+  if (setup.strategy->loss) check_rates(setup.settings.optimizer, setup.parameters, session.stage);
+}
+
+}  // namespace
+
+void prepare_only(TrainSetup& setup) { prepare(setup, Instance(setup).self); }
+
+TrainResult train(TrainSetup& setup) {
+  const Instance strategy(setup);
+  prepare(setup, strategy.self);
   if (!setup.strategy->loss) return write_rows(setup, strategy.self);
   return Loop(setup, strategy.self).run();
 }

@@ -45,7 +45,11 @@ struct TrainResult {
 
 // Runs the stage from its newest checkpoint, or from the start. Throws Interrupted after writing a checkpoint.
 TrainResult train(TrainSetup& setup);
+// Its beginning alone: models by role, and what the strategy prepares with them.
+void prepare_only(TrainSetup& setup);
 // How many steps it has, of the optimizer or, where nothing is trained, of writing rows.
 int64_t steps_of(const TrainSetup& setup);
+// 0: it is evaluated at its end only.
+int64_t steps_between_evaluations(const TrainSetup& setup);
 
 }  // namespace rgm

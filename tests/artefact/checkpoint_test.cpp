@@ -55,6 +55,14 @@ class CheckpointsTest : public testing::Test {
 
 TEST_F(CheckpointsTest, ThereIsNoneAtFirst) { EXPECT_EQ(newest_step(), std::nullopt); }
 
+TEST_F(CheckpointsTest, WhetherThereAreAnyIsKnownWithoutReadingThem) {
+  EXPECT_FALSE(checkpoints.any());
+  write_step(checkpoints, 5);
+  EXPECT_TRUE(checkpoints.any());
+  fs::remove(where / "step-5" / "tensors.safetensors");
+  EXPECT_TRUE(checkpoints.any());
+}
+
 TEST_F(CheckpointsTest, TheNewestTwoAreKept) {
   for (const int64_t step : {8, 9, 10, 100}) write_step(checkpoints, step);
   EXPECT_THAT(names(where), testing::ElementsAre("step-10", "step-100"));
@@ -120,7 +128,7 @@ TEST_F(CheckpointsTest, OneOfManyBracketsIsPassedOver) {
   for (const std::string& text : {nested, R"({"checkpoint": 1, "step": 20, "state": )" + nested + "}"}) {
     write_file(where / "step-20" / "state.json", text);
     EXPECT_EQ(newest_step(), 10);
-    EXPECT_THAT(said, HasSubstr("step-20 is torn and passed over"));
+    EXPECT_THAT(said, HasSubstr("step-20 is damaged and was skipped"));
   }
 }
 
@@ -128,7 +136,7 @@ TEST_F(CheckpointsTest, WithoutAWholeOneThereIsNone) {
   write_step(checkpoints, 10);
   write_file(where / "step-10" / "state.json", "{");
   EXPECT_EQ(newest_step(), std::nullopt);
-  EXPECT_THAT(said, HasSubstr("torn"));
+  EXPECT_THAT(said, HasSubstr("damaged"));
 }
 
 TEST_F(CheckpointsTest, WhatAKilledRunLeftIsIgnoredAndRemoved) {

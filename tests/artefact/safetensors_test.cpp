@@ -123,7 +123,7 @@ TEST(SafeTensors, AHeaderThatIsNoObjectIsRefused) {
   EXPECT_THAT(refusal(with_header("{\"w\":{\"a\":{\"b\":{\"c\":{\"d\":{}}}}}}")), HasSubstr("nested"));
   EXPECT_THAT(refusal(with_header(std::string(100000, '['))), HasSubstr("nested"));
   EXPECT_THAT(refusal_of_entry("7"), HasSubstr("number"));
-  EXPECT_THAT(refusal(with_header(R"({"__metadata__":{"a":1}})")), HasSubstr("not a text"));
+  EXPECT_THAT(refusal(with_header(R"({"__metadata__":{"a":1}})")), HasSubstr("is not text"));
 }
 
 TEST(SafeTensors, UnknownTypesAndMissingMembersAreNamed) {
@@ -164,7 +164,8 @@ TEST(SafeTensors, PlacesThatDoNotTileTheFileAreRefused) {
   EXPECT_THAT(beside("[0,4]"), HasSubstr("overlaps"));
   EXPECT_THAT(beside("[2,6]"), HasSubstr("overlaps"));
   EXPECT_THAT(refusal(with_header("{" + a + "," + a + "}", "1234")), HasSubstr("twice"));
-  EXPECT_THAT(refusal_of_entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})"), HasSubstr("belong to none"));
+  EXPECT_THAT(refusal_of_entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})"),
+              HasSubstr("belong to no tensor"));
 }
 
 TEST(SafeTensors, WhatDoesNotAgreeIsNotWritten) {

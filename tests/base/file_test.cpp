@@ -166,10 +166,9 @@ TEST_F(File, WithoutATemporaryFolderTmpdirIsNamed) {
   EXPECT_EQ(make_temporary_folder("test").parent_path(), folder);
   ::setenv("TMPDIR", (folder / "none").c_str(), 1);
   EXPECT_THAT([] { make_temporary_folder("test"); },
-              testing::ThrowsMessage<Error>(
-                  folder.string() +
-                  "/none: no folder can be made there: No such file or directory; set TMPDIR to a folder that can be "
-                  "written (it is set to this one)"));
+              testing::ThrowsMessage<Error>(folder.string() +
+                                            "/none: a folder cannot be created there: No such file or directory; set "
+                                            "TMPDIR to a folder that can be written to (it is set to this one)"));
   before.empty() ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", before.c_str(), 1);
 }
 

@@ -23,8 +23,8 @@ std::string refusal(const std::string& text) {
 
 TEST(Json, MayBeAHundredDeep) {
   EXPECT_EQ(parse_json(nested(100), "f.json").dump(), nested(100));
-  EXPECT_EQ(refusal(nested(101)), "f.json: JSON nested more than 100 deep, at most that was expected");
-  EXPECT_EQ(refusal(std::string(200'000, '[')), "f.json: JSON nested more than 100 deep, at most that was expected");
+  EXPECT_EQ(refusal(nested(101)), "f.json: JSON is nested more than 100 levels deep, which is the limit");
+  EXPECT_EQ(refusal(std::string(200'000, '[')), "f.json: JSON is nested more than 100 levels deep, which is the limit");
   EXPECT_TRUE(json_or_discarded(nested(101)).is_discarded());
   EXPECT_TRUE(is_deeper(nlohmann::json::parse(nested(101)), 100));
   EXPECT_FALSE(is_deeper(nlohmann::json::parse(nested(100)), 100));

@@ -116,8 +116,8 @@ TEST_F(AdapterTest, MergedItIsAModelOfItsOwn) {
   EXPECT_NEAR(evaluated("--model merged")["loss"], double(evaluated("--model runs/tiny/tuned")["loss"]), 1e-5);
   const Said again = regimen("merge --model runs/tiny/tuned --out merged");
   EXPECT_EQ(again.status, 2);
-  EXPECT_THAT(again.err, HasSubstr("merged is there already"));
-  EXPECT_THAT(regimen("merge --model runs/tiny/tuned --out merged/").err, HasSubstr("merged/ is there already"));
+  EXPECT_THAT(again.err, HasSubstr("merged already exists"));
+  EXPECT_THAT(regimen("merge --model runs/tiny/tuned --out merged/").err, HasSubstr("merged/ already exists"));
   ASSERT_EQ(regimen("merge --model runs/tiny/tuned --out deep/other/").status, 0);
   EXPECT_EQ(hash_of("deep/other/model.safetensors"), hash_of("merged/model.safetensors"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "deep"), {}), 1) << "nothing else is left there";
@@ -139,9 +139,8 @@ TEST_F(AdapterTest, VirtualTokensThatFillTheContextAreToldSo) {
   write("p.yaml", tiny(5, stage("tuned", "base", "    steps: 5\n    adapter: {prefix: {length: 16}}\n")));
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err,
-              HasSubstr("tuned: 16 virtual tokens stand in front of the text, and the model's context is 16: no "
-                        "room is left for it"));
+  EXPECT_THAT(said.err, HasSubstr("tuned: 16 virtual tokens stand before the text, and the model's context is 16: no "
+                                  "room is left for the text"));
 }
 
 TEST_F(AdapterTest, WhatCannotBeMergedIsLeftAlone) {
@@ -186,12 +185,12 @@ TEST_F(AdapterTest, AnotherAlphaThanItStartsFromIsTold) {
   };
   const Said same = ran("{lora: {rank: 2, alpha: 32}, from: first}");
   ASSERT_EQ(same.status, 0) << same.err;
-  EXPECT_THAT(same.err, testing::Not(HasSubstr("another function")));
+  EXPECT_THAT(same.err, testing::Not(HasSubstr("a different function")));
   const Said said = ran("{lora: {rank: 2, rslora: true}, from: first}");
   ASSERT_EQ(said.status, 0) << said.err;
   EXPECT_THAT(said.err,
-              testing::ContainsRegex("adapter \"lora\" starts from .*first with alpha 16(.0)?, there 32(.0)?, "
-                                     "rslora true, there false, so it may begin as another function"));
+              testing::ContainsRegex("adapter \"lora\" starts from .*first with alpha 16(.0)? instead of 32(.0)?, "
+                                     "rslora true instead of false, so it may begin as a different function"));
 }
 
 // What another prompt has learned is where this one begins: at a rate of almost nothing it is as good.
@@ -221,7 +220,7 @@ TEST_F(AdapterTest, StartsAsAnotherOne) {
   EXPECT_THAT(longer.err, HasSubstr("saved with the shape (2, 32), but (3, 32) is wanted"));
   write("p.yaml", tiny(20, with("first", "{soft_prompt: {length: 2}}", "1e-1") +
                                with("second", "{prefix: {length: 2}, from: first}", "1e-3")));
-  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("one adapter of the kind \"prefix\" is wanted to start from"));
+  EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("expected one adapter of the kind \"prefix\" to start from"));
 }
 
 // Three prompts learn in one stage and vote. Each is an ordinary adapter afterwards, and the base is as it was.
@@ -244,14 +243,14 @@ TEST_F(AdapterTest, AnEnsembleVotes) {
   const Said whole =
       regimen("evaluate --data rows.tsv --column text=0 --model runs/tiny/base --adapter runs/tiny/three");
   EXPECT_EQ(whole.status, 2);
-  EXPECT_THAT(whole.err, HasSubstr("is an ensemble of adapters, each of which answers for itself; name one"));
+  EXPECT_THAT(whole.err, HasSubstr("is an ensemble of adapters, each of which answers on its own; name one"));
   EXPECT_THAT(regimen("run p.yaml").err, HasSubstr("stage three: unchanged, not run again"));
 }
 
 TEST_F(AdapterTest, AnEnsembleThatCannotBeIsTold) {
   write("p.yaml", tiny(20, stage("bare", "base", "    steps: 1\n    ensemble: 3\n")));
   EXPECT_THAT(regimen("check p.yaml").err,
-              HasSubstr("\"ensemble\" is of an adapter, of which each member has its own"));
+              HasSubstr("\"ensemble\" needs an adapter, of which each member has its own"));
   write("p.yaml", tiny(20, stage("many", "base", "    steps: 1\n    adapter: lora\n    ensemble: 65\n")));
   EXPECT_THAT(regimen("check p.yaml").err, HasSubstr("64"));
 }

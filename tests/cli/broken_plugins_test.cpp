@@ -52,9 +52,13 @@ TEST_F(BrokenPlugin, ThrowsInCreate) {
   const Said said = run(add("throws_in_create"), "strategy: throws_in_create");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, AllOf(HasSubstr("strategy \"throws_in_create\" (" + path("throws_in_create.so") + ")"),
-                              HasSubstr("create threw \"no such table\""), HasSubstr("where only a status may pass"),
+                              HasSubstr("create threw \"no such table\""), HasSubstr("where only a status is allowed"),
                               HasSubstr("its author has to correct it")));
   EXPECT_EQ(json("runs/tiny/base/stage.json")["status"], "failed");
+  const Said checked = run(path("throws_in_create.so"), "strategy: throws_in_create", "check");
+  EXPECT_EQ(checked.status, 2);
+  EXPECT_THAT(checked.err, HasSubstr("p.yaml:8:5: stage \"base\": strategy \"throws_in_create\" (" +
+                                     path("throws_in_create.so") + "): create threw \"no such table\""));
 }
 
 TEST_F(BrokenPlugin, ThrowsInLoss) {
@@ -70,7 +74,7 @@ TEST_F(BrokenPlugin, EndsTheProgram) {
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, AllOf(HasSubstr("regimen was ended by exit()"),
                               HasSubstr("It was in strategy \"ends_in_loss\" (" + path("ends_in_loss.so") + "): loss"),
-                              HasSubstr("the same command goes on from there")));
+                              HasSubstr("the same command continues from there")));
 }
 
 #ifndef REGIMEN_SANITIZED  // which tell of crashes in their own way
@@ -87,11 +91,11 @@ TEST_F(BrokenPlugin, WrongShapes) {
   const Said loss = run(add("wrong_shapes"), "strategy: wrong_shapes");
   EXPECT_EQ(loss.status, 2);
   EXPECT_THAT(loss.err, AllOf(HasSubstr("strategy \"wrong_shapes\" (" + path("wrong_shapes.so") + ")"),
-                              HasSubstr("loss answered the shape (3), one number was expected")));
+                              HasSubstr("loss returned the shape (3), one number was expected")));
   const Said output = run(path("wrong_shapes.so"), "strategy: pretrain\n    adapter: wrong_shapes");
   EXPECT_EQ(output.status, 2);
   EXPECT_THAT(output.err, AllOf(HasSubstr("adapter \"wrong_shapes\" (" + path("wrong_shapes.so") + ")"),
-                                HasSubstr("its hook output answered the shape (32) at layers.0.mlp, (4, 16, 32) was")));
+                                HasSubstr("its hook output returned the shape (32) at layers.0.mlp, (4, 16, 32) was")));
 }
 
 TEST_F(BrokenPlugin, BadOptions) {

@@ -46,10 +46,12 @@ TEST_F(ChatTest, AnswersComeAsTheyWereTaught) {
   const Said said = say("cat?\\ndog?\\n", "--model runs/tiny/taught");
   EXPECT_EQ(said.status, 0) << said.err;
   EXPECT_EQ(said.out, "the cat\nthe dog\n");
+  // A text of --stop is left out, as the end of the template is.
+  EXPECT_EQ(say("cat?\\n", "--model runs/tiny/taught --stop dog --stop ' c'").out, "the\n");
   // Of 96 tokens 40 are kept for the answer: a message of 90 is left out, and the next one is answered as before.
   const Said long_one = say("cat?\\n" + std::string(90, 'x') + "\\ndog?\\n", "--model runs/tiny/taught");
   EXPECT_EQ(long_one.status, 0) << long_one.err;
-  EXPECT_THAT(long_one.err, HasSubstr("the context has room for 56: it is left out, say it shorter"));
+  EXPECT_THAT(long_one.err, HasSubstr("the context has room for 56: it was left out, make it shorter"));
   EXPECT_EQ(long_one.out, said.out);
   // What transformers opens says how it is spoken to.
   EXPECT_THAT(std::string(json("runs/tiny/taught/model/tokenizer_config.json")["chat_template"]),
@@ -91,9 +93,9 @@ TEST_F(ChatTest, AnAdapterCarriesItsTemplate) {
   EXPECT_EQ(say("cat?\\n", "--model runs/tiny/taught").status, 0);
   const Said base = say("cat?\\n", "--model runs/tiny/base");
   EXPECT_EQ(base.status, 2);
-  EXPECT_THAT(base.err, HasSubstr("runs/tiny/base: the tokenizer has no chat template: give the one that the model was "
-                                  "taught with, as in --template chatml; there are alpaca, chatml, llama3, or a "
-                                  "file.jinja"));
+  EXPECT_THAT(base.err,
+              HasSubstr("runs/tiny/base: the tokenizer has no chat template: give the one that the model was trained "
+                        "with, as in --template chatml; there are alpaca, chatml, llama3, or a file.jinja"));
   EXPECT_EQ(say("cat?\\n", "--model runs/tiny/base --template chatml").status, 0);
 }
 

@@ -135,7 +135,7 @@ TEST_F(Faults, ASignalThatComesTwiceAtOnceIsOne) {
   ::kill(child, SIGTERM);
   EXPECT_EQ(end_of(child), 130);
   EXPECT_TRUE(was_said("checkpoint written")) << read_file(folder_ / "err.log");
-  EXPECT_TRUE(was_said("stopping: this step is finished and a checkpoint written"));
+  EXPECT_TRUE(was_said("stopping: finishing this step and writing a checkpoint"));
 }
 
 // What is kept of the data: other ids would be learned from without a word.
@@ -152,8 +152,8 @@ TEST_F(Faults, DamageInTheCacheIsSeenAndMadeAgain) {
   }
   const Said again = regimen("run p.yaml --out out --force");
   ASSERT_EQ(again.status, 0) << again.err;
-  EXPECT_THAT(again.err, testing::ContainsRegex("out/cache/[0-9a-f]+.tokens is damaged; it is made again"));
-  EXPECT_THAT(again.err, testing::ContainsRegex("out/cache/tokenizer-[0-9a-f]+ is damaged; it is made again"));
+  EXPECT_THAT(again.err, testing::ContainsRegex("out/cache/[0-9a-f]+.tokens is damaged and is made again"));
+  EXPECT_THAT(again.err, testing::ContainsRegex("out/cache/tokenizer-[0-9a-f]+ is damaged and is made again"));
   EXPECT_EQ(hash_of("out" + std::string(model)), weights);
   EXPECT_THAT(regimen("run p.yaml --out out --force").err, Not(HasSubstr("damaged")));
 }
@@ -165,7 +165,7 @@ TEST_F(Faults, AFolderThatGoesDuringTheRunIsAFailure) {
   fs::rename(folder_ / "out", folder_ / "gone");
   EXPECT_NE(end_of(child), 0);
   // It may also be met in the middle of writing one.
-  EXPECT_TRUE(was_said("/out: was removed or replaced while this ran in it") || was_said("out/base/checkpoint"))
+  EXPECT_TRUE(was_said("/out: was removed or replaced during the run") || was_said("out/base/checkpoint"))
       << read_file(folder_ / "err.log");
 }
 
@@ -187,7 +187,8 @@ TEST_F(Faults, WithoutATemporaryFolderTmpdirIsNamedAndNoPlugInIsBlamed) {
   for (const std::string& arguments : {std::string("check p.yaml"), "plugins check " + plug_in}) {
     const Said said = rgm::regimen(arguments, in_folder() + "TMPDIR=nowhere");
     EXPECT_EQ(said.status, 2) << arguments;
-    EXPECT_THAT(said.err, HasSubstr("nowhere: no folder can be made there: No such file or directory; set TMPDIR"));
+    EXPECT_THAT(said.err,
+                HasSubstr("nowhere: a folder cannot be created there: No such file or directory; set TMPDIR"));
     EXPECT_THAT(said.out, Not(HasSubstr("FAILED")));
   }
 }
@@ -228,7 +229,7 @@ TEST_F(Faults, AStageThatCannotFitIsToldBeforeItsFirstStepWithWhatMakesItFit) {
   const std::string large = " --set stages.base.model.layers=64 --set stages.base.model.channels=256";
   const Said said = regimen("run p.yaml --out out --set stages.base.batch=200000" + large);
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, testing::ContainsRegex("stage base needs about [0-9.]+ TB of memory, and [0-9.]+ GB are free"));
+  EXPECT_THAT(said.err, testing::ContainsRegex("stage base needs about [0-9.]+ TB of memory, and [0-9.]+ GB is free"));
   EXPECT_FALSE(fs::exists(folder_ / "out/base/metrics.jsonl"));
   std::smatch advised;
   ASSERT_TRUE(std::regex_search(said.err, advised, std::regex("--set (stages.base.micro_batch=[0-9]+)"))) << said.err;
@@ -247,7 +248,7 @@ TEST_F(Faults, WithTooLittleMemoryForOneRowItSaysWhatElseHelps) {
   const std::string limit = in_folder() + "ulimit -v 600000 &&";
   const Said said = rgm::regimen("run p.yaml --out out --set stages.base.model.channels=4096", limit);
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("One row at once is too much"));
+  EXPECT_THAT(said.err, HasSubstr("Even one row at a time is too much"));
   EXPECT_THAT(said.err, HasSubstr("trainable: {last: 2}"));
 }
 

@@ -123,7 +123,7 @@ TEST_F(FinetuneTest, ALabelThatIsNoneIsToldWithItsLine) {
   write("p.yaml", labelled("    steps: 1\n"));
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("rows.tsv:2: \"1\" is \"dgo\", no label of the model's head: cat, dog"));
+  EXPECT_THAT(said.err, HasSubstr("rows.tsv:2: \"1\" is \"dgo\", which is not a label of the model's head: cat, dog"));
 }
 
 TEST_F(FinetuneTest, KilledItEndsWithTheSameBits) {

@@ -117,13 +117,13 @@ TEST_F(Inputs, AloneAStageTakesWhatIsFinishedAndAsThePipelineSays) {
                        "    data: {train: {text: text.txt}}\n    steps: 1\n"));
   const Said nothing = regimen("run p.yaml --out out --only more");
   EXPECT_EQ(nothing.status, 2);
-  EXPECT_THAT(nothing.err, HasSubstr("stage more: it takes what stage \"base\" leaves, and that is not finished "
-                                     "(out/base/stage.json: not there): run it first, with --only base"));
+  EXPECT_THAT(nothing.err, HasSubstr("stage more: it builds on stage \"base\", which is not finished "
+                                     "(out/base/stage.json: missing): run that first, with --only base"));
   ASSERT_EQ(regimen("run p.yaml --out out --only base").status, 0);
   const Said other = regimen("run p.yaml --out out --only more --set stages.base.steps=6");
   EXPECT_EQ(other.status, 2);
-  EXPECT_THAT(other.err, HasSubstr("stage \"base\" has left, which was made with other values than the pipeline has "
-                                   "now (in steps): run it again, with --only base"));
+  EXPECT_THAT(other.err, HasSubstr("stage \"base\", which was made with other values than the pipeline has now (in "
+                                   "steps): run that again, with --only base"));
   EXPECT_FALSE(fs::exists(folder_ / "out/more"));
   // What is only watched or demanded is none of them.
   EXPECT_EQ(regimen("run p.yaml --out out --only more --set stages.base.log.every=1").status, 0);
@@ -151,12 +151,13 @@ TEST_F(Inputs, AloneAStageTakesWhatIsGoodEnoughAndMadeOfWhatThereIs) {
     return said.err;
   };
   EXPECT_THAT(refused("--set stages.base.steps=6"),
-              HasSubstr("stage more: it takes what stage \"base\" has left, which was made with other values"));
-  EXPECT_THAT(refused("--set seed=4"), HasSubstr("made of other content than there is now (in seed)"));
+              HasSubstr("stage more: it builds on stage \"base\", which was made with other values"));
+  EXPECT_THAT(refused("--set seed=4"), HasSubstr("made from other content than there is now (in seed)"));
   EXPECT_THAT(refused("--set 'stages.more.demand={loss: 1000}'"), HasSubstr("stage more: loss is"));
   write("more.txt", read_file(folder_ / "text.txt") + "more");
-  EXPECT_THAT(refused(""), HasSubstr("stage \"more\" has left, which was made of other content than there is now "
-                                     "(in data.train): run it again"));
+  EXPECT_THAT(
+      refused(""),
+      HasSubstr("stage \"more\", which was made from other content than there is now (in data.train): run that again"));
 }
 
 }  // namespace

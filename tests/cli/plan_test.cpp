@@ -68,6 +68,23 @@ TEST_F(TinyRun, APlanSaysSizesValuesMemoryAndTime) {
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
 }
 
+// 25 characters of 32 channels; and biases of 11 times 32 in each of 2 layers, and of the last norm.
+TEST_F(TinyRun, APlanSaysHowManyParametersHaveWhichRate) {
+  write("p.yaml", tiny(2,
+                       "    optimizer: {adamw: {learning_rate: 0.004, rates: {embedding.weight: 0.002, \"*.bias\": "
+                       "0.001}}}\n"));
+  const Said said = regimen("plan p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+  for (const char* part :
+       {"  rate          0.002: 800 parameters, embedding.weight\n", "  rate          0.001: 736 parameters, *.bias\n",
+        "  rate          0.004: 25,248 parameters, all others\n"})
+    EXPECT_THAT(said.out, HasSubstr(part));
+  EXPECT_THAT(
+      regimen("plan p.yaml --set 'stages.base.optimizer.adamw.rates={embeding.weight: 1}'").err,
+      HasSubstr("stage \"base\": optimizer: rates: no trained parameter matches \"embeding.weight\"; did you mean "
+                "\"embedding.weight\"?"));
+}
+
 // However much held-out data stands behind one step or many: a step is as small, and is tried on the device itself,
 // whose backend keeps memory of its own.
 TEST_F(TinyRun, EvaluationsDoNotChangeThePlannedMemory) {

@@ -42,7 +42,7 @@ TEST(Program, SuggestsCommandsAndOptions) {
   EXPECT_EQ(option.status, 2);
   EXPECT_THAT(option.err, HasSubstr("did you mean \"--json\"?"));
   EXPECT_EQ(regimen("plugins a b").status, 2);
-  EXPECT_EQ(regimen("schema x").err, "schema: too many arguments; it takes options alone\n");
+  EXPECT_EQ(regimen("schema x").err, "schema: too many arguments; it takes only options\n");
   EXPECT_THAT(regimen("check p.yaml --bakend x").err, HasSubstr("did you mean \"--backend\"?"));
 }
 
@@ -57,7 +57,8 @@ TEST(Plugins, AreListed) {
   const auto listed = parse_json(regimen("plugins reference --kernels --json").out)[0]["kernels"];
   EXPECT_EQ(listed["linear_grad"], "own");
   EXPECT_EQ(listed.size(), 27u);
-  EXPECT_EQ(regimen("plugins lora --kernels").err, "plugins: \"lora\" is no backend, and only these have kernels\n");
+  EXPECT_EQ(regimen("plugins lora --kernels").err,
+            "plugins: \"lora\" is not a backend, and only backends have kernels\n");
   EXPECT_THAT(regimen("plugins --kernels").err, HasSubstr("which? One of: "));
   const auto json = parse_json(regimen("plugins reference --json").out);
   ASSERT_EQ(json.size(), 1u);
@@ -102,6 +103,11 @@ TEST(Program, RefusesNumbersThatMeanSomethingElse) {
     for (const char* tokens : {"0", "1048577", "9223372036854775807"})
       EXPECT_THAT(regimen(fmt::format("{} --max-tokens {}", command, tokens)).err,
                   HasSubstr(fmt::format("--max-tokens is {}, expected 1 to 1048576", tokens)));
+  for (const std::string command : {"generate", "chat"}) {
+    const Said empty = regimen(command + (command == "chat" ? "" : " --prompt y") + " --model x --stop a --stop ''");
+    EXPECT_EQ(empty.status, 2);
+    EXPECT_EQ(empty.err, command + ": --stop is an empty text, which ends nothing: leave it out\n");
+  }
   EXPECT_THAT(regimen(generate + "--temperature 0.001").err, testing::Not(HasSubstr("--temperature")));
   const Said bench = regimen("bench --kernels --backend reference --seed -1");
   EXPECT_EQ(bench.status, 2);

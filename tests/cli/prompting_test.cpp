@@ -202,14 +202,14 @@ TEST_F(PromptingTest, WhatIsWrongIsToldWithWhatToDo) {
     EXPECT_EQ(said.status, 2) << text;
     EXPECT_THAT(said.err, HasSubstr(message)) << text;
   };
-  with_template("{word} is", "ends with one {label}");
-  with_template("{label} {word}", "ends with one {label}");
+  with_template("{word} is", "must end with one {label}");
+  with_template("{label} {word}", "must end with one {label}");
   with_template("{word} is {label", "a { without a }");
-  with_template("{wrd} is {label}", "{wrd}, and the data has no such column");
-  told(", shots: 2", "strategy \"prompting\" reads \"examples\" with the options that it has here, and there is none");
+  with_template("{wrd} is {label}", "{wrd}, but the data has no such column");
+  told(", shots: 2", "strategy \"prompting\" reads \"examples\" with the options given here, but there is none");
   told(", shots: 9", "9 examples are to be drawn from `examples`, which has 3",
        ", examples: {tsv: shown.tsv, columns: {word: 0, label: 1}}");
-  told(", shots: 1, examples: [x]", "leave one out");
+  told(", shots: 1, examples: [x]", "leave one of them out");
   ask("");
   EXPECT_THAT(regimen("run p.yaml --out out --set 'stages.asked.strategy.prompting.words=[me, me]'").err,
               HasSubstr("two labels are \"me\""));

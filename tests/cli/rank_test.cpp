@@ -86,9 +86,9 @@ TEST_F(RankCommand, WhatIsWrongIsTold) {
   write("one.jsonl", "{\"prompt\": \"p\", \"responses\": [\"a\"]}\n");
   const Said said = regimen("rank one.jsonl --out o.jsonl");
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("one.jsonl:1: its prompt has one answer"));
+  EXPECT_THAT(said.err, HasSubstr("one.jsonl:1: its prompt has only one answer"));
   EXPECT_FALSE(fs::exists(folder_ / "o.jsonl.sqlite"));
-  EXPECT_THAT(regimen("rank samples.jsonl --out o.jsonl --rater ' '").err, HasSubstr("this one is blank"));
+  EXPECT_THAT(regimen("rank samples.jsonl --out o.jsonl --rater ' '").err, HasSubstr("name is blank"));
 }
 
 TEST_F(RankCommand, AFileThatCannotBeWrittenIsToldBeforeAnybodyRanks) {
@@ -106,7 +106,7 @@ TEST_F(RankCommand, AFileThatCannotBeWrittenIsToldBeforeAnybodyRanks) {
 TEST_F(RankCommand, CtrlCEndsItAndNothingIsLost) {
   serve({"--rater", "Ada"});
   EXPECT_EQ(stop(SIGINT), 0);
-  EXPECT_THAT(read_file(folder_ / "rank.log"), HasSubstr("the same command goes on"));
+  EXPECT_THAT(read_file(folder_ / "rank.log"), HasSubstr("the same command continues"));
 }
 
 class RankBrowser : public RankCommand {
@@ -252,7 +252,7 @@ TEST_F(RankBrowser, ANameIsAskedForUntilOneCanBeKept) {
     EXPECT_EQ(browser_->evaluate("document.querySelector('#ask-name').open"), true);
     browser_->evaluate("document.querySelector('#name').value = ''");
   };
-  refused(" ", "this one is blank");
+  refused(" ", "name is blank");
   std::string name;
   for (int i = 0; i < 40; ++i) name += "\u6c34";
   refused(name, "120 bytes of at most 100");
@@ -268,7 +268,7 @@ TEST_F(RankBrowser, TheAddressIsGoodOnce) {
   ASSERT_TRUE(is_at("first"));
   browser_->call("Network.clearBrowserCookies");
   browser_->go(address);
-  ASSERT_TRUE(browser_->wait_for("document.body?.textContent.includes('good once')"));
+  ASSERT_TRUE(browser_->wait_for("document.body?.textContent.includes('works only once')"));
 }
 
 // A run that waits for a person, is interrupted, goes on, and learns from what was said.
@@ -310,7 +310,7 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
   browser_->key("Enter", "\r");
   ASSERT_TRUE(is_at("the dog"));
   EXPECT_EQ(stop(SIGINT), 130);
-  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("interrupted while people rank"));
+  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("interrupted while people were ranking"));
 
   browser_->go(waits());
   begin("the dog");

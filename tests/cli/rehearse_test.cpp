@@ -39,13 +39,17 @@ class Rehearsal : public TinyRun {
 TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
   expect_told(second(""), "stage \"second\": rows.tsv:2: there is no \"sentence\"",
               "stages.second.data.train.columns={text: sentence}");
-  expect_told(second(""), "no label of the model", "stages.second.model.head={classify: {labels: [good, bad]}}");
+  expect_told(second(""), "not a label of the model", "stages.second.model.head={classify: {labels: [good, bad]}}");
   expect_told(second(""), "stage \"second\": adapter \"lora\": no site",
               "stages.second.adapter={lora: {sites: nosuch}}");
   expect_told(second(""), "matches \"v_proj\"; did you mean \"*.attention.value\"?",
               "stages.second.adapter={lora: {sites: v_proj}}");
   expect_told(second(""), "two adapters \"lora\"", "stages.second.adapter=[lora, lora]");
   expect_told(second(""), "no parameter matches \"zzz*\"", "stages.second.trainable={names: [\"zzz*\"]}");
+  expect_told(second(""), "no trained parameter matches \"lora.*\"",
+              "stages.second.optimizer={adamw: {rates: {\"lora.*\": 1}}}");
+  expect_told(second("    adapter: lora\n"), "\"layers.*\" matches \"layers.0.attention_norm.weight\", which the stage",
+              "stages.second.optimizer={adamw: {rates: {\"layers.*\": 1}}}");
   expect_told(second(""), "40 virtual tokens", "stages.second.adapter={soft_prompt: {length: 40}}");
 }
 
@@ -78,9 +82,9 @@ TEST_F(Rehearsal, WhoAsksForScoresHasAReward) {
       tiny(3) +
       "  - name: play\n    strategy: {grpo: {answers: 2, max_tokens: 2}}\n    model: {from: base}\n"
       "    data: {prompts: {jsonl: pairs.jsonl}}\n    batch: 2\n    steps: 1\n";
-  expect_told(play, "strategy \"grpo\" asks for scores, and the stage has no reward");
+  expect_told(play, "strategy \"grpo\" asks for scores, but the stage has no reward");
   expect_told(play, "all rewards have the weight 0", "stages.play.reward={rule: {}, weight: 0}");
-  expect_told(play + "    reward: {rule: {}}\n", "a rollout of 4 examples cannot be parted into 7 steps",
+  expect_told(play + "    reward: {rule: {}}\n", "a rollout of 4 examples cannot be split into 7 steps",
               "stages.play.strategy={grpo: {answers: 2, max_tokens: 2, minibatches: 7}}");
   expect_told(tiny(3) +
                   "  - name: answers\n    strategy: {sample: {score: true}}\n    model: {from: base}\n"
@@ -93,21 +97,22 @@ TEST_F(Rehearsal, ASampleThatCannotBeReadIsTold) {
 }
 
 TEST_F(Rehearsal, NothingIsDemandedOfDataThatIsNotThere) {
-  expect_told(second(""), "\"validation_loss\" is of held-out data, and there is none",
+  expect_told(second(""), "\"validation_loss\" is measured on held-out data, and there is none",
               "stages.second.demand={validation_loss: {at_most: 3}}");
-  expect_told(second(""), "\"accuracy\" is of held-out data, and there is none", "stages.second.demand.accuracy=0.6");
+  expect_told(second(""), "\"accuracy\" is measured on held-out data, and there is none",
+              "stages.second.demand.accuracy=0.6");
 }
 
 TEST_F(Rehearsal, AnAccuracyIsDemandedOfLabelsAlone) {
   const std::string demanding = second("    demand: {accuracy: 0.6}\n");
   const std::string held_out = "stages.second.data={train: {tsv: rows.tsv}, validation: {tsv: rows.tsv}}";
-  expect_told(demanding, "p.yaml:19:14: an accuracy is of labels, and the model has none",
+  expect_told(demanding, "p.yaml:19:14: accuracy is measured on labels, and the model has none",
               "stages.second.model={from: base}");
   write("p.yaml", demanding);
   EXPECT_EQ(regimen("check p.yaml --set '" + held_out + "'").status, 0);
   const Said near = regimen("check p.yaml --set '" + held_out + "' --set 'stages.second.demand={acuracy: 0.6}'");
   EXPECT_EQ(near.status, 0);
-  EXPECT_THAT(near.err, HasSubstr("\"acuracy\" is no number that every result has; did you mean \"accuracy\"?"));
+  EXPECT_THAT(near.err, HasSubstr("\"acuracy\" is not a number that every result has; did you mean \"accuracy\"?"));
 }
 
 TEST_F(Rehearsal, EveryStageIsLookedAt) {
@@ -143,12 +148,12 @@ TEST_F(Rehearsal, ModelsThatReadTheSameTokensMustMeanTheSameByThem) {
   expect_told(bytes +
                   "  - name: pull\n    strategy: distill\n    model: {from: base}\n    teacher: {from: other}\n    "
                   "data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n",
-              "stage \"pull\": teacher: its model has another tokenizer (257 tokens) than the model that is trained");
+              "stage \"pull\": teacher: its model has a different tokenizer (257 tokens) from the model being trained");
   expect_told(bytes +
                   "  - name: prefer\n    strategy: dpo\n    model: {from: base}\n    reference: {from: other}\n    "
                   "data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, answer: good}, rejected: "
                   "{prompt: prompt, answer: bad}}}}\n    batch: 1\n    steps: 2\n",
-              "stage \"prefer\": reference: its model has another tokenizer");
+              "stage \"prefer\": reference: its model has a different tokenizer");
 }
 
 TEST_F(Rehearsal, RowsThatAnEarlierStageWritesAreNoProblem) {
@@ -214,6 +219,55 @@ TEST_F(Rehearsal, WhatARewardMustReadIsInTheData) {
                   "  - name: play\n    strategy: {grpo: {answers: 2, max_tokens: 2}}\n    model: {from: base}\n"
                   "    reward: dies_in_score\n    data: {prompts: {jsonl: pairs.jsonl}}\n    batch: 1\n    steps: 1\n",
               "stage \"play\": pairs.jsonl:1: there is no \"answer\" for the column \"answer\"");
+}
+
+// `plugins` and tiny() have 13 lines: the stage begins at 14:5, its strategy stands in line 15, what is added in 20.
+TEST_F(Rehearsal, WhatAPlugInThrowsAtItsOptionsIsToldWithItsPlace) {
+  const Folder plugins;
+  const std::string file = plugins.add("picky").string();
+  const auto picky = [&](const std::string& strategy, const std::string& more = "") {
+    return "plugins: [" + file + "]\n" + tiny(3) + "  - name: second\n    strategy: " + strategy +
+           "\n    model: {from: base}\n    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n" + more;
+  };
+  const std::string advice = "; the plug-in did not accept its options: change them, or report this to its author";
+  const std::string of_strategy = "strategy \"picky\" (" + file + "): ";
+  expect_told(picky("{picky: {at: create}}"),
+              "p.yaml:15:5: " + of_strategy + "create failed: threw in create" + advice);
+  expect_told(picky("{picky: {at: plan}}"), "p.yaml:15:5: " + of_strategy + "plan failed: threw in plan" + advice);
+  expect_told(picky("{picky: {at: prepare}}"),
+              "p.yaml:15:5: stage \"second\": " + of_strategy + "prepare failed: threw in prepare" + advice);
+  expect_told(picky("pretrain", "    adapter: {picky_adapter: {at: attach}}\n"),
+              "p.yaml:20:5: stage \"second\": adapter \"picky_adapter\" (" + file +
+                  "): attach at layers.0.attention.query failed: threw in attach" + advice);
+  expect_told(picky("pretrain", "    reward: {picky_reward: {pattern: \"[a\"}}\n"),
+              "p.yaml:20:5: stage \"second\": reward \"picky_reward\" (" + file + "): create failed: ");
+}
+
+// A stage whose rows are yet to come can be wrong in this all the same.
+TEST_F(Rehearsal, WhatDependsOnOptionsAloneIsToldOfEveryStage) {
+  const Folder plugins;
+  const std::string file = plugins.add("picky").string();
+  const std::string later = "plugins: [" + file + "]\n" + tiny(3) +
+                            "  - name: answers\n    strategy: {sample: {answers: 2, max_tokens: 3}}\n    model: {from: "
+                            "base}\n    data: {prompts: {jsonl: pairs.jsonl}}\n"
+                            "  - name: learn\n    strategy: finetune\n    model: {from: base}\n"
+                            "    data: {train: {from: answers, columns: {text: {prompt: prompt, answer: text}}}}\n"
+                            "    batch: 2\n    steps: 2\n";
+  expect_told(later + "    reward: {picky_reward: {pattern: \"[a\"}}\n",
+              "stage \"learn\": reward \"picky_reward\" (" + file + "): create failed: ");
+  write("p.yaml", later);
+  EXPECT_EQ(regimen("check p.yaml").status, 0);
+}
+
+TEST_F(Rehearsal, WhatAPlugInReadsThereIsNoVerdict) {
+  const Folder plugins;
+  const std::string file = plugins.add("picky").string();
+  write("p.yaml", "plugins: [" + file + "]\n" + tiny(3) +
+                      "  - name: second\n    strategy: {picky: {at: read}}\n    model: {from: base}\n"
+                      "    data: {train: {text: text.txt}}\n    batch: 2\n    steps: 2\n");
+  const Said checked = regimen("check p.yaml"), ran = regimen("run p.yaml");
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_EQ(ran.status, 0) << ran.err;
 }
 
 TEST_F(Rehearsal, AMistakeLeavesTheRecordOfWhatIsDone) {

@@ -60,7 +60,7 @@ TEST_F(ResumeTest, KilledAtThreeMomentsItEndsWithTheSameBits) {
 
 TEST_F(ResumeTest, InterruptedItSaysHowToGoOn) {
   ASSERT_EQ(stop_after(50, SIGINT, "out"), 130);
-  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("the same command goes on"));
+  EXPECT_THAT(read_file(folder_ / "err.log"), HasSubstr("the same command continues"));
   EXPECT_EQ(json("out/base/stage.json")["status"], "interrupted");
   const Said said = regimen("run p.yaml --out out");
   ASSERT_EQ(said.status, 0) << said.err;
@@ -127,6 +127,23 @@ TEST_F(ResumeTest, InterruptedWhileItSamplesItGoesOnFromTheLastStep) {
   EXPECT_EQ(json("out/base/stage.json")["result"]["loss"], json("whole/base/stage.json")["result"]["loss"]);
 }
 
+// The rate is too small to change a weight, so no evaluation is better than the first. Interrupted while it samples.
+TEST_F(ResumeTest, OutOfPatienceItTakesNoFurtherStep) {
+  write("p.yaml", tiny(40,
+                       "    optimizer: {sgd: {learning_rate: 1e-30}}\n    evaluate: {every: 2, patience: 2}\n"
+                       "    sample: {prompt: \"the \", tokens: 1000000}\n"));
+  const auto ended = [&] {
+    const fs::path log = folder_ / "err.log";
+    return fs::exists(log) && read_file(log).find("base: ends after step 6: ") != std::string::npos;
+  };
+  ASSERT_EQ(stop_when(ended, SIGTERM, "out"), 130);
+  const Said said = regimen("run p.yaml --out out --set stages.base.sample.tokens=5");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(resumed_at(said.err), 6) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("the last 2 evaluations were no better than that of step 2, validation_loss "));
+  EXPECT_EQ(json("out/base/stage.json")["result"]["steps"], 6);
+}
+
 TEST_F(ResumeTest, ACheckpointOfOtherSettingsIsNotUsed) {
   ASSERT_EQ(stop_after(50, SIGKILL, "out"), 128 + SIGKILL);
   const Said said = regimen("run p.yaml --out out --set stages.base.steps=60");
@@ -140,12 +157,12 @@ TEST_F(ResumeTest, ACheckpointWaitsForItsSettings) {
   ASSERT_EQ(stop_after(50, SIGKILL, "out"), 128 + SIGKILL);
   write("p.yaml", settings + "    micro_batch: 2\n");
   const auto others_began = [&] {
-    return read_file(folder_ / "err.log").find("base: starting anew") != std::string::npos &&
+    return read_file(folder_ / "err.log").find("base: starting over") != std::string::npos &&
            fs::exists(folder_ / "out/base/checkpoint/step-50");
   };
   ASSERT_EQ(stop_when(others_began, SIGINT, "out"), 130);
   const std::string said = read_file(folder_ / "err.log");
-  EXPECT_THAT(said, HasSubstr("was made with other settings, data or threads: micro_batch (4, now 2). It waits in "));
+  EXPECT_THAT(said, HasSubstr("was made with other settings, data or threads: micro_batch (4, now 2). It is kept in "));
 
   write("p.yaml", settings);
   const Said back = regimen("run p.yaml --out out");
@@ -189,7 +206,7 @@ TEST_F(ResumeTest, AFolderThatIsInUseIsLeftAlone) {
   const Said said = regimen("run p.yaml --out out");
   ::close(lock);
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("process 4711 runs in this folder"));
+  EXPECT_THAT(said.err, HasSubstr("process 4711 is running in this folder"));
   EXPECT_FALSE(fs::exists(folder_ / "out" / "base"));
 }
 

@@ -69,7 +69,7 @@ TEST_F(RlhfTest, SamplesAreRankedLearnedAndFollowed) {
 TEST_F(RlhfTest, PpoThatIsKilledEndsWithTheSameBits) {
   write("p.yaml", with(ppo(", epochs: 2, minibatches: 2, kl_target: 0.5",
                            "    reward: {rule: {regex: a}}\n    critic: {from: base}\n    steps: 60\n"
-                           "    checkpoint: {every: 3}\n")));
+                           "    checkpoint: {every: 3}\n    optimizer: {adamw: {rates: {\"value.*\": 1e-3}}}\n")));
   ASSERT_EQ(regimen("run p.yaml --out whole").status, 0);
   for (const char* at : {"step-3", "step-24"}) {
     const std::string out = std::string("killed-") + at;
@@ -87,6 +87,18 @@ TEST_F(RlhfTest, PpoThatIsKilledEndsWithTheSameBits) {
          {"model/model.safetensors", "model/heads.safetensors", "critic/model.safetensors", "critic/heads.safetensors"})
       EXPECT_EQ(hash_of(out + "/ppo/" + file), hash_of(std::string("whole/ppo/") + file)) << at << " " << file;
   }
+}
+
+// 32 channels and a bias, which the strategy files when the stage begins.
+TEST_F(RlhfTest, ACriticsHeadHasARateOfItsOwn) {
+  write("p.yaml", with(ppo("",
+                           "    reward: {rule: {regex: a}}\n    steps: 2\n"
+                           "    optimizer: {adamw: {learning_rate: 0.25, rates: {\"value.*\": 0.5}}}\n")));
+  const Said said = regimen("plan p.yaml --json");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_EQ(parse_json(said.out)[1]["rates"],
+            parse_json(R"([{"learning_rate": 0.5, "parameters": 33, "pattern": "value.*"},
+                           {"learning_rate": 0.25, "parameters": 26784}])"));
 }
 
 TEST_F(RlhfTest, APolicyLearnsWhatARuleRewards) {
@@ -316,7 +328,7 @@ TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
              ppo("", "    reward: {from: judge}\n    steps: 1\n")));
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 1);
-  EXPECT_THAT(said.err, testing::ContainsRegex("stage judge: accuracy is [0-9.]+, and at least 1.5 is demanded"));
+  EXPECT_THAT(said.err, testing::ContainsRegex("stage judge: accuracy is [0-9.]+, but at least 1.5 is demanded"));
   EXPECT_FALSE(fs::exists(folder_ / "runs/tiny/ppo"));
   EXPECT_THAT(read_file(folder_ / "runs/tiny/report.html"), HasSubstr("stage-judge")) << "its last stage is reported";
   const Said again = regimen("run p.yaml");
@@ -327,7 +339,7 @@ TEST_F(RlhfTest, AStageThatIsNotGoodEnoughHoldsUpWhatFollows) {
   EXPECT_THAT(near.err, HasSubstr("did you mean \"accuracy\"?"));
   const Said most = regimen("run p.yaml --set 'stages.judge.demand={validation_loss: {at_most: -1}}'");
   EXPECT_EQ(most.status, 1);
-  EXPECT_THAT(most.err, testing::ContainsRegex("stage judge: validation_loss is [0-9.]+, and at most -1 is demanded"));
+  EXPECT_THAT(most.err, testing::ContainsRegex("stage judge: validation_loss is [0-9.]+, but at most -1 is demanded"));
   const Said less = regimen("run p.yaml --set 'stages.judge.demand={accuracy: {at_least: 0, at_most: 1}}'");
   EXPECT_EQ(less.status, 0) << less.err;
   EXPECT_THAT(less.err, HasSubstr("stage judge: unchanged"));

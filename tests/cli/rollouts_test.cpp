@@ -18,7 +18,8 @@ TEST_F(RlhfTest, APromptWithoutRoomForAnAnswerIsTold) {
                          "\n");
   write("p.yaml", with(ppo("", "    reward: {rule: {regex: a}}\n    steps: 1\n")));
   const Said said = regimen("run p.yaml");
-  EXPECT_THAT(said.err, HasSubstr("1 of 1 prompts have more than 11 tokens and lose their first ones, as 5 of the 16"));
+  EXPECT_THAT(said.err,
+              HasSubstr("1 of 1 prompts have more than 11 tokens and lose their first ones, because 5 of the 16"));
 }
 
 // 12 prompts, 6 a rollout, 2 rounds of 2 steps each: once through the prompts is 2 rollouts of 4 steps.
@@ -44,6 +45,19 @@ TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
   EXPECT_EQ(lines[2]["validation_reward"], 1);
   EXPECT_FALSE(lines[2].contains("reward"));
   EXPECT_EQ(result("ppo")["reward"], 1);
+}
+
+// Every answer is at least 0 long, and none has a thousand letters: 1 and 0, and 2 x 1 + 3 x 0 together.
+TEST_F(RlhfTest, EachOfSeveralRewardsIsToldByItself) {
+  write("p.yaml", with(ppo(", epochs: 1",
+                           "    reward: [{rule: {shortest: 0}, weight: 2}, {rule: {shortest: 1000}, "
+                           "weight: 3}]\n    steps: 1\n    log: {every: 1}\n")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto line = json_lines("runs/tiny/ppo/metrics.jsonl").at(0);
+  EXPECT_EQ(line["reward"], 2);
+  EXPECT_EQ(line["reward_rule"], 1);
+  EXPECT_EQ(line["reward_rule_2"], 0);
 }
 
 // Scores 1 and 0 and a tie within 2 of all of them: no pair.
@@ -105,8 +119,8 @@ TEST_F(JudgedByAProgram, ARolloutWithoutAScoreIsLeftOut) {
     }
     const Said said = regimen("run p.yaml");
     ASSERT_EQ(said.status, 0) << said.err;
-    EXPECT_THAT(said.err, HasSubstr("play: rollout 3 is left out, and no step learns from it, as none of its answers "
-                                    "has a score from reward \"command\""));
+    EXPECT_THAT(said.err, HasSubstr("play: rollout 3 is left out, and no step learns from it, because none of its "
+                                    "answers has a score from reward \"command\""));
     EXPECT_THAT(said.err, testing::Not(HasSubstr("expected"))) << "a column that this judge has no use for";
     const auto lines = metrics("play");
     ASSERT_EQ(lines.size(), 6U);
@@ -121,8 +135,8 @@ TEST_F(JudgedByAProgram, TenRolloutsWithoutAScoreFailTheStage) {
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, HasSubstr("rollout 10 is left out"));
-  EXPECT_THAT(said.err, HasSubstr("play: 10 rollouts one after the other are left out, of the last one as none of its "
-                                  "answers has a score from reward \"command\""));
+  EXPECT_THAT(said.err, HasSubstr("play: 10 rollouts in a row were left out, the last one because none of its answers "
+                                  "has a score from reward \"command\""));
 }
 
 TEST_F(JudgedByAProgram, OneThatCannotBeRunIsToldBeforeAnythingIsTrained) {
@@ -171,7 +185,8 @@ TEST_F(RlhfTest, TheRuleThatComparesSaysWhichColumnItLacks) {
                        "    data: {prompts: {jsonl: prompts.jsonl}}\n"));
   const Said said = regimen("run p.yaml");
   EXPECT_EQ(said.status, 1);
-  EXPECT_THAT(said.err, HasSubstr("`match` compares answers with the column \"expected\", which the data has not"));
+  EXPECT_THAT(said.err,
+              HasSubstr("`match` compares answers with the column \"expected\", which the data does not have"));
 }
 
 // Nothing else tells one evaluation from another.
@@ -241,14 +256,14 @@ TEST_F(RlhfTest, PlainTextWithoutAWeightIsRefused) {
   beside_text("");
   const Said said = regimen("check p.yaml");
   EXPECT_EQ(said.status, 2);
-  EXPECT_THAT(said.err, HasSubstr("strategy \"ppo\" reads nothing of \"pretrain\" with the options that it has here"));
+  EXPECT_THAT(said.err, HasSubstr("strategy \"ppo\" does not read \"pretrain\" with the options given here"));
   beside_text(", ptx: 0.5");
   const Said ran = regimen("run p.yaml");
   ASSERT_EQ(ran.status, 0) << ran.err;
   EXPECT_GT(double(json("runs/tiny/ppo/metrics.jsonl")["ptx_loss"]), 0);
   write("p.yaml", with(ppo(", ptx: 0.5", rule)));
   EXPECT_THAT(regimen("check p.yaml").err,
-              HasSubstr("strategy \"ppo\" reads \"pretrain\" with the options that it has here, and there is none"));
+              HasSubstr("strategy \"ppo\" reads \"pretrain\" with the options given here, but there is none"));
 }
 
 }  // namespace

@@ -79,8 +79,11 @@ TEST_F(RoomTest, AReferenceOfAShorterContextReadsRowsThatFitAndNamesThoseThatDoN
     const Said said = regimen(command);
     EXPECT_EQ(said.status, 2) << command;
     EXPECT_THAT(said.err, HasSubstr("stage \"prefer\": reference \"small\": 1 of 2 examples of \"chosen\" in "));
-    EXPECT_THAT(said.err, HasSubstr("have more than the 8 tokens that it has room for"));
+    EXPECT_THAT(said.err, HasSubstr("have more than the 8 tokens that it has room for: leave them out, cut them with "
+                                    "length: 8, or use a model with a longer context"));
   }
+  const Said cut = regimen("check p.yaml --set stages.prefer.length=8");
+  EXPECT_EQ(cut.status, 0) << cut.err;
 }
 
 // 5 of 16 tokens are kept for an answer.
@@ -88,7 +91,7 @@ TEST_F(RoomTest, ALongPromptKeepsItsEnd) {
   write("prompts.jsonl", "{\"prompt\": \"the cat sat on the mat and the dog ran\"}\n{\"prompt\": \"the \"}\n");
   write("p.yaml", tiny(3) + stage("answers", "{sample: {answers: 2, max_tokens: 5}}",
                                   "    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n"));
-  const std::string told = "1 of 2 prompts have more than 11 tokens and lose their first ones, as 5 of the 16";
+  const std::string told = "1 of 2 prompts have more than 11 tokens and lose their first ones, because 5 of the 16";
   const Said checked = regimen("check p.yaml"), ran = regimen("run p.yaml");
   EXPECT_EQ(checked.status, 0) << checked.err;
   EXPECT_THAT(checked.err, HasSubstr(told));
@@ -106,7 +109,7 @@ TEST_F(RoomTest, ALongPromptKeepsItsEnd) {
 
 TEST_F(RoomTest, WhoClassifiesIsNotAskedForText) {
   write("labels.tsv", "text\tlabel\nthe cat\tcat\nthe dog\tdog\n");
-  const std::string says = "this model classifies and writes no text";
+  const std::string says = "this model classifies and cannot write text";
   write("p.yaml", tiny(3) + classifier("    sample: {prompt: the}\n"));
   EXPECT_THAT(regimen("check p.yaml").err, HasSubstr("second: sample: " + says));
   write("p.yaml", tiny(3) + classifier() +

@@ -167,5 +167,33 @@ TEST_F(TinyRun, TextIsTheSameForTheSameSeed) {
   EXPECT_EQ(regimen(ask + " --top-p 2").status, 2);
 }
 
+// Of characters each is a token. Of two stops the one that comes first ends a text, and stays in it.
+TEST_F(TinyRun, StopsEndATextAndStayInIt) {
+  const auto stops_in = [](const std::string& whole) { return std::vector{whole.substr(2, 1), whole.substr(5, 1)}; };
+  const auto ended = [&](const std::string& whole) {
+    return whole.substr(0, whole.find_first_of(stops_in(whole)[0] + stops_in(whole)[1]) + 1);
+  };
+  const std::string sampled = "    sample: {prompt: the cat, tokens: 20, temperature: 0";
+  write("p.yaml", tiny(5, sampled + "}\n"));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+
+  const std::string ask = "generate --model runs/tiny/base --backend reference --temperature 0 --max-tokens 20";
+  const Said all = regimen(ask + " --prompt 'the cat'");
+  ASSERT_EQ(all.out.size(), 7 + 20 + 1U) << all.err;
+  const std::string answer = all.out.substr(7, 20);
+  const std::string stops = " --stop '" + stops_in(answer)[0] + "' --stop '" + stops_in(answer)[1] + "'";
+  EXPECT_EQ(regimen(ask + stops + " --prompt 'the cat'").out, "the cat" + ended(answer) + "\n");
+  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n");
+  EXPECT_EQ(parse_json(regimen(ask + stops + " --prompts prompts.jsonl").out)["text"], ended(answer));
+
+  const std::string sample = json("runs/tiny/base/stage.json")["samples"][0]["text"];
+  ASSERT_GT(sample.size(), 5U);
+  const auto list = nlohmann::json::array({stops_in(sample)[0], stops_in(sample)[1]});
+  write("p.yaml", tiny(5, sampled + ", stop: " + list.dump() + "}\n"));
+  ASSERT_EQ(regimen("run p.yaml --out ended").status, 0);
+  EXPECT_EQ(json("ended/base/stage.json")["samples"][0]["text"], ended(sample));
+  EXPECT_EQ(json("ended/base/stage.json")["configuration"]["sample"]["stop"], list);
+}
+
 }  // namespace
 }  // namespace rgm

@@ -64,7 +64,14 @@ TEST_F(Schema, TakesWhatTheReadersTake) {
         "optimizer: sgd",
         "optimizer: {sgd: {momentum: 0.9}}",
         "optimizer: {adamw: {decay: [\"*.weight\"]}}",
+        "optimizer: {adamw: {rates: {\"*.b\": 1e-3, head.weight: 2}}}",
+        "optimizer: {sgd: {rates: [{\"*.b\": 1e-3}]}}",
         "schedule: {linear: {warmup: 10, final: 0}}",
+        "schedule: {cosine: {warmup: 3%}}",
+        "schedule: wsd",
+        "schedule: {wsd: {warmup: 2.5%, decay: 100, final: 1e-5}}",
+        "evaluate: {epochs: 0.5, patience: 3}",
+        "keep: {best: accuracy}",
         "trainable: head",
         "trainable: {last: 2}",
         "trainable: {names: [\"layers.0.*\"]}",
@@ -75,17 +82,24 @@ TEST_F(Schema, TakesWhatTheReadersTake) {
         "reward: {from: judge, weight: 0.5}",
         "reference: {from: base}",
         "sample: {prompt: 1999, tokens: 5}",
+        "sample: {prompt: a, stop: [\"\\n\", 2]}",
+        "sample: {prompt: a, stop: End}",
         "precision: bfloat16",
+        "length: 512",
         "checkpoint: {minutes: 10, keep: best}",
+        "checkpoint: {every: 5, keep: {best: {kl: lowest}}}",
         "data: {train: {jsonl: a, columns: {text: {messages: said, template: chatml, roles: [assistant, tool]}}}}",
-        "data: {train: {jsonl: a, columns: {text: {messages: said, roles: user}}}}"})
+        "data: {train: {jsonl: a, columns: {text: {messages: said, roles: user}}}}",
+        "data: {train: [{text: a, share: 0.8}, {jsonl: b, rows: 9, share: 0.2}], validation: [{text: c}, {from: d}]}"})
     EXPECT_EQ(problem_with(line), "") << line;
+  EXPECT_EQ(problem("regimen: 1\nstages: [{name: a, strategy: pretrain, model: {from: b, merged: true}}]"), "");
 }
 
 TEST_F(Schema, UnknownKeysFail) {
-  for (const char* line : {"lerning_rate: 1", "optimizer: {adam: {}}", "optimizer: {adamw: {lr: 1}}",
-                           "adapter: {lora: {r: 4}}", "adapter: lroa", "schedule: {constant: {final: 1}}",
-                           "sample: {prompt: a, max_tokens: 5}", "checkpoint: {steps: 1}"})
+  for (const char* line :
+       {"lerning_rate: 1", "optimizer: {adam: {}}", "optimizer: {adamw: {lr: 1}}", "adapter: {lora: {r: 4}}",
+        "adapter: lroa", "schedule: {constant: {final: 1}}", "schedule: {linear: {decay: 5}}",
+        "sample: {prompt: a, max_tokens: 5}", "checkpoint: {steps: 1}"})
     EXPECT_NE(problem_with(line), "") << line;
   EXPECT_THAT(problem_with("lerning_rate: 1"), HasSubstr("/stages/0/lerning_rate: unknown key"));
   EXPECT_THAT(problem("regimen: 1\nstage: []\nstages: [{name: a, strategy: pretrain, model: {from: b}}]"),
@@ -93,11 +107,32 @@ TEST_F(Schema, UnknownKeysFail) {
 }
 
 TEST_F(Schema, WrongTypesAndRangesFail) {
-  for (const char* line :
-       {"steps: many", "steps: 0", "steps: 1.5", "batch: [4]", "clip: -1", "keep: first", "adapter: {lora: {rank: 0}}",
-        "adapter: {lora: {rank: high}}", "trainable: {last: 2, names: a}", "optimizer: {adamw: {beta1: 1}}",
-        "optimizer: {adamw: {moments: float16}}", "optimizer: {sgd: {moments: bfloat16}}", "evaluate: 100",
-        "recompute: maybe", "precision: float16"})
+  for (const char* line : {"steps: many",
+                           "steps: 0",
+                           "steps: 1.5",
+                           "batch: [4]",
+                           "length: 1",
+                           "clip: -1",
+                           "keep: first",
+                           "adapter: {lora: {rank: 0}}",
+                           "adapter: {lora: {rank: high}}",
+                           "trainable: {last: 2, names: a}",
+                           "optimizer: {adamw: {beta1: 1}}",
+                           "optimizer: {adamw: {rates: {head.weight: 0}}}",
+                           "optimizer: {adamw: {rates: 1e-3}}",
+                           "schedule: {cosine: {warmup: 0.03}}",
+                           "schedule: {wsd: {decay: much}}",
+                           "keep: {best: {kl: least}}",
+                           "keep: {}",
+                           "evaluate: {patience: 0}",
+                           "optimizer: {adamw: {moments: float16}}",
+                           "optimizer: {sgd: {moments: bfloat16}}",
+                           "evaluate: 100",
+                           "recompute: maybe",
+                           "precision: float16",
+                           "data: {train: []}",
+                           "data: {train: [{text: a, share: 2}]}",
+                           "data: {train: {text: a, rows: 0}}"})
     EXPECT_NE(problem_with(line), "") << line;
   EXPECT_THAT(problem_with("steps: many"), HasSubstr("/stages/0/steps: wanted \"integer\", came \"many\""));
   EXPECT_NE(problem("regimen: 2\nstages: [{name: a, strategy: pretrain, model: {from: b}}]"), "");

@@ -47,7 +47,7 @@ for file in "$configs"/*.yaml "$configs"/*/*.yaml; do
   if grep -q 'ask: web' "$file"; then  # nobody is there: it comes as far as the question, and is interrupted
     "$program" run "$file" --out "$out/$name" "${shorter[@]}" >"$out/said" 2>&1 &
     for ((i = 0; i < 3000; ++i)); do
-      ! grep -q 'wait for a person' "$out/said" && kill -0 $! 2>/dev/null || break
+      ! grep -q 'waiting for a person' "$out/said" && kill -0 $! 2>/dev/null || break
       sleep 0.02
     done
     kill -INT $! 2>/dev/null

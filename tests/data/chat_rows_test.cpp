@@ -279,14 +279,14 @@ TEST_F(ChatRows, WhatIsWrongIsSaidWithItsLine) {
               HasSubstr("the model's tokenizer has no chat template: name one for the column \"text\", as in columns: "
                         "{text: {messages: messages, template: chatml}}; there are alpaca, chatml, llama3"));
   EXPECT_THAT(refusal(good + "{\"messages\": \"A\"}\n"),
-              HasSubstr("data.jsonl:2: \"messages\" is no list of messages"));
+              HasSubstr("data.jsonl:2: \"messages\" is not a list of messages"));
   EXPECT_THAT(refusal(good + "{\"messages\": [{\"content\": \"A\"}]}\n"),
               HasSubstr("data.jsonl:2: message 1 has no \"role\""));
   EXPECT_THAT(refusal(good + "{\"messages\": [{\"role\": \"user\"}]}\n"),
               HasSubstr("data.jsonl:2: message 1 of \"user\" has no \"content\""));
   EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": "Q"}]})"
                       "\n"),
-              HasSubstr("in none of the 1 examples of \"text\" is there a token to learn"));
+              HasSubstr("none of the 1 examples of \"text\" has a token to learn"));
   EXPECT_THAT(refusal(good, {}, with_chat_template(byte_tokenizer(), "{{ raise_exception('no') }}")),
               HasSubstr("data.jsonl:1: chat template:1: the template refuses these messages: no"));
 }

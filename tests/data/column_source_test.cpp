@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "artefact/folder.hpp"
@@ -57,6 +58,19 @@ TEST_F(ColumnSourceTest, WithoutAMappingTheComponentsNamesAreMeant) {
   EXPECT_EQ(open("jsonl", "{\"text\": \"ab\"}\n", {text})->units(), 1);
 }
 
+TEST_F(ColumnSourceTest, WhoAsksSeesTheRowOfEveryExample) {
+  std::vector<std::string> seen;
+  options.see = [&](const Row& row) { seen.push_back(row.dump()); };
+  open("jsonl",
+       R"({"text": ["ab", "c"], "label": 1, "tags": ["x", "y", "z"]})"
+       "\n"
+       R"({"label": 0, "text": "d"})"
+       "\n",
+       {text, label});
+  EXPECT_THAT(seen, ElementsAre(R"({"text":"ab","label":1,"tags":["x","y","z"]})",
+                                R"({"text":"c","label":1,"tags":["x","y","z"]})", R"({"label":0,"text":"d"})"));
+}
+
 TEST_F(ColumnSourceTest, APromptDoesNotCount) {
   const auto source = open("jsonl", "{\"q\": \"1+1\", \"a\": \"2\"}\n", {text}, {{"text", "a", "q"}});
   const BatchColumn c = source->in_order(0, 1).columns.at("text");
@@ -100,7 +114,7 @@ TEST_F(ColumnSourceTest, WhatStagesWriteIsAPromptWithItsAnswer) {
     const auto source = open("jsonl", rows, {wish});
     const std::string said = testing::internal::GetCapturedStderr();
     EXPECT_THAT(said, HasSubstr("read as \"" + wish.name + "\", of which the loss counts, behind \"prompt\""));
-    EXPECT_EQ(said.find("\"completion\" begins with its \"prompt\" everywhere, which is read once") != said.npos,
+    EXPECT_EQ(said.find("\"completion\" always begins with its \"prompt\", which is read only once") != said.npos,
               wish.name == "completion");
     const BatchColumn c = source->in_order(0, 2).columns.at(wish.name);
     EXPECT_THAT(c.integers, ElementsAre('p', 'q', 'a', 256, 'p', 'q', 'b')) << wish.name;
@@ -118,10 +132,9 @@ TEST_F(ColumnSourceTest, AnswersOfWhichSomeBeginWithTheirPrompt) {
   testing::internal::CaptureStderr();
   EXPECT_THAT(open("jsonl", rows, {completion})->in_order(0, 2).columns.at("completion").integers,
               ElementsAre('1', '2', 256, '1', '3', 256));
-  EXPECT_THAT(
-      testing::internal::GetCapturedStderr(),
-      HasSubstr("1 of 2 texts in \"completion\" begin with their \"prompt\", which is read once there; where it "
-                "is a part of the answer, say columns: {completion: {prompt: prompt, answer: completion}}"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("1 of 2 texts in \"completion\" begin with their \"prompt\", which is read only once there; if "
+                        "it is part of the answer, write columns: {completion: {prompt: prompt, answer: completion}}"));
   EXPECT_THAT(open("jsonl", rows, {completion}, {{"completion", "completion", "prompt"}})
                   ->in_order(0, 2)
                   .columns.at("completion")
@@ -215,7 +228,7 @@ TEST_F(ColumnSourceTest, WhereLabelsAreNumbersAPlaceIsNone) {
   EXPECT_THAT(
       open("jsonl", row("1") + row("\"3\"") + row("2.0"), {text, sort})->in_order(0, 3).columns.at("label").integers,
       ElementsAre(0, 2, 1));
-  EXPECT_THAT(refusal("jsonl", row("0"), {text, sort}), HasSubstr("no label of the model's head: 1, 2, 3"));
+  EXPECT_THAT(refusal("jsonl", row("0"), {text, sort}), HasSubstr("not a label of the model's head: 1, 2, 3"));
   options.labels = {"-", "+"}, options.outputs = 2;
   EXPECT_THAT(open("jsonl", row("1") + row("\"-\""), {text, sort})->in_order(0, 2).columns.at("label").integers,
               ElementsAre(1, 0));
@@ -227,23 +240,23 @@ TEST_F(ColumnSourceTest, LabelsAreNamesOrNumbers) {
       open("jsonl", "{\"text\": \"a\", \"label\": \"yes\"}\n{\"text\": \"b\", \"label\": 0}\n", {text, sort});
   EXPECT_THAT(source->in_order(0, 2).columns.at("label").integers, ElementsAre(1, 0));
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"label\": \"yse\"}\n", {text, sort}),
-              HasSubstr("data.jsonl:1: \"label\" is \"yse\", no label of the model's head: no, yes, or their numbers "
-                        "from 0; did you mean \"yes\"?"));
+              HasSubstr("data.jsonl:1: \"label\" is \"yse\", which is not a label of the model's head: no, yes, or "
+                        "their numbers from 0; did you mean \"yes\"?"));
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"label\": 2}\n", {text, sort}),
-              HasSubstr("\"label\" is 2, no label"));
+              HasSubstr("\"label\" is 2, which is not a label"));
 }
 
 TEST_F(ColumnSourceTest, LabelsAreReadForAHeadOnly) {
   const std::string row = "{\"text\": \"a\", \"label\": \"yes\"}\n";
   EXPECT_FALSE(open("jsonl", row, {text, sort})->in_order(0, 1).columns.contains("label"));
   EXPECT_THAT(refusal("jsonl", row, {text, sort}, {{"label", "label", {}}}),
-              HasSubstr("column \"label\" holds labels, and the model has no head for them: add model: {head:"));
+              HasSubstr("column \"label\" holds labels, but the model has no head for them: add model: {head:"));
 }
 
 TEST_F(ColumnSourceTest, PromptsThatFillTheContextLeaveNothingToLearn) {
   const std::string whole = "{\"q\": \"12345678\", \"a\": \"9\"}\n", half = "{\"q\": \"1234567\", \"a\": \"8\"}\n";
   EXPECT_THAT(refusal("jsonl", whole + whole, {text}, {{"text", "a", "q"}}),
-              HasSubstr("in none of the 2 examples of \"text\" is there a token to learn"));
+              HasSubstr("none of the 2 examples of \"text\" has a token to learn"));
   testing::internal::CaptureStderr();
   EXPECT_EQ(open("jsonl", whole + half, {text}, {{"text", "a", "q"}})->units(), 2);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("1 of 2 examples of \"text\" have no token to learn"));
@@ -279,17 +292,16 @@ TEST_F(ColumnSourceTest, AMissingColumnIsAnsweredWithThoseThereAre) {
   EXPECT_THAT(refusal("tsv", "good\t1\n bad\t0\n", {text}), HasSubstr("by number"));
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n{\"txt\": \"a\"}\n", {text}), HasSubstr("data.jsonl:2"));
   EXPECT_THAT(refusal("jsonl", "", {text}), HasSubstr("has no examples"));
-  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n", {text}, {{"txt", "text", {}}}), HasSubstr("read by nobody"));
+  EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n", {text}, {{"txt", "text", {}}}), HasSubstr("nothing here reads"));
 }
 
 TEST_F(ColumnSourceTest, WhatIsNoTextIsNotTakenForOne) {
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\"}\n{\"text\": null}\n", {text}),
               HasSubstr("data.jsonl:2: \"text\" is null, and the column \"text\" needs a value in every row"));
-  EXPECT_THAT(
-      refusal("jsonl", R"({"said": [{"role": "user", "content": "a"}]})", {text}, {{"text", "said", {}}}),
-      HasSubstr("\"said\" is a list of objects, expected texts; where it is a conversation, say so with columns: "
-                "{text: {messages: said}}"));
-  EXPECT_THAT(refusal("jsonl", R"({"text": [12, 55]})", {text}), HasSubstr("is a list of numbers, expected texts"));
+  EXPECT_THAT(refusal("jsonl", R"({"said": [{"role": "user", "content": "a"}]})", {text}, {{"text", "said", {}}}),
+              HasSubstr("\"said\" is a list of objects, expected text; if it is a conversation, say so with columns: "
+                        "{text: {messages: said}}"));
+  EXPECT_THAT(refusal("jsonl", R"({"text": [12, 55]})", {text}), HasSubstr("is a list of numbers, expected text"));
 }
 
 TEST_F(ColumnSourceTest, OptionalColumnsMayBeLeftOut) {
@@ -342,7 +354,7 @@ TEST_F(ColumnSourceTest, ListsAreSeveralExamplesOfOneGroup) {
   EXPECT_THAT(batch.columns.at("group").integers, ElementsAre(0, 0, 1, 1, 1));
   EXPECT_THAT(select(batch, std::vector<int64_t>{4}, 8).columns.at("text").integers, ElementsAre('q', 'e', 256));
   EXPECT_THAT(refusal("jsonl", "{\"text\": [\"a\", \"b\"], \"label\": [1]}\n", {text, label}),
-              HasSubstr("data.jsonl:1: \"label\" is a list of 1, another list here has 2"));
+              HasSubstr("data.jsonl:1: \"label\" is a list of 1, but another list here has 2"));
 }
 
 TEST_F(ColumnSourceTest, TheSplitCountsExamplesAndBreaksNoGroup) {
@@ -373,6 +385,27 @@ TEST_F(ColumnSourceTest, CutExamplesAreToldOf) {
   const auto source = open("jsonl", "{\"text\": \"a long text\"}\n{\"text\": \"b\"}\n", {text});
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("1 of 2 examples"));
   EXPECT_EQ(source->in_order(0, 1).columns.at("text").length, 8);
+}
+
+// Rows a, b, c and d, of which a and c are a group where groups are wanted.
+TEST_F(ColumnSourceTest, AtMostTheFirstUnitsAreRead) {
+  write_file(folder / "r.csv", "text,group\na,7\nb,9\nc,7\nd,8\n");
+  DataSpec spec{.format = "csv", .files = {folder / "r.csv"}, .columns = {}, .rows = 2};
+  const auto ids = [&](const std::vector<ColumnWish>& wishes) {
+    const auto source = open_source(spec, wishes, byte_tokenizer(), options);
+    return source->in_order(0, source->units()).columns.at("text").integers;
+  };
+  const ColumnWish group{"group", RGM_INTEGER_COLUMN, RGM_TOGETHER};
+  EXPECT_THAT(ids({text}), ElementsAre('a', 256, 'b', 256));
+  EXPECT_THAT(ids({text, group}), ElementsAre('a', 256, 'c', 256, 'b', 256));
+  const auto two = open_source(spec, {text, group}, byte_tokenizer(), options);
+  EXPECT_EQ(two->examples_of(0), 2);
+  EXPECT_EQ(two->examples_of(1), 1);
+  spec.split_begin = 0.5;  // of these two
+  EXPECT_THAT(ids({text}), ElementsAre('b', 256));
+  spec.rows = 100;
+  EXPECT_THAT(ids({text}), ElementsAre('c', 256, 'd', 256));
+  EXPECT_NE(open_source(spec, {text, group}, byte_tokenizer(), options)->sha256(), two->sha256());
 }
 
 TEST_F(ColumnSourceTest, AFileOfTextHasNoOtherColumns) {

@@ -44,16 +44,16 @@ TEST_F(InterruptedDeathTest, NoFurtherRowIsRead) {
   const fs::path file = write("f.jsonl", "{\"a\": 1}\n{\"a\": 2}\n");
   const auto never = [](Row&, const std::string&) { ::_exit(1); };
   EXPECT_EXIT(interrupted_in([&] { each_row(file, "jsonl", false, never); }), stopped,
-              "interrupted while .*f.jsonl was read");
+              "interrupted while reading .*f.jsonl");
 }
 
 TEST_F(InterruptedDeathTest, NoFurtherPieceOfATextIsTokenised) {
   const fs::path file = write("t.txt", "one text to learn");
   const auto never = [](std::string_view, size_t) { ::_exit(1); };
-  EXPECT_EXIT(interrupted_in([&] { each_piece(file, nullptr, never); }), stopped, "interrupted while .*t.txt was read");
+  EXPECT_EXIT(interrupted_in([&] { each_piece(file, nullptr, never); }), stopped, "interrupted while reading .*t.txt");
   const std::string content = content_hash(std::span(&file, 1), {});
   EXPECT_EXIT(interrupted_in([&] { TokenFile::open({file}, content, *byte_tokenizer(), folder / "cache"); }), stopped,
-              "interrupted while .*t.txt was read");
+              "interrupted while reading .*t.txt");
   EXPECT_TRUE(fs::is_empty(folder / "cache")) << "no half of a file is left";
 }
 
@@ -62,18 +62,18 @@ TEST_F(InterruptedDeathTest, KeptTokensAreNotLookedThrough) {
   const std::string content = content_hash(std::span(&file, 1), {});
   const auto open = [&] { TokenFile::open({file}, content, *byte_tokenizer(), folder / "cache"); };
   open();
-  EXPECT_EXIT(interrupted_in(open), stopped, "interrupted while the tokens of a text were looked through");
+  EXPECT_EXIT(interrupted_in(open), stopped, "interrupted while scanning the tokens of a text");
 }
 
 TEST_F(InterruptedDeathTest, NoFurtherFileIsHashed) {
   const fs::path file = write("t.txt", "one text to learn");
   EXPECT_EXIT(interrupted_in([&] { content_hash(std::span(&file, 1), {}); }), stopped,
-              "interrupted while .*t.txt was hashed");
+              "interrupted while hashing .*t.txt");
 }
 
 TEST_F(InterruptedDeathTest, NoFurtherMergeIsLearned) {
   EXPECT_EXIT(interrupted_in([] { train_bpe("aa aa aa", {.vocabulary = 300}); }), stopped,
-              "interrupted while the tokenizer was learned");
+              "interrupted while learning the tokenizer");
 }
 
 }  // namespace

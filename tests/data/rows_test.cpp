@@ -63,8 +63,9 @@ TEST_F(RowsTest, ABrokenLineIsNamed) {
 
 TEST_F(RowsTest, ARowWithoutEndIsNamed) {
   const std::string deep = "{\"a\": " + std::string(200'000, '[') + std::string(200'000, ']') + "}";
-  EXPECT_THAT(refusal("jsonl", "{\"a\":1}\n" + deep), HasSubstr("f.jsonl:2: JSON nested more than 100 deep"));
-  EXPECT_THAT(refusal("json", "[{\"a\":1},\n" + deep + "]"), HasSubstr("f.json:2: JSON nested more than 100 deep"));
+  EXPECT_THAT(refusal("jsonl", "{\"a\":1}\n" + deep), HasSubstr("f.jsonl:2: JSON is nested more than 100 levels deep"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1},\n" + deep + "]"),
+              HasSubstr("f.json:2: JSON is nested more than 100 levels deep"));
 }
 
 TEST_F(RowsTest, ArrayOfObjects) {
@@ -74,7 +75,7 @@ TEST_F(RowsTest, ArrayOfObjects) {
   EXPECT_THAT(refusal("json", "[{\"a\":1},\n{\"a\" 2}]"), HasSubstr("f.json:2: not valid JSON"));
   EXPECT_THAT(refusal("json", "[{\"a\":1}"), HasSubstr("not closed"));
   EXPECT_THAT(refusal("json", "[{\"a\":1},]"), HasSubstr("f.json:1"));
-  EXPECT_THAT(refusal("json", "[{\"a\":1}] x"), HasSubstr("behind the array"));
+  EXPECT_THAT(refusal("json", "[{\"a\":1}] x"), HasSubstr("after the array"));
   EXPECT_THAT(refusal("json", "{\"a\":1}"), HasSubstr("array of objects was expected"));
   EXPECT_THAT(refusal("json", ""), HasSubstr("array of objects was expected"));
   EXPECT_THAT(refusal("json", "[\"abc\\"), HasSubstr("not closed"));
@@ -90,7 +91,7 @@ TEST_F(RowsTest, CsvQuotes) {
 
 TEST_F(RowsTest, CsvMistakes) {
   EXPECT_THAT(refusal("csv", "a,b\n1,\"never ends\n\n"), HasSubstr("f.csv:2: a quoted field begins here"));
-  EXPECT_THAT(refusal("csv", "a,b\n1,\"x\"y\n"), HasSubstr("f.csv:2: there is text behind a quoted field"));
+  EXPECT_THAT(refusal("csv", "a,b\n1,\"x\"y\n"), HasSubstr("f.csv:2: there is text after a quoted field"));
   EXPECT_THAT(refusal("csv", "a,b\n1,2\n1,2,3\n"), HasSubstr("f.csv:3: has 3 fields, 2 were expected"));
   EXPECT_THAT(refusal("csv", "a,a\n1,2\n"), HasSubstr("two columns are called \"a\""));
 }

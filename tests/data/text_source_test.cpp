@@ -138,6 +138,23 @@ TEST_F(TextSourceTest, TheSplitTakesTheTail) {
   EXPECT_EQ(row_text(held_out->in_order(0, 1), 0), "st!");
 }
 
+TEST_F(TextSourceTest, AtMostTheFirstWindowsAreRead) {
+  DataSpec spec{.format = "text", .files = {write("ten.txt", "abcdefghij")}, .columns = {}, .rows = 2};
+  const auto of = [&](int64_t context) {
+    return open_source(spec, {text_wish}, byte_tokenizer(), {.context = context, .cache = folder / "cache"});
+  };
+  EXPECT_EQ(of(4)->units(), 2);
+  EXPECT_EQ(of(4)->tokens(), 9);
+  EXPECT_EQ(row_text(of(4)->in_order(1, 2), 0), "efghi");
+  for (const int64_t rows : {3, 100}) {
+    spec.rows = rows;
+    EXPECT_EQ(of(4)->tokens(), 10) << rows;
+  }
+  spec.rows = 4, spec.split_begin = 0.5;  // of nine tokens the last five
+  EXPECT_EQ(row_text(of(2)->in_order(0, 1), 0), "efg");
+  EXPECT_EQ(of(2)->tokens(), 5);
+}
+
 TEST_F(TextSourceTest, DocumentsArePartedByTheEndOfText) {
   const auto source = open({write("1.txt", "abc"), write("2.txt", "def")}, 6);
   EXPECT_THAT(source->in_order(0, 1).columns.at("text").integers, ElementsAre('a', 'b', 'c', 256, 'd', 'e', 'f'));
@@ -215,7 +232,7 @@ TEST_F(TextSourceTest, ADamagedCacheIsMadeAgain) {
     write_file(token_files()[0], damaged);
     testing::internal::CaptureStderr();
     EXPECT_EQ(row_text(open({path}, 4)->in_order(0, 1), 0), "one t") << n;
-    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(".tokens is damaged; it is made again"));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr(".tokens is damaged and is made again"));
     EXPECT_EQ(read_file(token_files()[0]), whole);
   }
 }

@@ -90,6 +90,7 @@ struct Training {
       pass.segments = column(*batch, "text.segments");
       const Tensor weights = column(*batch, "text.weights");
       Tensor loss = model.cross_entropy(pass, weights / total_on_device(train, "text.weights"));
+      loss = loss * ops::affine(progress_on_device(train), -0.5, 1);  // less from step to step
       if (dropout > 0) loss = ops::sum(ops::dropout(ops::reshape(loss, {1}), dropout));
       add_metric(train, "accuracy", ops::detach(loss), ops::sum(weights));
       return loss;
@@ -102,6 +103,7 @@ struct Training {
       std::vector<Batch*> batches;
       for (Batch& batch : own) batches.push_back(&batch);
       train.begin_step(batches);
+      train.progress = double(i) / double(steps.size());
       const Tensor loss = gradients.run(batches);
       if (i == short_behind) {
         refusals = 2;  // the device tries once more by itself, then asks who has memory to give

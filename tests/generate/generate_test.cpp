@@ -186,7 +186,8 @@ TEST_F(Generation, WhoWaitsTakesAPlaceThatComesFree) {
   for (uint32_t i = 0; i < 80; ++i) many.push_back(some_tokens(2 + i % 7, i + 1));
   Sampling s;
   s.seed = 5, s.max_tokens = 12, s.end_at_end_of_text = false;
-  for (int32_t token = 0; token < 50; ++token) s.stop.push_back({token});  // about a fifth of them, so most end early
+  for (int32_t token = 0; token < 50; ++token)
+    s.stop_tokens.push_back({token});  // about a fifth of them, so most end early
   TestHooks hooks(*model);
   model->set_hooks(&hooks);
   const auto together = generate(*model, many, s);
@@ -266,13 +267,33 @@ TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
   Sampling s;
   s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
   const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
-  s.stop = {{whole[1], whole[2]}};
+  s.stop_tokens = {{whole[1], whole[2]}};
   std::vector<std::pair<int64_t, int32_t>> seen;
   const auto out = generate(*model, {prompts[0]}, s, false, [&](int64_t a, int32_t t) { seen.emplace_back(a, t); });
   EXPECT_TRUE(out[0].finished);
   EXPECT_LE(out[0].tokens.size(), 3U);
   EXPECT_EQ(seen.size(), out[0].tokens.size());
   EXPECT_EQ(seen.back(), std::pair(int64_t{0}, out[0].tokens.back()));
+}
+
+// Its bytes need not be the last ones: "cd" is in "abcde", whose last token may write "de".
+TEST_F(Generation, ATextEndsTheAnswerWhereverATokenCompletesIt) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
+  const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
+  const TokenizerPtr tokenizer = model->tokenizer();
+  const auto text_of = [&](size_t begin, size_t end) {
+    return tokenizer->decode_on(std::span(whole).subspan(begin, end - begin));
+  };
+  s.stop = {text_of(1, 3)};
+  const auto stopped = generate(*model, {prompts[0]}, s)[0];
+  EXPECT_TRUE(stopped.finished);
+  ASSERT_LE(stopped.tokens.size(), 3U);
+  EXPECT_TRUE(tokenizer->decode_on(stopped.tokens).ends_with(s.stop[0]));
+  s.stop = {"never written by the model"};
+  const auto free = generate(*model, {prompts[0]}, s)[0];
+  EXPECT_EQ(free.tokens, whole);
+  EXPECT_FALSE(free.finished);
 }
 
 // config.json and generation_config.json of a model that is spoken to name more than the tokenizer's one.
@@ -373,7 +394,7 @@ TEST_F(Generation, WhoClassifiesWritesNoText) {
     ADD_FAILURE() << "it wrote";
   } catch (const Error& e) {
     EXPECT_EQ(e.status(), RGM_INVALID);
-    EXPECT_THAT(e.what(), HasSubstr("this model classifies and writes no text"));
+    EXPECT_THAT(e.what(), HasSubstr("this model classifies and cannot write text"));
   }
 }
 

@@ -83,5 +83,12 @@ TEST_F(Scores, TheyAreThoseOfAForwardPass) {
   for (size_t t = 1; t < row.size(); ++t) EXPECT_NEAR(got[t - 1].logprob, expected[t], 1e-4);
 }
 
+TEST(Probabilities, AreASoftmaxThatDoesNotOverflow) {
+  const std::vector<float> odds = {0, std::log(3.0F)}, large = {1000, 1000};
+  EXPECT_NEAR(probabilities(odds)[0], 0.25, 1e-6);
+  EXPECT_NEAR(probabilities(odds)[1], 0.75, 1e-6);
+  EXPECT_NEAR(probabilities(large)[0], 0.5, 1e-12);
+}
+
 }  // namespace
 }  // namespace rgm::test

@@ -45,7 +45,7 @@ TEST_F(AdapterMerge, AnEmbeddingIsMergedWhereItIsNotTheHead) {
   adapted.adapters->merge();
   expect_near(adapted.logprobs(), before, 1e-4 * largest(before));
   EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 2, sites: embedding}").adapters->merge(); }),
-              HasSubstr("it changes what the embedding gives, which is the head's weight as well"));
+              HasSubstr("it changes the embedding, and the head shares its weight"));
 }
 
 TEST_F(AdapterMerge, WhatCannotBeMergedSaysWhy) {

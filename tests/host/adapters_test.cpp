@@ -242,7 +242,7 @@ TEST_F(AdaptersTest, OpensWhatPeftMadeOfAnEmbedding) {
   EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 17, sites: embedding}"); }),
               HasSubstr("lora: rank 17 is larger than the rows of embedding, 16"));
   EXPECT_THAT(failure_of([] { Adapted("lora", "{rank: 2, dora: true, sites: embedding}"); }),
-              HasSubstr("DoRA is of linear layers, and not at the embedding"));
+              HasSubstr("DoRA is for linear layers, not for the embedding"));
 }
 
 // A list has names; a text is a regular expression that a module's whole name fits, or "all-linear".
@@ -276,7 +276,7 @@ TEST_F(AdaptersTest, TakesWhatPeftTakesForARegularExpression) {
       << "a text must fit the whole name";
   EXPECT_THAT(failure_of([&] { opened(".*(", {}); }),
               HasSubstr("the regular expression \".*(\" is wrong at character 4"));
-  EXPECT_THAT(failure_of([&] { opened(R"((.|\\w)*n[^n])", {}); }), HasSubstr("does not end on"));
+  EXPECT_THAT(failure_of([&] { opened(R"((.|\\w)*n[^n])", {}); }), HasSubstr("does not come to an end on"));
 }
 
 // GPT-NeoX's query_key_value has the rows of one head after the other: 4 of its query, 4 of its key, 4 of its value.
@@ -319,15 +319,15 @@ TEST_F(AdaptersTest, WhatPeftWouldDoOtherwiseIsRefused) {
   EXPECT_THAT(
       opened("lora", R"("init_lora_weights": "pissa_niter_16")"),
       testing::AllOf(HasSubstr("adapter_config.json: \"init_lora_weights\" is \"pissa_niter_16\": PEFT changes the "
-                               "base's weights when it opens such an adapter, which is not read here; merge "),
+                               "base's weights when it opens such an adapter, which is not supported here; merge "),
                      HasSubstr("merge_and_unload")));
   EXPECT_THAT(opened("lora", R"("init_lora_weights": "olora")"), HasSubstr("\"init_lora_weights\" is \"olora\""));
-  EXPECT_THAT(opened("lora", R"("bias": "lora_only")"), HasSubstr("biases of the base were trained, too"));
+  EXPECT_THAT(opened("lora", R"("bias": "lora_only")"), HasSubstr("biases of the base were trained too"));
   EXPECT_THAT(opened("lora", R"("layers_to_transform": [0])"), HasSubstr("\"layers_to_transform\" is [0]: only these"));
   EXPECT_THAT(opened("lora", R"("layer_replication": [[0, 2], [1, 2]])"), HasSubstr("\"layer_replication\""));
-  EXPECT_THAT(opened("lora", R"("alora_invocation_tokens": [5])"), HasSubstr("it acts only behind these tokens"));
+  EXPECT_THAT(opened("lora", R"("alora_invocation_tokens": [5])"), HasSubstr("it acts only after these tokens"));
   EXPECT_THAT(opened("lora", R"("modules_to_save": ["lm_head"])"),
-              HasSubstr("\"modules_to_save\" has \"lm_head\": it was trained beside the adapter"));
+              HasSubstr("\"modules_to_save\" has \"lm_head\": it was trained along with the adapter"));
   for (const char* id : {"lora", "ia3"})
     EXPECT_THAT(opened(id, R"("exclude_modules": ["h.0.mlp.c_fc"])"), HasSubstr("these modules are not adapted"));
 }
@@ -344,11 +344,10 @@ TEST_F(AdaptersTest, PatternsOfRankAndAlphaAreTakenWhereTheyAreOneForAll) {
   EXPECT_EQ(opened(R"("rank_pattern": {"h.9.mlp.c_fc": 7, "mlp.c_proj": 7})")["rank"], 2) << "of no site of its";
   EXPECT_EQ(opened(R"("rank_pattern": {"c_fc": 3, "h.[01].attn.c_attn": 3})")["rank"], 3);
   EXPECT_EQ(opened(R"("alpha_pattern": {"c_[fa].*": 1.5})")["alpha"], 1.5);
-  EXPECT_THAT(
-      failure_of([&] { opened(R"("alpha_pattern": {"c_fc": 1})"); }),
-      HasSubstr("adapter_config.json: \"alpha_pattern\" makes the alpha 4 at transformer.h.0.attn.c_attn and 1 at "
-                "transformer.h.0.mlp.c_fc, one for all modules was expected; merge the adapter into its base "
-                "with PEFT"));
+  EXPECT_THAT(failure_of([&] { opened(R"("alpha_pattern": {"c_fc": 1})"); }),
+              HasSubstr("adapter_config.json: \"alpha_pattern\" makes the alpha 4 at transformer.h.0.attn.c_attn and 1 "
+                        "at transformer.h.0.mlp.c_fc, but one value for all modules was expected; merge the adapter "
+                        "into its base with PEFT"));
   EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": {"1.mlp.c_fc": 8})"); }), HasSubstr("makes the rank 2 at"));
   EXPECT_THAT(failure_of([&] { opened(R"("rank_pattern": [4])"); }),
               HasSubstr("adapter_config.json: \"rank_pattern\" is [4], an object was expected"));
@@ -423,7 +422,7 @@ TEST_F(AdaptersTest, FaultyFilesAreToldByTheirKeys) {
       HasSubstr("adapter_model.safetensors: " + key + " is of int64, float32, float16 or bfloat16 was expected"));
   EXPECT_THAT(opened([](auto& list) { list.clear(); }),
               HasSubstr("adapter_model.safetensors: there is no such file: tensors in the format safetensors were "
-                        "expected; where there is adapter_model.bin alone"));
+                        "expected; if there is only adapter_model.bin"));
 }
 
 // PEFT's folders do not say what the outputs of a classifier are called.

@@ -75,6 +75,18 @@ TEST_F(Host, InfoFillsAsMuchAsThereIsRoomFor) {
   EXPECT_EQ(older.struct_size, offsetof(rgm_model_info, labels));
 }
 
+TEST_F(Host, InfoTellsNoMoreContextThanTheStageHasLength) {
+  rgm_model model{small_model()};
+  rgm_model_info info{};
+  info.struct_size = sizeof info;
+  const std::pair<int64_t, int64_t> lengths[] = {{0, 24}, {10, 10}, {30, 24}};
+  for (const auto& [length, context] : lengths) {
+    model.length = length;
+    ASSERT_EQ(host().models->info(&model, &info), RGM_OK);
+    EXPECT_EQ(info.context, context);
+  }
+}
+
 TEST_F(Host, InfoTellsWhatAModelComputesIn) {
   rgm_model model{small_model()};
   rgm_model_info info{};
@@ -184,7 +196,7 @@ TEST_F(Host, AssignIsForWhatAPluginFiled) {
   EXPECT_EQ(host().models->assign(own.get(), two.get()), RGM_OK);
   EXPECT_THAT(to_host(own), testing::ElementsAre(3, 4));
   EXPECT_EQ(host().models->assign(weight.get(), two.get()), RGM_INVALID);
-  EXPECT_THAT(kept_text(), HasSubstr("no parameter or buffer that was filed in a scope"));
+  EXPECT_THAT(kept_text(), HasSubstr("not a parameter or buffer that was filed in a scope"));
   EXPECT_THAT(to_host(weight), testing::ElementsAre(1, 2));
 }
 
@@ -221,7 +233,7 @@ TEST_F(Host, AParametersNameIsUtf8AndItsShapeFitsIntoMemory) {
   Scoped scoped;
   rgm_tensor* out = nullptr;
   EXPECT_EQ(scoped.param("a\xff", dense_view({2}, RGM_F32), &out), RGM_INVALID);
-  EXPECT_THAT(kept_text(), HasSubstr("mine.a…: its name is no UTF-8 from there on"));
+  EXPECT_THAT(kept_text(), HasSubstr("mine.a…: its name is not UTF-8 from there on"));
   EXPECT_EQ(scoped.param("large", dense_view({int64_t{1} << 62}, RGM_F32), &out), RGM_INVALID);
   EXPECT_THAT(kept_text(), HasSubstr("has more elements than any memory holds"));
   EXPECT_EQ(out, nullptr);
@@ -249,17 +261,17 @@ TEST_F(Host, ARolloutAnswersABatchOfItsCall) {
     EXPECT_EQ(failure_of([&] { require_of_this_call(train, answered, prompts, "strategy \"mine\""); }), "");
   const Batch gone;
   EXPECT_THAT(failure_of([&] { require_of_this_call(train, &gone, prompts, "strategy \"mine\""); }),
-              HasSubstr("strategy \"mine\": rollout answered a batch that is none of this call"));
+              HasSubstr("strategy \"mine\": rollout returned a batch that is not from this call"));
 }
 
 TEST_F(Host, ReportsDoNotReplaceWhatTheHostWrites) {
   rgm_train train;
   for (const char* own : {"loss", "steps", "seconds", "sha256", "base_unchanged"})
     EXPECT_EQ(host().train->report(&train, own, {"1", 1}), RGM_INVALID) << own;
-  EXPECT_THAT(kept_text(), HasSubstr("report: \"base_unchanged\" is what the host itself writes into a result"));
+  EXPECT_THAT(kept_text(), HasSubstr("report: \"base_unchanged\" is a name that the host itself writes into a result"));
   const std::string deep = std::string(20000, '[') + std::string(20000, ']');
   EXPECT_EQ(host().train->report(&train, "deep", {deep.data(), deep.size()}), RGM_INVALID);
-  EXPECT_THAT(kept_text(), HasSubstr("report \"deep\": JSON nested more than 100 deep"));
+  EXPECT_THAT(kept_text(), HasSubstr("report \"deep\": JSON is nested more than 100 levels deep"));
   EXPECT_TRUE(train.report.empty());
 }
 

@@ -63,6 +63,42 @@ TEST_F(HostTensors, WritesFromStrides) {
   EXPECT_THAT(to_host(Tensor::adopt(out)), testing::ElementsAre(1, 4, 2, 5, 3, 6));
 }
 
+TEST_F(HostTensors, MemoryWithoutGapsIsReadAndWrittenWithoutACopy) {
+  static const void* uploaded = nullptr;
+  static void* downloaded = nullptr;
+  rgm_backend backend = reference();
+  backend.upload = [](rgm_queue* q, void* to, const void* from, size_t bytes) {
+    return reference().upload(q, to, uploaded = from, bytes);
+  };
+  backend.download = [](rgm_queue* q, void* to, const void* from, size_t bytes) {
+    return reference().download(q, downloaded = to, from, bytes);
+  };
+  const OnDevice watched(backend);
+  std::vector<float> numbers = {1, 2, 3, 4, 5, 6}, copy(6);
+  rgm_view v{numbers.data(), RGM_F32, 2, {2, 3}, {3, 1}};
+  ASSERT_EQ(table().write(&v, &out), RGM_OK);
+  EXPECT_EQ(uploaded, numbers.data());
+  const Tensor x = Tensor::adopt(out);
+  v.data = copy.data();
+  ASSERT_EQ(table().read(x.get(), &v), RGM_OK);
+  EXPECT_EQ(downloaded, copy.data());
+  EXPECT_EQ(copy, numbers);
+}
+
+TEST_F(HostTensors, MemoryHasToBeGivenWhereThereIsSomethingToCopy) {
+  const rgm_view v{nullptr, RGM_F32, 1, {2}, {1}}, strided{nullptr, RGM_F32, 1, {2}, {2}},
+      empty{nullptr, RGM_F32, 1, {0}, {1}};
+  const Tensor x = values({1, 2});
+  for (const rgm_view* view : {&v, &strided}) {
+    EXPECT_EQ(table().write(view, &out), RGM_INVALID);
+    EXPECT_EQ(table().read(x.get(), view), RGM_INVALID);
+    EXPECT_THAT(kept_text(), HasSubstr("data is NULL"));
+  }
+  EXPECT_EQ(out, nothing);
+  ASSERT_EQ(table().write(&empty, &out), RGM_OK);
+  EXPECT_EQ(Tensor::adopt(out).count(), 0);
+}
+
 TEST_F(HostTensors, DescribesWithoutData) {
   const Tensor x = sample({2, 3}, 1);
   rgm_view v{};

@@ -38,6 +38,10 @@ for page in "$here"/share/regimen/*.md "$here"/share/regimen/docs/*.md; do
     [[ -e ${page%/*}/$link ]] || fail "${page##*/} links to $link, which is not in the tree"
   done
 done
+for source in strategies/dpo/dpo.cpp adapters/lora/lora.cpp rewards/rule/rule.cpp fixtures/value_head.cpp; do
+  [[ -s $here/share/regimen/examples/$source ]] || fail "the tree has no examples/$source"
+done
+[[ ! -e $here/share/regimen/examples/backends ]] || fail "the examples have backends"
 if [[ -x $here/lib/regimen/tests/conformance_tests ]]; then
   env -i "$here/lib/regimen/tests/conformance_tests" --gtest_filter=Conformance.TheReference* >"$work/log" 2>&1 ||
     { cat "$work/log"; fail "the tests of the tree do not run there"; }

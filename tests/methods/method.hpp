@@ -99,10 +99,12 @@ inline const rgm_reward& rule_of_the_test() {
 
 class Method {
  public:
-  explicit Method(const std::string& id, const std::string& yaml = "{}")
+  // With `outputs` the policy has a head of its own.
+  explicit Method(const std::string& id, const std::string& yaml = "{}", int64_t outputs = 0)
       : component_(component(RGM_KIND_STRATEGY, id)),
         table(component_.table<rgm_strategy>()),
         config_(options_of(component_, yaml)) {
+    if (outputs > 0) policy->add_head(outputs, {}, 11);
     train.seed = 5;
     train.stage = "test";
     train.policy = policy;
@@ -116,7 +118,10 @@ class Method {
     if (table.prepare) {
       const NoGradient still;
       const RandomScope random({5, 0, 0, 0});
-      check_status(table.prepare(self, &train));
+      if (const rgm_status status = table.prepare(self, &train); status != RGM_OK) {
+        table.destroy(self);
+        check_status(status);
+      }
     }
     train.close_scopes();
   }

@@ -54,7 +54,7 @@ TEST(ConfigJson, BothVersionsScalePositionsAlike) {
 TEST(ConfigJson, MembersNestedWithoutEndAreRefused) {
   json config = plain("llama");
   config["x"] = json::parse(std::string(200'000, '[') + std::string(200'000, ']'));
-  EXPECT_EQ(problem(config), "config.json: JSON nested more than 100 deep, at most that was expected");
+  EXPECT_EQ(problem(config), "config.json: JSON is nested more than 100 levels deep, which is the limit");
 }
 
 TEST(ConfigJson, LinearScalingDividesEveryTurn) {
@@ -134,7 +134,8 @@ TEST(ConfigJson, WhatIsNotSupportedIsNamedWithWhatIs) {
   EXPECT_THAT(problem(with(plain("gemma2"), {{"use_bidirectional_attention", true}})),
               HasSubstr("\"use_bidirectional_attention\": true is not supported, only false"));
   EXPECT_THAT(problem(with(plain("llama"), {{"quantization_config", {{"bits", 4}}}})), HasSubstr("quantised"));
-  EXPECT_THAT(problem(with(plain("llama"), {{"partial_rotary_factor", 0.5}})), HasSubstr("which a llama has not"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"partial_rotary_factor", 0.5}})),
+              HasSubstr("which a llama does not have"));
   EXPECT_THAT(problem(with(plain("olmo2"), {{"num_hidden_layers", int64_t{1} << 31}})), HasSubstr("layers"));
   json lacking = plain("qwen2");
   lacking.erase("hidden_size");

@@ -4,6 +4,7 @@
 #include "artefact/safetensors.hpp"
 #include "base/json.hpp"
 #include "model/small.hpp"
+#include "tensor/views.hpp"
 
 namespace rgm::test {
 namespace {
@@ -45,6 +46,30 @@ TEST_F(Folders, WhatIsSavedIsOpenedAgain) {
     EXPECT_EQ(copy->parameters().sha256(), model->parameters().sha256());
     EXPECT_EQ(copy->parameters().trained_count(), 0);
   }
+}
+
+// 5,000,000,000 has no place in 32 bits.
+TEST_F(Folders, WhatAPluginHasFiledKeepsItsType) {
+  const std::vector<int64_t> large = {5'000'000'000, -1};
+  const Tensor wide = ops::cast(sample({2, 3}, 1), RGM_BF16);
+  const auto model = small_model();
+  const auto file = [&](const char* name, const Tensor& x) { model->extra().add(name, x, false, true); };
+  file("mine.large", from_host(large.data(), {2}, RGM_I64));
+  file("mine.half", ops::cast(values({0.5, -2}), RGM_F16));
+  file("mine.bytes", ops::cast(indices({200, 7}), RGM_U8));
+  file("mine.flags", ops::cast(indices({1, 0}), RGM_BOOL));
+  file("mine.turned", alias(wide, views::transposed(wide.view())));
+  model->save(folder);
+  const auto again = Model::open(folder);
+  for (const Parameter& p : model->extra().all()) {
+    SCOPED_TRACE(p.name);
+    const Tensor& x = again->saved_extra().at(p.name);
+    EXPECT_EQ(x.dtype(), p.value.dtype());
+    EXPECT_EQ(to_host(x), to_host(p.value));
+  }
+  std::vector<int64_t> kept(2);
+  current_device().download(kept.data(), again->saved_extra().at("mine.large").view().data, 16);
+  EXPECT_EQ(kept, large);
 }
 
 TEST_F(Folders, TheSameSeedDrawsTheSameWeights) {
@@ -96,7 +121,8 @@ TEST_F(Folders, WeightsMayLieInSeveralFiles) {
   nlohmann::json other = map;
   other["model.norm.weight"] = map["model.norm.weight"] == "a.safetensors" ? "b.safetensors" : "a.safetensors";
   index(other);
-  EXPECT_THAT(problem(), HasSubstr("tensor \"model.norm.weight\" is missing, model.safetensors.index.json says"));
+  EXPECT_THAT(problem(),
+              HasSubstr("tensor \"model.norm.weight\" is missing, though model.safetensors.index.json says"));
   other["model.norm.weight"] = "../a.safetensors";
   index(other);
   EXPECT_THAT(problem(), HasSubstr("the name of a file in this folder was expected"));

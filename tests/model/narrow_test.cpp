@@ -41,6 +41,16 @@ TEST_P(NarrowModel, HoldsItsFrozenMatricesInTwoBytes) {
         << p.name;
 }
 
+TEST_P(NarrowModel, RoundedLaterItIsAsIfMadeSo) {
+  const auto later = Model::create(small_config(GetParam()), byte_tokenizer(), 7);
+  later->narrow(narrow);
+  EXPECT_EQ(later->parameters().sha256(), model->parameters().sha256());
+  EXPECT_EQ(later->parameters().bytes(), model->parameters().bytes());
+  EXPECT_EQ(later->parameters().trained_count(), model->parameters().trained_count());
+  EXPECT_EQ(later->sites().size(), model->sites().size());
+  EXPECT_EQ(item(loss(*later)), item(loss(*model)));
+}
+
 TEST_P(NarrowModel, LossAndGradientsAreThoseOfRoundedMatrices) {
   const Tensor mine = loss(*model), theirs = loss(*rounded);
   EXPECT_NEAR(item(mine), item(theirs), 1e-6 * item(theirs));

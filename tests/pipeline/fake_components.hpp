@@ -26,6 +26,9 @@ inline const rgm_column* const of_pairs[] = {&chosen_column, &rejected_column, n
 inline const rgm_column* const of_prompts[] = {&prompt_column, nullptr};
 inline const rgm_column* const of_online[] = {&prompt_column, &mixed_column, nullptr};
 inline const rgm_column* const of_ranks[] = {&rank_column, nullptr};
+inline const rgm_column text_of_answer{sizeof(rgm_column), 0, "text", RGM_TEXT_COLUMN, 0};
+inline const rgm_column text_of_prompt{sizeof(rgm_column), 0, "prompt", RGM_TEXT_COLUMN, 0};
+inline const rgm_column* const of_answers[] = {&text_of_answer, &text_of_prompt, nullptr};
 inline const rgm_column* const of_nothing[] = {nullptr};
 
 inline const rgm_role reference_role{sizeof(rgm_role), 0, "reference"};
@@ -68,12 +71,29 @@ inline const rgm_reward rule = [] {
   r.columns = of_nothing;
   return r;
 }();
+inline const rgm_reward proofreader = [] {
+  rgm_reward r{};
+  r.struct_size = sizeof r;
+  r.columns = of_answers;
+  return r;
+}();
 inline const char* const every_site[] = {"*.query", nullptr};
+inline rgm_status fold(void*, void*, rgm_tensor*, rgm_tensor*, rgm_tensor**, rgm_tensor**) { return RGM_INTERNAL; }
+inline rgm_status vectors(void*, void*, rgm_tensor*, rgm_tensor**) { return RGM_INTERNAL; }
 inline const rgm_adapter low_rank = [] {
   rgm_adapter a{};
   a.struct_size = sizeof a;
   a.kinds = RGM_LINEAR_SITE;
   a.sites = every_site;
+  a.merge = fold;
+  return a;
+}();
+inline const rgm_adapter in_front = [] {
+  rgm_adapter a{};
+  a.struct_size = sizeof a;
+  a.kinds = RGM_LINEAR_SITE;
+  a.sites = every_site;
+  a.prompt = vectors;
   return a;
 }();
 inline const rgm_backend device{};
@@ -103,7 +123,9 @@ inline const Component& find(int kind, const std::string& id) {
                                       entry(RGM_KIND_STRATEGY, "mistaken", no_options, &mistaken),
                                       entry(RGM_KIND_REWARD, "ranking", no_options, &learned),
                                       entry(RGM_KIND_REWARD, "words", rule_options, &rule),
+                                      entry(RGM_KIND_REWARD, "proofreader", no_options, &proofreader),
                                       entry(RGM_KIND_ADAPTER, "low_rank", low_rank_options, &low_rank),
+                                      entry(RGM_KIND_ADAPTER, "in_front", no_options, &in_front),
                                       entry(RGM_KIND_BACKEND, "chip", device_options, &device)};
   static std::list<Component> found;
   std::vector<std::string> known;

@@ -19,7 +19,7 @@ stages:
             "4:15: strategy \"pretrane\" is not known; did you mean \"pretrain\"?\n"
             "5:35: \"model.layers\" is 0, should be 1 to 1000\n"
             "5:58: 8 channels cannot be shared by 3 heads: channels should be a multiple of heads\n"
-            "7:12: \"steps\" should be a whole number, 1 to 1000000000, came \"many\"\n"
+            "7:12: \"steps\" should be a whole number, 1 to 1000000000, got \"many\"\n"
             "8:5: unknown key \"bacth\" in a stage; did you mean \"batch\"?");
 }
 
@@ -36,8 +36,27 @@ TEST_F(PipelineProblems, ForeignNamesAreAnswered) {
             "{rank: …}}\n"
             "10:5: unknown key \"target_modules\" in a stage: here it is \"sites\", an option of the adapter: adapter: "
             "{ID: {sites: […]}}\n"
-            "11:5: unknown key \"seed\" in a stage: it stands at the top of the file, not in a stage\n"
+            "11:5: unknown key \"seed\" in a stage: it belongs at the top of the file, not in a stage\n"
             "12:5: unknown key \"max_grad_norm\" in a stage: here it is \"clip\"");
+}
+
+TEST_F(PipelineProblems, ForeignNamesOfTheLength) {
+  std::string lines, told;
+  int line = 8;
+  for (const char* name :
+       {"max_length", "max_seq_length", "cutoff_len", "block_size", "model_max_length", "sequence_len"}) {
+    lines += fmt::format("    {}: 4\n", name);
+    told += fmt::format("{}{}:5: unknown key \"{}\" in a stage: here it is \"length\", the most tokens of a row",
+                        told.empty() ? "" : "\n", line++, name);
+  }
+  EXPECT_EQ(problems(right + lines), told);
+}
+
+TEST_F(PipelineProblems, ARowIsNoLongerThanTheContext) {
+  EXPECT_EQ(problems(right + "    length: 1\n"), "8:13: \"length\" is 1, should be 2 to 16777216");
+  EXPECT_EQ(problems(right + "    length: 8\n"), "");
+  EXPECT_EQ(problems(right + "    length: 9\n"),
+            "8:5: \"length\" is 9, and the model has a context of 8: write at most 8, or leave it out");
 }
 
 TEST_F(PipelineProblems, ForeignNamesOfModels) {
@@ -60,7 +79,8 @@ TEST_F(PipelineProblems, UnknownKeysListWhatThereIs) {
                      "    wibble: 3\n"),
             "2:1: unknown key \"foo\" in a pipeline; it has: regimen, name, seed, plugins, backend, stages\n"
             "9:5: unknown key \"wibble\" in a stage; it has: name, strategy, adapter, reward, optimizer, schedule, "
-            "steps, epochs, batch, micro_batch, ensemble, clip, evaluate, log, checkpoint, keep, trainable, precision, "
+            "steps, epochs, batch, micro_batch, length, ensemble, clip, evaluate, log, checkpoint, keep, trainable, "
+            "precision, "
             "weights, "
             "recompute, sample, demand, model, tokenizer, data");
 }
@@ -77,45 +97,45 @@ TEST_F(PipelineProblems, VersionIsRequired) {
 
 TEST_F(PipelineProblems, OtherVersionsAreRefused) {
   EXPECT_EQ(problems(with_line(1, "regimen: 2")),
-            "1:10: \"regimen\" should be 1, the version of the grammar that this program reads, came \"2\": update the "
+            "1:10: \"regimen\" should be 1, the version of the grammar that this program reads, got \"2\": update the "
             "program, or see the changelog");
 }
 
 TEST_F(PipelineProblems, StagesAreRequired) {
   EXPECT_EQ(problems("regimen: 1\n"),
-            "1:1: \"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+            "1:1: \"stages\" should be a list of at least one stage: stages: [{name: …, strategy: …}]");
 }
 
 TEST_F(PipelineProblems, StagesAreAList) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "stages: {base: 1}\n"),
-            "2:9: \"stages\" should be a list with at least one: stages: [{name: …, strategy: …}]");
+            "2:9: \"stages\" should be a list of at least one stage: stages: [{name: …, strategy: …}]");
 }
 
 TEST_F(PipelineProblems, StageHasToBeAMap) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "stages: [base]\n"),
-            "2:10: a stage should be a map, {key: value}, came \"base\"");
+            "2:10: a stage should be a map, {key: value}, got \"base\"");
 }
 
 TEST_F(PipelineProblems, StageWithNothing) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "stages: [{}]\n"),
-            "2:10: stage 1 has no \"name\": its results lie in a folder of that name\n"
-            "2:10: stage \"stage-1\" has no \"strategy\": it says what is done\n"
+            "2:10: stage 1 has no \"name\": its results go into a folder of that name\n"
+            "2:10: stage \"stage-1\" has no \"strategy\", which says what it does: add strategy: ID\n"
             "2:10: stage \"stage-1\" has no \"model\": write {family: …} with sizes, or {from: STAGE or DIR}");
 }
 
 TEST_F(PipelineProblems, NamesAreFolders) {
   EXPECT_EQ(problems(with_line(3, "  - name: ../Base")),
-            "3:11: \"name\" should be a word of a-z, 0-9, _ and -, at most 64 of them, came \"../Base\"");
+            "3:11: \"name\" should be a word of a-z, 0-9, _ and -, at most 64 of them, got \"../Base\"");
 }
 
 TEST_F(PipelineProblems, TwoStagesOfOneName) {
   EXPECT_EQ(
       problems(right +
                "  - {name: base, strategy: pretrain, model: {from: base}, data: {train: {text: a.txt}}, steps: 1}\n"),
-      "8:12: there are two stages \"base\": a name says which one is meant");
+      "8:12: there are two stages \"base\": each needs a name of its own");
 }
 
 TEST_F(PipelineProblems, DuplicateKeys) {
@@ -131,14 +151,14 @@ TEST_F(PipelineProblems, WrongTypes) {
                                "    log: 10\n"
                                "    schedule: {cosine: 3}\n"
                                "    evaluate:\n")),
-            "7:12: \"steps\" should be a whole number, 1 to 1000000000, came a list\n"
-            "8:12: \"batch\" should be a whole number, 1 to 1048576, came the text \"8\"\n"
-            "9:11: \"clip\" should be a number, at least 0, came \"high\"\n"
-            "10:16: \"recompute\" should be true or false, came \"3\"\n"
-            "11:16: \"optimizer\" should be one optimizer, as `id` or `{id: {options}}`, came a list\n"
-            "12:10: \"log\" should be {every: steps}, came \"10\"\n"
-            "13:24: \"schedule.cosine\" should be a map, {key: value}, came \"3\"\n"
-            "14:5: \"evaluate\" should be {every: steps}, came nothing\n"
+            "7:12: \"steps\" should be a whole number, 1 to 1000000000, got a list\n"
+            "8:12: \"batch\" should be a whole number, 1 to 1048576, got the text \"8\"\n"
+            "9:11: \"clip\" should be a number, at least 0, got \"high\"\n"
+            "10:16: \"recompute\" should be true or false, got \"3\"\n"
+            "11:16: \"optimizer\" should be one optimizer, as `id` or `{id: {options}}`, got a list\n"
+            "12:10: \"log\" should be {every: steps}, got \"10\"\n"
+            "13:24: \"schedule.cosine\" should be a map, {key: value}, got \"3\"\n"
+            "14:5: \"evaluate\" should be {every: steps}, got nothing\n"
             "14:5: nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
 }
 
@@ -149,7 +169,7 @@ TEST_F(PipelineProblems, OutOfRange) {
                                "    optimizer: {adamw: {beta1: 1, learning_rate: 0}}\n"
                                "    sample: {top_p: 0, prompt: a}\n")),
             "7:12: \"steps\" is -1, should be 1 to 1000000000\n"
-            "8:12: \"batch\" should be a whole number, 1 to 1048576, came \"1.5\"\n"
+            "8:12: \"batch\" should be a whole number, 1 to 1048576, got \"1.5\"\n"
             "9:11: \"clip\" is -1, should be at least 0\n"
             "10:32: \"optimizer.adamw.beta1\" is 1, should be at least 0 and below 1\n"
             "10:50: \"optimizer.adamw.learning_rate\" is 0, should be above 0\n"
@@ -169,6 +189,29 @@ TEST_F(PipelineProblems, NumbersThatFloat32DoesNotHave) {
       "8:60: \"optimizer.adamw.weight_decay\" is 1e-60, which is 0 in float32, should be 0 or at least 1.4e-45\n"
       "8:74: \"optimizer.adamw.beta2\" is 0.999999999, which is 1 in float32, should be at least 0 and below 1");
   EXPECT_EQ(problems(right + "    optimizer: {adamw: {learning_rate: 1e36, weight_decay: 0, epsilon: 1e-40}}\n"), "");
+}
+
+TEST_F(PipelineProblems, RatesAreNumbersAboveZeroByPattern) {
+  const auto rates = [&](const std::string& value) {
+    return problems(right + "    optimizer: {adamw: {rates: " + value + "}}\n");
+  };
+  EXPECT_EQ(rates("{\"*.b\": 1e-3, head.weight: 2}"), "");
+  EXPECT_EQ(rates("[{\"*.b\": 1e-3}, {head.weight: 2}]"), "");
+  EXPECT_EQ(rates("{}"), "");
+  EXPECT_EQ(problems(right + "    optimizer: {sgd: {rates: {\"*.b\": 1e-3}}}\n"), "");
+  for (const char* zero : {"0", "0.0", "-0"})
+    EXPECT_EQ(rates(fmt::format("{{\"*.b\": {}}}", zero)),
+              "8:40: \"optimizer.adamw.rates.*.b\" is 0: to leave parameters as they are, say in \"trainable\" what is "
+              "trained instead");
+  EXPECT_EQ(rates("{\"*.b\": -1}"), "8:40: \"optimizer.adamw.rates.*.b\" is -1, should be above 0");
+  EXPECT_EQ(rates("{\"*.b\": 1e-60}"),
+            "8:40: \"optimizer.adamw.rates.*.b\" is 1e-60, which is 0 in float32, should be above 0");
+  EXPECT_EQ(rates("{\"*.b\": .nan}"), "8:40: \"optimizer.adamw.rates.*.b\" should be a number, above 0, got \".nan\"");
+  EXPECT_EQ(rates("[{a: 1}, 3]"), "8:41: \"optimizer.adamw.rates[1]\" should be a map, {key: value}, got \"3\"");
+  EXPECT_EQ(
+      problems(right + "    loraplus_lr_ratio: 16\n"),
+      "8:5: unknown key \"loraplus_lr_ratio\" in a stage: write optimizer: {adamw: {rates: {\"lora.*.b\": learning "
+      "rate}}}");
 }
 
 TEST_F(PipelineProblems, NumbersThatWouldNeverEnd) {
@@ -193,6 +236,19 @@ TEST_F(PipelineProblems, SamplesNeedAPrompt) {
   EXPECT_EQ(problems(right + "    sample: {count: 0}\n"), "");
 }
 
+TEST_F(PipelineProblems, TextsThatEndASample) {
+  for (const char* stop : {"stop: \"\\n\"", "stop: [End, \"\\n\\n\"]", "stop: []"})
+    EXPECT_EQ(problems(right + "    sample: {prompt: a, " + stop + "}\n"), "") << stop;
+  EXPECT_EQ(problems(right + "    sample: {prompt: a, stop: [b, '']}\n"),
+            "8:31: \"sample.stop\" has an empty text, which ends nothing: leave it out");
+  EXPECT_EQ(problems(right + "    sample: {prompt: a, stop: {b: c}}\n"),
+            "8:31: \"sample.stop\" should be text, got a map");
+  EXPECT_EQ(problems(right + "    sample: {prompt: a, stop_strings: [b]}\n"),
+            "8:25: unknown key \"stop_strings\" in sample: here it is \"stop\"");
+  EXPECT_EQ(problems(right + "    sample: {prompt: a, wibble: b}\n"),
+            "8:25: unknown key \"wibble\" in sample; it has: prompt, tokens, temperature, top_k, top_p, stop, count");
+}
+
 TEST_F(PipelineProblems, TheCacheIsNoStage) {
   EXPECT_EQ(problems(with_line(3, "  - name: cache")),
             "3:11: \"cache\" is the folder of a run where tokenised text is kept: call the stage something else");
@@ -204,7 +260,7 @@ TEST_F(PipelineProblems, BothLengths) {
 }
 
 TEST_F(PipelineProblems, NoLength) {
-  EXPECT_EQ(problems(no_length), "3:5: stage \"base\" says not how long to train: add steps: 1000, or epochs: 3");
+  EXPECT_EQ(problems(no_length), "3:5: stage \"base\" does not say how long to train: add steps: 1000, or epochs: 3");
 }
 
 TEST_F(PipelineProblems, UnknownPlugins) {
@@ -225,7 +281,7 @@ TEST_F(PipelineProblems, UnknownPlugins) {
 TEST_F(PipelineProblems, OptionsOfPlugins) {
   EXPECT_EQ(problems(right + "    adapter: {low_rank: {lora_r: 3, alpha: strong, rank: 0}}\n"),
             "8:26: adapter \"low_rank\": option \"lora_r\" is called \"rank\" here\n"
-            "8:44: adapter \"low_rank\": option \"alpha\" should be a number, came \"strong\"\n"
+            "8:44: adapter \"low_rank\": option \"alpha\" should be a number, got \"strong\"\n"
             "8:58: adapter \"low_rank\": option \"rank\" is 0, its range is 1 to 1024");
 }
 
@@ -236,7 +292,7 @@ TEST_F(PipelineProblems, OptionsOnNoOptions) {
 
 TEST_F(PipelineProblems, TwoComponentsWhereOneIsMeant) {
   EXPECT_EQ(problems(with_line(4, "    strategy: {pretrain: {}, sample: {}}")),
-            "4:15: \"strategy\" should be one strategy, as `id` or `{id: {options}}`, came a map of 2");
+            "4:15: \"strategy\" should be one strategy, as `id` or `{id: {options}}`, got a map of 2");
 }
 
 TEST_F(PipelineProblems, RequiredOptions) {
@@ -247,6 +303,18 @@ TEST_F(PipelineProblems, FilesOfOptions) {
   EXPECT_EQ(problems(right + "    reward: {words: {words: none.txt}}\n"),
             "8:29: reward \"words\": option \"words\": there is no file \"none.txt\" (looked for none.txt, "
             "data/none.txt): put it into data, or set REGIMEN_DATA to the folder that has it");
+}
+
+TEST_F(PipelineProblems, OneColumnIsNotOfTwoKinds) {
+  EXPECT_EQ(
+      problems(with_line(6, "    data: {train: {jsonl: p.jsonl}}") + "    reward: proofreader\n"),
+      "8:5: reward \"proofreader\" reads the column \"text\" as text, which the stage reads as tokens already: the "
+      "two cannot work on the same data");
+  // What comes with an answer is of a kind of its own.
+  EXPECT_EQ(
+      problems(right + "  - {name: s, strategy: sample, model: {from: base}, reward: proofreader, data: {prompts: "
+                       "{jsonl: p.jsonl}}}\n"),
+      "");
 }
 
 TEST_F(PipelineProblems, ModelFromALaterStage) {
@@ -271,7 +339,7 @@ TEST_F(PipelineProblems, ModelFromNowhere) {
 
 TEST_F(PipelineProblems, ModelFromAFolderWithoutOne) {
   EXPECT_EQ(problems(with_line(5, "    model: {from: data}")),
-            "5:19: data: no model is there: expected config.json in it, or in a model/ within it");
+            "5:19: data: has no model: expected config.json in it, or in a model/ inside it");
   EXPECT_EQ(problems(with_line(5, "    model: {from: trained}")), "");
   EXPECT_EQ(problems(with_line(5, "    model: {from: trained/model}")), "");
 }
@@ -290,8 +358,35 @@ TEST_F(PipelineProblems, ModelFromRows) {
   EXPECT_EQ(
       problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}}\n"
                        "  - {name: b, strategy: pretrain, model: {from: s}, data: {train: {from: base}}, steps: 1}\n"),
-      "9:49: stage \"s\" leaves rows, a model is wanted: strategy \"sample\" trains nothing\n"
-      "9:74: stage \"base\" leaves a model, rows are wanted: strategy \"pretrain\" writes none");
+      "9:49: stage \"s\" leaves rows, but a model is needed here: strategy \"sample\" trains nothing\n"
+      "9:74: stage \"base\" leaves a model, but rows are needed here: strategy \"pretrain\" writes none");
+}
+
+TEST_F(PipelineProblems, MergedIsAModelWithAnAdapterThatCanBe) {
+  const auto then = [](const std::string& name, const std::string& model) {
+    return "  - {name: " + name + ", strategy: pretrain, model: " + model +
+           ", data: {train: {text: a.txt}}, steps: 1}\n";
+  };
+  const std::string merged = then("b", "{from: base, merged: true}"), low_rank = "    adapter: low_rank\n";
+  EXPECT_EQ(problems(right + low_rank + merged), "");
+  EXPECT_EQ(problems(right + merged), "8:55: base has no adapter that could be merged: leave \"merged\" out");
+  EXPECT_EQ(problems(right + "    adapter: in_front\n" + merged),
+            "9:55: adapter \"in_front\" cannot be merged: it puts vectors in front of the text; leave \"merged\" out");
+  EXPECT_EQ(problems(right + low_rank + "    ensemble: 2\n" + merged),
+            "10:55: stage \"base\" leaves an ensemble, and no one model has all of its adapters");
+  // By way of another stage, which hands it on, or has merged it.
+  const std::string again = then("c", "{from: b, merged: true}");
+  EXPECT_EQ(problems(right + low_rank + then("b", "{from: base}") + again), "");
+  EXPECT_EQ(problems(right + low_rank + merged + again),
+            "10:52: b has no adapter that could be merged: leave \"merged\" out");
+  EXPECT_EQ(
+      problems(right + low_rank + then("b", "{from: base, merged: true}, adapter: {low_rank: {}, from: base}")),
+      "9:55: adapter \"low_rank\" starts as the one that is merged, which would act twice: leave one of the two out");
+  EXPECT_EQ(problems(with_line(5, "    model: {from: trained, merged: true}")),
+            "5:28: trained has no adapter that could be merged: leave \"merged\" out");
+  EXPECT_EQ(
+      problems(with_line(5, "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8, merged: true}")),
+      "5:73: \"merged\" is of a model that is taken: write {from: STAGE or DIR, merged: true}");
 }
 
 TEST_F(PipelineProblems, ModelHasToBeThere) {
@@ -300,15 +395,15 @@ TEST_F(PipelineProblems, ModelHasToBeThere) {
 }
 
 TEST_F(PipelineProblems, ModelIsAMap) {
-  EXPECT_EQ(problems(with_line(5, "    model: gpt2")), "5:12: \"model\" should be a map, {key: value}, came \"gpt2\"");
+  EXPECT_EQ(problems(with_line(5, "    model: gpt2")), "5:12: \"model\" should be a map, {key: value}, got \"gpt2\"");
 }
 
 TEST_F(PipelineProblems, ModelSizes) {
   EXPECT_EQ(problems(with_line(5,
                                "    model: {family: gtp2, layers: 1, heads: 4, kv_heads: 3, channels: 8, dropout: 1, "
                                "head: {clasify: {labels: [a, b]}}}")),
-            "5:12: a new model needs context too\n"
-            "5:21: \"model.family\" should be one of gpt2, gpt_neox, llama, mistral, qwen2, qwen3, gemma2, olmo2, came "
+            "5:12: a new model also needs context\n"
+            "5:21: \"model.family\" should be one of gpt2, gpt_neox, llama, mistral, qwen2, qwen3, gemma2, olmo2, got "
             "\"gtp2\"; did you mean \"gpt2\"?\n"
             "5:58: 4 heads cannot share 3 kv_heads: heads should be a multiple of kv_heads\n"
             "5:83: \"model.dropout\" is 1, should be at least 0 and below 1\n"
@@ -324,14 +419,14 @@ TEST_F(PipelineProblems, HeadsOfAModel) {
   EXPECT_EQ(head("{classify: {labels: [a, b]}}"), "");
   EXPECT_THAT(head("classify"), testing::HasSubstr("needs labels: head: {classify: {labels: [negative, positive]}}"));
   EXPECT_THAT(head("{classify: {labels: [a]}}"), testing::HasSubstr("1 labels, at least 2 are needed"));
-  EXPECT_THAT(head("{classify: {labels: [a, a]}}"), testing::HasSubstr("a label is there twice"));
+  EXPECT_THAT(head("{classify: {labels: [a, a]}}"), testing::HasSubstr("a label is given twice"));
   EXPECT_THAT(head("{classify: {label: [a, b]}}"), testing::HasSubstr("unknown key \"label\""));
 }
 
 TEST_F(PipelineProblems, TokenizerOfATakenModel) {
   EXPECT_EQ(problems(right + "  - {name: b, strategy: pretrain, model: {from: base}, tokenizer: bytes, data: {train: "
                              "{text: a.txt}}, steps: 1}\n"),
-            "8:56: a model that is taken from elsewhere has its tokenizer already: leave this out");
+            "8:56: a model taken from elsewhere already has its tokenizer: leave this out");
 }
 
 TEST_F(PipelineProblems, Tokenizers) {
@@ -351,11 +446,11 @@ TEST_F(PipelineProblems, TokenizerFolders) {
 
 TEST_F(PipelineProblems, TokenizerFoldersWithoutOne) {
   EXPECT_EQ(problems(right + "    tokenizer: {from: data}\n"),
-            "8:23: data has no tokenizer.json in it, nor a tokenizer.model, where a tokenizer is kept");
+            "8:23: data has neither a tokenizer.json nor a tokenizer.model in it");
 }
 
 TEST_F(PipelineProblems, RolesThatAStrategyHasNot) {
-  EXPECT_EQ(problems(right + "    teacher: {from: base}\n"), "8:5: strategy \"pretrain\" works with no \"teacher\"");
+  EXPECT_EQ(problems(right + "    teacher: {from: base}\n"), "8:5: strategy \"pretrain\" uses no \"teacher\"");
 }
 
 TEST_F(PipelineProblems, AnAccuracyThatTheStrategyDoesNotReport) {
@@ -397,20 +492,21 @@ TEST_F(PipelineProblems, MissingSources) {
 
 TEST_F(PipelineProblems, UnknownSources) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, valid: {text: a.txt}, prompts: {text: a.txt}}")),
-            "6:34: strategy \"pretrain\" reads no \"valid\": here it is \"validation\"\n"
-            "6:56: strategy \"pretrain\" reads no \"prompts\"; it reads: train, validation");
+            "6:34: strategy \"pretrain\" does not read \"valid\": here it is \"validation\"\n"
+            "6:56: strategy \"pretrain\" does not read \"prompts\"; it reads: train, validation");
 }
 
 TEST_F(PipelineProblems, SourcesWithoutFormat) {
-  EXPECT_EQ(problems(with_line(6, "    data: {train: {columns: {text: 0}}, validation: {txt: a.txt}}")),
-            "6:19: \"data.train\" says not where the data is: write {FORMAT: FILE} with text, jsonl, json, csv, tsv, "
-            "or {from: STAGE}\n"
-            "6:54: unknown key \"txt\" in a source of data: here it is \"text\"");
+  EXPECT_EQ(
+      problems(with_line(6, "    data: {train: {columns: {text: 0}}, validation: {txt: a.txt}}")),
+      "6:19: \"data.train\" does not say where the data is: write {FORMAT: FILE} with text, jsonl, json, csv, tsv, "
+      "or {from: STAGE}\n"
+      "6:54: unknown key \"txt\" in a source of data: here it is \"text\"");
 }
 
 TEST_F(PipelineProblems, SourcesWithTwoFormats) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt, jsonl: p.jsonl}}")),
-            "6:19: \"data.train\" names more than one place for its data: leave one of them");
+            "6:19: \"data.train\" names more than one place for its data: keep only one of them");
 }
 
 TEST_F(PipelineProblems, ColumnsThatNobodyReads) {
@@ -426,14 +522,14 @@ TEST_F(PipelineProblems, ColumnsOfText) {
 }
 
 TEST_F(PipelineProblems, TextForSeveralColumns) {
-  EXPECT_EQ(
-      problems(with_line(4, "    strategy: pairs")),
-      "6:20: strategy \"pairs\" reads the columns chosen, rejected, plain text has none: use jsonl, json, csv or tsv");
+  EXPECT_EQ(problems(with_line(4, "    strategy: pairs")),
+            "6:20: strategy \"pairs\" reads the columns chosen, rejected, but plain text has none: use jsonl, json, "
+            "csv or tsv");
 }
 
 TEST_F(PipelineProblems, FoldersWithoutFiles) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {jsonl: many}}")),
-            "6:27: the folder data/many has no *.jsonl in it");
+            "6:27: the folder data/many has no *.jsonl files in it");
 }
 
 TEST_F(PipelineProblems, Splits) {
@@ -462,7 +558,7 @@ TEST_F(PipelineProblems, TrainableWithoutAdapter) {
 TEST_F(PipelineProblems, Trainable) {
   EXPECT_EQ(
       problems(right + "    trainable: everything\n"),
-      "8:16: \"trainable\" should be all, head, adapter, {last: layers} or {names: [patterns]}, came \"everything\"");
+      "8:16: \"trainable\" should be all, head, adapter, {last: layers} or {names: [patterns]}, got \"everything\"");
 }
 
 TEST_F(PipelineProblems, MicroBatchAboveBatch) {
@@ -474,8 +570,8 @@ TEST_F(PipelineProblems, MicroBatchAboveBatch) {
 TEST_F(PipelineProblems, WhatThisVersionHasNot) {
   EXPECT_EQ(problems(right + "    precision: float16\n"
                              "    weights: int8\n"),
-            "8:16: \"precision\" should be one of float32, bfloat16, came \"float16\"; did you mean \"bfloat16\"?\n"
-            "9:14: \"weights\" should be one of float32, bfloat16, came \"int8\"");
+            "8:16: \"precision\" should be one of float32, bfloat16, got \"float16\"; did you mean \"bfloat16\"?\n"
+            "9:14: \"weights\" should be one of float32, bfloat16, got \"int8\"");
 }
 
 TEST_F(PipelineProblems, OptimizersAndSchedules) {
@@ -488,7 +584,69 @@ TEST_F(PipelineProblems, OptimizersAndSchedules) {
 TEST_F(PipelineProblems, CheckpointWhen) {
   EXPECT_EQ(problems(right + "    checkpoint: {every: 3, minutes: 3, keep: all}\n"),
             "8:28: \"every\" (steps) and \"minutes\" both say when: leave one of them out\n"
-            "8:46: \"checkpoint.keep\" should be one of last, best, came \"all\"");
+            "8:46: \"checkpoint.keep\" should be last, best or {best: NAME}, got \"all\"");
+}
+
+TEST_F(PipelineProblems, StepsOrAShareOfThem) {
+  const auto warmup = [&](const std::string& value) {
+    return problems(right + "    schedule: {cosine: {warmup: " + value + "}}\n");
+  };
+  const std::string wanted =
+      "8:33: \"schedule.cosine.warmup\" should be a number of steps, at least 0, or a share of them, 0% to 100%, got ";
+  for (const char* value : {"0", "2e3", "0%", "3%", "2.5%", "100%", "\"3%\""}) EXPECT_EQ(warmup(value), "") << value;
+  for (const std::string value : {"-1", "1.5", "-3%", "101%", "many"})
+    EXPECT_EQ(warmup(value), wanted + '"' + value + '"');
+  EXPECT_EQ(warmup("0.03"), wanted + "\"0.03\"; did you mean 3%?");
+  EXPECT_EQ(warmup("[3%]"), wanted + "a list");
+}
+
+TEST_F(PipelineProblems, WarmUpAndDecayAreWithinTheSteps) {
+  EXPECT_EQ(problems(right + "    schedule: {wsd: {warmup: 60%, decay: 50%}}\n"),
+            "8:35: \"warmup\" and \"decay\" take 110% of the steps together: 100% is all there is");
+  EXPECT_EQ(problems(right + "    schedule: {wsd: {warmup: 95%}}\n"),
+            "8:22: \"warmup\" and \"decay\" take 105% of the steps together: 100% is all there is");
+  EXPECT_EQ(problems(right + "    schedule: {wsd: {warmup: 90%}}\n"), "");
+  EXPECT_EQ(problems(right + "    schedule: {linear: {decay: 10%}}\n"),
+            "8:25: unknown key \"decay\" in linear; it has: warmup, final");
+}
+
+TEST_F(PipelineProblems, EvaluateWhen) {
+  const std::string held_out = with_line(6, "    data: {train: {text: a.txt}, validation: {split: 0.5}}");
+  EXPECT_EQ(problems(held_out + "    evaluate: {every: 3, epochs: 1}\n"),
+            "8:26: \"every\" (steps) and \"epochs\" both say when: leave one of them out");
+  EXPECT_EQ(problems(held_out + "    evaluate: {epochs: 0}\n"),
+            "8:24: \"evaluate.epochs\" is 0, should be above 0 and at most 1000000");
+  EXPECT_EQ(problems(held_out + "    evaluate: {every: 3, patience: 0}\n"),
+            "8:36: \"evaluate.patience\" is 0, should be at least 1");
+  EXPECT_EQ(problems(held_out + "    evaluate: {patience: 3}\n"),
+            "8:16: \"patience\" counts evaluations before the end, and there are none: add every: STEPS, or epochs: N");
+  EXPECT_EQ(problems(held_out + "    evaluate: {early_stopping: 3, every: 1}\n"),
+            "8:16: unknown key \"early_stopping\" in evaluate: here it is \"patience\"");
+  EXPECT_EQ(problems(held_out + "    early_stopping_patience: 3\n"),
+            "8:5: unknown key \"early_stopping_patience\" in a stage: write evaluate: {every: steps, patience: "
+            "evaluations}");
+}
+
+TEST_F(PipelineProblems, TheNumberThatIsToBeBest) {
+  const auto keep = [&](const std::string& value) {
+    return problems(with_line(6, "    data: {train: {text: a.txt}, validation: {split: 0.5}}") + "    keep: " + value +
+                    "\n");
+  };
+  EXPECT_EQ(keep("{best: validation_accuracy}"), "");
+  EXPECT_EQ(keep("{best: {validation_kl: lowest}}"), "");
+  EXPECT_EQ(
+      keep("{best: validation_kl}"),
+      "8:18: whether the highest or the lowest \"validation_kl\" is the best does not follow from its name: write "
+      "{best: {validation_kl: highest}}, or lowest");
+  EXPECT_EQ(keep("{best: {validation_kl: max}}"),
+            "8:34: \"keep.best.validation_kl\" should be one of highest, lowest, got \"max\"");
+  EXPECT_EQ(keep("{best: [a]}"), "8:18: \"keep.best\" should be NAME, {NAME: highest} or {NAME: lowest}, got a list");
+  EXPECT_EQ(keep("{worst: a}"), "8:12: unknown key \"worst\" in keep; it has: best");
+  EXPECT_EQ(keep("{}"), "8:11: \"keep\" should be last, best or {best: NAME}, got a map");
+  EXPECT_EQ(
+      keep("{best: accuracy}"),
+      "8:5: strategy \"pretrain\" reports no \"accuracy\" of held-out data, where what its steps report is called "
+      "validation_…: write keep: {best: validation_accuracy}");
 }
 
 TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
@@ -503,7 +661,7 @@ TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
 TEST_F(PipelineProblems, RewardsThatWereNotLearned) {
   EXPECT_EQ(problems(right + "  - {name: o, strategy: online, model: {from: base}, reward: {from: base}, data: "
                              "{prompts: {jsonl: p.jsonl}}}\n"),
-            "8:69: stage \"base\" learned no reward: name there the reward that it should learn");
+            "8:69: stage \"base\" learns no reward: name the reward that it should learn there");
 }
 
 TEST_F(PipelineProblems, DefaultsThatAreWrong) {

@@ -28,7 +28,7 @@ stages:
     clip: 0.5
     evaluate: {every: 250}
     checkpoint: {every: 500, keep: best}
-    sample: {prompt: "Once", tokens: 50, temperature: 0.5, top_k: 10, top_p: 0.9, count: 3}
+    sample: {prompt: "Once", tokens: 50, temperature: 0.5, top_k: 10, top_p: 0.9, stop: ["\n", End], count: 3}
   - name: tune
     strategy: pretrain
     model: {from: base}
@@ -81,6 +81,7 @@ TEST_F(ReadPipeline, ReadsTheWholeGrammar) {
   EXPECT_EQ(base.trainable_kind, "all");
   EXPECT_EQ(base.sample_prompt, "Once");
   EXPECT_EQ(base.sample_top_p, 0.9);
+  EXPECT_THAT(base.sample_stop, testing::ElementsAre("\n", "End"));
 
   const Stage& tune = p.stages[1];
   EXPECT_EQ(tune.model.from_stage, "base");
@@ -94,7 +95,7 @@ TEST_F(ReadPipeline, ReadsTheWholeGrammar) {
   EXPECT_EQ(tune.epochs, 3);
 
   EXPECT_EQ(p.stages[2].epochs, 1);  // trains nothing: once through the prompts
-  EXPECT_EQ(p.stages[3].data_from_stage.at("train"), "answers");
+  EXPECT_EQ(p.stages[3].data.at("train").from_stage, "answers");
   const Stage& rl = p.stages[4];
   EXPECT_EQ(rl.roles.at("reference").from_stage, "base");
   EXPECT_EQ(rl.rewards[0].from_stage, "judge");
@@ -154,6 +155,17 @@ TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   EXPECT_EQ(e["model"]["tied"], true);
 }
 
+TEST_F(ReadPipeline, ALengthAndAMergedModelAreInForce) {
+  const Pipeline p = read(one_stage("    steps: 7\n    length: 6\n    adapter: low_rank\n") +
+                          "  - {name: b, strategy: pretrain, model: {from: base, merged: true}, data: {train: {text: "
+                          "a.txt}}, steps: 1}\n");
+  EXPECT_EQ(p.stages[0].length, 6);
+  EXPECT_EQ(p.stages[0].effective["length"], 6);
+  EXPECT_FALSE(p.stages[1].effective.contains("length"));
+  EXPECT_TRUE(p.stages[1].model.merged);
+  EXPECT_EQ(p.stages[1].effective["model"], parse_json(R"({"from": "base", "merged": true})"));
+}
+
 TEST_F(ReadPipeline, ANewModelSharesItsEmbeddingWithItsHeadWhereAskedTo) {
   const auto of = [&](const std::string& more) {
     std::string text = one_stage("    steps: 7\n");
@@ -171,6 +183,63 @@ TEST_F(ReadPipeline, EffectiveSaysWhatIsHeldOut) {
   const nlohmann::json e = read(one_stage("    steps: 7\n"), options).stages[0].effective;
   EXPECT_EQ(e["data"]["validation"]["split"], 0.1);
   EXPECT_FALSE(e["data"]["train"].contains("split"));
+}
+
+TEST_F(ReadPipeline, PartsOfAScheduleAreStepsOrShares) {
+  const Stage shares = read(one_stage("    steps: 200\n    schedule: {wsd: {warmup: 3%, final: 1e-5}}\n")).stages[0];
+  EXPECT_EQ(shares.schedule.warmup.of(200), 6);
+  EXPECT_EQ(shares.schedule.decay.of(200), 20);
+  EXPECT_EQ(shares.effective["schedule"], parse_json(R"({"wsd": {"warmup": "3%", "decay": "10%", "final": 1e-5}})"));
+  const Stage steps = read(one_stage("    steps: 7\n    schedule: {wsd: {warmup: 2, decay: 3}}\n")).stages[0];
+  EXPECT_EQ(steps.effective["schedule"], parse_json(R"({"wsd": {"warmup": 2, "decay": 3, "final": 0.0}})"));
+  const Stage given = read(one_stage("    steps: 7\n"), set({"stages.base.schedule.linear.warmup=2.5%"})).stages[0];
+  EXPECT_EQ(given.schedule.warmup.percent, 2.5);
+  EXPECT_EQ(given.effective["schedule"]["linear"]["warmup"], "2.5%");
+}
+
+// As `plan` prints them they can be given, too.
+TEST_F(ReadPipeline, RatesKeepTheirOrder) {
+  const auto of = [&](const std::string& rates) {
+    return read(one_stage("    steps: 7\n    optimizer: {sgd: {rates: " + rates + "}}\n")).stages[0];
+  };
+  const Stage stage = of("{\"z*\": 1e-3, a.b: 0.5}");
+  ASSERT_EQ(stage.optimizer.rates.size(), 2u);
+  EXPECT_EQ(stage.optimizer.rates[0].pattern, "z*");
+  EXPECT_EQ(stage.optimizer.rates[0].learning_rate, 1e-3);
+  EXPECT_EQ(stage.optimizer.rates[1].pattern, "a.b");
+  const nlohmann::json printed = stage.effective["optimizer"]["sgd"]["rates"];
+  EXPECT_EQ(printed, parse_json(R"([{"z*": 1e-3}, {"a.b": 0.5}])"));
+  EXPECT_EQ(of(printed.dump()).effective, stage.effective);
+  EXPECT_NE(of("{a.b: 0.5, \"z*\": 1e-3}").effective, stage.effective);
+  EXPECT_FALSE(of("{}").effective["optimizer"]["sgd"].contains("rates"));
+}
+
+TEST_F(ReadPipeline, EvaluationsByRoundsReplaceThoseBySteps) {
+  const ReadOptions options = set({"stages.base.data.validation.split=0.5", "stages.base.evaluate.epochs=0.5"});
+  const Stage base = read(one_stage("    steps: 7\n    evaluate: {every: 5, patience: 3}\n"), options).stages[0];
+  EXPECT_EQ(base.evaluate_every, 0);
+  EXPECT_EQ(base.evaluate_epochs, 0.5);
+  EXPECT_EQ(base.patience, 3);
+  EXPECT_EQ(base.effective["evaluate"], parse_json(R"({"epochs": 0.5, "patience": 3})"));
+}
+
+TEST_F(ReadPipeline, TheBestIsByTheNumberThatIsNamed) {
+  const auto of = [&](const std::string& line) {
+    return read(one_stage("    steps: 7\n    " + line + "\n"), set({"stages.base.data.validation.split=0.5"}))
+        .stages[0];
+  };
+  const Stage highest = of("keep: {best: validation_accuracy}");
+  EXPECT_EQ(highest.keep, "best");
+  EXPECT_EQ(highest.best_by, "validation_accuracy");
+  EXPECT_TRUE(highest.highest_is_best);
+  EXPECT_EQ(highest.effective["checkpoint"]["keep"], parse_json(R"({"best": {"validation_accuracy": "highest"}})"));
+  const Stage lowest = of("checkpoint: {every: 2, keep: {best: validation_perplexity}}");
+  EXPECT_EQ(lowest.best_by, "validation_perplexity");
+  EXPECT_FALSE(lowest.highest_is_best);
+  EXPECT_EQ(lowest.effective["checkpoint"]["every"], 2);
+  EXPECT_TRUE(of("keep: {best: {validation_loss: highest}}").highest_is_best);
+  EXPECT_EQ(of("keep: best").best_by, "");
+  EXPECT_EQ(of("keep: best").effective["checkpoint"]["keep"], "best");
 }
 
 TEST_F(ReadPipeline, NameAndSeedHaveDefaults) {
@@ -207,7 +276,7 @@ TEST_F(ReadPipeline, SetReplacesOneOfSeveral) {
   const Stage& base = p.stages[0];
   EXPECT_EQ(p.backend->id, "chip");
   EXPECT_EQ(base.schedule.kind, "linear");
-  EXPECT_EQ(base.schedule.warmup, 3);
+  EXPECT_EQ(base.schedule.warmup.steps, 3);
   EXPECT_EQ(base.schedule.final, 0);
   EXPECT_EQ(base.optimizer.kind, "sgd");
   EXPECT_EQ(base.optimizer.learning_rate, 0.1);
@@ -221,14 +290,14 @@ TEST_F(ReadPipeline, SetReplacesOneOfSeveral) {
 TEST_F(ReadPipeline, SetKeepsWhatStandsBesideTheValue) {
   const std::string text = one_stage("    steps: 7\n    schedule: {cosine: {warmup: 9, final: 0.5}}\n");
   const Stage base = read(text, set({"stages.base.schedule.cosine.warmup=3"})).stages[0];
-  EXPECT_EQ(base.schedule.warmup, 3);
+  EXPECT_EQ(base.schedule.warmup.steps, 3);
   EXPECT_EQ(base.schedule.final, 0.5);
 }
 
 TEST_F(ReadPipeline, SetValuesAreYaml) {
   const Pipeline p = read(one_stage("    steps: 7\n"), set({"stages.base.schedule={linear: {warmup: 3}}"}));
   EXPECT_EQ(p.stages[0].schedule.kind, "linear");
-  EXPECT_EQ(p.stages[0].schedule.warmup, 3);
+  EXPECT_EQ(p.stages[0].schedule.warmup.steps, 3);
 }
 
 TEST_F(ReadPipeline, SetDoesNotReachThroughAliases) {

@@ -21,7 +21,7 @@ TEST(RunLock, AFolderThatGoesOrIsAnotherIsNamed) {
   lock.check();
   fs::rename(run, folder / "gone");
   const auto check = [&] { lock.check(); };
-  EXPECT_THAT(check, ThrowsMessage<Error>(HasSubstr(run.string() + ": was removed or replaced while this ran in it")));
+  EXPECT_THAT(check, ThrowsMessage<Error>(HasSubstr(run.string() + ": was removed or replaced during the run")));
   fs::create_directories(run);
   const RunLock other(run);
   EXPECT_THAT(check, ThrowsMessage<Error>(HasSubstr("was removed or replaced")));

@@ -20,7 +20,7 @@ TEST_F(YamlProblems, SetWithoutEquals) {
 
 TEST_F(YamlProblems, SetOfAWrongValue) {
   EXPECT_EQ(problems(right, set({"stages.base.steps=abc", "seed=-1"})),
-            "--set stages.base.steps=abc: \"steps\" should be a whole number, 1 to 1000000000, came \"abc\"\n"
+            "--set stages.base.steps=abc: \"steps\" should be a whole number, 1 to 1000000000, got \"abc\"\n"
             "--set seed=-1: \"seed\" is -1, should be at least 0");
 }
 
@@ -28,7 +28,8 @@ TEST_F(YamlProblems, SetOfAnUnknownKey) {
   EXPECT_EQ(problems(right, set({"stages.base.stepz=3", "stages.base.foo.bar=3"})),
             "--set stages.base.stepz=3: unknown key \"stepz\" in a stage; did you mean \"steps\"?\n"
             "--set stages.base.foo.bar=3: unknown key \"foo\" in a stage; it has: name, strategy, adapter, reward, "
-            "optimizer, schedule, steps, epochs, batch, micro_batch, ensemble, clip, evaluate, log, checkpoint, keep, "
+            "optimizer, schedule, steps, epochs, batch, micro_batch, length, ensemble, clip, evaluate, log, "
+            "checkpoint, keep, "
             "trainable, "
             "precision, weights, recompute, sample, demand, model, tokenizer, data");
 }
@@ -52,7 +53,7 @@ TEST_F(YamlProblems, OnlyComments) {
 }
 
 TEST_F(YamlProblems, AScalarFile) {
-  EXPECT_EQ(problems("hello\n"), "1:1: a pipeline should be a map, {key: value}, came \"hello\"");
+  EXPECT_EQ(problems("hello\n"), "1:1: a pipeline should be a map, {key: value}, got \"hello\"");
 }
 
 TEST_F(YamlProblems, Tabs) {
@@ -70,7 +71,7 @@ TEST_F(YamlProblems, Tabs) {
 
 TEST_F(YamlProblems, WholeNumbersKeepEveryDigit) {
   EXPECT_EQ(problems("regimen: 1\nseed: 9007199254740993\n" + right.substr(right.find("stages:"))),
-            "2:7: \"seed\" should be a whole number, at least 0 and at most 9007199254740992, came "
+            "2:7: \"seed\" should be a whole number, at least 0 and at most 9007199254740992, got "
             "\"9007199254740993\"");
   EXPECT_EQ(problems("regimen: 1\nseed: 9007199254740992\n" + right.substr(right.find("stages:"))), "");
 }
@@ -83,13 +84,13 @@ TEST_F(YamlProblems, TwoDocuments) {
 
 TEST_F(YamlProblems, UnknownAlias) {
   EXPECT_EQ(problems("regimen: *one\n"),
-            "1:10: an alias without an anchor before it: a text that begins with * needs quotes");
+            "1:10: an alias without an anchor before it: text that begins with * needs quotes");
 }
 
 TEST_F(YamlProblems, AliasOfItself) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "stages: &a [*a]\n"),
-            "2:13: an alias stands inside of what it stands for: this would never end");
+            "2:13: an alias is inside what it stands for, which would never end");
 }
 
 TEST_F(YamlProblems, OpenFlow) {
@@ -101,7 +102,7 @@ TEST_F(YamlProblems, OpenFlow) {
 TEST_F(YamlProblems, OpenQuote) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "name: \"a\n"),
-            "2:9: a text in quotes does not end");
+            "2:9: a quoted text does not end");
 }
 
 TEST_F(YamlProblems, ColonInText) {
@@ -111,7 +112,7 @@ TEST_F(YamlProblems, ColonInText) {
 }
 
 TEST_F(YamlProblems, MergeKeys) {
-  EXPECT_EQ(problems(right + "    <<: 3\n"), "8:5: `<<` takes what a map or several stand for, as in `<<: *base`");
+  EXPECT_EQ(problems(right + "    <<: 3\n"), "8:5: `<<` takes a map or a list of maps, as in `<<: *base`");
   EXPECT_EQ(problems(right + "    <<: {stepz: 3}\n"),
             "8:10: unknown key \"stepz\" in a stage; did you mean \"steps\"?");
 }
@@ -140,11 +141,12 @@ TEST_F(YamlProblems, ControlCharacters) {
 
 TEST_F(YamlProblems, TenMegabytesOfNesting) {
   const std::string much(10'000'000, '[');
-  EXPECT_EQ(problems(much), "1:1: 10.0 MB long, a pipeline has at most 1.00 MB");
+  EXPECT_EQ(problems(much), "1:1: 10.0 MB long, but a pipeline has at most 1.00 MB");
   for (const char* piece : {"[", "{", "- ", "? ", "[{"}) {
     std::string deep;
     while (deep.size() < 900'000) deep += piece;
-    EXPECT_NE(problems(deep).find("nested more than 64 deep: a pipeline needs about six"), std::string::npos) << piece;
+    EXPECT_NE(problems(deep).find("nested more than 64 levels deep: a pipeline needs about six"), std::string::npos)
+        << piece;
   }
 }
 

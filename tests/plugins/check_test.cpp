@@ -99,7 +99,7 @@ TEST_F(Check, ADefaultWithoutItsText) {
 
 TEST_F(Check, AFormatThatWritesNoJson) {
   fixed[0] = {"bias", "none"};
-  EXPECT_THAT(problem(), HasSubstr("writes \"bias\": none, which is not JSON; a text needs quotes of its own"));
+  EXPECT_THAT(problem(), HasSubstr("writes \"bias\": none, which is not JSON; text needs quotes of its own"));
   fixed[0] = {"bias", nullptr};
   EXPECT_THAT(problem(), HasSubstr("a pair without one of its names"));
   fixed[0] = {};

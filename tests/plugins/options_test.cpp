@@ -63,16 +63,16 @@ TEST_F(Options, TakeEveryType) {
 TEST_F(Options, NameTheValueTheRangeAndThePlace) {
   EXPECT_EQ(problem("{rank: 100}"), "file.yaml:1:8: strategy \"sound\": option \"rank\" is 100, its range is 1 to 64");
   EXPECT_THAT(problem("{alpha: -1}"), HasSubstr("its range is at least 0"));
-  EXPECT_THAT(problem("{rank: many}"), HasSubstr("should be an integer, came \"many\""));
+  EXPECT_THAT(problem("{rank: many}"), HasSubstr("should be an integer, got \"many\""));
   EXPECT_THAT(problem("{rank: 1.5}"), HasSubstr("should be an integer"));
   EXPECT_THAT(problem("{rank: 1e400}"), HasSubstr("should be an integer"));
   EXPECT_THAT(problem("{rank: .inf}"), HasSubstr("should be an integer"));
-  EXPECT_THAT(problem("{rank: \"8\"}"), HasSubstr("should be an integer, came the text \"8\""));
-  EXPECT_THAT(problem("{rank: [8]}"), HasSubstr("came a list"));
+  EXPECT_THAT(problem("{rank: \"8\"}"), HasSubstr("should be an integer, got the text \"8\""));
+  EXPECT_THAT(problem("{rank: [8]}"), HasSubstr("got a list"));
   EXPECT_THAT(problem("{alpha: .nan}"), HasSubstr("should be a number"));
-  EXPECT_THAT(problem("{how: summ}"), HasSubstr("one of mean, sum, came \"summ\"; did you mean \"sum\"?"));
+  EXPECT_THAT(problem("{how: summ}"), HasSubstr("one of mean, sum, got \"summ\"; did you mean \"sum\"?"));
   EXPECT_THAT(problem("{sizes: [1, 200]}"), HasSubstr("is 200, its range is 0 to 100"));
-  EXPECT_THAT(problem("{text: }"), HasSubstr("should be a text, came nothing"));
+  EXPECT_THAT(problem("{text: }"), HasSubstr("should be text, got nothing"));
   EXPECT_THAT(problem("[1]"), HasSubstr("should be a map"));
 }
 

@@ -128,6 +128,16 @@ TEST(Registry, ListsWhatCannotBeUsedAndWhy) {
   EXPECT_THAT(entry(list, "missing_library", folder.path()).reason, HasSubstr("libvendor_library.so"));
 }
 
+TEST(Registry, ABackendThatThrowsWhereItsDevicesAreCountedIsNotUsable) {
+  const Folder folder{"sound", "throws_in_device_count"};
+  const PluginPath path(folder.path());
+  Registry registry;
+  const std::vector<Entry> list = registry.list();
+  EXPECT_FALSE(entry(list, "slide_rule", folder.path()).usable);
+  EXPECT_THAT(entry(list, "slide_rule", folder.path()).reason, HasSubstr("device_count threw an exception"));
+  EXPECT_TRUE(entry(list, "sound", folder.path()).usable);
+}
+
 TEST(Registry, AFileThatIsNamedMustBeAPlugin) {
   const Folder folder{"sound", "no_symbol"};
   Registry registry;

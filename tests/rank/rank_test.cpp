@@ -44,7 +44,7 @@ TEST(Order, TiesShareARankAndTheNextIsOneMore) {
 
 TEST(Order, WhatIsNoOrderIsTold) {
   EXPECT_THAT(failure_of([] { parse_order("A > B", 3); }), HasSubstr("C is left out"));
-  EXPECT_THAT(failure_of([] { parse_order("A > A", 2); }), HasSubstr("A stands there twice"));
+  EXPECT_THAT(failure_of([] { parse_order("A > A", 2); }), HasSubstr("A is given twice"));
   EXPECT_THAT(failure_of([] { parse_order("A > D", 3); }), HasSubstr("there are A to C"));
   EXPECT_THAT(failure_of([] { parse_order("A < B", 2); }), HasSubstr("write > where the first is better"));
   EXPECT_THAT(failure_of([] { parse_order("A > B >", 2); }), HasSubstr("left out"));
@@ -97,9 +97,9 @@ TEST_F(RankTest, SamplesThatCannotBeRankedAreToldWithTheirLine) {
     return failure_of([&] { read_samples(folder_ / "rows.jsonl"); });
   };
   EXPECT_THAT(told("{\"prompt\": \"p\", \"responses\": [\"a\", \"b\"]}\n{\"prompt\": \"q\", \"responses\": [\"a\"]}\n"),
-              HasSubstr("rows.jsonl:2: its prompt has one answer"));
+              HasSubstr("rows.jsonl:2: its prompt has only one answer"));
   EXPECT_THAT(told("{\"prompt\": \"p\", \"responses\": [\"a\", 3]}\n"), HasSubstr("has 3 in it"));
-  EXPECT_THAT(told("{\"text\": \"a\"}\n"), HasSubstr("rows.jsonl:1: there is no text \"prompt\""));
+  EXPECT_THAT(told("{\"text\": \"a\"}\n"), HasSubstr("rows.jsonl:1: \"prompt\" is missing, or is not text"));
   EXPECT_THAT(told("{\"prompt\": \n"), HasSubstr("rows.jsonl:1"));
 }
 
@@ -172,7 +172,7 @@ TEST_F(RankTest, RatersWhoSaveAtOnceLoseNothing) {
 }
 
 TEST_F(RankTest, ARaterHasAName) {
-  EXPECT_THAT(failure_of([] { check_rater(" \t"); }), HasSubstr("this one is blank"));
+  EXPECT_THAT(failure_of([] { check_rater(" \t"); }), HasSubstr("name is blank"));
   EXPECT_EQ(failure_of([] { check_rater(std::string(100, 'a')); }), "");
   std::string long_name;
   for (int i = 0; i < 40; ++i) long_name += "\u6c34";  // three bytes each
@@ -225,7 +225,7 @@ TEST_F(RankTest, FilesOfOtherSamplesAreLeftAlone) {
   write("mine.jsonl", "precious\n");
   SessionOptions other = options();
   other.out = folder_ / "mine.jsonl";
-  EXPECT_THAT(failure_of([&] { Session session(other); }), HasSubstr("was not made here"));
+  EXPECT_THAT(failure_of([&] { Session session(other); }), HasSubstr("was not made by `regimen rank`"));
   EXPECT_EQ(read_file(folder_ / "mine.jsonl"), "precious\n");
 }
 
@@ -240,12 +240,12 @@ TEST(GateTest, OpensOnceForTheTokenAndThenForTheCookie) {
   const auto cookie = gate.exchange(knock);
   ASSERT_TRUE(cookie.has_value());
   EXPECT_THAT(*cookie, testing::AllOf(HasSubstr("HttpOnly"), HasSubstr("SameSite=Strict")));
-  EXPECT_FALSE(gate.exchange(knock).has_value()) << "the token is good once";
+  EXPECT_FALSE(gate.exchange(knock).has_value()) << "the token works only once";
   const std::string pair = cookie->substr(0, cookie->find(';'));
   EXPECT_EQ(gate.refused({"GET", "/", host, "", "a=b; " + pair}), "");
   EXPECT_EQ(gate.refused({"POST", "/save", host, origin, pair}), "");
-  EXPECT_THAT(gate.refused({"GET", "/", host, "", ""}), HasSubstr("good once"));
-  EXPECT_THAT(gate.refused({"GET", "/", host, "", pair + "0"}), HasSubstr("good once"));
+  EXPECT_THAT(gate.refused({"GET", "/", host, "", ""}), HasSubstr("works only once"));
+  EXPECT_THAT(gate.refused({"GET", "/", host, "", pair + "0"}), HasSubstr("works only once"));
   EXPECT_THAT(gate.refused({"GET", "/", "evil.example:4711", "", pair}), HasSubstr("host"));
   EXPECT_THAT(gate.refused({"POST", "/save", host, "http://evil.example", pair}), HasSubstr("another page"));
   EXPECT_THAT(gate.refused({"POST", "/save", host, "", pair}), HasSubstr("another page"));
@@ -343,7 +343,7 @@ TEST_F(ServedTest, WhatIsNoJudgementIsRefusedWithAReason) {
 }
 
 TEST_F(ServedTest, ANameThatCannotBeKeptIsRefusedBeforeTheFirstStep) {
-  expect_refused("/begin", R"({"rater": ""})", "this one is blank");
+  expect_refused("/begin", R"({"rater": ""})", "name is blank");
   expect_refused("/begin", R"({"rater": ")" + std::string(101, 'a') + "\"}", "101 bytes of at most 100");
   const Answer begun = post("/begin", R"({"rater": "ada"})");
   EXPECT_EQ(begun.status, 200);

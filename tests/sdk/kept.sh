@@ -44,6 +44,6 @@ for kind in strategy adapter reward backend; do
   "$regimen" plugins check "$work/$kind/build/kept_$kind.so" >"$work/log" 2>&1 || fail "kept_$kind is not sound any more"
   grep -q "^sound: " "$work/log" || fail "kept_$kind was not checked"
   (cd "$work/$kind" && "$regimen" run pipeline.yaml) >"$work/log" 2>&1 || fail "kept_$kind does not run any more"
-  grep -q "everything lies in" "$work/log" || fail "kept_$kind: its pipeline was not run"
+  grep -q "everything is in" "$work/log" || fail "kept_$kind: its pipeline was not run"
   echo "kept_$kind: checked and run"
 done

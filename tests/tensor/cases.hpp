@@ -83,6 +83,10 @@ inline void add_products(std::vector<Case>& cases) {
       {"LinearTransposedWeight", {{3, 4}, {4, 5}}, [](In x) { return ops::linear(x[0], ops::transpose(x[1])); }});
   cases.push_back(
       {"LinearTwice", {{3, 4}, {4, 4}}, [](In x) { return ops::linear(ops::linear(x[0], x[1]), x[1], {}, 0, x[0]); }});
+  cases.push_back({"LinearOfItself", {{3, 3}, {3}}, [](In x) {
+                     const Tensor y = ops::linear(x[0], x[0], x[1]);
+                     return y + x[0] * x[1];  // which is walked first
+                   }});
 }
 
 inline void add_shapes(std::vector<Case>& cases) {
@@ -144,6 +148,10 @@ inline void add_shapes(std::vector<Case>& cases) {
   cases.push_back({"LayerNorm", {{2, 3, 5}, {5}, {5}}, [](In x) { return ops::layer_norm(x[0], x[1], x[2], 1e-5); }});
   cases.push_back({"LayerNormPlain", {{4, 5}, {5}}, [](In x) { return ops::layer_norm(x[0], x[1], {}, 1e-5); }});
   cases.push_back({"RmsNorm", {{2, 3, 5}, {5}}, [](In x) { return ops::rms_norm(x[0], x[1], 1e-6); }});
+  cases.push_back({"NormOfItself", {{5}}, [](In x) {
+                     const Tensor y = ops::layer_norm(x[0], x[0], x[0], 0.1);
+                     return y + x[0] * x[0];  // which is walked first
+                   }});
   cases.push_back({"Rope", {{2, 3, 2, 6}}, [](In x) {
                      return ops::rope(x[0], indices({0, 1, 2, 4, 3, 0}, {2, 3}), sample({5, 2}, 8), sample({5, 2}, 9));
                    }});

@@ -134,9 +134,64 @@ TEST(BrokenBackend, IsNamedByWhatAKernelThrows) {
   EXPECT_EQ(text_of_error([] {
               ops::gather(values({1, 2}), 0, indices({0}));
             }),
-            "backend \"reference\": gather threw \"an exception of a kind that is not known here\" across the border, "
-            "where only a status may pass; its author has to correct it");
+            "backend \"reference\": gather threw \"an exception of an unknown kind\" across the border, where only a "
+            "status is allowed; its author has to correct it");
   EXPECT_EQ(item(ops::sum(values({1, 2}))), 3);
+}
+
+// What one that is spoilt says when it is opened.
+std::string refusal(void (*spoil)(rgm_backend&)) {
+  rgm_backend backend = reference();
+  spoil(backend);
+  return text_of_error([&] { const OnDevice device(backend); });
+}
+std::string thrown_by(const char* function) {
+  return fmt::format("backend \"reference\": {} threw \"told to\" across the border", function);
+}
+template <class... A>
+rgm_status throwing(A...) {
+  throw std::runtime_error("told to");
+}
+
+TEST(BrokenBackend, IsNamedByWhatItThrowsWhenItIsOpened) {
+  using testing::HasSubstr;
+  EXPECT_THAT(refusal([](rgm_backend& b) { b.device_count = throwing<uint32_t*>; }),
+              HasSubstr(thrown_by("device_count")));
+  EXPECT_THAT(refusal([](rgm_backend& b) { b.device_info = throwing<uint32_t, rgm_device_info*>; }),
+              HasSubstr(thrown_by("device_info")));
+  EXPECT_THAT(refusal([](rgm_backend& b) { b.open = throwing<uint32_t, const rgm_config*, rgm_device**>; }),
+              HasSubstr(thrown_by("open")));
+  EXPECT_THAT(refusal([](rgm_backend& b) { b.queue_new = throwing<rgm_device*, rgm_queue**>; }),
+              HasSubstr(thrown_by("queue_new")));
+}
+
+TEST(BrokenBackend, IsNamedByWhatItThrowsAtWork) {
+  using testing::HasSubstr;
+  rgm_backend backend = reference();
+  backend.alloc = throwing<rgm_device*, size_t, void**>;
+  backend.upload = backend.download = throwing<rgm_queue*, void*, const void*, size_t>;
+  backend.wait = throwing<rgm_queue*>;
+  const OnDevice device(backend);
+  int32_t number = 0;
+  EXPECT_THAT(text_of_error([&] { device->allocate(1000); }), HasSubstr(thrown_by("alloc")));
+  EXPECT_THAT(text_of_error([&] { device->upload(&number, &number, 4); }), HasSubstr(thrown_by("upload")));
+  EXPECT_THAT(text_of_error([&] { device->download(&number, &number, 4); }), HasSubstr(thrown_by("download")));
+  EXPECT_THAT(text_of_error([&] { device->wait(); }), HasSubstr(thrown_by("wait")));
+}
+
+// Tensors give memory back when they go, and nothing may be thrown there.
+TEST(BrokenBackend, ThatThrowsWhereMemoryIsGivenBackIsToldOf) {
+  rgm_backend backend = reference();
+  backend.free = [](rgm_device* device, void* memory) {
+    reference().free(device, memory);
+    throw std::runtime_error("told to");
+  };
+  testing::internal::CaptureStderr();
+  {
+    const OnDevice device(backend);
+    device->release(device->allocate(1000));
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr(thrown_by("free")));
 }
 
 TEST(BrokenBackend, IsNamedWhereItGivesNoMemory) {
@@ -144,13 +199,13 @@ TEST(BrokenBackend, IsNamedWhereItGivesNoMemory) {
   backend.alloc = [](rgm_device*, size_t, void** out) -> rgm_status { return *out = nullptr, RGM_OK; };
   const OnDevice device(backend);
   EXPECT_THAT(text_of_error([&] { device->allocate(1000); }),
-              testing::HasSubstr("backend \"reference\": alloc answered RGM_OK and no memory"));
+              testing::HasSubstr("backend \"reference\": alloc returned RGM_OK but no memory"));
 }
 
 TEST(BrokenBackend, WithoutADeviceIsNotOpened) {
   rgm_backend backend = reference();
   backend.device_count = [](uint32_t* out) -> rgm_status { return *out = 0, RGM_OK; };
-  EXPECT_EQ(text_of_error([&] { const OnDevice device(backend); }), "it finds no device here");
+  EXPECT_EQ(text_of_error([&] { const OnDevice device(backend); }), "it found no device here");
 }
 
 }  // namespace

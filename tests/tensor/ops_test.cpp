@@ -221,6 +221,23 @@ TEST_P(Ops, DrawsOfOneSiteDoNotMoveThoseOfAnother) {
   EXPECT_NE(first, at_one());
 }
 
+TEST_P(Ops, DrawsAreRepeatedFromAnEarlierStateAndGoOnAfterwards) {
+  const auto draw = [] { return to_host(ops::random({4}, RGM_UNIFORM)); };
+  const RandomScope scope({.seed = 1});
+  const auto first = draw();
+  const RandomState state = random_state();
+  const auto second = draw();
+  {
+    const RandomScope same(state.key, state.calls);
+    EXPECT_EQ(draw(), second);
+  }
+  const auto third = draw();
+  const RandomScope anew({.seed = 1});
+  EXPECT_EQ(draw(), first);
+  EXPECT_EQ(draw(), second);
+  EXPECT_EQ(draw(), third);
+}
+
 TEST_P(Ops, DropoutKeepsTheMean) {
   const Tensor x = ops::full({20000}, 1);
   const std::vector<float> y = to_host(ops::dropout(x, 0.25));
@@ -334,7 +351,7 @@ TEST_P(Ops, AShapeThatNoMemoryHoldsIsRefused) {
 TEST_P(Ops, AxesCountFromTheEndAndStayWithinTheRank) {
   const Tensor x = values({1, 2, 3, 4, 5, 6}, {2, 3});
   EXPECT_THAT(to_host(ops::permute(x, std::array{-1, 0})), ElementsAre(1, 4, 2, 5, 3, 6));
-  EXPECT_THAT(message([&] { ops::permute(x, std::array{1, -1}); }), HasSubstr("no permutation: 1 is there twice"));
+  EXPECT_THAT(message([&] { ops::permute(x, std::array{1, -1}); }), HasSubstr("not a permutation: 1 is there twice"));
   EXPECT_THAT(message([&] {
                 ops::permute(x, std::array{2, 0});
               }),

@@ -170,12 +170,12 @@ TEST(Chat, SeveralTemplatesAreSavedAsTheyWere) {
 
 TEST(Jinja, MistakesHaveTheirLine) {
   EXPECT_EQ(refusal("a\n{{ x"), "t:2: an expression without its }}");
-  EXPECT_EQ(refusal("\n\n{% if 1 %}"), "t:3: the end where {% endif %} was expected");
+  EXPECT_EQ(refusal("\n\n{% if 1 %}"), "t:3: the template ends where {% endif %} was expected");
   EXPECT_THAT(refusal("{% frob %}"), HasSubstr("t:1: the statement \"frob\" is not known; there are if, for"));
   EXPECT_EQ(refusal("{{ 'a' | shout }}"), "t:1: the filter \"shout\" is not known");
   EXPECT_EQ(refusal("{{ 1 is prime }}"), "t:1: the test \"prime\" is not known");
   EXPECT_EQ(refusal("\n{{ x.y }}"), "t:2: \"y\" of \"x\", which is not defined");
-  EXPECT_EQ(refusal("{{ 1 + 'a' }}"), "t:1: a number + a text");
+  EXPECT_EQ(refusal("{{ 1 + 'a' }}"), "t:1: a number + a string");
   EXPECT_EQ(refusal("{{ 1 // 0 }}"), "t:1: a division by 0");
   EXPECT_EQ(refusal("{{ raise_exception('no tools') }}"), "t:1: the template refuses these messages: no tools");
   EXPECT_EQ(refusal("{% endif %}"), "t:1: \"endif\" without its beginning");

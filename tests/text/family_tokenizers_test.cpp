@@ -106,8 +106,9 @@ TEST(TokenizerFiles, NestedWithoutEndAreNamed) {
   for (const char* const file : {"tokenizer_config.json", "tokenizer.json"}) {
     save_tokenizer(*byte_tokenizer(), folder);
     write_file(folder / file, deep);
-    EXPECT_THAT([&] { load_tokenizer(folder); },
-                testing::ThrowsMessage<Error>(testing::HasSubstr(std::string(file) + ": JSON nested more than 100")));
+    EXPECT_THAT(
+        [&] { load_tokenizer(folder); },
+        testing::ThrowsMessage<Error>(testing::HasSubstr(std::string(file) + ": JSON is nested more than 100")));
   }
   fs::remove_all(folder);
 }
@@ -159,8 +160,8 @@ TEST(TokenizerFiles, AnEndOfTextWithoutAnIdIsTold) {
   testing::internal::CaptureStderr();
   const TokenizerPtr llama = tokenizer_from_json(recorded().at("llama2").at("tokenizer"), "llama2", settings);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              testing::HasSubstr("llama2: the \"eos_token\" of tokenizer_config.json is \"<end>\", which is no added "
-                                 "token here: no token ends a text"));
+              testing::HasSubstr("llama2: the \"eos_token\" of tokenizer_config.json is \"<end>\", which is not an "
+                                 "added token here: no token ends a text"));
   EXPECT_EQ(llama->end_of_text(), std::nullopt);
 }
 
@@ -255,8 +256,8 @@ TEST(SentencePiece, WhatIsNoSuchFileIsRefused) {
     load_tokenizer(folder);
     FAIL();
   } catch (const Error& e) {
-    EXPECT_THAT(e.what(),
-                testing::HasSubstr("tokenizer.model: this is no tokenizer.model of SentencePiece, or it is damaged"));
+    EXPECT_THAT(e.what(), testing::HasSubstr(
+                              "tokenizer.model: this is not a tokenizer.model of SentencePiece, or it is damaged"));
   }
   fs::remove_all(folder);
 }

@@ -37,10 +37,10 @@ TEST(JinjaTexts, BackslashesArePythons) {
   EXPECT_EQ(shown("{{ '\\U0001F600\\u2581\\x41\\101\\0601' }}"), "\U0001F600\u2581AA01");
   EXPECT_EQ(shown("{{ '\\a\\b\\f\\n\\r\\t\\v\\\\' }}"), "\a\b\f\n\r\t\v\\");
   EXPECT_EQ(shown("{{ '\\d\\q' }}"), "\\d\\q");
-  EXPECT_THAT(refusal("{{ '\\x4' }}"), HasSubstr("t:1: \\x in a text, 2 hexadecimal digits were expected"));
+  EXPECT_THAT(refusal("{{ '\\x4' }}"), HasSubstr("t:1: \\x in a string, 2 hexadecimal digits were expected"));
   EXPECT_THAT(refusal("{{ '\\ud83d' }}"), HasSubstr("half of a surrogate pair"));
-  EXPECT_THAT(refusal("{{ '\\U00110000' }}"), HasSubstr("the character 0x110000 in a text"));
-  EXPECT_THAT(refusal("{{ '\\N{DASH}' }}"), HasSubstr("a character by its name is not known"));
+  EXPECT_THAT(refusal("{{ '\\U00110000' }}"), HasSubstr("the character 0x110000 in a string"));
+  EXPECT_THAT(refusal("{{ '\\N{DASH}' }}"), HasSubstr("characters cannot be given by name"));
 }
 
 TEST(JinjaFilters, JsonIsThatOfTransformers) {

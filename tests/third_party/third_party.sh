@@ -48,7 +48,7 @@ try() {
   grep -q "\"sha256\": \"$(sha256sum "$library" | cut -d' ' -f1)\"" <<<"$listed" || fail "$name: another SHA-256"
   ctest --test-dir "$folder" -V >"$work/log" 2>&1 || { cat "$work/log"; fail "$name"; }
   grep -q "sound: " "$work/log" || { cat "$work/log"; fail "$name: it was not checked"; }
-  grep -q "everything lies in" "$work/log" || { cat "$work/log"; fail "$name: its pipeline was not run"; }
+  grep -q "everything is in" "$work/log" || { cat "$work/log"; fail "$name: its pipeline was not run"; }
 }
 
 for kind in strategy adapter reward backend; do

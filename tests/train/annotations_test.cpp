@@ -185,6 +185,45 @@ TEST_F(KeptAnnotations, AreNotWrittenIntoAFolderThatIsAnothers) {
   EXPECT_EQ(annotate(), 2) << "of three, the first was written";
 }
 
+// Two texts, of 2 and 3 tokens.
+class Texts : public FewUnits {
+ public:
+  int64_t units() const override { return 2; }
+  Batch in_order(int64_t begin, int64_t end) const override {
+    const TokenExample texts[] = {{{5, 6}, {1, 1}}, {{7, 8, 9}, {1, 1, 1}}};
+    Batch out;
+    out.examples = end - begin;
+    const auto chosen = std::span(texts).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    out.columns["text"] = pack(chosen, 8);
+    return out;
+  }
+};
+
+TEST_F(KeptAnnotations, OfAnotherLengthThanTheTextAreRefused) {
+  strategy_.annotate = [](void*, rgm_train*, rgm_batch* batch) -> rgm_status {
+    const BatchColumn& text = batch->columns.at("text");
+    batch->columns["text.twice"] = {.kind = ColumnKind::per_token,
+                                    .reals = std::vector<float>(text.integers.begin(), text.integers.end()),
+                                    .rows = text.rows,
+                                    .length = text.length};
+    return RGM_OK;
+  };
+  const Texts source;
+  Batch batch = source.in_order(0, 2);
+  const auto merge = [&] {
+    Annotations(setup_, nullptr, source, "data", /*rows=*/2).merge(batch, std::vector<int64_t>{0, 1});
+  };
+  merge();
+  EXPECT_THAT(batch.columns.at("text.twice").reals, testing::ElementsAre(5, 6, 7, 8, 9));
+  ASSERT_EQ(files().size(), 1U);
+  auto line = nlohmann::json::parse(read_file(files()[0]));
+  line["columns"]["text.twice"]["units"][1][0].erase(0);
+  write_file(files()[0], line.dump() + "\n");
+  EXPECT_THAT(merge, testing::ThrowsMessage<Error>(testing::AllOf(
+                         testing::HasSubstr(files()[0].string() + ": of row 2 it has 2 numbers \"text.twice\""),
+                         testing::HasSubstr("3 were expected"))));
+}
+
 using KeptAnnotationsDeathTest = KeptAnnotations;
 
 // In a process of its own, as an interruption is for good.

@@ -1,6 +1,7 @@
 // metrics_test.cpp - metrics.jsonl: what a line looks like, what resuming keeps, what is not a number.
 #include "train/metrics.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -26,6 +27,22 @@ TEST_F(Metrics, IsReadableWhileTheRunGoesOn) {
   MetricsFile metrics(path_, 0);
   metrics.write(1, {{"loss", 2}});
   EXPECT_EQ(read_file(path_), "{\"step\": 1, \"loss\": 2}\n");
+}
+
+// As a reward's, which would keep it open.
+TEST_F(Metrics, AProgramThatIsStartedMeanwhileHasNoPartOfTheFiles) {
+  const fs::path folder = path_.parent_path();
+  const MetricsFile metrics(path_, 0);
+  const EventFile events(folder, 0);
+  int found = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the folder's own
+    const fs::path file = fs::read_symlink(entry.path(), gone);
+    if (gone || file.parent_path() != folder) continue;
+    ++found;
+    EXPECT_TRUE(::fcntl(std::stoi(entry.path().filename().string()), F_GETFD) & FD_CLOEXEC) << file;
+  }
+  EXPECT_EQ(found, 2);
 }
 
 TEST_F(Metrics, NumbersThatJsonHasNoWordForAreNull) {

@@ -16,6 +16,16 @@ class Updates : public TensorTest {
     p.scales = scales;
     return p.value;
   }
+  // After a step from a gradient of 1 everywhere.
+  Tensor step(Optimizer& optimizer, int64_t step, double rate, double clip) {
+    Tensor loss = ops::full({}, 0);
+    for (const Parameter& p : parameters_.all()) loss = loss + ops::sum(p.value);
+    backward(loss);
+    return optimizer.step(step, rate, clip, loss);
+  }
+  static void expect_all(const Tensor& value, float wanted) {
+    for (const float found : to_host(value)) EXPECT_NEAR(found, wanted, 1e-6);
+  }
   Parameters parameters_;
 };
 
@@ -36,6 +46,58 @@ TEST_F(Updates, MatricesDecayButThoseThatScaleAndVectorsDoNot) {
   Optimizer(spec, stores).step(1, 0.1, 0, loss);
   for (size_t i = 0; i < all.size(); ++i)
     for (const float found : to_host(all[i].first)) EXPECT_NEAR(found, all[i].second, 1e-6) << i;
+}
+
+// The second step is at half of all rates.
+TEST_F(Updates, AParameterMovesByItsOwnRate) {
+  const Tensor body = add("body.weight", {3}), weight = add("head.weight", {3}), bias = add("head.bias", {3});
+  OptimizerSpec spec;
+  spec.kind = "sgd";
+  spec.learning_rate = 0.1;
+  spec.rates = {{"*.bias", 0.2}, {"head.*", 0.4}};
+  Parameters* const stores[] = {&parameters_};
+  Optimizer optimizer(spec, stores);
+  step(optimizer, 1, 0.1, 0);
+  expect_all(body, 0.9F);
+  expect_all(weight, 0.6F);
+  expect_all(bias, 0.8F);
+  step(optimizer, 2, 0.05, 0);
+  expect_all(body, 0.85F);
+  expect_all(weight, 0.4F);
+  expect_all(bias, 0.7F);
+}
+
+// Whatever the gradient, AdamW's first step is its rate; a matrix of 1 has lost half of that before, to the decay.
+TEST_F(Updates, AdamWTakesEachRateWithAndWithoutDecay) {
+  const Tensor bias = add("bias", {3}), matrix = add("matrix", {2, 3}), own_bias = add("own.bias", {3}),
+               own_matrix = add("own.matrix", {3, 2});
+  OptimizerSpec spec;
+  spec.learning_rate = 0.1;
+  spec.beta1 = 0.5;
+  spec.beta2 = 0.75;
+  spec.weight_decay = 0.5;
+  spec.rates = {{"own.*", 0.4}};
+  Parameters* const stores[] = {&parameters_};
+  Optimizer optimizer(spec, stores);
+  step(optimizer, 1, 0.1, 0);
+  expect_all(bias, 0.9F);
+  expect_all(matrix, 0.85F);
+  expect_all(own_bias, 0.6F);
+  expect_all(own_matrix, 0.4F);
+}
+
+// Of 4 ones the norm is 2: clipped to 1 they are halves, whatever rate they go by.
+TEST_F(Updates, TheNormIsThatOfAllGradients) {
+  const Tensor first = add("first", {2}), second = add("second", {2});
+  OptimizerSpec spec;
+  spec.kind = "sgd";
+  spec.learning_rate = 0.1;
+  spec.rates = {{"second", 0.4}};
+  Parameters* const stores[] = {&parameters_};
+  Optimizer optimizer(spec, stores);
+  EXPECT_EQ(item(step(optimizer, 1, 0.1, 1)), 2);
+  expect_all(first, 0.95F);
+  expect_all(second, 0.8F);
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ TEST_F(Report, SeedsArePairedWhereBothMethodsHaveThem) {
       [&] {
         write_comparison({folder_ / "one", folder_ / "two", folder_ / "one" / "."}, folder_ / "all.html");
       },
-      testing::ThrowsMessage<Error>(HasSubstr("one/.: is named twice, and its seeds would count twice")));
+      testing::ThrowsMessage<Error>(HasSubstr("one/.: is given twice, and its seeds would count twice")));
 }
 
 TEST_F(Report, RewardsAreDrawnByTheRankingsThatTheyLearnedFrom) {

@@ -9,6 +9,7 @@
 namespace rgm::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 // Four prompts: 0, 1, 2, 3.
@@ -33,6 +34,19 @@ rgm_status answer(void*, rgm_train* train, rgm_batch* data, rgm_experience* out)
   add_metric(*train, "place", ops::full({}, 1 + static_cast<double>(train->rollout)), {});
   if (train->rollout == 0) train->report["first"] = "seen";
   out->batch = data;
+  return RGM_OK;
+}
+
+// Returns the prompt with what the test adds to it in each call, from 1 on; keeps what it concludes from.
+std::function<void(int, Batch&)> add_in_call;
+Batch concluded;
+rgm_status answer_with_more(void*, rgm_train*, rgm_batch* data, rgm_experience* out) {
+  add_in_call(++calls, *data);
+  out->batch = data;
+  return RGM_OK;
+}
+rgm_status conclude(void*, rgm_train*, rgm_batch* rows) {
+  concluded = *rows;
   return RGM_OK;
 }
 
@@ -127,8 +141,8 @@ TEST_F(Rows, AreNotDroppedWithoutAWord) {
   run();
   EXPECT_EQ(calls, 4);
   EXPECT_EQ(text("rows.jsonl"), whole);
-  EXPECT_THAT(said_, HasSubstr("rows.jsonl are made anew"));
-  EXPECT_THAT(said_, HasSubstr("rows.json does not say what they are of"));
+  EXPECT_THAT(said_, HasSubstr("rows.jsonl are made again"));
+  EXPECT_THAT(said_, HasSubstr("rows.json does not say what they were made from"));
 }
 
 TEST_F(Rows, OfOtherSettingsAreMadeAnewAndWhatDiffersIsTold) {
@@ -159,6 +173,49 @@ TEST_F(Rows, ThatWereOnlyBegunAreNotSaidToBeResumed) {
   EXPECT_EQ(calls, 4);
   EXPECT_EQ(text("rows.jsonl"), whole);
   EXPECT_THAT(said_, testing::Not(HasSubstr("resumed")));
+}
+
+void add_real(Batch& batch, float x) { batch.columns["score"] = {.kind = ColumnKind::real, .reals = {x}}; }
+void add_integer(Batch& batch, int32_t x) { batch.columns["score"] = {.kind = ColumnKind::integer, .integers = {x}}; }
+void add_text(Batch& batch, const char* x) { batch.columns["score"] = {.kind = ColumnKind::text, .texts = {x}}; }
+
+TEST_F(Rows, AreConcludedFromWithWholeNumbersAmongRealOnes) {
+  strategy_.rollout = answer_with_more;
+  strategy_.conclude = conclude;
+  add_in_call = [](int call, Batch& batch) { call % 2 ? add_integer(batch, call) : add_real(batch, float(call) / 4); };
+  run("others");
+  EXPECT_EQ(concluded.examples, 4);
+  EXPECT_EQ(concluded.columns.at("score").kind, ColumnKind::real);
+  EXPECT_THAT(concluded.columns.at("score").reals, testing::ElementsAre(1, 0.5, 3, 1));
+  EXPECT_THAT(concluded.columns.at("prompt").texts, testing::ElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(Rows, OfOtherColumnsThanTheFirstAreNotConcludedFrom) {
+  strategy_.rollout = answer_with_more;
+  strategy_.conclude = conclude;
+  const auto problem = [&](std::function<void(int, Batch&)> add) -> std::string {
+    static int runs = 0;
+    add_in_call = std::move(add);
+    calls = 0;
+    try {
+      run(std::to_string(++runs));
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(problem([](int call, Batch& batch) {
+                if (call == 1) add_real(batch, 0.5);
+              }),
+              AllOf(HasSubstr("strategy \"answering\": "), HasSubstr("rows.jsonl:2: the row has no \"score\"")));
+  EXPECT_THAT(problem([](int call, Batch& batch) {
+                if (call == 3) add_real(batch, 0.5);
+              }),
+              HasSubstr("rows.jsonl:3: the row has \"score\", which the rows before it lack"));
+  EXPECT_THAT(problem([](int call, Batch& batch) { call == 4 ? add_text(batch, "x") : add_real(batch, 0.5); }),
+              HasSubstr("rows.jsonl:4: \"score\" is a string here, but not in the rows before"));
+  EXPECT_THAT(problem([](int call, Batch& batch) { call == 1 ? add_text(batch, "x") : add_integer(batch, 2); }),
+              HasSubstr("rows.jsonl:2: \"score\" is a number here"));
 }
 
 TEST_F(Rows, AreNotWrittenIntoAFolderThatIsAnothers) {

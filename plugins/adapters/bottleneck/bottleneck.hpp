@@ -17,15 +17,15 @@ struct BottleneckOptions {
   double dropout = 0;
   std::string_view init = "identity";
 
-  static constexpr auto list =
-      options(option("size", &BottleneckOptions::size, "width of the bottleneck").range(1, 65536),
-              option("activation", &BottleneckOptions::activation, "inside the bottleneck").choices(activations),
-              option("scale", &BottleneckOptions::scale, "its result is multiplied by this").range(0, 1e6),
-              option("learned_scale", &BottleneckOptions::learned_scale, "train that factor, beginning at `scale`"),
-              option("dropout", &BottleneckOptions::dropout, "share of its inputs dropped in training").range(0, 0.99),
-              option("init", &BottleneckOptions::init,
-                     "identity: up is 0, so that the base is unchanged at first; normal: both of deviation 0.02")
-                  .choices(starts));
+  static constexpr auto list = options(
+      option("size", &BottleneckOptions::size, "width of the bottleneck").range(1, 65536),
+      option("activation", &BottleneckOptions::activation, "activation inside the bottleneck").choices(activations),
+      option("scale", &BottleneckOptions::scale, "factor on its result").range(0, 1e6),
+      option("learned_scale", &BottleneckOptions::learned_scale, "train that factor, beginning at `scale`"),
+      option("dropout", &BottleneckOptions::dropout, "share of its inputs dropped in training").range(0, 0.99),
+      option("init", &BottleneckOptions::init,
+             "identity: up starts at 0, so the base is unchanged at first; normal: both with deviation 0.02")
+          .choices(starts));
 };
 
 class Bottleneck {

@@ -18,5 +18,5 @@ class Series : public Bottleneck {
   }
 };
 
-constexpr rgm_component series = adapter<Series>("series", "1.0.0", "A bottleneck behind a module");
+constexpr rgm_component series = adapter<Series>("series", "1.0.0", "A bottleneck after a module");
 RGM_PLUGIN("series", "1.0.0", "", &series);

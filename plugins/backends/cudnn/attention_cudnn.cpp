@@ -64,19 +64,16 @@ class Attentions {
   // That our own kernels serve what cuDNN could, but for something that a user may change.
   void say_own_for_dropout() {
     if (std::exchange(said_dropout_, true)) return;
-    host->log(RGM_LOG_WARNING,
-              str("cudnn: attention with dropout runs on a kernel of our own, many times slower, and a step that draws "
-                  "random numbers is not captured; `dropout: 0` in the stage's model, as in model: {from: gpt2, "
-                  "dropout: 0}, brings both back"));
+    host->log(RGM_LOG_WARNING, str("cudnn: attention with dropout runs on a kernel of our own, many times slower, and "
+                                   "a step that draws random numbers is not captured; set `dropout: 0` in the stage's "
+                                   "model, as in model: {from: gpt2, dropout: 0}, to get both back"));
   }
   void say_own_for_half_tile(int64_t keys) {
     if (std::exchange(said_half_tile_, true)) return;
-    host->log(
-        RGM_LOG_WARNING,
-        str("cudnn: the gradient of attention over " + std::to_string(keys) +
-            " keys, of which a mask hides some, runs on a kernel of our own, many times slower, as cuDNN's may be "
-            "NaN where the last 64 keys fill half of a tile of 128; a context, or a number of virtual tokens, that "
-            "is 64 more or less avoids it"));
+    host->log(RGM_LOG_WARNING, str("cudnn: the gradient of attention over " + std::to_string(keys) +
+                                   " keys, some of them hidden by a mask, runs on a kernel of our own, many times "
+                                   "slower, as cuDNN's may be NaN where the last 64 keys fill half of a tile of 128; a "
+                                   "context, or a number of virtual tokens, that is 64 more or less avoids it"));
   }
 
   void leave_stream() {

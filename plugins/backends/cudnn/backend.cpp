@@ -15,11 +15,10 @@ struct GpuOptions {
   static constexpr auto list = options(
       option("capture", &GpuOptions::capture, "steps whose shapes repeat are captured and enqueued as one piece"),
       option("deterministic", &GpuOptions::deterministic,
-             "the same bits in every run; false: attention's gradient adds "
-             "in any order, which is faster"),
+             "gives the same bits in every run; false: attention's gradient adds in any order, which is faster"),
       option("logits", &GpuOptions::logits,
-             "of the head, where its product is in bfloat16: float32, or rounded, which is faster, while "
-             "log-probabilities keep two or three digits")
+             "type of the head's logits where its product is in bfloat16: float32, or rounded, which is faster, but "
+             "log-probabilities keep only two or three digits")
           .choices(dtypes));
 };
 
@@ -79,8 +78,8 @@ rgm_status device_count(uint32_t* out) {
       cudaDriverGetVersion(&driver);
       if (no_driver && driver == 0) unsupported("no NVIDIA driver");
       if (no_driver)
-        unsupported("the NVIDIA driver knows CUDA " + std::to_string(driver / 1000) + "." +
-                    std::to_string(driver % 1000 / 10) + ", this was built for " +
+        unsupported("the NVIDIA driver supports CUDA " + std::to_string(driver / 1000) + "." +
+                    std::to_string(driver % 1000 / 10) + ", this plug-in was built for " +
                     std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10));
       unsupported(error == cudaSuccess || error == cudaErrorNoDevice
                       ? "no NVIDIA GPU"

@@ -38,9 +38,10 @@ void check_pinned(cudaError_t error, size_t bytes) {
   if (error != cudaErrorMemoryAllocation) return check_cuda(error, "pinned memory");
   cudaGetLastError();  // it is dealt with
   const std::string size = bytes >> 20 ? std::to_string(bytes >> 20) + " MiB" : std::to_string(bytes) + " bytes";
-  throw Error(RGM_DEVICE_ERROR, "the system has no " + size +
-                                    " of pinned host memory for it (not the GPU's); end other programs, or give the "
-                                    "container more memory");
+  throw Error(
+      RGM_DEVICE_ERROR,
+      "the system has no " + size +
+          " of pinned host memory to spare (not the GPU's); end other programs, or give the container more memory");
 }
 
 void tell(const rgm_queue* q, const Error& failure, const char* name) {

@@ -13,7 +13,7 @@ namespace regimen::onednn {
 struct CpuOptions {
   int64_t threads = 0;
   static constexpr auto list = options(
-      option("threads", &CpuOptions::threads, "compute threads; 0: as many as the process may run on").range(0, 1024));
+      option("threads", &CpuOptions::threads, "compute threads; 0: as many as the process may use").range(0, 1024));
 };
 
 static int available_threads() {
@@ -28,7 +28,7 @@ static int at_most_the_limit(int threads) {
   if (threads <= limit) return threads;
   const std::string most = std::to_string(limit);
   host->log(RGM_LOG_WARNING, str("onednn: threads is " + std::to_string(threads) + ", but OMP_THREAD_LIMIT is " + most +
-                                 ": it goes on with " + most + "; raise the limit for more"));
+                                 ": it continues with " + most + "; raise the limit for more"));
   return limit;
 }
 

@@ -29,9 +29,9 @@ struct CommandOptions {
 
   using O = CommandOptions;
   static constexpr auto list =
-      options(option("program", &O::program, "file of the program that is asked").flag(RGM_REQUIRED | RGM_PATH),
-              option("arguments", &O::arguments, "what it is called with"),
-              option("timeout", &O::timeout, "seconds that one answer may take").range(0.01, 86400));
+      options(option("program", &O::program, "the program to ask").flag(RGM_REQUIRED | RGM_PATH),
+              option("arguments", &O::arguments, "arguments of the program"),
+              option("timeout", &O::timeout, "how many seconds one answer may take").range(0.01, 86400));
 };
 
 // The interpreter that a script's first line names; nothing of a program.
@@ -48,7 +48,7 @@ std::string interpreter_of(const std::string& program) {
 void check_program(const std::string& program) {
   struct stat file {};
   if (stat(program.c_str(), &file) != 0) return;
-  require(S_ISREG(file.st_mode), "command: " + program + " is no file; name the program itself");
+  require(S_ISREG(file.st_mode), "command: " + program + " is not a file; name the program itself");
   require(access(program.c_str(), X_OK) == 0,
           "command: " + program + " cannot be run: it is not executable; chmod +x it, and begin a script with #!");
   const std::string interpreter = interpreter_of(program);
@@ -165,7 +165,7 @@ class Command {
       wait(POLLOUT, until);
       const ssize_t n = ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n > 0) text.remove_prefix(size_t(n));
-      if (n < 0 && errno != EAGAIN && errno != EINTR) fail("ended before it was asked everything");
+      if (n < 0 && errno != EAGAIN && errno != EINTR) fail("ended before it had read the question");
     }
   }
   // What it has said unasked would be taken for an answer to the next question.
@@ -175,8 +175,8 @@ class Command {
     if (n > 0) rest_.append(more, size_t(n));
     if (!rest_.empty())
       fail("said \"" + rest_.substr(0, 80) +
-           "\" behind its answer; one line was expected for each question, and what "
-           "it prints beside belongs to standard error");
+           "\" after its answer; one line was expected for each question, and anything else it prints belongs on "
+           "standard error");
   }
   std::string answer() {
     const auto until = deadline();
@@ -199,5 +199,5 @@ class Command {
   std::string rest_;
 };
 
-constexpr rgm_component command = reward<Command>("command", "1.0.0", "Asks another program, over lines of JSON");
+constexpr rgm_component command = reward<Command>("command", "1.0.0", "Asks another program, in lines of JSON");
 RGM_PLUGIN("command", "1.0.0", "", &command);

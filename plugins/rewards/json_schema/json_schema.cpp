@@ -16,9 +16,9 @@ struct JsonSchemaOptions {
 
   using O = JsonSchemaOptions;
   static constexpr auto list =
-      options(option("schema", &O::schema, "the schema, as a text of JSON"),
-              option("file", &O::file, "a file with the schema, instead").flag(RGM_PATH),
-              option("valid_json", &O::valid_json, "score of JSON that does not fit").range(0, 1));
+      options(option("schema", &O::schema, "the schema, as JSON text"),
+              option("file", &O::file, "a file with the schema instead").flag(RGM_PATH),
+              option("valid_json", &O::valid_json, "score of valid JSON that does not fit").range(0, 1));
 };
 
 class JsonSchema {
@@ -34,7 +34,7 @@ class JsonSchema {
       text.assign(std::istreambuf_iterator<char>(in), {});
     }
     schema_ = json::parse(text.empty() ? "{}" : text, nullptr, false);
-    require(!schema_.is_discarded(), "json_schema: the schema is no valid JSON: " + text.substr(0, 60));
+    require(!schema_.is_discarded(), "json_schema: the schema is not valid JSON: " + text.substr(0, 60));
     check_known(schema_);
   }
 
@@ -60,14 +60,13 @@ class JsonSchema {
                                          "maxLength",
                                          "additionalProperties"};
     static constexpr std::array said = {"$schema", "$id", "title", "description", "default", "examples"};
-    require(schema.is_object(), "json_schema: " + schema.dump().substr(0, 60) + " is no schema, an object is one");
+    require(schema.is_object(), "json_schema: " + schema.dump().substr(0, 60) + " is not a schema, which is an object");
     const auto among = [](const auto& words, const std::string& key) {
       return std::find(words.begin(), words.end(), key) != words.end();
     };
     for (const auto& [key, value] : schema.items())
-      require(among(known, key) || among(said, key), "json_schema: \"" + key +
-                                                         "\" is not understood here; the parts of "
-                                                         "JSON Schema that are stand in docs/rlhf.md");
+      require(among(known, key) || among(said, key),
+              "json_schema: \"" + key + "\" is not supported; docs/rlhf.md lists the parts of JSON Schema that are");
     check_values(schema);
     if (schema.contains("items")) check_known(schema["items"]);
     if (schema.contains("properties"))

@@ -18,8 +18,8 @@ struct RankingOptions {
   using O = RankingOptions;
   static constexpr auto list = options(
       option("loss", &O::loss, "how a ranking is judged").choices(losses),
-      option("ties", &O::ties, "what equal ranks say: nothing, or that both are as good").choices(ties_words),
-      option("center", &O::center, "price of the square of each score, which keeps them around 0").range(0, 100));
+      option("ties", &O::ties, "what equal ranks mean: nothing, or that both are equally good").choices(ties_words),
+      option("center", &O::center, "price of the square of each score, which keeps scores around 0").range(0, 100));
 };
 
 class Ranking {
@@ -65,5 +65,5 @@ class Ranking {
   ScalarHead head_;
 };
 
-constexpr rgm_component ranking = reward<Ranking>("ranking", "1.0.0", "Learned from people's rankings, ties included");
+constexpr rgm_component ranking = reward<Ranking>("ranking", "1.0.0", "Learned from rankings, ties included");
 RGM_PLUGIN("ranking", "1.0.0", "", &ranking);

@@ -10,8 +10,8 @@ struct RegressionOptions {
 
   std::string_view loss = "squared";
 
-  static constexpr auto list =
-      options(option("loss", &RegressionOptions::loss, "for any numbers, or for shares and yes or no").choices(losses));
+  static constexpr auto list = options(
+      option("loss", &RegressionOptions::loss, "for any numbers, or for shares and yes-or-no ratings").choices(losses));
 };
 
 class Regression {

@@ -26,12 +26,12 @@ struct RuleOptions {
 
   using O = RuleOptions;
   static constexpr auto list =
-      options(option("regex", &O::regex, "POSIX extended expression that the answer has to match somewhere"),
-              option("contains", &O::contains, "texts that all have to be in the answer"),
-              option("match", &O::match, "compares with the column `expected`").choices(matches),
+      options(option("regex", &O::regex, "POSIX extended expression that must match somewhere in the answer"),
+              option("contains", &O::contains, "texts that must all be in the answer"),
+              option("match", &O::match, "how the answer is compared with the column `expected`").choices(matches),
               option("extract", &O::extract, "expression whose first group is compared, instead of the whole answer"),
-              option("shortest", &O::shortest, "bytes that an answer has at least").at_least(0),
-              option("longest", &O::longest, "bytes that an answer has at most; 0: no limit").at_least(0));
+              option("shortest", &O::shortest, "least bytes an answer may have").at_least(0),
+              option("longest", &O::longest, "most bytes an answer may have; 0: no limit").at_least(0));
 };
 
 // std::regex takes a stack frame a byte; this does not.
@@ -42,7 +42,7 @@ class Expression {
     const int status = regcomp(&compiled_, text_.c_str(), REG_EXTENDED);
     char why[200];
     if (status != 0) regerror(status, &compiled_, why, sizeof why);
-    require(status == 0, "rule: \"" + text_ + "\" is no regular expression: " + (status ? why : ""));
+    require(status == 0, "rule: \"" + text_ + "\" is not a regular expression: " + (status ? why : ""));
   }
   ~Expression() { regfree(&compiled_); }
   Expression(const Expression&) = delete;
@@ -116,8 +116,8 @@ class Rule {
   }
   float without_expected() const {
     if (!std::exchange(is_told_, true))
-      host->log(RGM_LOG_WARNING, str("rule: `match` compares answers with the column \"expected\", which the data has "
-                                     "not, so none is scored: name the file's, as in columns: {expected: NAME}"));
+      host->log(RGM_LOG_WARNING, str("rule: `match` compares answers with the column \"expected\", which the data does "
+                                     "not have, so none is scored: name the file's, as in columns: {expected: NAME}"));
     return std::numeric_limits<float>::quiet_NaN();
   }
   static std::string_view trimmed(std::string_view x) {

@@ -9,13 +9,15 @@ using namespace regimen;
 struct BestOfNOptions {
   int64_t n = 4, max_tokens = 64;
   double temperature = 1, top_p = 1;
+  std::span<const rgm_str> stop;
 
   using O = BestOfNOptions;
-  static constexpr auto list =
-      options(option("n", &O::n, "answers to choose from").range(1, 1024),
-              option("max_tokens", &O::max_tokens, "longest answer").at_least(1),
-              option("temperature", &O::temperature, "of sampling").range(0.01, 10),
-              option("top_p", &O::top_p, "share of probability that may be drawn").range(0.01, 1));
+  static constexpr auto list = options(
+      option("n", &O::n, "answers to choose from").range(1, 1024),
+      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
+      option("temperature", &O::temperature, "temperature of sampling").range(0.01, 10),
+      option("top_p", &O::top_p, "draws from the likeliest tokens with this share of probability").range(0.01, 1),
+      option("stop", &O::stop, "texts that end an answer, and stay in it"));
 };
 
 class BestOfN {
@@ -23,14 +25,18 @@ class BestOfN {
   using Options = BestOfNOptions;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
 
-  explicit BestOfN(const Options& o) : o_(o) {}
+  explicit BestOfN(const Options& o) : o_(o) {
+    for (const rgm_str& text : o.stop)
+      require(text.size > 0, "best_of_n: stop has an empty text, which ends nothing: leave it out");
+  }
 
   Plan plan() const { return {.needs_reward = true, .answer_tokens = o_.max_tokens}; }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
-    const Batch all = train.generate(train.model("policy"), prompts,
-                                     {attr("answers", o_.n), attr("max_tokens", o_.max_tokens),
-                                      attr("temperature", o_.temperature), attr("top_p", o_.top_p)});
+    const Batch all =
+        train.generate(train.model("policy"), prompts,
+                       {attr("answers", o_.n), attr("max_tokens", o_.max_tokens), attr("temperature", o_.temperature),
+                        attr("top_p", o_.top_p), attr("stop", o_.stop)});
     const Tensor score = train.score(all);
     const std::vector<float> scores = read(score);
     const Batch best = train.batch();

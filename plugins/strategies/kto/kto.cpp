@@ -15,11 +15,11 @@ struct KtoOptions {
   bool kl = true;
 
   using O = KtoOptions;
-  static constexpr auto list =
-      options(option("beta", &O::beta, "how strongly the policy is held to the reference").range(1e-6, 100),
-              option("weight_desirable", &O::desirable, "of good examples; raise it where they are few").range(0, 1000),
-              option("weight_undesirable", &O::undesirable, "of bad examples").range(0, 1000),
-              option("kl", &O::kl, "compares with the policy's distance from the reference"));
+  static constexpr auto list = options(
+      option("beta", &O::beta, "how strongly the policy is held to the reference").range(1e-6, 100),
+      option("weight_desirable", &O::desirable, "weight of good examples; raise it if there are few").range(0, 1000),
+      option("weight_undesirable", &O::undesirable, "weight of bad examples").range(0, 1000),
+      option("kl", &O::kl, "compares with the policy's distance from the reference"));
 };
 
 class Kto {

@@ -11,7 +11,8 @@ struct OrpoOptions {
   double beta = 0.1;
 
   static constexpr auto list =
-      options(option("beta", &OrpoOptions::beta, "weight of the odds ratio beside the chosen answers").range(0, 100));
+      options(option("beta", &OrpoOptions::beta, "weight of the odds ratio, added to the loss of the chosen answers")
+                  .range(0, 100));
 };
 
 class Orpo {

@@ -21,30 +21,34 @@ struct PpoOptions {
   double temperature = 1, top_p = 1, kl = 0.05, kl_target = 0, kl_limit = 0, clip = 0.2, value_clip = 0.2,
          value_weight = 0.1, gamma = 1, lambda = 0.95, missing_end_penalty = 0, ptx = 0;
   bool whiten_rewards = false;
+  std::span<const rgm_str> stop;
   std::string_view kl_estimator = "k1", judge;
 
   using O = PpoOptions;
   static constexpr auto list = options(
-      option("answers", &O::answers, "to each prompt").range(1, 1024),
-      option("max_tokens", &O::max_tokens, "longest answer").at_least(1),
-      option("temperature", &O::temperature, "of sampling and of all probabilities").range(0.01, 10),
-      option("top_k", &O::top_k, "likeliest tokens that may be drawn; 0: all").at_least(0),
-      option("top_p", &O::top_p, "share of probability that may be drawn").range(0.01, 1),
+      option("answers", &O::answers, "answers to each prompt").range(1, 1024),
+      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
+      option("temperature", &O::temperature, "temperature of sampling and of all probabilities").range(0.01, 10),
+      option("top_k", &O::top_k, "how many of the likeliest tokens may be drawn; 0: all").at_least(0),
+      option("top_p", &O::top_p, "draws from the likeliest tokens with this share of probability").range(0.01, 1),
+      option("stop", &O::stop, "texts that end an answer, and stay in it"),
       option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
       option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024),
       option("kl", &O::kl, "price of leaving the reference, per nat").range(0, 10),
-      option("kl_estimator", &O::kl_estimator, "of the distance of a token").choices(estimators),
-      option("kl_target", &O::kl_target, "nats per answer that the price adapts to; 0: it is fixed").at_least(0),
+      option("kl_estimator", &O::kl_estimator, "how the distance of a token is estimated").choices(estimators),
+      option("kl_target", &O::kl_target, "nats per answer to which the price adapts; 0: it is fixed").at_least(0),
       option("kl_limit", &O::kl_limit, "nats per answer at which the stage gives up; 0: never").at_least(0),
       option("clip", &O::clip, "how far the ratio of a token may go").range(0.001, 10),
       option("value_clip", &O::value_clip, "how far a value may move from the old one").range(0.001, 1000),
-      option("value_weight", &O::value_weight, "of the critic's loss").range(0, 100),
-      option("gamma", &O::gamma, "what the next token's worth counts").range(0, 1),
+      option("value_weight", &O::value_weight, "weight of the critic's loss").range(0, 100),
+      option("gamma", &O::gamma, "how much the next token's worth counts").range(0, 1),
       option("lambda", &O::lambda, "0: trust the critic, 1: the rewards").range(0, 1),
       option("whiten_rewards", &O::whiten_rewards, "scales rewards to deviation 1 over the batch; their mean stays"),
-      option("missing_end_penalty", &O::missing_end_penalty, "for an answer without an end; 1 is usual").range(0, 1000),
+      option("missing_end_penalty", &O::missing_end_penalty, "penalty of an answer without an end; 1 is usual")
+          .range(0, 1000),
       option("ptx", &O::ptx, "weight of plain text from the source `pretrain`; 27.8 in InstructGPT").range(0, 1000),
-      option("judge", &O::judge, "a reward with weight 0 that evaluations ask, beside the reference's answers"));
+      option("judge", &O::judge,
+             "a reward with weight 0 that evaluations ask about the policy's and the reference's answers"));
 };
 
 class Ppo {
@@ -55,7 +59,10 @@ class Ppo {
   static constexpr rgm_role roles[] = {role("reference"), role("critic", RGM_TRAINED | RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 3e-6), attr("clip", 1.0), {}};
 
-  explicit Ppo(const Options& o) : o_(o) {}
+  explicit Ppo(const Options& o) : o_(o) {
+    for (const rgm_str& text : o.stop)
+      require(text.size > 0, "ppo: stop has an empty text, which ends nothing: leave it out");
+  }
 
   Plan plan() const {
     return {.needs_reward = true,
@@ -145,9 +152,10 @@ class Ppo {
   };
 
   Batch answer(const Train& train, const Model& model, const Batch& prompts, int64_t answers) const {
-    return train.generate(model, prompts,
-                          {attr("answers", answers), attr("max_tokens", o_.max_tokens),
-                           attr("temperature", o_.temperature), attr("top_k", o_.top_k), attr("top_p", o_.top_p)});
+    return train.generate(
+        model, prompts,
+        {attr("answers", answers), attr("max_tokens", o_.max_tokens), attr("temperature", o_.temperature),
+         attr("top_k", o_.top_k), attr("top_p", o_.top_p), attr("stop", o_.stop)});
   }
   static void share_above_zero(const Train& train, const char* name, const Tensor& score) {  // of those it can score
     train.metric(name, sum(positive(score)), sum(cast(equal(score, score), RGM_F32)));

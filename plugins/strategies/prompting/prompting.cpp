@@ -32,12 +32,13 @@ struct PromptingOptions {
       option("words", &O::words, "how the prompt writes each of them; otherwise as they are"),
       option("shots", &O::shots, "examples shown before each question, drawn from the data `examples`").range(0, 1024),
       option("shot_labels", &O::shot_labels, "with which labels they are shown").choices(labelled),
-      option("examples", &O::examples, "instead of drawn ones, these texts as they stand"),
-      option("ask", &O::ask, "new: what was not shown; shown: each row is the last example, too, with a wrong label")
+      option("examples", &O::examples, "these texts as they are, instead of drawn examples"),
+      option("ask", &O::ask,
+             "new: rows that were not shown; shown: each row is also the last example, with a wrong label")
           .choices(whom),
-      option("separator", &O::separator, "between examples"),
+      option("separator", &O::separator, "what stands between examples"),
       option("score", &O::score, "how answers are found").choices(scores),
-      option("max_tokens", &O::max_tokens, "of an answer that is generated").range(1, 4096));
+      option("max_tokens", &O::max_tokens, "length of a generated answer").range(1, 4096));
 };
 
 class Prompting {
@@ -46,14 +47,16 @@ class Prompting {
   static constexpr rgm_column columns[] = {column::text("*"), column::text("examples.*", RGM_OPTIONAL)};
 
   explicit Prompting(const Options& o) : o_(o), template_(o.text) {
-    require(o.labels.size() > 1, "prompting: there is one label or none to choose from: list them with labels: [...]");
-    require(o.words.empty() || o.words.size() == o.labels.size(), "prompting: words has another number than labels");
+    require(o.labels.size() > 1,
+            "prompting: there are fewer than two labels to choose from: list them with labels: [...]");
+    require(o.words.empty() || o.words.size() == o.labels.size(),
+            "prompting: words and labels differ in number: give one word for each label");
     require(o.examples.empty() || o.shots == 0,
-            "prompting: examples are given, and shots asks for drawn ones: leave one out");
+            "prompting: examples are given, but shots asks for drawn ones: leave one of them out");
     for (size_t i = 0; i < o.labels.size(); ++i) {
       labels_.emplace_back(view(o.labels[i]));
       words_.emplace_back(view(o.words.empty() ? o.labels[i] : o.words[i]));
-      require(!words_[i].empty(), "prompting: the label \"" + labels_[i] + "\" is asked for with an empty word");
+      require(!words_[i].empty(), "prompting: the label \"" + labels_[i] + "\" has an empty word");
       for (size_t j = 0; j < i; ++j)
         require(words_[i] != words_[j] && labels_[i] != labels_[j],
                 "prompting: two labels are \"" + words_[i] + "\": nobody could tell them apart");
@@ -127,7 +130,7 @@ class Prompting {
   static auto values(const Batch& batch, int64_t e) {
     return [&batch, e](const std::string& column) {
       require(batch.has_text(column.c_str()),
-              "prompting: the template asks for {" + column + "}, and the data has no such column");
+              "prompting: the template asks for {" + column + "}, but the data has no such column");
       return std::string(batch.text(column.c_str(), e));
     };
   }

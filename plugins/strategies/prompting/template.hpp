@@ -15,13 +15,13 @@ class Template {
         plain += text[i++];
         continue;
       }
-      regimen::require(c != '}', "prompting: the template has a } without a {; two of them stand for one");
+      regimen::require(c != '}', "prompting: the template has a } without a {; write }} for a brace itself");
       if (c != '{') {
         plain += c;
         continue;
       }
       const size_t end = text.find('}', i);
-      regimen::require(end != text.npos, "prompting: the template has a { without a }; two of them stand for one");
+      regimen::require(end != text.npos, "prompting: the template has a { without a }; write {{ for a brace itself");
       parts_.push_back({std::move(plain), std::string(text.substr(i + 1, end - i - 1))});
       plain.clear();
       i = end;
@@ -31,7 +31,7 @@ class Template {
     for (const Part& part : parts_) answers += part.column == "label";
     regimen::require(
         answers == 1 && parts_.back().column == "label",
-        "prompting: the template ends with one {label}, where the answer goes, as in \"{text}\\nLabel: {label}\"");
+        "prompting: the template must end with one {label}, where the answer goes, as in \"{text}\\nLabel: {label}\"");
     // A space before the answer belongs to it: " good" is one token where words are learned with theirs.
     std::string& before = parts_.back().before;
     const size_t kept = before.find_last_not_of(' ') + 1;

@@ -1,12 +1,12 @@
 // rank.cpp - orders the answers to each prompt. `ask: web` waits for a person, who orders them on a page, ties and
 // skips included. `ask: reward` asks the stage's rewards, and `rater` says `simulated`: no person ranked them; answers
-// whose scores are within `tie` of the one before them have its rank. Rows are
-// `finished` of the samples goes on with the rows, of pairs as `chosen.finished` and `rejected.finished`.
+// whose scores are within `tie` of the one before them have its rank. `finished` of the samples goes on with the rows,
+// of pairs as `chosen.finished` and `rejected.finished`. Rows are
 //   answers   each answer with `group`, `rank` (1 the best; equal ranks are ties), `rater`, `desirable` (1 and 0 where
 //             it is better and worse than the mean of its prompt's answers, -1 where it ties with that, which is no
 //             opinion), and `score`, where there is one. For `ranking` and `kto`
 //   pairs     the best and the last answer of each prompt as `prompt`, `chosen`, `rejected`, `rater`; none of a prompt
-//             whose answers all tie. For `dpo`, `orpo` and `pairwise`
+//             whose answers all tie. For `dpo`, `simpo`, `orpo` and `pairwise`
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -23,9 +23,9 @@ struct RankOptions {
   using O = RankOptions;
   static constexpr auto list =
       options(option("ask", &O::ask, "who orders the answers").choices(whom),
-              option("rows", &O::rows, "what is written").choices(forms),
-              option("rater", &O::rater, "name of the one who ranked, in every row"),
-              option("tie", &O::tie, "scores as close as this are a tie; a person says it").range(0, 1e6));
+              option("rows", &O::rows, "what the rows are").choices(forms),
+              option("rater", &O::rater, "name of the rater, written in every row"),
+              option("tie", &O::tie, "scores this close are a tie; people say so themselves").range(0, 1e6));
 };
 
 class Rank {

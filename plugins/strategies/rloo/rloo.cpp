@@ -11,17 +11,19 @@ struct RlooOptions {
   int64_t answers = 2, max_tokens = 64, epochs = 1, minibatches = 1;
   double temperature = 1, beta = 0.05, clip = 0.2;
   bool whiten = false;
+  std::span<const rgm_str> stop;
 
   using O = RlooOptions;
-  static constexpr auto list =
-      options(option("answers", &O::answers, "to each prompt").range(2, 1024),
-              option("max_tokens", &O::max_tokens, "longest answer").at_least(1),
-              option("temperature", &O::temperature, "of sampling and of all probabilities").range(0.01, 10),
-              option("beta", &O::beta, "price of leaving the reference, per nat").range(0, 10),
-              option("clip", &O::clip, "how far the ratio of an answer may go").range(0, 100),
-              option("whiten", &O::whiten, "scales advantages over the batch"),
-              option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
-              option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024));
+  static constexpr auto list = options(
+      option("answers", &O::answers, "answers to each prompt").range(2, 1024),
+      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
+      option("temperature", &O::temperature, "temperature of sampling and of all probabilities").range(0.01, 10),
+      option("stop", &O::stop, "texts that end an answer, and stay in it"),
+      option("beta", &O::beta, "price of leaving the reference, per nat").range(0, 10),
+      option("clip", &O::clip, "how far the ratio of an answer may go").range(0, 100),
+      option("whiten", &O::whiten, "scales advantages over the batch"),
+      option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
+      option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024));
 };
 
 class Rloo {
@@ -32,7 +34,10 @@ class Rloo {
   static constexpr rgm_role roles[] = {role("reference")};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
 
-  explicit Rloo(const Options& o) : o_(o) {}
+  explicit Rloo(const Options& o) : o_(o) {
+    for (const rgm_str& text : o.stop)
+      require(text.size > 0, "rloo: stop has an empty text, which ends nothing: leave it out");
+  }
 
   Plan plan() const {
     return {.needs_reward = true,
@@ -77,9 +82,9 @@ class Rloo {
 
  private:
   Batch answer(const Train& train, const Batch& prompts, int64_t answers) const {
-    return train.generate(
-        train.model("policy"), prompts,
-        {attr("answers", answers), attr("max_tokens", o_.max_tokens), attr("temperature", o_.temperature)});
+    return train.generate(train.model("policy"), prompts,
+                          {attr("answers", answers), attr("max_tokens", o_.max_tokens),
+                           attr("temperature", o_.temperature), attr("stop", o_.stop)});
   }
 
   std::vector<float> advantages(const std::vector<float>& rewards, const std::vector<int32_t>& origin) const {

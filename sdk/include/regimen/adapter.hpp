@@ -1,7 +1,9 @@
-// adapter.hpp - an adapter is a class: Options, attach(site), and those of the hooks below that it needs.
+// adapter.hpp - an adapter is a class with Options, a constructor from them, kinds, sites, attach(site), and at least
+// one of input, output, key_values and prompt. The other hooks are optional; abi/adapter.h says when each is called.
 //   open(info, scope)   begin() -> Tensor   input(at, x) -> x   output(at, x, y) -> y   key_values(at) -> KeyValues
 //   prompt(at) -> Tensor   merge(at, linear) -> Linear   store(file)   restore(file)
-// `at` is what attach answered for the site. After begin(), hooks get its tensor behind `at`.
+// `at` is what attach returned for the site. If the class has begin(), its tensor follows `at` in input, output,
+// key_values and prompt. `static constexpr rgm_format format`, if there is one, describes the files as PEFT has them.
 #pragma once
 #include "hooks.hpp"
 #include "options.hpp"
@@ -9,24 +11,25 @@
 
 namespace regimen RGM_PRIVATE {
 
+// One site during attach, and the Scope for its parameters.
 class Site : public Scope {
  public:
   explicit Site(const rgm_site_info& info) : Scope(info.scope), info_(info) {}
   int32_t kind() const { return info_.kind; }  // RGM_LINEAR_SITE ...
-  int64_t in() const { return info_.in; }      // of an embedding: its rows
-  int64_t out() const { return info_.out; }
-  int64_t layer() const { return info_.layer; }
-  double scale() const { return info_.scale; }  // of an embedding: what its vectors are multiplied by
+  int64_t in() const { return info_.in; }      // channels of x; of the embedding: V, as x is token ids
+  int64_t out() const { return info_.out; }    // channels of y
+  int64_t layer() const { return info_.layer; }  // -1 outside the layers
+  double scale() const { return info_.scale; }  // of the embedding: its vectors are multiplied by it after the hooks
   std::string name() const { return info_.name; }
   Tensor weight() const { return Tensor::share(info_.weight); }
-  Tensor bias() const { return Tensor::share(info_.bias); }
+  Tensor bias() const { return Tensor::share(info_.bias); }  // empty where there is none; so is weight
 
  private:
   const rgm_site_info& info_;
 };
 
-struct KeyValues { Tensor k, v; };
-struct Linear { Tensor weight, bias; };  // bias may be empty
+struct KeyValues { Tensor k, v; };       // (N, Hkv, D) each
+struct Linear { Tensor weight, bias; };  // (out, in), (out); bias may be empty
 
 template <class T>
 struct AdapterThunks {
@@ -43,7 +46,7 @@ struct AdapterThunks {
   using At = decltype(std::declval<T&>().attach(std::declval<const Site&>()));
   static T& at(void* self) { return *static_cast<T*>(self); }
 
-  // Calls `hook` with the site's state, begin()'s tensor if there is one, and the rest.
+  // Calls `hook` with the site's state, the tensor of begin() if the class has that, and the rest.
   template <class Hook, class... A>
   static auto run(Hook hook, void* self, void* site, [[maybe_unused]] rgm_tensor* shared, A&&... args) {
     T& adapter = at(self);
@@ -69,7 +72,7 @@ struct AdapterThunks {
   }
   static rgm_status output(void* self, void* site, rgm_tensor* shared, rgm_tensor* x, rgm_tensor* y,
                            rgm_tensor** out) {
-    Tensor given = Tensor::adopt(y);
+    Tensor given = Tensor::adopt(y);  // [given]: ours to drop, even if the hook throws
     return guard([&] { *out = run(&T::output, self, site, shared, Tensor::share(x), std::move(given)).release(); });
   }
   static rgm_status key_values(void* self, void* site, rgm_tensor* shared, rgm_tensor** k, rgm_tensor** v) {
@@ -114,11 +117,12 @@ struct AdapterThunks {
     if constexpr (requires { &T::restore; }) a.restore = restore;
     return a;
   }();
-  // Not through the table: under GCC's -fsanitize=undefined a function's address is no constant to compare.
+  // Asks the class, not the table: under GCC's -fsanitize=undefined a constant cannot compare function pointers.
   static_assert(requires { &T::input; } || requires { &T::output; } || requires { &T::key_values; } ||
                     requires { &T::prompt; }, "an adapter has a hook");
 };
 
+// The component to give to RGM_PLUGIN.
 template <class T>
 constexpr rgm_component adapter(const char* id, const char* version, const char* summary) {
   return {sizeof(rgm_component), RGM_KIND_ADAPTER, id, version, summary,

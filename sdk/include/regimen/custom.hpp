@@ -1,9 +1,10 @@
 // custom.hpp - a differentiable operation of the plug-in's own: a class that knows its value and its gradient.
 //   static constexpr const char* name
-//   forward(in) -> Tensor, or std::array<Tensor, n>
-//   backward(in, out, dout) -> std::vector<Tensor>, one for each input; an empty one where no gradient is needed
-// in, out and dout are Tensors; dout is zero for an output that nobody used. The class is copied and its copy lives
-// as long as the tape needs it, so it holds values, never references to a batch.
+//   forward(in) const -> Tensor, or std::array<Tensor, n>
+//   backward(in, out, dout) const -> std::vector<Tensor>, one per input, empty where it needs no gradient
+// in, out and dout are spans of Tensors; dout is zero for an output that nobody used. Both functions may be called from
+// any thread. The object is moved into the tape and lives as long as the tape needs it, so it holds values, never
+// references to a batch.
 #pragma once
 #include <array>
 #include <memory>
@@ -64,7 +65,7 @@ struct CustomThunks {
   static constexpr rgm_custom_op table{sizeof(rgm_custom_op), 0, T::name, forward, backward, drop};
 };
 
-// Tensor y = custom(SmoothClamp{3}, {x}); the host drops the copy of `op`, also when the call fails.
+// Tensor y = custom(SmoothClamp{3}, {x}); the host drops `op` when the tape is done with it, or when the call fails.
 template <class T>
 auto custom(T op, std::initializer_list<Tensor> in) {
   using Thunks = CustomThunks<T>;
@@ -83,4 +84,4 @@ auto custom(T op, std::initializer_list<Tensor> in) {
   }
 }
 
-}  // namespace RGM_PRIVATE
+}  // namespace regimen

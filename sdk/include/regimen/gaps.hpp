@@ -1,7 +1,7 @@
-// gaps.hpp - which stretches of memory are free, for a backend that keeps freed memory itself (held and trim of its
-// table). Neighbours that are free become one, and a block comes from the smallest gap that has room, of equal ones the
-// lowest: a step that was run once finds its blocks again, and what it frees serves larger blocks too. The memory itself
-// is never touched. One thread at a time.
+// gaps.hpp - keeps track of which stretches of memory are free, for a backend that reuses freed memory itself (held and
+// trim of its table). Free neighbours become one gap, and a block comes from the smallest gap that has room, or the
+// lowest of equal ones. So a step that was run once finds its blocks again, and what it frees can serve larger blocks
+// too. The memory itself is never touched. For one thread at a time.
 #pragma once
 #include <cstdlib>
 #include <map>
@@ -19,7 +19,7 @@ class Gaps {
     size_t size = 0;
   };
 
-  // Memory that is new here, or was removed. It becomes one with what is free right before and behind it.
+  // A new gap, or one that was removed. It is joined to what is free right before and after it.
   void add(Stretch s) {
     if (const auto next = by_place_.find(s.place + s.size); next != by_place_.end()) {
       s.size += next->second;
@@ -34,7 +34,7 @@ class Gaps {
     }
     insert(s);
   }
-  // False where it is not one whole gap.
+  // Takes out a gap, as for giving its memory back to the system; false unless it is exactly one whole gap.
   bool remove(Stretch s) {
     const auto found = by_place_.find(s.place);
     if (found == by_place_.end() || found->second != s.size) return false;
@@ -42,7 +42,7 @@ class Gaps {
     return true;
   }
 
-  // NULL: no gap has room.
+  // A block of `size`; NULL if no gap has room.
   char* take(size_t size) {
     const auto gap = by_size_.lower_bound({size, nullptr});
     if (gap == by_size_.end()) return nullptr;
@@ -53,7 +53,7 @@ class Gaps {
     in_use_ += size;
     return place;
   }
-  // Ends the program where the block was given back before, or is none.
+  // Ends the program if the block was given back before, or never came from take().
   void give(void* block) {
     const auto taken = taken_.find(static_cast<char*>(block));
     if (taken == taken_.end()) std::abort();
@@ -63,9 +63,9 @@ class Gaps {
     add(s);
   }
 
-  size_t in_use() const { return in_use_; }
+  size_t in_use() const { return in_use_; }  // bytes taken and not given back
   template <class See>
-  void each(const See& see) const {  // the gaps by place, never two that touch
+  void each(const See& see) const {  // the gaps in order of address; no two of them touch
     for (const auto& [place, size] : by_place_) see(Stretch{place, size});
   }
 

@@ -1,4 +1,4 @@
-// head.hpp - one number from each state of a model: the head of a learned reward, and of a critic.
+// head.hpp - one number from each hidden state of a model: the head of a learned reward, or of a critic.
 #pragma once
 #include <cmath>
 
@@ -6,20 +6,21 @@
 
 namespace regimen RGM_PRIVATE {
 
+// w h + b, with w (1, C) and b (1) in the scope it is attached to.
 class ScalarHead {
  public:
-  // Starts small, as in arXiv 2009.01325: scores of a new head lie near 0.
+  // Weights start normal with deviation 1 / sqrt(C + 1) (arXiv 2009.01325), so that scores of a new head lie near 0.
   void attach(const Scope& scope, int64_t channels) {
     weight_ = scope.param("weight", {1, channels}, Init::normal(1 / std::sqrt(double(channels + 1))));
     bias_ = scope.param("bias", {1}, Init::fill(0));
   }
-  // (B, T, C) -> (B, T)
+  // hidden (B, T, C) -> (B, T)
   Tensor each(const Tensor& hidden) const {
     const rgm_view v = hidden.view();
     require(v.rank == 3, "a head reads states of the shape (B, T, C)");
     return reshape(numbers(hidden, v.shape[2]), {v.shape[0], v.shape[1]});
   }
-  // (B, T, C), and the places (E) of the examples' last tokens -> (E)
+  // hidden (B, T, C), and the examples' ends (E) as in a batch -> (E)
   Tensor last(const Tensor& hidden, const Tensor& ends) const {
     const rgm_view v = hidden.view();
     require(v.rank == 3, "a head reads states of the shape (B, T, C)");

@@ -1,8 +1,9 @@
-// hooks.hpp - optional hooks are found by their names, so a name that is nearly one goes unheard. Here the slips that are
-// listed in strategy.hpp and its like, and hooks that are private or overloaded, become compile errors.
+// hooks.hpp - optional hooks are found by name, so one whose name is misspelt would never be called. Here the slips
+// that strategy.hpp, adapter.hpp and reward.hpp list become compile errors, as do hooks that are private or overloaded.
 #pragma once
 
-// In a template over the component T. The second base makes &Both::name ambiguous where T has that name at all.
+// For use in a template over the component's class T. The second base makes &Both::name ambiguous if T has any member
+// of that name; then &T::name itself has to be well-formed, which it is not for one that is private or overloaded.
 #define RGM_HOOK(T, name)                                                        \
   struct Other_##name { int name; };                                             \
   template <class U> struct Both_##name : U, Other_##name {};                    \

@@ -1,4 +1,4 @@
-// model.hpp - a language model, the tokens it reads, and the parameters that a plug-in files in it.
+// model.hpp - a language model, the tokens it reads, and the parameters that a plug-in keeps with it.
 #pragma once
 #include <array>
 #include <bit>
@@ -7,23 +7,24 @@
 
 namespace regimen RGM_PRIVATE {
 
-struct Tokens {  // a TOKENS column: ids, segments, weights (B, T) and ends (E)
+struct Tokens {  // a TOKENS column: ids, segments, weights (B, T), and ends (E); see rgm_column. Only ids must be there
   Tensor ids, segments, weights, ends;
 
   int64_t rows() const { return ids.size(0); }
   int64_t length() const { return ids.size(1); }
   int64_t examples() const { return ends.size(0); }
-  // (B, T) -> (E)
+  // (B, T) -> (E): the sum over each example's tokens
   Tensor sum_each(const Tensor& x) const {
     return make(host->tensors->segment_sum, x.get(), segments.get(), examples());
   }
-  // (E) -> (B, T): every token gets the value of its example, padding 0
+  // (E) -> (B, T): every token gets its example's value, padding gets 0
   Tensor spread(const Tensor& x) const {
     const Tensor all = concat(std::array{full({1}, 0), x}, 0);
     return reshape(gather(all, 0, reshape(segments, {-1})), {rows(), length()});
   }
 };
 
+// How a parameter starts where no saved one is found.
 struct Init {
   int32_t kind;
   double a = 0, b = 0;
@@ -35,6 +36,8 @@ struct Init {
   static Init copy(Tensor value) { return {RGM_VALUE, 0, 0, std::move(value)}; }
 };
 
+// Where a component's parameters are kept, and saved with the model. Each function makes the tensor of that name, or
+// finds it; new names only in prepare, open and attach. A buffer is saved but not trained, and changed by assign.
 class Scope {
  public:
   explicit Scope(rgm_scope* scope) : scope_(scope) {}
@@ -50,10 +53,12 @@ class Scope {
   rgm_scope* scope_;
 };
 
+// Into what a Scope gave, or a view of it. Not inside loss or a hook.
 inline void assign(const Tensor& buffer, const Tensor& value) {
   check(host->models->assign(buffer.get(), value.get()));
 }
 
+// Borrowed from the stage. Gradients are recorded where loss runs in training and the model, or an adapter, is trained.
 class Model {
  public:
   explicit Model(rgm_model* model) : model_(model) {}
@@ -65,8 +70,8 @@ class Model {
     return out;
   }
 
-  // What `want` names, in the order of its bits: auto [logprobs, hidden] = m.forward<RGM_LOGPROBS | RGM_HIDDEN>(t);
-  // Log-probabilities and entropy are 0 for tokens of weight 0; without `tokens.weights` they are there for all.
+  // The outputs that `want` names, in the order of its bits: auto [lp, h] = m.forward<RGM_LOGPROBS | RGM_HIDDEN>(t);
+  // Log-probabilities and entropy are 0 for tokens of weight 0; without `tokens.weights` all tokens have them.
   template <uint32_t want>
   std::array<Tensor, std::popcount(want)> forward(const Tokens& tokens, double temperature = 1) const {
     std::array<rgm_tensor*, std::popcount(want)> raw{};
@@ -76,24 +81,27 @@ class Model {
     for (size_t i = 0; i < raw.size(); ++i) out[i] = Tensor::adopt(raw[i]);
     return out;
   }
+  // (B, T) of the tokens themselves
   Tensor logprobs(const Tokens& tokens, double temperature = 1) const {
     return forward<RGM_LOGPROBS>(tokens, temperature)[0];
   }
+  // (B, T, C) after the last norm
   Tensor hidden(const Tokens& tokens) const { return forward<RGM_HIDDEN>(tokens)[0]; }
   // (B, T, labels) of the model's own head
   Tensor head(const Tokens& tokens) const { return forward<RGM_HEAD>(tokens)[0]; }
-  // sum of -weights * logprobs
+  // sum of -weights (B, T) * logprobs, (): cheaper than logprobs where the weights are known beforehand
   Tensor cross_entropy(const Tokens& tokens, const Tensor& weights) const {
     const rgm_pass p = pass(0, tokens, 1);
     return make(host->models->cross_entropy, model_, &p, weights.get());
   }
+  // sum of weights (B, T) * divergence from the teacher, (); kind: RGM_FORWARD_KL, RGM_REVERSE_KL, RGM_JENSEN_SHANNON
   Tensor divergence(const Model& teacher, const Tokens& tokens, const Tensor& weights, int32_t kind,
                     double temperature = 1) const {
     const rgm_pass p = pass(0, tokens, temperature);
     return make(host->models->divergence, model_, teacher.model_, &p, weights.get(), kind);
   }
 
-  // (T, layers, 2, Hkv, D) of tokens (T) that stand at the beginning
+  // (T, layers, 2, Hkv, D): keys and values of tokens (T) read from position 0, without adapters or a gradient
   Tensor key_values(const Tensor& tokens) const { return make(host->models->key_values, model_, tokens.get()); }
 
  private:
@@ -103,6 +111,7 @@ class Model {
   rgm_model* model_;
 };
 
+// (T) I32; the tokenizer is that of Model::info().
 inline Tensor tokenize(rgm_tokenizer* tokenizer, std::string_view text) {
   return make(host->models->tokenize, tokenizer, str(text));
 }

@@ -1,9 +1,13 @@
-// options.hpp - a component's options: a plain struct, and a list that says how each member is called and checked.
+// options.hpp - a component's options: a plain struct whose members hold the defaults, and a list that says what each
+// member is called and how it is checked:
+//   int64_t width = 8;
+//   static constexpr auto list = options(option("width", &Mine::width, "channels").range(1, 4096));
 #pragma once
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 
@@ -14,7 +18,14 @@ namespace regimen RGM_PRIVATE {
 template <class T> struct Unwrapped { using type = T; static constexpr bool optional = false; };
 template <class T> struct Unwrapped<std::optional<T>> { using type = T; static constexpr bool optional = true; };
 
-// Members may be bool, int64_t, double, std::string_view, std::span of rgm_str, or std::optional of those: unset.
+// A list of texts, numbers or whole numbers.
+template <class T>
+concept List = std::is_same_v<T, std::span<const rgm_str>> || std::is_same_v<T, std::span<const double>> ||
+               std::is_same_v<T, std::span<const int64_t>>;
+
+// A member is a bool, int64_t, double, std::string_view, a std::span of const rgm_str, double or int64_t, or a
+// std::optional of one of these, which is empty if nothing was given. Texts and spans are borrowed from the config,
+// which outlives the instance.
 template <class Member>
 constexpr rgm_type type_of() {
   using T = typename Unwrapped<Member>::type;
@@ -22,7 +33,13 @@ constexpr rgm_type type_of() {
   else if constexpr (std::is_integral_v<T>) return RGM_INTEGER;
   else if constexpr (std::is_floating_point_v<T>) return RGM_REAL;
   else if constexpr (std::is_convertible_v<T, std::string_view>) return RGM_TEXT;
-  else return RGM_TEXTS;
+  else {
+    static_assert(List<T>, "an option is a bool, int64_t, double, string_view, or a span of const rgm_str, double or "
+                           "int64_t");
+    return std::is_same_v<T, std::span<const double>>    ? RGM_REALS
+           : std::is_same_v<T, std::span<const int64_t>> ? RGM_INTEGERS
+                                                         : RGM_TEXTS;
+  }
 }
 template <class T>
 constexpr rgm_value to_value(const T& v) {
@@ -30,6 +47,9 @@ constexpr rgm_value to_value(const T& v) {
   else if constexpr (std::is_integral_v<T>) return {type_of<T>(), 1, {.i = v}};
   else if constexpr (std::is_floating_point_v<T>) return {RGM_REAL, 1, {.f = v}};
   else if constexpr (std::is_convertible_v<T, std::string_view>) return {RGM_TEXT, 1, {.s = str(v)}};
+  else if constexpr (type_of<T>() == RGM_REALS) return {RGM_REALS, static_cast<uint32_t>(v.size()), {.fs = v.data()}};
+  else if constexpr (type_of<T>() == RGM_INTEGERS)
+    return {RGM_INTEGERS, static_cast<uint32_t>(v.size()), {.is = v.data()}};
   else return {RGM_TEXTS, static_cast<uint32_t>(v.size()), {.ss = v.data()}};
 }
 template <class T>
@@ -38,9 +58,11 @@ void from_value(const rgm_value& v, T& out) {
   else if constexpr (std::is_integral_v<T>) out = static_cast<T>(v.as.i);
   else if constexpr (std::is_floating_point_v<T>) out = static_cast<T>(v.as.f);
   else if constexpr (std::is_convertible_v<T, std::string_view>) out = T(view(v.as.s));
+  else if constexpr (type_of<T>() == RGM_REALS) out = T(v.as.fs, v.count);
+  else if constexpr (type_of<T>() == RGM_INTEGERS) out = T(v.as.is, v.count);
   else out = T(v.as.ss, v.count);
 }
-// A list of a class with an end behind it, whether it has one of its own or not.
+// A class's list with an empty element after it, as the ABI's lists end, whether or not the class wrote one itself.
 template <const auto& list>
 inline constexpr auto ended = [] {
   std::array<std::remove_cvref_t<decltype(list[0])>, std::size(list) + 1> out{};
@@ -58,12 +80,13 @@ struct Option {
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   const char* const* words = nullptr;
-  bool choice = false;  // has words; GCC's undefined-behaviour sanitizer compares no addresses in constants
+  bool choice = false;  // has words: under GCC's -fsanitize=undefined a constant cannot compare `words` with nullptr
   uint32_t flags = 0;
 
+  // Both ends are included, here and below.
   constexpr Option range(double lo, double hi) const { Option o = *this; o.min = lo; o.max = hi; return o; }
   constexpr Option at_least(double lo) const { Option o = *this; o.min = lo; return o; }
-  template <size_t N>
+  template <size_t N>  // of a text: the words allowed, ending with nullptr
   constexpr Option choices(const char* const (&w)[N]) const {
     if (w[N - 1] != nullptr) throw "the list of choices has to end with nullptr";
     Option o = *this;
@@ -71,6 +94,7 @@ struct Option {
     o.choice = true;
     return o;
   }
+  // RGM_REQUIRED (for a std::optional only), RGM_ADVANCED, RGM_DEPRECATED, RGM_PATH
   constexpr Option flag(uint32_t f) const { Option o = *this; o.flags |= f; return o; }
 
   constexpr rgm_option data(const Owner& defaults) const {
@@ -89,7 +113,7 @@ constexpr auto options(Os... os) { return std::tuple<Os...>(os...); }
 
 struct NoOptions { static constexpr auto list = options(); };
 
-template <class O>  // the ABI's table for an options struct, made at compile time, and its reader
+template <class O>  // the ABI's table of an options struct, made at compile time, and the way back from a config
 struct OptionTable {
   static constexpr size_t count = std::tuple_size_v<std::remove_const_t<decltype(O::list)>>;
   static constexpr std::array<rgm_option, count> entries = std::apply([](auto... o) {
@@ -110,7 +134,7 @@ struct OptionTable {
   }
 };
 
-template <class T>  // create and destroy, the same for every kind of component
+template <class T>  // create and destroy of every component with a class: T(Options), and delete
 struct Instance {
   static rgm_status create(const rgm_config* config, void** self) {
     return guard([&] { *self = new T(OptionTable<typename T::Options>::read(config)); });

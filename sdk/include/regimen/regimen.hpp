@@ -1,4 +1,4 @@
-// regimen.hpp - what a plug-in is written against: C++20 over abi.h, header-only, one header per concept.
+// regimen.hpp - the header that a plug-in includes: C++20 over abi.h, header-only, one header per concept.
 #pragma once
 #include "adapter.hpp"
 #include "advantage.hpp"

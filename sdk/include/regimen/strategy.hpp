@@ -1,8 +1,9 @@
-// strategy.hpp - a strategy is a class: Options, columns, and loss or rollout; the rest when it needs it.
+// strategy.hpp - a strategy is a class with Options, a constructor from them, columns, and loss or rollout or both. The
+// other hooks are optional; abi/strategy.h says when each is called.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
 //   evaluate(train, batch)   conclude(train, rows)   plan() -> Plan
-// `static constexpr bool capturable = true` promises RGM_CAPTURABLE of its loss, `without_dropout = true` asks for
-// RGM_WITHOUT_DROPOUT.
+// Optional lists are `static constexpr rgm_role roles[]` and `rgm_attr defaults[]`. `static constexpr bool capturable =
+// true` promises RGM_CAPTURABLE of the loss, `without_dropout = true` asks for RGM_WITHOUT_DROPOUT.
 #pragma once
 #include <algorithm>
 
@@ -13,11 +14,11 @@
 namespace regimen RGM_PRIVATE {
 
 struct Experience {
-  Batch batch{nullptr};           // without one, as of {}, there is nothing to learn from in this data
-  int64_t epochs = 1, steps = 1;  // `steps` optimizer steps in each of `epochs` rounds
+  Batch batch{nullptr};           // none, as in {}: there is nothing to learn from in this data
+  int64_t epochs = 1, steps = 1;  // `epochs` rounds through the batch, of `steps` optimizer steps each
 };
 
-// What the stage is going to do, by its options: see rgm_strategy_plan.
+// What the strategy is going to do, with the options it was given: see rgm_strategy_plan.
 struct Plan {
   bool needs_reward = false;
   int64_t epochs = 0, steps = 0, units = 0;
@@ -39,6 +40,10 @@ struct StrategyThunks {
   RGM_NO_HOOK(T, annotat, annotate); RGM_NO_HOOK(T, rollOut, rollout); RGM_NO_HOOK(T, concludes, conclude);
 
   static T& at(void* self) { return *static_cast<T*>(self); }
+  static uint32_t whole(int64_t x, const char* what) {  // before anything is written to an out struct
+    require(x >= 0 && x <= UINT32_MAX, "the " + std::string(what) + " are " + std::to_string(x));
+    return static_cast<uint32_t>(x);
+  }
   static rgm_status prepare(void* self, rgm_train* train) { return guard([&] { at(self).prepare(Train(train)); }); }
   static rgm_status annotate(void* self, rgm_train* train, rgm_batch* batch) {
     return guard([&] { at(self).annotate(Train(train), Batch(batch)); });
@@ -46,9 +51,10 @@ struct StrategyThunks {
   static rgm_status rollout(void* self, rgm_train* train, rgm_batch* data, rgm_experience* out) {
     return guard([&] {
       const Experience e = at(self).rollout(Train(train), Batch(data));
+      const uint32_t epochs = whole(e.epochs, "epochs of its experience"), steps = whole(e.steps, "steps of its experience");
       out->batch = e.batch.get();
-      out->epochs = static_cast<uint32_t>(e.epochs);
-      out->steps = static_cast<uint32_t>(e.steps);
+      out->epochs = epochs;
+      out->steps = steps;
     });
   }
   static rgm_status loss(void* self, rgm_train* train, rgm_batch* batch, rgm_tensor** out) {
@@ -64,12 +70,14 @@ struct StrategyThunks {
   static rgm_status plan(void* self, rgm_strategy_plan* out) {
     return guard([&] {
       const Plan p = at(self).plan();
+      const uint32_t epochs = whole(p.epochs, "epochs of its plan"), steps = whole(p.steps, "steps of its plan"),
+                     units = whole(p.units, "units of its plan");
       out->needs = p.needs_reward ? RGM_NEEDS_REWARD : 0;
       if (p.reads_one_source) out->needs |= RGM_READS_ONE_SOURCE;
       if (p.needs_all_sources) out->needs |= RGM_NEEDS_ALL_SOURCES;
-      out->epochs = static_cast<uint32_t>(p.epochs);
-      out->steps = static_cast<uint32_t>(p.steps);
-      out->units = static_cast<uint32_t>(p.units);
+      out->epochs = epochs;
+      out->steps = steps;
+      out->units = units;
       out->answer_tokens = static_cast<uint32_t>(std::clamp<int64_t>(p.answer_tokens, 0, UINT32_MAX));
     });
   }
@@ -97,11 +105,12 @@ struct StrategyThunks {
     if constexpr (requires { &T::plan; }) s.plan = plan;
     return s;
   }();
-  // Not through the table: under GCC's -fsanitize=undefined a function's address is no constant to compare.
+  // Asks the class, not the table: under GCC's -fsanitize=undefined a constant cannot compare function pointers.
   static_assert(requires { &T::loss; } || requires { &T::rollout; },
                 "a strategy minimises a loss, or performs a rollout");
 };
 
+// The component to give to RGM_PLUGIN.
 template <class T>
 constexpr rgm_component strategy(const char* id, const char* version, const char* summary) {
   return {sizeof(rgm_component), RGM_KIND_STRATEGY, id, version, summary,

@@ -7,7 +7,7 @@
 
 namespace regimen RGM_PRIVATE {
 
-namespace column {  // what a component reads: column::tokens("chosen")
+namespace column {  // what a component reads, with flags such as RGM_OPTIONAL: column::tokens("chosen")
 constexpr rgm_column of(int32_t kind, const char* name, uint32_t flags) {
   return {sizeof(rgm_column), flags, name, kind, 0};
 }
@@ -18,9 +18,10 @@ constexpr rgm_column real(const char* name, uint32_t flags = 0) { return of(RGM_
 constexpr rgm_column label(const char* name, uint32_t flags = 0) { return of(RGM_LABEL_COLUMN, name, flags); }
 }  // namespace column
 
+// A model beside the policy: role("teacher"), with flags such as RGM_TRAINED.
 constexpr rgm_role role(const char* name, uint32_t flags = 0) { return {sizeof(rgm_role), flags, name}; }
 
-template <const auto& items>  // the ABI's list, ending with NULL, of an array of structs
+template <const auto& items>  // the ABI's list of pointers, ending with NULL, to an array of structs
 constexpr auto pointers = [] {
   std::array<decltype(&items[0]), std::size(items) + 1> p{};
   for (size_t i = 0; i < std::size(items); ++i) p[i] = &items[i];
@@ -32,6 +33,7 @@ constexpr const rgm_column* const* columns_of() {
   return pointers<T::columns>.data();
 }
 
+// E examples in named columns. Borrowed from the host: it lives until the call that saw it returns.
 class Batch {
  public:
   explicit Batch(rgm_batch* batch) : batch_(batch) {}
@@ -41,8 +43,9 @@ class Batch {
     check(host->train->examples(batch_, &out));
     return out;
   }
+  // By the names at rgm_column: `chosen`, `chosen.ends`, `score`. Fails with RGM_UNSUPPORTED if there is none.
   Tensor column(const std::string& name) const { return make(host->train->get, batch_, name.c_str()); }
-  // Nothing when the data has no such column, as it may be for one that is optional.
+  // Nothing if the batch has no such column, as may be with RGM_OPTIONAL.
   std::optional<Tensor> find(const char* name) const {
     rgm_tensor* out = nullptr;
     const rgm_status status = host->train->get(batch_, name, &out);
@@ -64,6 +67,8 @@ class Batch {
     if (status != RGM_UNSUPPORTED) check(status);
     return status == RGM_OK;
   }
+  // Adds or replaces a column: (E), or (B, T) named after its tokens, as in `completion.advantages`; or one text. Not
+  // inside loss.
   void set(const char* name, const Tensor& value) const { check(host->train->set(batch_, name, value.get())); }
   void set(const char* name, int64_t example, std::string_view text) const {
     check(host->train->set_text(batch_, name, example, str(text)));
@@ -73,9 +78,11 @@ class Batch {
   rgm_batch* batch_;
 };
 
+// The running stage. What is marked [outside] is refused inside loss.
 class Train {
  public:
   explicit Train(rgm_train* train) : train_(train) {}
+  // "policy", or a role that the strategy lists; find returns nothing if an optional one is not configured.
   Model model(const char* role) const {
     rgm_model* out = nullptr;
     check(host->train->model(train_, role, &out));
@@ -88,37 +95,46 @@ class Train {
     check(status);
     return Model(out);
   }
+  // [outside] for parameters of the strategy's own, saved with the model of that role
   Scope scope(const char* role, const char* name) const {
     rgm_scope* out = nullptr;
     check(host->train->scope(train_, role, name, &out));
     return Scope(out);
   }
+  // (), from 0 in the first step to 1 at the end: for a schedule in the loss, as in (1.0 - train.progress()) * kl.
+  Tensor progress() const { return make(host->train->progress, train_); }
+  // (), what to divide a loss by: the column's total over the whole step, and 1 in place of 0. See rgm_train_api.total.
   Tensor total(const char* column) const { return make(host->train->total, train_, column); }
-  // The step's sum / count, or the mean of all that x held in its micro-batches.
+  // Logs sum / count, each added up since the last line of the log; of x alone, the mean of all its elements. No wait.
   void metric(const char* name, const Tensor& sum, const Tensor& count) const {
     check(host->train->metric(train_, name, sum.get(), count.get()));
   }
   void metric(const char* name, const Tensor& x) const { metric(name, sum(x), full({}, double(x.count()))); }
   void metric(const char* name, double x) const { metric(name, full({}, x)); }
-  // Of scores (E), the mean of those that are numbers, over all batches of an evaluation.
+  // The mean of those scores (E) that are not NaN, over all batches of an evaluation.
   void metric_of_scores(const char* name, const Tensor& scores) const {
     const Tensor is_number = equal(scores, scores);
     metric(name, sum(select(is_number, scores, full({}, 0))), sum(cast(is_number, RGM_F32)));
   }
+  // A JSON value in the stage's result, in place of an earlier one of that key.
   void report(const char* key, std::string_view json) const { check(host->train->report(train_, key, str(json))); }
-  Batch batch() const {
+  Batch batch() const {  // a new one, without examples
     rgm_batch* out = nullptr;
     check(host->train->batch_new(train_, &out));
     return Batch(out);
   }
+  // [outside] answers to the prompts: generate(model, prompts, {attr("answers", int64_t{4})}). Settings, their defaults
+  // and the columns of the new batch are at rgm_train_api.generate.
   Batch generate(const Model& model, const Batch& prompts, std::initializer_list<rgm_attr> sampling) const {
     rgm_batch* out = nullptr;
     check(host->train->generate(train_, model.get(), prompts.get(), sampling.begin(),
                                 static_cast<uint32_t>(sampling.size()), &out));
     return Batch(out);
   }
+  // [outside] (E), the weighted sum of the stage's rewards; NaN: cannot be scored
   Tensor score(const Batch& completions) const { return make(host->train->score, train_, completions.get()); }
-  // Of one reward alone, by its stage or folder, or else its id. Nothing where there is none.
+  // [outside] (E) of one reward alone, named by the stage or folder it came from, otherwise by its id. Nothing if there
+  // is no such reward.
   std::optional<Tensor> score_by(const Batch& completions, const char* reward) const {
     rgm_tensor* out = nullptr;
     const rgm_status status = host->train->score_by(train_, completions.get(), reward, &out);
@@ -134,14 +150,14 @@ class Train {
     static_cast<void>(Tensor::adopt(out));
     return true;
   }
-  // Ranks (E) of answers by a person, and who that was; waits.
+  // [outside] how a person ranks answers, (E), and who it was; waits for the person. See rgm_train_api.ask_person.
   std::pair<Tensor, std::string_view> ask_person(const Batch& batch) const {
     rgm_tensor* ranks = nullptr;
     rgm_str rater{};
     check(host->train->ask_person(train_, batch.get(), &ranks, &rater));
     return {Tensor::adopt(ranks), view(rater)};
   }
-  // Examples of another source of the data, the same at every call. Nothing where the stage has no such source.
+  // [outside] examples of another source of the stage, the same at every call. Nothing if there is no such source.
   std::optional<Batch> draw(const char* source, int64_t count) const {
     rgm_batch* out = nullptr;
     const rgm_status status = host->train->draw(train_, source, count, &out);
@@ -149,7 +165,8 @@ class Train {
     check(status);
     return Batch(out);
   }
-  // Prompts, and what is said to each (none: the prompts alone), as tokens that a model can read.
+  // [outside] makes a TOKENS column of prompts and the answer to each, or of prompts alone. Weights are 1 on the
+  // answers, or on the prompts if there are no answers.
   Tokens set_tokens(const Batch& batch, const char* column, std::span<const std::string> prompts,
                     std::span<const std::string> answers = {}) const {
     std::vector<rgm_str> first, then;
@@ -159,6 +176,7 @@ class Train {
                                   then.empty() ? nullptr : then.data()));
     return batch.tokens(column);
   }
+  // (), what the stage's learned reward minimises on this batch
   Tensor reward_loss(const Batch& batch) const { return make(host->train->reward_loss, train_, batch.get()); }
 
  private:

@@ -1,5 +1,5 @@
-// @NAME@.cpp - beside a frozen linear layer, a learned scale and bias of its output: y scale + bias. At first it
-// changes nothing.
+// @NAME@.cpp - a learned scale and bias for the output y of a frozen linear layer: y scale + bias. It starts as the
+// identity.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
@@ -13,7 +13,7 @@ class @CLASS@ {
  public:
   using Options = @CLASS@Options;
   struct State {
-    Tensor scale, bias;  // (out), (out) or empty
+    Tensor scale, bias;  // both (out); bias is empty if the option is off
   };
 
   static constexpr uint32_t kinds = RGM_LINEAR_SITE;
@@ -31,7 +31,7 @@ class @CLASS@ {
     return s.bias ? y * s.scale + s.bias : y * s.scale;
   }
 
-  // The layer that does the same without the adapter: scale (out, 1) times weight (out, in).
+  // The linear layer that does the same without the adapter: scale (out, 1) times weight (out, in).
   Linear merge(const State& s, const Linear& base) const {
     Tensor bias = base.bias ? base.bias * s.scale : Tensor();
     if (s.bias) bias = bias ? bias + s.bias : s.bias;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Is the library sound, and does the pipeline train with it? sh test.sh LIBRARY [regimen]
+# Checks that the library is sound and that the pipeline runs with it: sh test.sh LIBRARY [regimen]
 set -eu
 library=$1
 regimen=${2:-}
@@ -14,10 +14,10 @@ if [ ! -x "$regimen" ]; then
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# The library may have been built elsewhere than pipeline.yaml says.
+# The library may have been built somewhere other than where pipeline.yaml names it.
 sed "s|build/@NAME@.so|$library|" pipeline.yaml > "$folder/pipeline.yaml"
 cp text.txt "$folder"
-# A plug-in that others may write is refused.
+# The host refuses a plug-in that others may write to.
 umask 022
 chmod go-w "$library" "$(dirname "$library")"
 "$regimen" plugins check "$library"

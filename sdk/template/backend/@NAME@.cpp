@@ -1,5 +1,5 @@
-// @NAME@.cpp - a backend in ordinary memory with the ten kernels that are required and no other: the host composes the
-// rest, so it trains from the first day. Make it fast one optional kernel at a time, and compare after each with
+// @NAME@.cpp - a backend in ordinary memory with the ten required kernels and no others: the host composes the rest, so
+// it trains from the first day. Make it fast one optional kernel at a time, and compare with the reference after each:
 //   regimen bench --kernels --backend @NAME@
 #include <cmath>
 #include <cstdlib>
@@ -13,7 +13,7 @@ struct rgm_queue {};
 
 namespace {
 
-// One element, whatever its type. Integers beyond 2^53 would need a path of their own.
+// One element of any type, as a double. Integers beyond 2^53 would need a path of their own.
 double get(const rgm_view& v, int64_t i) {
   switch (v.dtype) {
     case RGM_F32: return data<float>(v)[i];
@@ -25,7 +25,7 @@ double get(const rgm_view& v, int64_t i) {
   }
 }
 template <class T>
-T integer(double x) {  // truncated; it stops at the ends of the range, and NaN is 0
+T integer(double x) {  // truncates, saturates at the ends of the range, and makes NaN 0, as kernels.h asks
   if (x != x) return 0;
   if (x >= double(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
   return x <= double(std::numeric_limits<T>::min()) ? std::numeric_limits<T>::min() : T(x);
@@ -42,7 +42,7 @@ void put(const rgm_view& v, int64_t i, double x) {
   }
 }
 
-// body(offset in each view) for every element, in row-major order
+// body(offset in each view) for each element, in row-major order
 template <size_t N, class F>
 void each(const std::array<const rgm_view*, N>& views, F&& body) {
   Rows<N>(views).each([&](auto at, int64_t n, auto step) {
@@ -117,7 +117,7 @@ rgm_status choose(rgm_queue*, const rgm_view* c, const rgm_view* a, const rgm_vi
 rgm_status reduce(rgm_queue*, int32_t op, uint32_t axes, const rgm_view* x, const rgm_view* y) {
   return guard([&] {
     if (op != RGM_SUM && op != RGM_MAXIMUM) unsupported("reduce: operation " + std::to_string(op));
-    rgm_view kept = *x, folded = *x;  // x without, and with nothing but, the axes that go
+    rgm_view kept = *x, folded = *x;  // x without the axes that are reduced, and with only those
     for (int32_t i = 0; i < x->rank; ++i) (axes >> i & 1 ? kept : folded).shape[i] = 1;
     each<2>({&kept, y}, [&](auto at) {
       double result = op == RGM_SUM ? 0 : -INFINITY;
@@ -151,7 +151,8 @@ rgm_status matmul(rgm_queue*, double alpha, const rgm_view* a, const rgm_view* b
   });
 }
 
-// `whole` has the axis that the index points into, `listed` has one place for each index.
+// `whole` has the axis that the indices point into, `listed` has one place for each index. All indices are checked
+// before the first write.
 template <class F>
 void each_indexed(int32_t axis, const rgm_view& index, const rgm_view& whole, const rgm_view& listed, F&& body) {
   for (int64_t i = 0; i < index.shape[0]; ++i) {
@@ -176,7 +177,7 @@ rgm_status scatter_add(rgm_queue*, int32_t axis, const rgm_view* index, const rg
   });
 }
 
-// Word i of Philox4x32-10 (Salmon et al., SC 2011); which key, and what becomes of the words, stands in kernels.h.
+// Word i of Philox4x32-10 (Salmon et al., SC 2011); kernels.h says what the key holds and what becomes of the words.
 uint32_t word(const rgm_view& key, uint64_t i) {
   uint32_t k[6];
   for (int64_t j = 0; j < 6; ++j) k[j] = data<uint32_t>(key)[j * key.stride[0]];
@@ -230,7 +231,7 @@ constexpr rgm_kernels kernels = [] {
   return k;
 }();
 
-// A backend of real hardware opens its library here, not earlier, and says why when that fails: return host->fail(...)
+// A backend for real hardware tries its library here, not earlier, and says why if that fails: return host->fail(...)
 rgm_status device_count(uint32_t* out) {
   *out = 1;
   return RGM_OK;

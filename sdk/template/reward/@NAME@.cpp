@@ -1,4 +1,4 @@
-// @NAME@.cpp - a reward that needs no model: an answer is good when it ends as asked, and better when it is short.
+// @NAME@.cpp - a reward that needs no model: an answer is good if it ends as asked, and the better the shorter it is.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
@@ -8,13 +8,13 @@ struct @CLASS@Options {
 
   static constexpr auto list = options(
       option("end", &@CLASS@Options::end, "what a good answer ends with"),
-      option("longest", &@CLASS@Options::longest, "an answer of so many bytes earns nothing").range(1, 1e6));
+      option("longest", &@CLASS@Options::longest, "an answer of this many bytes earns nothing").range(1, 1e6));
 };
 
 class @CLASS@ {
  public:
   using Options = @CLASS@Options;
-  static constexpr rgm_column columns[] = {column::text("answer", RGM_OPTIONAL)};  // the data's, if score reads it
+  static constexpr rgm_column columns[] = {column::text("answer", RGM_OPTIONAL)};  // of the data, for score to read
 
   explicit @CLASS@(const Options& o) : o_(o) {}
 
@@ -28,7 +28,7 @@ class @CLASS@ {
   Options o_;
 };
 
-// To look at the reward before a method learns from it: answers the prompts, and writes each answer with its score.
+// For a look at the reward before a method learns from it: answers the prompts, and writes each answer with its score.
 class @CLASS@Try {
  public:
   using Options = NoOptions;

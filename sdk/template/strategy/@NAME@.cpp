@@ -1,5 +1,5 @@
-// @NAME@.cpp - next-token prediction in which tokens that the model already knows count less: each token's loss is
-// weighted by 1 - discount p, with p what the model gives it.
+// @NAME@.cpp - next-token prediction in which tokens that the model already knows count less: a token's loss is
+// weighted by 1 - discount p, where p is the probability that the model gives it.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
@@ -18,7 +18,7 @@ class @CLASS@ {
 
   explicit @CLASS@(const Options& o) : o_(o) {}
 
-  // The host adds up the losses of a step's micro-batches: hence the total over the step, never a mean over the batch.
+  // The host adds up the losses of a step's micro-batches, so divide by the total over the step, never by the batch's.
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens text = batch.tokens("text");
     const Tensor logprobs = train.model("policy").logprobs(text);                        // (B, T)

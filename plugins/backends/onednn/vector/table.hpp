@@ -79,7 +79,7 @@ struct Attention {  // see rgm_attention; feature pointers NULL where off
   int64_t B, Tq, Tk, H, Hkv, D, Dv;
   float scale, softcap;  // softcap 0: none
   bool causal;
-  int64_t window;  // 0: none
+  int64_t window;  // INT64_MAX: none
   int64_t prefix;
   const int32_t* key;  // of dropout; NULL: none
   float dropout;

@@ -1,0 +1,84 @@
+// rates.cpp - the first pattern that matches holds, so one behind it may be left with nothing.
+#include "train/rates.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+// The place of the first that matches; behind the last one where none does.
+size_t place_of(const std::vector<OwnRate>& rates, std::string_view name) {
+  size_t i = 0;
+  while (i < rates.size() && !matches(rates[i].pattern, name)) ++i;
+  return i;
+}
+
+std::vector<const Parameter*> all_of(std::span<Parameters* const> stores) {
+  std::vector<const Parameter*> out;
+  for (const Parameters* store : stores)
+    for (const Parameter& p : store->all())
+      if (!p.buffer) out.push_back(&p);
+  return out;
+}
+
+// What a pattern may have been meant to be: whole names, "value.*" and "*.bias".
+std::vector<std::string> names_and_patterns(const std::vector<std::string>& names) {
+  std::vector<std::string> out = names;
+  for (const std::string& name : names) {
+    if (name.find('.') == std::string::npos) continue;
+    out.push_back(name.substr(0, name.find('.')) + ".*");
+    out.push_back("*" + name.substr(name.rfind('.')));
+  }
+  return out;
+}
+
+// Why the pattern has nothing.
+std::string reason(const std::string& pattern, const std::vector<OwnRate>& rates,
+                   const std::vector<const Parameter*>& all) {
+  std::vector<std::string> names;
+  for (const Parameter* p : all) {
+    if (!p->trained) continue;
+    if (matches(pattern, p->name))
+      return fmt::format(
+          "\"{0}\" has no effect, as \"{1}\" comes first and matches the same parameters: put \"{0}\" before it, or "
+          "leave it out",
+          pattern, rates[place_of(rates, p->name)].pattern);
+    names.push_back(p->name);
+  }
+  for (const Parameter* p : all)
+    if (matches(pattern, p->name))
+      return fmt::format("\"{}\" matches \"{}\", which the stage does not train; see `trainable`", pattern, p->name);
+  return fmt::format("no trained parameter matches \"{}\"{}{}", pattern,
+                     did_you_mean(pattern, names_and_patterns(names)),
+                     names.empty() ? "" : fmt::format("; names look like \"{}\"", names.back()));
+}
+
+}  // namespace
+
+double rate_of(const OptimizerSpec& optimizer, std::string_view name) {
+  const size_t place = place_of(optimizer.rates, name);
+  return place < optimizer.rates.size() ? optimizer.rates[place].learning_rate : optimizer.learning_rate;
+}
+
+void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage) {
+  const std::vector<OwnRate>& rates = optimizer.rates;
+  const std::vector<const Parameter*> all = all_of(stores);
+  std::vector<bool> used(rates.size() + 1, false);
+  for (const Parameter* p : all)
+    if (p->trained) used[place_of(rates, p->name)] = true;
+  for (size_t i = 0; i < rates.size(); ++i)
+    if (!used[i]) invalid("stage \"{}\": optimizer: rates: {}", stage, reason(rates[i].pattern, rates, all));
+}
+
+std::vector<RateCount> count_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores) {
+  std::vector<RateCount> out;
+  for (const OwnRate& rate : optimizer.rates) out.push_back({rate.pattern, rate.learning_rate, 0});
+  out.push_back({"", optimizer.learning_rate, 0});
+  for (const Parameter* p : all_of(stores))
+    if (p->trained) out[place_of(optimizer.rates, p->name)].parameters += p->value.count();
+  if (out.back().parameters == 0) out.pop_back();
+  return out;
+}
+
+}  // namespace rgm

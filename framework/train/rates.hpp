@@ -1,0 +1,28 @@
+// rates.hpp - learning rates of their own: which parameters have one, by patterns of their names, and how many do.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/parameters.hpp"
+#include "train/settings.hpp"
+
+namespace rgm {
+
+// Before the schedule scales it.
+double rate_of(const OptimizerSpec& optimizer, std::string_view name);
+
+// RGM_INVALID, for the `stage`, where nothing that is trained goes by one of the patterns.
+void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage);
+
+struct RateCount {
+  std::string pattern;  // empty: of all parameters that match none
+  double learning_rate = 0;
+  int64_t parameters = 0;  // elements that are trained
+};
+// In the order of the patterns, and all others last, if there are any.
+std::vector<RateCount> count_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores);
+
+}  // namespace rgm
