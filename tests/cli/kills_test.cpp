@@ -39,6 +39,10 @@ const Strategy strategies[] = {
      "dpo\n    data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, answer: chosen}, "
      "rejected: {prompt: prompt, answer: rejected}}}}\n",
      "model/model.safetensors"},
+    {"simpo",
+     "simpo\n    data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, answer: chosen}, "
+     "rejected: {prompt: prompt, answer: rejected}}}}\n",
+     "model/model.safetensors"},
     {"orpo",
      "orpo\n    data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, answer: chosen}, "
      "rejected: {prompt: prompt, answer: rejected}}}}\n",

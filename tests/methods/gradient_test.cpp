@@ -10,12 +10,6 @@ const std::vector<Text> bad = {{"a ", "zz"}, {"the ", "mat on"}, {"one ", "x"}};
 // Reads every state and is read by every other part of the model.
 constexpr const char* middle = "layers.0.attention.qkv.weight";
 
-float by_letters(const std::string& text) {
-  float sum = 0;
-  for (const char c : text) sum += float(static_cast<unsigned char>(c) % 7);
-  return sum / 5;
-}
-
 void set_pairs(Batch& batch) {
   set_tokens(batch, "chosen", good);
   set_tokens(batch, "rejected", bad);
@@ -80,13 +74,20 @@ class Gradient : public TensorTest {
 };
 
 TEST_F(Gradient, OfDpoIsThatOfItsLoss) {
-  for (const char* loss : {"sigmoid", "robust", "ipo_sum", "ipo_mean"}) {
-    Method method("dpo", std::string("{beta: 0.3, loss: ") + loss + "}");
+  for (const char* loss : {"sigmoid", "robust", "ipo_sum", "ipo_mean", "apo_zero", "apo_down"}) {
+    Method method("dpo", std::string("{beta: 0.3, sft: 0.2, loss: ") + loss + "}");
     Batch batch;
     set_pairs(batch);
     method.annotate(batch);
     expect_gradient(method, batch);
   }
+}
+
+TEST_F(Gradient, OfSimpoIsThatOfItsLoss) {
+  Method method("simpo", "{beta: 2, gamma: 0.5, sft: 0.1}");
+  Batch batch;
+  set_pairs(batch);
+  expect_gradient(method, batch);
 }
 
 TEST_F(Gradient, OfOrpoIsThatOfItsLoss) {
@@ -170,6 +171,14 @@ TEST_F(Gradient, OfGrpoIsThatOfItsLoss) {
   }
 }
 
+// The ratio of an answer moves with all of its tokens.
+TEST_F(Gradient, OfGrpoWithRatiosOfAnswersIsThatOfItsLoss) {
+  Method method("grpo", "{max_tokens: 5, answers: 3, clip: 0.9, ratio: answer, average: grpo}");
+  Batch& batch = method.rollout({"ab", "the"}, by_letters);
+  move(*method.policy, batch, 0.2);
+  expect_gradient(method, batch);
+}
+
 TEST_F(Gradient, OfRlooIsThatOfItsLoss) {
   Method method("rloo", "{max_tokens: 4, answers: 3, clip: 1}");
   Batch& batch = method.rollout({"ab"}, by_letters);
@@ -204,9 +213,7 @@ TEST_F(Gradient, OfFurtherTrainingIsThatOfItsLoss) {
   set_tokens(batch, "text", good);
   expect_gradient(texts, batch);
   for (const int64_t outputs : {3, 1}) {  // labels, and a number
-    Method method("finetune");
-    method.policy->add_head(outputs, {}, 11);
-    check_status(method.table.prepare(method.self, &method.train));
+    Method method("finetune", outputs == 3 ? "{label_smoothing: 0.2, class_weights: [1, 3, 0.5]}" : "{}", outputs);
     set_integers(batch, "label", {2, 0, 1});
     set_reals(batch, "value", {1.5, -0.5, 0.25});
     batch.uploaded.clear();

@@ -102,6 +102,63 @@ TEST_F(MethodOption, GrpoWithoutAScaleKeepsTheScoresSize) {
   for (size_t e = 0; e < 4; ++e) EXPECT_NEAR(batch.columns.at("advantage").reals[e], scores[e] - mean, 1e-5);
 }
 
+TEST_F(MethodOption, GrpoMayDivideByTheDeviationOfTheBatch) {
+  Method grpo("grpo", "{max_tokens: 5, answers: 3, scale: batch}");
+  Batch& batch = grpo.rollout({"ab", "the"}, by_letters);
+  std::vector<double> scores;
+  for (const std::string& text : batch.columns.at("text").texts) scores.push_back(double(by_letters(text)));
+  ASSERT_EQ(scores.size(), 6U);
+  const double mean = sum_of(scores) / 6;
+  double variance = 0;
+  for (const double score : scores) variance += std::pow(score - mean, 2) / 5;
+  for (size_t e = 0; e < 6; ++e) {
+    const size_t first = e / 3 * 3;  // of its group
+    const double own = (scores[first] + scores[first + 1] + scores[first + 2]) / 3;
+    EXPECT_NEAR(batch.columns.at("advantage").reals[e], (scores[e] - own) / (std::sqrt(variance) + 1e-4), 1e-4);
+  }
+}
+
+// The same ratio for all tokens of an answer: e to the mean of what each has moved by.
+TEST_F(MethodOption, GrpoTakesTheRatioOfAnAnswer) {
+  Method grpo("grpo", "{max_tokens: 5, answers: 3, ratio: answer, clip: 0.1, average: grpo}");
+  Batch& batch = grpo.rollout({"ab"}, by_letters);
+  const NoGradient still;
+  const Pass pass{.tokens = column(batch, "completion"), .segments = column(batch, "completion.segments")};
+  const auto now = to_host(grpo.policy->forward(pass, RGM_LOGPROBS)[0]);
+  std::vector<float>& old = batch.columns.at("completion.logprobs").reals;
+  const auto places = places_of(batch.columns.at("completion"), 3);
+  double wanted = 0;
+  for (size_t e = 0; e < 3; ++e) {
+    double moved = 0;
+    for (size_t t = 0; t < places[e].size(); ++t) {
+      const double by = 0.05 * double(e + 1) * double(t + 1);
+      old[places[e][t]] = now[places[e][t]] - float(by);
+      moved += by / double(places[e].size());
+    }
+    const double ratio = std::exp(moved), advantage = double(batch.columns.at("advantage").reals[e]);
+    wanted += std::max(-ratio * advantage, -std::clamp(ratio, 0.9, 1.1) * advantage) / 3;
+  }
+  batch.uploaded.clear();
+  EXPECT_NEAR(grpo.loss(batch), wanted, 1e-4);
+}
+
+// The small model ends no answer by itself within so few tokens, so none is learned from; and then some are.
+TEST_F(MethodOption, GrpoMaySkipWhatWasCutOff) {
+  Method grpo("grpo", "{max_tokens: 5, answers: 3, unfinished: skip}");
+  Batch& batch = grpo.rollout({"ab"}, by_letters);
+  const std::vector<int32_t>& finished = batch.columns.at("finished").integers;
+  const auto places = places_of(batch.columns.at("completion"), 3);
+  std::vector<float>& learned = batch.columns.at("completion.learned").reals;
+  for (size_t e = 0; e < 3; ++e)
+    for (const size_t i : places[e]) EXPECT_EQ(learned[i], float(finished[e]));
+  std::fill(learned.begin(), learned.end(), 0.0F);
+  batch.uploaded.clear();
+  EXPECT_EQ(grpo.loss(batch), 0) << "and no number is lost";
+  for (const size_t i : places[1]) learned[i] = 1;
+  batch.uploaded.clear();
+  EXPECT_NEAR(grpo.loss(batch), -double(batch.columns.at("advantage").reals[1]), 1e-4) << "its ratio is 1";
+}
+
 // Two good answers and a bad one, and no distance: those that are good count three times.
 TEST_F(MethodOption, KtoWeighsDesirableAnswers) {
   const std::vector<Text> answers = {{"a ", "cat sat"}, {"the ", "dog"}, {"one ", "two"}};
@@ -119,6 +176,44 @@ TEST_F(MethodOption, KtoWeighsDesirableAnswers) {
   EXPECT_NEAR(method.loss(batch), wanted, 1e-5);
 }
 
+// Of label 2 an example counts half, of label 0 three times; a fifth of each loss goes to all three labels.
+TEST_F(MethodOption, FinetuneWeighsAndSmoothsLabels) {
+  const std::vector<int32_t> labels = {2, 0, 1};
+  const double weights[] = {3, 1, 0.5};
+  Method plain("finetune", "{}", 3), weighed("finetune", "{class_weights: [3, 1, 0.5]}", 3),
+      smooth("finetune", "{label_smoothing: 0.2}", 3);
+  Batch batch;
+  set_tokens(batch, "text", {{"", "a cat"}, {"", "the dog"}, {"", "zoo"}});
+  set_integers(batch, "label", labels);
+  double each[3] = {}, all[3] = {};  // -log p of the label, and the mean over labels
+  for (int32_t e = 0; e < 3; ++e)
+    for (int32_t label = 0; label < 3; ++label) {
+      Batch one;
+      set_tokens(one, "text", {std::vector<Text>{{"", "a cat"}, {"", "the dog"}, {"", "zoo"}}[size_t(e)]});
+      set_integers(one, "label", {label});
+      const double cost = plain.loss(one);
+      all[e] += cost / 3;
+      if (label == labels[size_t(e)]) each[e] = cost;
+    }
+  double weighted = 0, smoothed = 0;
+  for (size_t e = 0; e < 3; ++e) {
+    weighted += weights[labels[e]] * each[e] / 3;
+    smoothed += (0.8 * each[e] + 0.2 * all[e]) / 3;
+  }
+  EXPECT_NEAR(plain.loss(batch), (each[0] + each[1] + each[2]) / 3, 1e-5);
+  EXPECT_NEAR(weighed.loss(batch), weighted, 1e-5);
+  batch.uploaded.clear();
+  EXPECT_NEAR(smooth.loss(batch), smoothed, 1e-5);
+}
+
+TEST_F(MethodOption, WeightsOfLabelsFitTheModel) {
+  EXPECT_THAT([] { Method("finetune", "{class_weights: [1, 2]}", 3); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("class_weights has 2 numbers, one was expected for each "
+                                                               "of the 3 labels")));
+  EXPECT_THAT([] { Method("finetune", "{label_smoothing: 0.1}"); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("are for a model with labels")));
+}
+
 // A hundredth of the probability holds the likeliest token alone, whatever the temperature: all answers are one.
 TEST_F(MethodOption, BestOfNDrawsFromTopP) {
   Method narrow("best_of_n", "{n: 4, max_tokens: 5, top_p: 0.01}"), wide("best_of_n", "{n: 4, max_tokens: 5}"),
@@ -128,6 +223,40 @@ TEST_F(MethodOption, BestOfNDrawsFromTopP) {
   EXPECT_EQ(texts, likeliest.rollout({"ab", "the"}, by_letters).columns.at("text").texts);
   wide.rollout({"ab", "the"}, by_letters);
   EXPECT_GT(wide.metric("score"), wide.metric("score_of_all"));
+}
+
+// A letter is one token of 257. The first one ends an answer and stays in it, and what comes before is as without.
+TEST_F(MethodOption, StopEndsAnAnswerAndStaysInIt) {
+  const std::string letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  std::string stops;
+  for (const char c : letters) stops += std::string(stops.empty() ? "" : ", ") + c;
+  const auto has_letter = [&](const std::string& text) {
+    return text.find_first_of(letters) == std::string::npos ? 0.0F : 1.0F;
+  };
+  for (const std::string id : {"sample", "best_of_n", "ppo", "grpo", "rloo"}) {
+    const std::string options = std::string("{max_tokens: 8, ") + (id == "best_of_n" ? "n" : "answers") + ": 6";
+    Method without(id, options + "}"), with(id, options + ", stop: [" + stops + "]}");
+    const auto before = without.rollout({"ab", "the"}, has_letter).columns.at("text").texts;
+    const Batch& batch = with.rollout({"ab", "the"}, has_letter);
+    const auto& texts = batch.columns.at("text").texts;
+    ASSERT_EQ(texts.size(), before.size()) << id;
+    int ended = 0;
+    for (size_t e = 0; e < texts.size(); ++e) {
+      const size_t first = before[e].find_first_of(letters);
+      EXPECT_EQ(texts[e], first == std::string::npos ? before[e] : before[e].substr(0, first + 1)) << id << ' ' << e;
+      if (first == std::string::npos) continue;
+      EXPECT_EQ(batch.columns.at("finished").integers[e], 1) << id << ' ' << e;
+      ++ended;
+    }
+    EXPECT_GT(ended, 0) << id;
+  }
+}
+
+TEST_F(MethodOption, AnEmptyStopIsRefused) {
+  for (const std::string id : {"sample", "best_of_n", "ppo", "grpo", "rloo"})
+    EXPECT_THAT([&] { Method(id, "{stop: ['']}"); },
+                testing::ThrowsMessage<Error>(
+                    testing::HasSubstr(id + ": stop has an empty text, which ends nothing: leave it out")));
 }
 
 }  // namespace

@@ -70,6 +70,45 @@ TEST_F(Preference, EachDpoLossIsItsFormula) {
               1e-5);
 }
 
+// Of apo_zero's two halves each looks at one answer alone; apo_down looks at the chosen one and at the gap.
+TEST_F(Preference, AnchoredLossesAreTheirFormulas) {
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  EXPECT_NEAR(dpo("{beta: 0.3, loss: apo_zero}", c(), r()),
+              mean([&](double c, double r, size_t) { return 1 - sigmoid(0.3 * c) + sigmoid(0.3 * r); }), 1e-5);
+  EXPECT_NEAR(dpo("{beta: 0.3, loss: apo_down}", c(), r()),
+              mean([&](double c, double r, size_t) { return sigmoid(0.3 * c) + 1 - sigmoid(0.3 * (c - r)); }), 1e-5);
+}
+
+TEST_F(Preference, SftAddsTheLossOfTheChosenAnswers) {
+  double sum = 0, tokens = 0;
+  const std::shared_ptr<Model> policy = small_model();
+  for (const Text& text : chosen)
+    for (const double logprob : logprobs_of(*policy, text)) sum -= logprob, tokens += 1;
+  EXPECT_NEAR(dpo("{sft: 0.5}", c(), r()) - dpo("{}", c(), r()), 0.5 * sum / tokens, 1e-4);
+}
+
+// w and l are means over an answer's tokens; a lead of gamma costs log 2.
+TEST_F(Preference, SimpoIsItsFormula) {
+  double pairs = 0, sum = 0, tokens = 0;
+  for (const double sft : {0.0, 0.3}) {
+    Method method("simpo", fmt::format("{{beta: 1.5, gamma: 0.4, sft: {}}}", sft));
+    Batch batch;
+    set_tokens(batch, "chosen", chosen);
+    set_tokens(batch, "rejected", rejected);
+    pairs = sum = tokens = 0;
+    for (size_t i = 0; i < 4; ++i) {
+      const auto of_chosen = logprobs_of(*method.policy, chosen[i]),
+                 of_rejected = logprobs_of(*method.policy, rejected[i]);
+      const double w = sum_of(of_chosen) / double(of_chosen.size()),
+                   l = sum_of(of_rejected) / double(of_rejected.size());
+      pairs -= log_sigmoid(1.5 * (w - l) - 0.4) / 4;
+      sum -= sum_of(of_chosen), tokens += double(of_chosen.size());
+    }
+    EXPECT_NEAR(method.loss(batch), pairs + sft * sum / tokens, 1e-5);
+  }
+  EXPECT_NEAR(-log_sigmoid(0.4 - 0.4), std::log(2), 1e-12);
+}
+
 TEST_F(Preference, SmoothingOfALossThatHasNoneIsRefused) {
   EXPECT_THROW(Method("dpo", "{loss: hinge, label_smoothing: 0.1}"), Error);
 }

@@ -6,21 +6,26 @@
 //   hinge      max(0, 1 - gap) (arXiv 2305.10425)
 //   ipo_sum    (c - r - 1 / (2 beta))^2 (arXiv 2310.12036)
 //   ipo_mean   (c / tokens of chosen - r / tokens of rejected - 1 / (2 beta))^2, as several libraries have it
-// The last two are both called IPO, and are not the same thing.
+//   apo_zero   1 - sigmoid(beta c) + sigmoid(beta r): the chosen answer gets likelier (arXiv 2408.06266)
+//   apo_down   sigmoid(beta c) + 1 - sigmoid(gap): both get less likely, the rejected one more so (the same paper)
+// Both IPOs are called that, and are not the same thing. With sft > 0 the loss has sft times the mean of -log p over
+// the tokens of the chosen answers beside it (arXiv 2404.19733).
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
 struct DpoOptions {
-  static constexpr const char* losses[] = {"sigmoid", "robust", "hinge", "ipo_sum", "ipo_mean", nullptr};
+  static constexpr const char* losses[] = {"sigmoid",  "robust",   "hinge",    "ipo_sum",
+                                           "ipo_mean", "apo_zero", "apo_down", nullptr};
 
-  double beta = 0.1, label_smoothing = 0;
+  double beta = 0.1, label_smoothing = 0, sft = 0;
   std::string_view loss = "sigmoid";
 
   using O = DpoOptions;
-  static constexpr auto list =
-      options(option("beta", &O::beta, "how strongly the policy is held to the reference").range(1e-6, 100),
-              option("loss", &O::loss, "how a pair is judged").choices(losses),
-              option("label_smoothing", &O::label_smoothing, "share of pairs thought to be swapped").range(0, 0.49));
+  static constexpr auto list = options(
+      option("beta", &O::beta, "how strongly the policy is held to the reference").range(1e-6, 100),
+      option("loss", &O::loss, "how a pair is judged").choices(losses),
+      option("label_smoothing", &O::label_smoothing, "share of pairs assumed to be swapped").range(0, 0.49),
+      option("sft", &O::sft, "weight of the chosen answers' own loss, added to that of the pairs").range(0, 100));
 };
 
 class Dpo {
@@ -47,13 +52,17 @@ class Dpo {
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens chosen = batch.tokens("chosen"), rejected = batch.tokens("rejected");
     const Model policy = train.model("policy");
-    const Tensor c = answer(policy, chosen) - batch.column("reference_chosen");  // (E)
+    const Tensor likely = answer(policy, chosen);                // (E)
+    const Tensor c = likely - batch.column("reference_chosen");  // (E)
     const Tensor r = answer(policy, rejected) - batch.column("reference_rejected");
     train.metric("accuracy", positive(c - r));
     train.metric("margin", o_.beta * (c - r));
     train.metric("chosen_reward", o_.beta * c);
     train.metric("rejected_reward", o_.beta * r);
-    return sum(of_pairs(c, r, chosen, rejected)) / train.total("chosen");
+    const Tensor loss = sum(of_pairs(c, r, chosen, rejected)) / train.total("chosen");
+    if (o_.sft == 0) return loss;
+    train.metric("sft_loss", -sum(likely), sum(chosen.weights));
+    return loss - o_.sft * (sum(likely) / train.total("chosen.weights"));
   }
 
  private:
@@ -63,6 +72,8 @@ class Dpo {
     if (o_.loss == "hinge") return relu(affine(gap, -1, 1));
     if (o_.loss == "ipo_sum") return square(c - r + -0.5 / o_.beta);
     if (o_.loss == "ipo_mean") return square(c / length(chosen) - r / length(rejected) + -0.5 / o_.beta);
+    if (o_.loss == "apo_zero") return affine(sigmoid(o_.beta * r) - sigmoid(o_.beta * c), 1, 1);
+    if (o_.loss == "apo_down") return affine(sigmoid(o_.beta * c) - sigmoid(gap), 1, 1);
     Tensor right = softplus(-gap);
     if (e == 0) return right;
     if (o_.loss == "robust") return (1 / (1 - 2 * e)) * ((1 - e) * right - e * softplus(gap));
