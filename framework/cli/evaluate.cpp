@@ -156,7 +156,7 @@ int answer(const Request& request) {
           "evaluate: rows can name adapters only where the model predicts tokens; this one has a head of its own");
   require(!request.per_token,
           "evaluate: --per-token is for models that predict tokens; this one has a head of its own");
-  cli::evaluate_head(spec, model, rows, request.json);
+  cli::evaluate_head(spec, model, request.chat_template, rows, request.json);
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "data/rows.hpp"
 #include "generate/label_counts.hpp"
 #include "generate/score.hpp"
+#include "text/chat.hpp"
 
 namespace rgm::cli {
 namespace {
@@ -147,7 +148,11 @@ void print_predicted(int64_t examples, double sum, const LabelCounts& counts, co
 
 }  // namespace
 
-void evaluate_head(DataSpec spec, const TrainedModel& model, EvaluatedRows& rows, bool json) {
+void evaluate_head(DataSpec spec, const TrainedModel& model, const std::string& chat_template, EvaluatedRows& rows,
+                   bool json) {
+  TokenizerPtr tokenizer = model->tokenizer();
+  if (!chat_template.empty())
+    tokenizer = with_chat_template(tokenizer, chat_template_for(chat_template, "", *tokenizer).source());
   const ModelConfig& config = model->config();
   const bool classifies = config.outputs > 1;
   const std::string truth = classifies ? "label" : "value";
@@ -165,7 +170,7 @@ void evaluate_head(DataSpec spec, const TrainedModel& model, EvaluatedRows& rows
                         .outputs = config.outputs,
                         .end_of_text = false};
   if (rows.are_wanted()) options.see = [&](const Row& row) { rows.add(row); };
-  const auto source = open_source(spec, wishes, model->tokenizer(), options);
+  const auto source = open_source(spec, wishes, tokenizer, options);
   LabelCounts counts(static_cast<size_t>(config.outputs));
   double sum = 0;
   size_t example = 0;

@@ -93,11 +93,8 @@ class ColumnSource final : public Source {
   int64_t counted() const override { return counted_; }
   const std::string& sha256() const override { return sha256_; }
   std::string chat_template() const override {
-    for (const StoredColumn& column : columns_) {
-      if (!column.chat) continue;
-      const auto own = chat_template_of(*tokenizer_);
-      return !own || own->source() != column.chat->source() ? column.chat->source() : "";
-    }
+    for (const StoredColumn& column : columns_)
+      if (column.chat) return column.chat->source();
     return "";
   }
 

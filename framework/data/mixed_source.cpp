@@ -8,6 +8,7 @@
 
 #include "base/philox.hpp"
 #include "base/sha256.hpp"
+#include "data/grouped_source.hpp"
 #include "data/units.hpp"
 
 namespace rgm {
@@ -213,7 +214,11 @@ std::unique_ptr<Source> mixed(const DataSpec& spec, const std::vector<ColumnWish
     if (wish.flags & RGM_TOGETHER) together.push_back(wish.name);
   std::vector<int64_t> weights = weights_of(spec, parts);
   std::string chat = common_template(spec, parts);
-  return std::make_unique<MixedSource>(std::move(parts), std::move(weights), std::move(together), std::move(chat));
+  const auto by_text = std::ranges::find_if(wishes, [&](const ColumnWish& wish) {
+    return (wish.flags & RGM_TOGETHER) && wish.kind == RGM_TEXT_COLUMN && first.columns.contains(wish.name);
+  });
+  auto all = std::make_unique<MixedSource>(std::move(parts), std::move(weights), std::move(together), std::move(chat));
+  return by_text == wishes.end() || spec.parts[0].share > 0 ? std::move(all) : grouped(std::move(all), by_text->name);
 }
 
 }  // namespace rgm

@@ -82,7 +82,7 @@ class Source {
   virtual bool has_fixed_units() const { return true; }
   // How many examples a unit has, by its number in in_order() or from unit_at().
   virtual int64_t examples_of(int64_t /*unit*/) const { return 1; }
-  // The Jinja of the chat template that made its conversations texts, where that is not the tokenizer's own.
+  // The Jinja of the chat template that made its conversations texts; empty: it has none.
   virtual std::string chat_template() const { return {}; }
   // Of the content: changes when the data does.
   virtual const std::string& sha256() const = 0;

@@ -171,11 +171,7 @@ bool Decoder::completes_a_stop(std::span<const int32_t> tokens) const {
 bool Decoder::ends(const Row& row) const {
   const auto& tokens = row.out.tokens;
   if (std::ranges::find(ends_, tokens.back()) != ends_.end()) return true;
-  if (!sampling_.stop.empty() && completes_a_stop(tokens)) return true;
-  return std::ranges::any_of(sampling_.stop_tokens, [&](const std::vector<int32_t>& stop) {
-    return !stop.empty() && stop.size() <= tokens.size() &&
-           std::equal(stop.begin(), stop.end(), tokens.end() - static_cast<std::ptrdiff_t>(stop.size()));
-  });
+  return !sampling_.stop.empty() && completes_a_stop(tokens);
 }
 
 Decoder::Likelihoods Decoder::likelihoods(const Tensor& hidden) const {

@@ -22,7 +22,6 @@ struct Sampling {
   uint64_t seed = 0;
   int64_t first_prompt = 0;       // how many came before, where the prompts are a part of more
   std::vector<std::string> stop;  // texts that end an answer, and stay in it; end of text always ends it
-  std::vector<std::vector<int32_t>> stop_tokens;  // the same as tokens
   bool end_at_end_of_text = true;
   int64_t room = 0;  // of a prompt and its answer together; 0: as much as the model has
 };

@@ -41,7 +41,7 @@ struct Adapted {
     for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
     adapters = std::make_unique<Adapters>(model, 3);
     opened.at("create, open and attach");
-    adapters->add(component.data->id, component.table<rgm_adapter>(), *config, std::move(saved));
+    adapters->add(component.data->id, component.table<rgm_adapter>(), *config, std::move(saved), component.path);
   }
   // Away from where it starts, which often does nothing at all.
   void disturb() const {

@@ -55,7 +55,7 @@ Sources sources_of(const Stage& stage, const YamlMap* data) {
   for (const rgm_column* const* c = strategy.columns; *c; ++c)
     wish(**c, fmt::format("strategy \"{}\"", stage.strategy.id));
   for (const Choice& reward : stage.rewards) {
-    if (!reward.component || !reward.from_stage.empty() || !reward.from_folder.empty()) continue;
+    if (!reward.component || reward.is_taken()) continue;
     const auto& table = reward.component->table<rgm_reward>();
     const auto comes_with_answers = [&](const rgm_column& column) {
       constexpr std::array made = {"prompt", "text", "origin", "finished"};

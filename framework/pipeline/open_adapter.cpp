@@ -118,7 +118,7 @@ void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& 
     problems.raise();
     adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
   } catch (const PluginError& e) {
-    throw PluginError(e.status(), e.function(), folder.string() + ": " + e.what());
+    throw PluginError(e.status(), e.function(), e.said(), folder.string() + ": " + e.what());
   } catch (const Error& e) {
     const std::string text = e.what();
     if (text.starts_with(folder.string())) throw;

@@ -124,16 +124,16 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
   if (spec.kind == "bytes") return byte_tokenizer();
   require(train != nullptr, "tokenizer \"{}\" learns from the training data: add data: {{train: …}}", spec.kind);
   std::string what = fmt::format("{} {}", spec.kind, spec.vocabulary);
-  for (const DataSpec& part : parts_of(*train))
-    what += fmt::format(" {} {}", part.format, content_hash(part.files, cache));
   for (const ColumnWish& wish : wishes)
     if (wish.kind == RGM_TOKENS_COLUMN) what += " " + wish.name;
-  for (const DataSpec& part : parts_of(*train))
+  for (const DataSpec& part : parts_of(*train)) {
+    what += fmt::format(" {} {}", part.format, content_hash(part.files, cache));
     for (const ColumnMap& c : part.columns) {
       what += fmt::format(" {}={} {}", c.column, c.prompt.value_or(""), c.from);
       if (c.chat) what += c.chat->template_name;
       if (c.chat && !c.chat->template_file.empty()) what += sha256(read_file(c.chat->template_file));
     }
+  }
   const fs::path kept = cache / ("tokenizer-" + sha256(what).substr(0, 16));
   if (const TokenizerPtr before = cache.empty() ? nullptr : kept_tokenizer(kept)) return before;
   TokenizerPtr tokenizer =

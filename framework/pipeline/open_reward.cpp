@@ -41,11 +41,11 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
     reward.id = choice.id;
     reward.name = plugin_name("reward", choice.id, choice.component->path);
     reward.label = !choice.from_stage.empty()    ? choice.from_stage
-                   : !choice.from_folder.empty() ? choice.from_folder.filename().string()
+                   : !choice.from_folder.empty() ? (choice.from_folder / "").parent_path().filename().string()
                                                  : choice.id;
     reward.weight = choice.weight;
     reward.config = choice.config;
-    const bool taken = !choice.from_stage.empty() || !choice.from_folder.empty();
+    const bool taken = choice.is_taken();
     if (taken) {
       ModelSpec from;
       from.from_stage = choice.from_stage;

@@ -13,6 +13,7 @@
 #include "pipeline/row_room.hpp"
 #include "pipeline/taken_model.hpp"
 #include "plugins/options.hpp"
+#include "text/chat.hpp"
 
 namespace rgm {
 namespace {
@@ -155,7 +156,9 @@ void open_sources(const Stage& stage, const Surroundings& around, const RowRoom&
                                   ? open_for_all(stage, data, wish, out.model->tokenizer(), options, room, is_continued)
                                   : open_source(data, wish, out.model->tokenizer(), options);
     // The model goes on to be spoken to as it was taught.
-    if (std::string chat = out.setup.sources[name]->chat_template(); !chat.empty() && name == main)
+    const auto own = chat_template_of(*out.model->tokenizer());
+    if (std::string chat = out.setup.sources[name]->chat_template();
+        !chat.empty() && name == main && !(own && own->source() == chat))
       out.model->set_chat_template(std::move(chat));
   }
 }

@@ -60,6 +60,7 @@ class Putter {
     if (depth == 1) return parts_[0] == "backend";
     if (parts_[0] != "stages") return false;
     if (depth == 2) return are("steps", "epochs");
+    if (depth >= 4 && parts_[depth - 1] == "best" && parts_[depth - 2] == "keep") return true;
     if (depth != 3) return false;
     if (parts_[2] == "checkpoint") return are("every", "minutes");
     if (parts_[2] == "evaluate") return are("every", "epochs");

@@ -26,6 +26,7 @@ struct Choice {
   double weight = 1;       // of one reward among several
   std::string from_stage;  // a reward that an earlier stage learned, or the adapter that this one starts as;
   fs::path from_folder;    //   or the folder that it lies in
+  bool is_taken() const { return !from_stage.empty() || !from_folder.empty(); }
 };
 
 // `family: ...` with sizes, or `from:` an earlier stage or a folder.

@@ -18,6 +18,7 @@ std::optional<bool> highest_is_best(const std::string& name) {
 
 // NAME, or {NAME: highest} where the other would be taken or nothing tells.
 void read_best(const Yaml& given, Stage& out) {
+  const std::string wanted = "NAME, {NAME: highest} or {NAME: lowest}";
   out.keep = "best";
   out.best_by.clear();
   if (given.is_scalar() && !given.node().Scalar().empty()) {
@@ -34,12 +35,14 @@ void read_best(const Yaml& given, Stage& out) {
   } else if (given.is_map() && given.node().size() == 1) {
     YamlMap map(given, "best");
     const YamlMap::Item& number = map.items().front();
-    if (const auto which = number.value.choice({"highest", "lowest"})) {
+    if (number.name.empty())
+      given.wrong(wanted);
+    else if (const auto which = number.value.choice({"highest", "lowest"})) {
       out.best_by = number.name;
       out.highest_is_best = which == "highest";
     }
   } else {
-    given.wrong("NAME, {NAME: highest} or {NAME: lowest}");
+    given.wrong(wanted);
   }
 }
 
@@ -72,7 +75,7 @@ void read_evaluate(YamlMap& stage, Stage& out) {
   const auto given = stage.find("evaluate");
   if (!given) return;
   if (!given->is_map()) {
-    given->wrong("{every: steps}");
+    given->wrong("{every: steps} or {epochs: N}");
     return;
   }
   YamlMap map(*given, "evaluate");

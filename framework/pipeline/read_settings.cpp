@@ -23,7 +23,10 @@ void read_rates(const Yaml& given, std::vector<OwnRate>& out) {
     YamlMap map(one, "rates");
     for (const YamlMap::Item& item : map.items()) {
       Problems ignored("");
-      if (Yaml(item.value.node(), "", ignored).number() == 0.0)
+      if (item.value.is_map())  // as a path with dots makes it
+        item.value.wrong("a number, above 0",
+                         "; a pattern with dots is set with all of \"rates\": --set '….rates={\"*.b\": 1e-3}'");
+      else if (Yaml(item.value.node(), "", ignored).number() == 0.0)
         item.value.problem(
             fmt::format("\"{}\" is 0: to leave parameters as they are, say in \"trainable\" what is trained instead",
                         item.value.path()));

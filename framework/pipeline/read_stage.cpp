@@ -151,6 +151,32 @@ void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
   }
 }
 
+bool reads_tokens(const rgm_strategy& strategy) {
+  for (const rgm_column* const* c = strategy.columns; *c; ++c)
+    if ((*c)->kind == RGM_TOKENS_COLUMN) return true;
+  return false;
+}
+
+// Scores come from rewards that have learned; one that learns does so by itself, in a stage that reads what it reads.
+void check_rewards(YamlMap& map, const Stage& out) {
+  const auto& strategy = out.strategy.component->table<rgm_strategy>();
+  const auto is_known = [](const Choice& r) { return r.component != nullptr; };
+  const auto learns = [](const Choice& r) { return !r.is_taken() && r.component->table<rgm_reward>().loss; };
+  if (out.rewards.empty() || !std::ranges::all_of(out.rewards, is_known)) return;
+  const auto untrained = std::ranges::find_if(out.rewards, learns);
+  if (strategy.rollout && untrained != out.rewards.end())
+    map.key("reward").problem(
+        fmt::format("reward \"{}\" has to learn before it scores answers: train it in an earlier stage, and take it "
+                    "from there with reward: {{from: STAGE}}",
+                    untrained->id));
+  const bool trains_it = !strategy.rollout && strategy.loss && !reads_tokens(strategy);
+  if (trains_it && (out.rewards.size() > 1 || untrained == out.rewards.end()))
+    map.key("reward").problem(
+        fmt::format("strategy \"{}\" trains a reward: name one plug-in that learns, and no other reward; to train a "
+                    "learned one further, also take its model, with model: {{from: STAGE}}",
+                    out.strategy.id));
+}
+
 // What would else be told after earlier stages have trained.
 void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
   const auto plan = plan_of(map, out.strategy, strategy_is_right);
@@ -166,6 +192,8 @@ void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
       map.key("reward").problem(
           fmt::format("strategy \"{}\" asks for scores, but all rewards have the weight 0: give one another weight",
                       out.strategy.id));
+    else
+      check_rewards(map, out);
   }
   check_other_sources(map, out, plan->needs);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;

@@ -63,7 +63,7 @@ Json texts() { return {{"anyOf", {text(), {{"type", "array"}, {"items", text()}}
 Json one_or_list(const Json& one) { return {{"anyOf", {one, {{"type", "array"}, {"items", one}}}}}; }
 // A number of steps, or a share of all.
 Json step_count() {
-  const Json percent = {{"type", "string"}, {"pattern", "^[0-9]*[.]?[0-9]+%$"}};
+  const Json percent = {{"type", "string"}, {"pattern", "^(100|[0-9]{1,2}([.][0-9]+)?|[.][0-9]+)%$"}};
   return {{"anyOf", {{{"type", "integer"}, {"minimum", 0}}, percent}}};
 }
 Json reference(const std::string& name) { return {{"$ref", "#/$defs/" + name}}; }

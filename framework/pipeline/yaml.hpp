@@ -50,7 +50,7 @@ class Yaml {
   bool is_scalar() const { return node_.IsScalar(); }
 
   void problem(std::string text) const { problems_->add(node_, std::move(text)); }
-  // `"steps" should be WANTED, came "many"`
+  // `"steps" should be WANTED, got "many"`
   void wrong(std::string_view wanted, std::string_view end = "") const;
 
   // Each notes a problem and answers nothing where the value is something else.

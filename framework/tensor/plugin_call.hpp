@@ -18,15 +18,16 @@ inline std::string plugin_name(std::string_view kind, std::string_view id, const
   return fmt::format("{} \"{}\"{}", kind, id, file.empty() ? "" : fmt::format(" ({})", file.string()));
 }
 
-// What went wrong in a plug-in's function, for those to whom it matters which one it was.
+// What went wrong in a plug-in's function, for those to whom it matters which one it was, or what it said itself.
 class PluginError : public Error {
  public:
-  PluginError(rgm_status status, std::string_view function, const std::string& text)
-      : Error(status, text), function_(function) {}
+  PluginError(rgm_status status, std::string_view function, std::string said, const std::string& text)
+      : Error(status, text), function_(function), said_(std::move(said)) {}
   const std::string& function() const { return function_; }
+  const std::string& said() const { return said_; }
 
  private:
-  std::string function_;
+  std::string function_, said_;
 };
 
 // What runs while a stage begins, where little else than the options can be wrong.
@@ -113,19 +114,17 @@ rgm_status answer_of_plugin(const std::string& name, std::string_view function, 
     text = "an exception of an unknown kind";
   }
   throw PluginError(
-      RGM_INTERNAL, function,
+      RGM_INTERNAL, function, text,
       fmt::format("{}: {} threw \"{}\" across the border, where only a status is allowed; its author has to correct it",
                   name, with_site(function, site), text));
 }
 
-// RGM_CANCELLED is no failure, and keeps the text that the plug-in gave.
 template <class F>
 void call_plugin(const std::string& name, std::string_view function, F&& call, std::string_view site = {}) {
   const rgm_status status = answer_of_plugin(name, function, call, site);
   try {
     check_status(status);
   } catch (const Error& e) {
-    if (status == RGM_CANCELLED) throw;
     // A hook inside a pass inside a loss, or a kernel in any of them: the innermost says what to do.
     const std::string_view text = e.what();
     const bool is_told = text.find(" failed: ") != text.npos || text.find(" threw \"") != text.npos;
@@ -135,7 +134,7 @@ void call_plugin(const std::string& name, std::string_view function, F&& call, s
         : is_beginning(function)
             ? "; the plug-in did not accept its options: change them, or report this to its author if they are right"
             : "; this is a mistake in the plug-in: update it, or leave it out";
-    throw PluginError(status, function,
+    throw PluginError(status, function, std::string(text),
                       fmt::format("{}: {} failed: {}{}", name, with_site(function, site), text, next));
   }
 }

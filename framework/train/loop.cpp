@@ -6,6 +6,7 @@
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/plugin_call.hpp"
 
 namespace rgm {
 
@@ -60,6 +61,12 @@ void Loop::check_schedule() const {
   else if (warmup + decay > steps_ + 1)  // one more comes of rounding two shares
     log::warning("{}: the learning rate rises over {} steps and falls over {}, but there are only {}: it falls faster",
                  train_.stage, warmup, decay, steps_);
+  const int64_t patience = setup_.settings.patience, times = evaluate_every_ > 0 ? (steps_ - 1) / evaluate_every_ : 0;
+  if (patience > 0 && times <= patience)
+    log::warning(
+        "{}: patience: {} cannot end the stage early: for that it takes {} evaluations before the last step, and there "
+        "are {}",
+        train_.stage, patience, patience + 1, times);
 }
 
 double Loop::rate() const { return learning_rate(setup_.settings.optimizer, setup_.settings.schedule, step_, steps_); }
@@ -71,9 +78,9 @@ bool Loop::one_step() {
   try {
     const Stopwatch watch(train_seconds_);
     learn(rate());
-  } catch (const Error& e) {
+  } catch (const PluginError& e) {
     if (e.status() != RGM_CANCELLED) throw;
-    end_early(e.what());
+    end_early(e.said());
     return false;
   }
   // With patience every evaluation may be the last, and the last step has a line.
@@ -97,7 +104,7 @@ void require_scalar(const Tensor& loss, const std::string& strategy) {
 }
 
 // The step that was begun does not count: what it left on the way is dropped.
-void Loop::end_early(const char* reason) {
+void Loop::end_early(const std::string& reason) {
   --step_;
   train_.policy->training = false;
   for (Parameters* store : setup_.parameters)

@@ -30,7 +30,7 @@ class Loop {
   void check_schedule() const;
   bool is_out_of_patience() const;
   void tell_out_of_patience();
-  void end_early(const char* reason);
+  void end_early(const std::string& reason);
   void learn(double rate);
   void log_step();
   double rate() const;

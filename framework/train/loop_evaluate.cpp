@@ -124,7 +124,7 @@ void Loop::take_samples() {
        generate(model, {model.tokenizer()->encode(s.sample_prompt)}, sampling, /*slide=*/true, stop))
     result_.samples.push_back({{"step", keeps_best() ? best_step_ : step_},
                                {"prompt", s.sample_prompt},
-                               {"text", model.tokenizer()->decode(g.tokens)}});
+                               {"text", model.tokenizer()->decode_on(g.tokens)}});
 }
 
 void Loop::finish() {

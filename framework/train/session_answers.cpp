@@ -125,7 +125,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
     logprobs.back().insert(logprobs.back().end(), answer.logprobs.begin(), answer.logprobs.end());
     e.ids.insert(e.ids.end(), answer.tokens.begin(), answer.tokens.end());
     e.weights.resize(e.ids.size(), 1);
-    text.texts.push_back(tokenizer.decode(without_end(answer.tokens, ends)));
+    text.texts.push_back(tokenizer.decode_on(without_end(answer.tokens, ends)));
     prompt.texts.push_back(tokenizer.decode(questions[size_t(answer.origin)]));
     origin.integers.push_back(int32_t(answer.origin));
     finished.integers.push_back(answer.finished ? 1 : 0);
@@ -264,12 +264,11 @@ std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& comp
 }
 
 // Where several rewards are added up, what each of them says by itself, before its weight: `reward_rule`, and of a
-// second one with that label `reward_rule_2`.
-void tell_of_each(const Reward& reward, rgm_train& train, const std::vector<float>& scores) {
-  int64_t same = 1;
-  for (const Reward* r = train.rewards.data(); r != &reward; ++r) same += r->label == reward.label;
-  std::string name = "reward_" + (fs::path(reward.label) / "").parent_path().filename().string();
-  if (same > 1) name += fmt::format("_{}", same);
+// second one with that label `reward_rule_2`. No name is in `told` twice.
+void tell_of_each(const Reward& reward, rgm_train& train, const std::vector<float>& scores,
+                  std::set<std::string>& told) {
+  std::string name = "reward_" + reward.label;
+  for (int n = 2; !told.insert(name).second; ++n) name = fmt::format("reward_{}_{}", reward.label, n);
   double sum = 0, count = 0;
   for (const float x : scores)
     if (!std::isnan(x)) sum += double(x), count += 1;
@@ -297,10 +296,11 @@ Tensor score(rgm_train& train, Batch& completions) {
   std::vector<float> sum;
   const auto counts = [](const Reward& reward) { return reward.weight != 0; };
   const bool are_several = std::ranges::count_if(train.rewards, counts) > 1;
+  std::set<std::string> told;
   for (const Reward& reward : train.rewards) {
     if (!counts(reward)) continue;  // it is asked by name
     const std::vector<float> part = scores_of(reward, train, completions);
-    if (are_several) tell_of_each(reward, train, part);
+    if (are_several) tell_of_each(reward, train, part, told);
     sum.resize(part.size());
     for (size_t e = 0; e < part.size(); ++e) sum[e] += float(reward.weight) * part[e];
   }
@@ -322,7 +322,7 @@ Tensor score_of(rgm_train& train, Batch* completions, const std::string& name) {
 
 Tensor reward_loss(rgm_train& train, Batch& batch) {
   for (const Reward& reward : train.rewards) {
-    if (!reward.table->loss) continue;
+    if (!reward.table->loss || reward.model != train.policy) continue;  // one with a model of its own has learned
     const Tensor scores = learned_scores(reward, *train.policy, batch);
     rgm_tensor* out = nullptr;
     call_plugin(reward.name, "loss",

@@ -117,6 +117,16 @@ TEST_F(EvaluateTest, ARowGetsWhatAClassifierSays) {
   EXPECT_EQ(lists[1]["predicted"], "dog");
 }
 
+TEST_F(EvaluateTest, AClassifierReadsConversationsByATemplate) {
+  write("plain.jinja", "{% for m in messages %}{{ m.content }}{% endfor %}");
+  write("talk.jsonl", R"({"messages": [{"role": "user", "content": "the cat sat"}]})");
+  write("row.jsonl", R"({"text": "the cat sat"})");
+  evaluated("--model runs/tiny/tuned --data talk.jsonl --template plain.jinja --rows talk.out");
+  evaluated("--model runs/tiny/tuned --data row.jsonl --rows row.out");
+  EXPECT_EQ(json_lines("talk.out")[0]["probabilities"], json_lines("row.out")[0]["probabilities"]);
+  EXPECT_THAT(regimen("evaluate --model runs/tiny/tuned --data talk.jsonl").err, HasSubstr("has no chat template"));
+}
+
 TEST_F(EvaluateTest, WithoutLabelsExamplesAreLabelled) {
   const auto three = parse_json(R"({"examples": 3, "predicted": {"cat": 1, "dog": 2}})");
   write("bare.jsonl", "{\"text\": \"the cat sat\"}\n{\"text\": \"the dog ran\"}\n{\"text\": \"the dog ran\"}\n");

@@ -61,6 +61,20 @@ TEST_F(MixtureTest, TextsBesideRowsAreLearnedAndDistilled) {
   EXPECT_THAT(again.err, HasSubstr("stage pupil: unchanged, not run again"));
 }
 
+// Into one cache: ABC and xyz are read first, then abc and XYZ.
+TEST_F(MixtureTest, ATokenizerIsLearnedFromTheColumnsOfEachPart) {
+  write("a.jsonl", "{\"text\": \"abc\", \"loud\": \"ABC\"}\n");
+  write("b.jsonl", "{\"text\": \"xyz\", \"loud\": \"XYZ\"}\n");
+  std::string pipeline = tiny(1), text = "train: {text: text.txt}, validation: {split: 0.1}";
+  write("p.yaml", pipeline.replace(pipeline.find(text), text.size(),
+                                   "train: [{jsonl: a.jsonl, columns: {text: loud}}, {jsonl: b.jsonl}]"));
+  ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
+  const Said other = regimen(
+      "run p.yaml --out out --set "
+      "'stages.base.data.train=[{jsonl: a.jsonl}, {jsonl: b.jsonl, columns: {text: loud}}]'");
+  EXPECT_EQ(other.status, 0) << other.err;
+}
+
 TEST_F(MixtureTest, APlanShowsThePartsAsTheyAreSet) {
   write("p.yaml", mixed(tiny(2)));
   const Said plan = regimen("plan p.yaml");

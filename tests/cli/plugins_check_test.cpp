@@ -168,14 +168,17 @@ TEST(PluginsCheck, ATeacherIsAnotherModel) {
 TEST(PluginsCheck, Picky) {
   const Said said = check("picky");
   EXPECT_EQ(said.status, 1);
-  EXPECT_THAT(said.out, AllOf(HasSubstr("options    FAILED   with at: create: create failed: threw in create\n"),
-                              HasSubstr("options    FAILED   with at: plan: plan failed: threw in plan\n"),
-                              ContainsRegex("options +FAILED +with at: prepare: .*prepare failed: threw in prepare"),
-                              testing::Not(HasSubstr("with at: read")),
-                              HasSubstr("options    FAILED   crashed: signal 6 in a trial with at: abort"),
-                              ContainsRegex("options +FAILED +with at: loss: .*loss failed: threw in loss")));
-  EXPECT_THAT(said.out, AllOf(ContainsRegex("with at: attach: .*attach at layers.0.attention.query failed: threw in"),
-                              ContainsRegex("with at: output: .*output at layers.0.attention.query failed: threw in")));
+  EXPECT_THAT(said.out,
+              AllOf(HasSubstr("options    FAILED   with at: create: create failed: threw in create\n"),
+                    HasSubstr("options    FAILED   with at: plan: plan failed: threw in plan\n"),
+                    ContainsRegex("options +FAILED +with at: prepare: .*prepare failed: threw in prepare"),
+                    ContainsRegex("options +FAILED +with at: cancel: .*picky.so.: prepare failed: had enough"),
+                    testing::Not(HasSubstr("with at: read")),
+                    HasSubstr("options    FAILED   crashed: signal 6 in a trial with at: abort"),
+                    ContainsRegex("options +FAILED +with at: loss: .*loss failed: threw in loss")));
+  EXPECT_THAT(said.out,
+              AllOf(ContainsRegex("with at: attach: .*picky.so.: attach at layers.0.attention.query failed: threw in"),
+                    ContainsRegex("with at: output: .*output at layers.0.attention.query failed: threw in")));
 }
 
 TEST(PluginsCheck, ThrowsInCreate) {

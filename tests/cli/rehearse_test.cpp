@@ -92,6 +92,31 @@ TEST_F(Rehearsal, WhoAsksForScoresHasAReward) {
               "strategy \"sample\" asks for scores");
 }
 
+// A rule learns nothing, and what an earlier stage has learned stays as it is.
+TEST_F(Rehearsal, WhatLearnsARewardNamesOneThatLearns) {
+  write("ranks.jsonl",
+        "{\"completion\": [\"the cat\", \"the dog\"], \"rank\": [1, 2]}\n"
+        "{\"completion\": [\"the mat\", \"the ran\"], \"rank\": [2, 1]}\n");
+  const std::string judge =
+      tiny(3) +
+      "  - name: judge\n    strategy: reward_modeling\n    model: {from: base}\n    reward: ranking\n"
+      "    data: {train: {jsonl: ranks.jsonl}}\n    batch: 2\n    steps: 1\n";
+  write("p.yaml", judge);
+  EXPECT_EQ(regimen("check p.yaml").status, 0);
+  for (const char* reward : {"{rule: {}}", "[ranking, {rule: {}}]", "[ranking, pairwise]"})
+    expect_told(judge,
+                "strategy \"reward_modeling\" trains a reward: name one plug-in that learns, and no other reward",
+                std::string("stages.judge.reward=") + reward);
+  const std::string more = judge +
+                           "  - name: more\n    strategy: reward_modeling\n    model: {from: judge}\n"
+                           "    reward: ranking\n    data: {train: {jsonl: ranks.jsonl}}\n    batch: 2\n    steps: 1\n";
+  expect_told(more, "to train a learned one further, also take its model", "stages.more.reward={from: judge}");
+  const std::string play = judge +
+                           "  - name: play\n    strategy: {best_of_n: {n: 2, max_tokens: 2}}\n    model: {from: base}\n"
+                           "    reward: {from: judge}\n    data: {prompts: {jsonl: pairs.jsonl}}\n    batch: 2\n";
+  expect_told(play, "reward \"ranking\" has to learn before it scores answers", "stages.play.reward=ranking");
+}
+
 TEST_F(Rehearsal, ASampleThatCannotBeReadIsTold) {
   expect_told(second(""), "base: sample: tokenizer: the character \"Ü\"", "stages.base.sample={prompt: Ü}");
 }

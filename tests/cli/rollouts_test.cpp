@@ -22,6 +22,28 @@ TEST_F(RlhfTest, APromptWithoutRoomForAnAnswerIsTold) {
               HasSubstr("1 of 1 prompts have more than 11 tokens and lose their first ones, because 5 of the 16"));
 }
 
+// As the tokenizers of Llama and Mistral, which drop a space in front of what they decode.
+TEST_F(RlhfTest, AnAnswerKeepsTheSpaceBeforeIt) {
+  const fs::path models = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/sentence_piece";
+  fs::create_directories(folder_ / "pieces");
+  write("pieces/tokenizer.model", read_file(models / "llama.model"));
+  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n");
+  std::string text = tiny(40,
+                          "    optimizer: {adamw: {learning_rate: 1e-2}}\n    sample: {prompt: the cat, tokens: 4}\n"
+                          "  - name: answers\n    strategy: {sample: {answers: 8, max_tokens: 4}}\n"
+                          "    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n");
+  text.replace(text.find("tokenizer: characters"), 21, "tokenizer: {from: pieces}");
+  write("p.yaml", text);
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  ASSERT_EQ(rows("answers").size(), 8U);
+  for (const auto& row : rows("answers")) {
+    EXPECT_THAT(std::string(row["text"]), testing::StartsWith(" ")) << "it has learned words after a space";
+    EXPECT_THAT(std::string(row["completion"]), testing::StartsWith("the cat" + std::string(row["text"])));
+  }
+  EXPECT_THAT(std::string(json("runs/tiny/base/stage.json")["samples"][0]["text"]), testing::StartsWith(" "));
+}
+
 // 12 prompts, 6 a rollout, 2 rounds of 2 steps each: once through the prompts is 2 rollouts of 4 steps.
 TEST_F(RlhfTest, EpochsAreRoundsThroughThePrompts) {
   write("p.yaml", with(ppo(", epochs: 2, minibatches: 2", "    reward: {rule: {regex: a}}\n    epochs: 1\n")));
@@ -47,17 +69,33 @@ TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
   EXPECT_EQ(result("ppo")["reward"], 1);
 }
 
-// Every answer is at least 0 long, and none has a thousand letters: 1 and 0, and 2 x 1 + 3 x 0 together.
+// Every answer is at least 0 long, and none has a thousand letters: 1 and 0, and 2 x 1 + 3 x 0 together. What has no
+// weight is not counted.
 TEST_F(RlhfTest, EachOfSeveralRewardsIsToldByItself) {
   write("p.yaml", with(ppo(", epochs: 1",
-                           "    reward: [{rule: {shortest: 0}, weight: 2}, {rule: {shortest: 1000}, "
-                           "weight: 3}]\n    steps: 1\n    log: {every: 1}\n")));
+                           "    reward: [{rule: {shortest: 0}, weight: 2}, {rule: {regex: a}, weight: 0}, "
+                           "{rule: {shortest: 1000}, weight: 3}]\n    steps: 1\n    log: {every: 1}\n")));
   const Said said = regimen("run p.yaml");
   ASSERT_EQ(said.status, 0) << said.err;
   const auto line = json_lines("runs/tiny/ppo/metrics.jsonl").at(0);
   EXPECT_EQ(line["reward"], 2);
   EXPECT_EQ(line["reward_rule"], 1);
   EXPECT_EQ(line["reward_rule_2"], 0);
+  EXPECT_FALSE(line.contains("reward_rule_3"));
+}
+
+// Also where a shell has put a slash behind its name.
+TEST_F(RlhfTest, ARewardFromAFolderIsCalledLikeIt) {
+  write("p.yaml", with("  - name: judge\n    strategy: reward_modeling\n    reward: {regression: {loss: logistic}}\n"
+                       "    model: {from: base}\n    steps: 1\n"
+                       "    data: {train: {tsv: rated.tsv, columns: {completion: 0, value: 1}}}\n"));
+  ASSERT_EQ(regimen("run p.yaml").status, 0);
+  write("p.yaml", with(ppo(", epochs: 1",
+                           "    reward: [{from: runs/tiny/judge/}, {rule: {regex: a}}]\n    steps: 1\n"
+                           "    log: {every: 1}\n")));
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_TRUE(json_lines("runs/tiny/ppo/metrics.jsonl").at(0).contains("reward_judge"));
 }
 
 // Scores 1 and 0 and a tie within 2 of all of them: no pair.

@@ -370,6 +370,7 @@ TEST_F(Contract, AStrategyMayEndItsStageAsIfItWereDone) {
                     "10, batch: 2, schedule: {linear: {final: 0}}}\n"),
       0)
       << said_;
+  EXPECT_TRUE(said("play: ends after step 2: the option cancel_after says so")) << said_;
   EXPECT_EQ(result("play").at("steps"), 2);
   EXPECT_EQ(curve("play", "loss").size(), 1U);  // the last step that counts is told
   // With the rate it was taken with: 0.001 fell by a tenth, as there were to be 10 steps.

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "data/chat_rows.hpp"
 #include "data/sequences.hpp"
+#include "data/wishes.hpp"
 #include "text/chat.hpp"
 
 namespace rgm {
@@ -13,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const ColumnWish text{"text", RGM_TOKENS_COLUMN, 0}, prompt{"prompt", RGM_TOKENS_COLUMN, 0};
+const ColumnWish prompt{"prompt", RGM_TOKENS_COLUMN, 0};
 const char* const chat =
     "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}"
     "{% if add_generation_prompt %}a:{% endif %}";
@@ -62,7 +63,7 @@ TEST_F(ChatRows, MessagesAreToldByTheirColumn) {
   EXPECT_EQ(shown(*source), "u:Q;a:(A;)u:R;a:(B;)");
   EXPECT_EQ(source->tokens(), 16);
   EXPECT_EQ(source->counted(), 4);
-  EXPECT_EQ(source->chat_template(), "");  // the tokenizer's own
+  EXPECT_EQ(source->chat_template(), chat);
 }
 
 // TRL's preferences: what was asked in a list of its own, or at the beginning of both answers.

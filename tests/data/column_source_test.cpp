@@ -9,14 +9,13 @@
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
 #include "data/source.hpp"
+#include "data/wishes.hpp"
 
 namespace rgm {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-const ColumnWish text{"text", RGM_TOKENS_COLUMN, 0}, label{"label", RGM_INTEGER_COLUMN, 0};
 
 class ColumnSourceTest : public testing::Test {
  protected:

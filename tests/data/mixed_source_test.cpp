@@ -9,6 +9,7 @@
 
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
+#include "data/wishes.hpp"
 #include "text/chat.hpp"
 
 namespace rgm {
@@ -16,8 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-const ColumnWish text{"text", RGM_TOKENS_COLUMN, 0}, label{"label", RGM_INTEGER_COLUMN, 0};
 
 class MixedSourceTest : public testing::Test {
  protected:
@@ -33,7 +32,7 @@ class MixedSourceTest : public testing::Test {
     return {.format = "", .files = {}, .columns = {}, .parts = std::move(parts)};
   }
   std::unique_ptr<Source> open(std::vector<DataSpec> parts, const std::vector<ColumnWish>& wishes = {text}) const {
-    return open_source(mixture(std::move(parts)), wishes, byte_tokenizer(), options);
+    return open_source(mixture(std::move(parts)), wishes, tokenizer, options);
   }
   std::string refusal(std::vector<DataSpec> parts, const std::vector<ColumnWish>& wishes = {text}) const {
     try {
@@ -60,6 +59,7 @@ class MixedSourceTest : public testing::Test {
     return out;
   }
   test::Folder folder;
+  TokenizerPtr tokenizer = byte_tokenizer();
   SourceOptions options{.context = 4, .cache = folder / "cache"};
 };
 
@@ -159,6 +159,26 @@ TEST_F(MixedSourceTest, AGroupIsOneOfItsPart) {
   EXPECT_THAT(source->batch(0, 3, 7).columns.at("group").integers, ElementsAre(0, 0, 1, 1, 2, 2));
 }
 
+// Two models' answers to two prompts are ranked together. An integer is another group in another file.
+TEST_F(MixedSourceTest, AnswersToOnePromptAreOneGroupOfBothParts) {
+  const ColumnWish prompt{"prompt", RGM_TEXT_COLUMN, RGM_TOGETHER}, answer{"answer", RGM_TEXT_COLUMN, 0};
+  const auto rows = [&](const std::string& name, const std::string& said) {
+    return part(name, R"({"prompt": "p", "answer": ")" + said + R"( to p"})" + "\n" + R"({"prompt": "q", "answer": ")" +
+                          said + R"( to q"})" + "\n");
+  };
+  const auto source = open({rows("a.jsonl", "a"), rows("b.jsonl", "b")}, {prompt, answer});
+  EXPECT_EQ(source->units(), 2);
+  EXPECT_EQ(source->examples_of(1), 2);
+  EXPECT_THAT(source->in_order(0, 1).columns.at("answer").texts, ElementsAre("a to p", "b to p"));
+  EXPECT_THAT(source->in_order(0, 2).columns.at("answer").texts, ElementsAre("a to p", "b to p", "a to q", "b to q"));
+  EXPECT_EQ(source->in_order(1, 1).examples, 0);
+  for (int64_t position = 0; position < 4; ++position) {
+    const int64_t group = source->unit_at(position, 7);
+    EXPECT_EQ(source->batch(position, 1, 7).columns.at("answer").texts,
+              source->in_order(group, group + 1).columns.at("answer").texts);
+  }
+}
+
 // 6 and 8 tokens, each example with its end. Of five draws in shares, four are of the first part's two tokens.
 TEST_F(MixedSourceTest, TokensOfAnEpochAreThoseThatAreDrawn) {
   const auto of = [&](double first, double second) {
@@ -203,6 +223,10 @@ TEST_F(MixedSourceTest, OneChatTemplateIsKept) {
   const std::string said = refusal({plain, chat("a.jsonl", "chatml"), chat("b.jsonl", "alpaca")});
   EXPECT_THAT(said, testing::StartsWith((folder / "a.jsonl").string() + " and "));
   EXPECT_THAT(said, HasSubstr("b.jsonl are read with different chat templates"));
+  // Also where one of them is the tokenizer's own.
+  tokenizer = with_chat_template(byte_tokenizer(), named_chat_template("chatml"));
+  EXPECT_EQ(open({chat("a.jsonl", ""), chat("b.jsonl", "chatml")})->chat_template(), named_chat_template("chatml"));
+  EXPECT_THAT(refusal({chat("a.jsonl", ""), chat("b.jsonl", "alpaca")}), HasSubstr("different chat templates"));
 }
 
 TEST_F(MixedSourceTest, ATokenizerLearnsFromAllParts) {

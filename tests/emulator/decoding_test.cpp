@@ -71,7 +71,7 @@ TEST_F(CapturedDecoding, RowsThatLeaveOrForgetAreCapturedAnew) {
   for (uint32_t i = 0; i < 6; ++i) prompts.push_back(some_tokens(2 + i % 3, i + 1));
   Sampling s;
   s.seed = 5, s.max_tokens = 40;
-  for (int32_t token = 0; token < 9; ++token) s.stop_tokens.push_back({token});
+  for (int byte = 0; byte < 9; ++byte) s.stop.emplace_back(1, static_cast<char>(byte));
   EXPECT_EQ(answers(counting(), "llama", prompts, s, true), answers(reference(), "llama", prompts, s, true));
   EXPECT_GT(captures, 1);
   EXPECT_GT(replays, captures);

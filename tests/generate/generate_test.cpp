@@ -186,8 +186,8 @@ TEST_F(Generation, WhoWaitsTakesAPlaceThatComesFree) {
   for (uint32_t i = 0; i < 80; ++i) many.push_back(some_tokens(2 + i % 7, i + 1));
   Sampling s;
   s.seed = 5, s.max_tokens = 12, s.end_at_end_of_text = false;
-  for (int32_t token = 0; token < 50; ++token)
-    s.stop_tokens.push_back({token});  // about a fifth of them, so most end early
+  for (int byte = 0; byte < 50; ++byte)
+    s.stop.emplace_back(1, static_cast<char>(byte));  // about a fifth of all tokens, so most end early
   TestHooks hooks(*model);
   model->set_hooks(&hooks);
   const auto together = generate(*model, many, s);
@@ -267,7 +267,7 @@ TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
   Sampling s;
   s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
   const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
-  s.stop_tokens = {{whole[1], whole[2]}};
+  s.stop = {model->tokenizer()->decode_on(std::span(whole).subspan(1, 2))};
   std::vector<std::pair<int64_t, int32_t>> seen;
   const auto out = generate(*model, {prompts[0]}, s, false, [&](int64_t a, int32_t t) { seen.emplace_back(a, t); });
   EXPECT_TRUE(out[0].finished);

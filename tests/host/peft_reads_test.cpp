@@ -12,7 +12,7 @@
 namespace rgm::test {
 namespace {
 
-const fs::path parity = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity";
+const fs::path recorded_here = fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity";
 
 struct Saved {
   const char *name, *family, *id, *options;
@@ -48,7 +48,7 @@ class PeftReads : public testing::TestWithParam<Saved> {
     fs::create_directories(saved);
     const fs::path opened = saved / "base";
     fs::create_directories(opened);
-    for (const auto& file : fs::directory_iterator(parity / "families" / GetParam().family))
+    for (const auto& file : fs::directory_iterator(recorded_here / "families" / GetParam().family))
       fs::copy(file.path(), opened);
     std::vector<char32_t> letters;
     for (char32_t c = 'A'; letters.size() < 40; ++c) letters.push_back(c);
@@ -62,7 +62,7 @@ class PeftReads : public testing::TestWithParam<Saved> {
   }
   const rgm_adapter& table() const { return fixture(GetParam().id).table<rgm_adapter>(); }
   std::vector<float> logits() const {
-    const SafeTensors record{parity / "families" / GetParam().family / "recorded.safetensors"};
+    const SafeTensors record{recorded_here / "families" / GetParam().family / "recorded.safetensors"};
     const auto* ids = reinterpret_cast<const int64_t*>(record.find("tokens")->data.data());
     std::vector<int32_t> rows[2];
     for (int i = 0; i < 28; ++i) rows[i / 14].push_back(static_cast<int32_t>(ids[i / 14 * 15 + i % 14]));
@@ -85,7 +85,7 @@ class PeftReads : public testing::TestWithParam<Saved> {
     return out;
   }
   OnDevice device{Offer::everything};
-  const fs::path saved = folder_for_saved() / GetParam().name, kept = parity / "peft_reads" / GetParam().name;
+  const fs::path saved = folder_for_saved() / GetParam().name, kept = recorded_here / "peft_reads" / GetParam().name;
   std::shared_ptr<Model> model;
 };
 INSTANTIATE_TEST_SUITE_P(All, PeftReads, testing::ValuesIn(cases),
@@ -112,7 +112,7 @@ TEST_P(PeftReads, WhatIsSaved) {
 }
 
 TEST_P(PeftReads, WithOurLogits) {
-  const SafeTensors record{parity / "peft_reads/logits.safetensors"};
+  const SafeTensors record{recorded_here / "peft_reads/logits.safetensors"};
   const SavedTensor* const theirs = record.find(GetParam().name);
   ASSERT_NE(theirs, nullptr);
   const auto adapters = trained();

@@ -4,8 +4,6 @@
 namespace rgm::test {
 namespace {
 
-double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
-
 class LearnedReward : public TensorTest {
  protected:
   static double loss(const std::string& id, const std::string& yaml, Batch& batch, const std::vector<float>& scores) {

@@ -4,8 +4,6 @@
 namespace rgm::test {
 namespace {
 
-float nothing(const std::string&) { return 0; }
-
 class MethodOption : public TensorTest {
  protected:
   // With gamma and lambda 1 a return is the sum of the rewards from its token on: what each token got, answer by
@@ -210,6 +208,8 @@ TEST_F(MethodOption, WeightsOfLabelsFitTheModel) {
   EXPECT_THAT([] { Method("finetune", "{class_weights: [1, 2]}", 3); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("class_weights has 2 numbers, one was expected for each "
                                                                "of the 3 labels")));
+  EXPECT_THAT([] { Method("finetune", "{class_weights: [0, 0, 0]}", 3); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("class_weights are all 0")));
   EXPECT_THAT([] { Method("finetune", "{label_smoothing: 0.1}"); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("are for a model with labels")));
 }

@@ -5,8 +5,6 @@
 namespace rgm::test {
 namespace {
 
-double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
-
 const std::vector<Text> chosen = {{"a ", "cat sat"}, {"the ", "dog"}, {"", "zoo"}, {"one ", "two three"}};
 const std::vector<Text> rejected = {{"a ", "zz"}, {"the ", "mat on"}, {"", "abcdefg"}, {"one ", "x"}};
 

@@ -4,8 +4,6 @@
 namespace rgm::test {
 namespace {
 
-float nothing(const std::string&) { return 0; }
-
 // Of 24 tokens.
 const std::string letters = "abcdefghijklmnopqrstuvwx";
 

@@ -158,7 +158,7 @@ TEST_F(PipelineProblems, WrongTypes) {
             "11:16: \"optimizer\" should be one optimizer, as `id` or `{id: {options}}`, got a list\n"
             "12:10: \"log\" should be {every: steps}, got \"10\"\n"
             "13:24: \"schedule.cosine\" should be a map, {key: value}, got \"3\"\n"
-            "14:5: \"evaluate\" should be {every: steps}, got nothing\n"
+            "14:5: \"evaluate\" should be {every: steps} or {epochs: N}, got nothing\n"
             "14:5: nothing to evaluate on: add data: {validation: {split: 0.1}}, or a file");
 }
 
@@ -207,6 +207,9 @@ TEST_F(PipelineProblems, RatesAreNumbersAboveZeroByPattern) {
   EXPECT_EQ(rates("{\"*.b\": 1e-60}"),
             "8:40: \"optimizer.adamw.rates.*.b\" is 1e-60, which is 0 in float32, should be above 0");
   EXPECT_EQ(rates("{\"*.b\": .nan}"), "8:40: \"optimizer.adamw.rates.*.b\" should be a number, above 0, got \".nan\"");
+  EXPECT_EQ(rates("{\"*\": {b: 1}}"),
+            "8:38: \"optimizer.adamw.rates.*\" should be a number, above 0, got a map; a pattern with dots is set with "
+            "all of \"rates\": --set '….rates={\"*.b\": 1e-3}'");
   EXPECT_EQ(rates("[{a: 1}, 3]"), "8:41: \"optimizer.adamw.rates[1]\" should be a map, {key: value}, got \"3\"");
   EXPECT_EQ(
       problems(right + "    loraplus_lr_ratio: 16\n"),
@@ -641,6 +644,8 @@ TEST_F(PipelineProblems, TheNumberThatIsToBeBest) {
   EXPECT_EQ(keep("{best: {validation_kl: max}}"),
             "8:34: \"keep.best.validation_kl\" should be one of highest, lowest, got \"max\"");
   EXPECT_EQ(keep("{best: [a]}"), "8:18: \"keep.best\" should be NAME, {NAME: highest} or {NAME: lowest}, got a list");
+  EXPECT_EQ(keep("{best: {\"\": lowest}}"),
+            "8:18: \"keep.best\" should be NAME, {NAME: highest} or {NAME: lowest}, got a map");
   EXPECT_EQ(keep("{worst: a}"), "8:12: unknown key \"worst\" in keep; it has: best");
   EXPECT_EQ(keep("{}"), "8:11: \"keep\" should be last, best or {best: NAME}, got a map");
   EXPECT_EQ(

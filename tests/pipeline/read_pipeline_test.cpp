@@ -242,6 +242,19 @@ TEST_F(ReadPipeline, TheBestIsByTheNumberThatIsNamed) {
   EXPECT_EQ(of("keep: best").effective["checkpoint"]["keep"], "best");
 }
 
+TEST_F(ReadPipeline, AnotherNumberReplacesTheOneThatWasToBeBest) {
+  for (const std::string at : {"keep", "checkpoint.keep"}) {
+    const std::string line = at == "keep" ? "keep: {best: {validation_loss: highest}}"
+                                          : "checkpoint: {keep: {best: {validation_loss: highest}}}";
+    const Stage base =
+        read(one_stage("    steps: 7\n    " + line + "\n"),
+             set({"stages.base.data.validation.split=0.5", "stages.base." + at + ".best.validation_kl=lowest"}))
+            .stages[0];
+    EXPECT_EQ(base.best_by, "validation_kl");
+    EXPECT_FALSE(base.highest_is_best);
+  }
+}
+
 TEST_F(ReadPipeline, NameAndSeedHaveDefaults) {
   const Pipeline p = read(one_stage("    steps: 7\n"));
   EXPECT_EQ(p.name, "p");

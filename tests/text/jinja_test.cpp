@@ -17,7 +17,7 @@ const Json values = {{"m", {{"b", 1}, {"a", nullptr}}},
 
 std::string shown(const std::string& text) { return jinja::Template(text, "t").render(values); }
 
-std::string refusal(const std::string& text) {
+std::string problem(const std::string& text) {
   try {
     return "rendered " + shown(text);
   } catch (const Error& e) {
@@ -29,7 +29,7 @@ std::string refusal(const std::string& text) {
 TEST(JinjaTexts, EveryBreakIsANewline) {
   EXPECT_EQ(shown("{% if true %}\r\nA\r\n{% endif %}\r\nB\r"), "A\nB");
   EXPECT_EQ(shown("{{ 'a\r\nb' | length }}"), "3");
-  EXPECT_EQ(refusal("a\r\nb\rc {{ x.y }}"), "t:3: \"y\" of \"x\", which is not defined");
+  EXPECT_EQ(problem("a\r\nb\rc {{ x.y }}"), "t:3: \"y\" of \"x\", which is not defined");
 }
 
 TEST(JinjaTexts, BackslashesArePythons) {
@@ -37,10 +37,10 @@ TEST(JinjaTexts, BackslashesArePythons) {
   EXPECT_EQ(shown("{{ '\\U0001F600\\u2581\\x41\\101\\0601' }}"), "\U0001F600\u2581AA01");
   EXPECT_EQ(shown("{{ '\\a\\b\\f\\n\\r\\t\\v\\\\' }}"), "\a\b\f\n\r\t\v\\");
   EXPECT_EQ(shown("{{ '\\d\\q' }}"), "\\d\\q");
-  EXPECT_THAT(refusal("{{ '\\x4' }}"), HasSubstr("t:1: \\x in a string, 2 hexadecimal digits were expected"));
-  EXPECT_THAT(refusal("{{ '\\ud83d' }}"), HasSubstr("half of a surrogate pair"));
-  EXPECT_THAT(refusal("{{ '\\U00110000' }}"), HasSubstr("the character 0x110000 in a string"));
-  EXPECT_THAT(refusal("{{ '\\N{DASH}' }}"), HasSubstr("characters cannot be given by name"));
+  EXPECT_THAT(problem("{{ '\\x4' }}"), HasSubstr("t:1: \\x in a string, 2 hexadecimal digits were expected"));
+  EXPECT_THAT(problem("{{ '\\ud83d' }}"), HasSubstr("half of a surrogate pair"));
+  EXPECT_THAT(problem("{{ '\\U00110000' }}"), HasSubstr("the character 0x110000 in a string"));
+  EXPECT_THAT(problem("{{ '\\N{DASH}' }}"), HasSubstr("characters cannot be given by name"));
 }
 
 TEST(JinjaFilters, JsonIsThatOfTransformers) {
@@ -88,13 +88,13 @@ TEST(JinjaFilters, Numbers) {
 }
 
 TEST(JinjaFilters, WhatTheyDoNotTakeIsRefused) {
-  EXPECT_EQ(refusal("{{ m | tojson(indnt=2) }}"),
+  EXPECT_EQ(problem("{{ m | tojson(indnt=2) }}"),
             "t:1: the filter \"tojson\" has the argument \"indnt\", which is not known; it takes: ensure_ascii, "
             "indent, separators, sort_keys");
-  EXPECT_EQ(refusal("{{ 'a' | upper(1) }}"), "t:1: the filter \"upper\" has 1 arguments, it takes: none");
-  EXPECT_EQ(refusal("{{ 'a'.find('b', 1) }}"), "t:1: find() has 2 arguments, it takes: part");
-  EXPECT_EQ(refusal("{{ 'a' | trim('a', chars='b') }}"), "t:1: the filter \"trim\" has the argument \"chars\" twice");
-  EXPECT_EQ(refusal("{% macro f(a) %}{% endmacro %}{{ f(1, b=2) }}"),
+  EXPECT_EQ(problem("{{ 'a' | upper(1) }}"), "t:1: the filter \"upper\" has 1 arguments, it takes: none");
+  EXPECT_EQ(problem("{{ 'a'.find('b', 1) }}"), "t:1: find() has 2 arguments, it takes: part");
+  EXPECT_EQ(problem("{{ 'a' | trim('a', chars='b') }}"), "t:1: the filter \"trim\" has the argument \"chars\" twice");
+  EXPECT_EQ(problem("{% macro f(a) %}{% endmacro %}{{ f(1, b=2) }}"),
             "t:1: the macro \"f\" has the argument \"b\", which is not known; it takes: a");
 }
 

@@ -162,6 +162,18 @@ TEST_F(LoweredWeight, WhatGetsBetterGoesOn) {
   EXPECT_THAT(said_, Not(HasSubstr("ends after step")));
 }
 
+// Before step 3 there are two evaluations, and only one of them can be no better than another.
+TEST_F(LoweredWeight, PatienceThatEndsNothingIsTold) {
+  setup_.settings.patience = 2;
+  setup_.settings.steps = 3;
+  result();
+  EXPECT_THAT(said_, HasSubstr("s: patience: 2 cannot end the stage early: for that it takes 3 evaluations before the "
+                               "last step, and there are 2"));
+  setup_.settings.steps = 4;
+  result();
+  EXPECT_THAT(said_, Not(HasSubstr("cannot end the stage early")));
+}
+
 // After step 2 one evaluation was no better, after step 3 two were, and the checkpoint says so.
 TEST_F(LoweredWeight, PatienceSurvivesAnInterruption) {
   evaluate_as("accuracy");

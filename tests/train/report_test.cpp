@@ -345,7 +345,7 @@ TEST(ReportChart, ACurveOfOneStepIsADotOfTraining) {
 }
 
 TEST(ReportChart, NothingToDrawIsNothing) {
-  EXPECT_EQ(report::draw({}), "");
+  EXPECT_EQ(report::draw(report::Chart{}), "");
   EXPECT_EQ(report::draw({.title = "loss", .line = {{1, 2}, {NAN, NAN}}, .points = {}}), "");
 }
 

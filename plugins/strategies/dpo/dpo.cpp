@@ -9,7 +9,7 @@
 //   apo_zero   1 - sigmoid(beta c) + sigmoid(beta r): the chosen answer gets likelier (arXiv 2408.06266)
 //   apo_down   sigmoid(beta c) + 1 - sigmoid(gap): both get less likely, the rejected one more so (the same paper)
 // Both IPOs are called that, and are not the same thing. With sft > 0 the loss has sft times the mean of -log p over
-// the tokens of the chosen answers beside it (arXiv 2404.19733).
+// the tokens of the chosen answers beside it (after arXiv 2404.19733, where each answer has a mean of its own).
 #include <regimen/regimen.hpp>
 using namespace regimen;
 

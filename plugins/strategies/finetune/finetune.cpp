@@ -46,6 +46,8 @@ class Finetune {
                 "each of the " +
                 std::to_string(outputs_) + " labels");
     if (o_.class_weights.empty()) return;
+    require(std::any_of(o_.class_weights.begin(), o_.class_weights.end(), [](double w) { return w > 0; }),
+            "finetune: class_weights are all 0, so no example would count: give at least one label more");
     const std::vector<float> weights(o_.class_weights.begin(), o_.class_weights.end());
     weights_ = write(weights, {outputs_});
   }
