@@ -151,26 +151,19 @@ void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
   }
 }
 
-bool reads_tokens(const rgm_strategy& strategy) {
-  for (const rgm_column* const* c = strategy.columns; *c; ++c)
-    if ((*c)->kind == RGM_TOKENS_COLUMN) return true;
-  return false;
-}
-
-// Scores come from rewards that have learned; one that learns does so by itself, in a stage that reads what it reads.
-void check_rewards(YamlMap& map, const Stage& out) {
+// Scores come from rewards that have learned; one that learns does so by itself, in a stage that trains it.
+void check_rewards(YamlMap& map, const Stage& out, bool trains_it) {
   const auto& strategy = out.strategy.component->table<rgm_strategy>();
   const auto is_known = [](const Choice& r) { return r.component != nullptr; };
   const auto learns = [](const Choice& r) { return !r.is_taken() && r.component->table<rgm_reward>().loss; };
   if (out.rewards.empty() || !std::ranges::all_of(out.rewards, is_known)) return;
   const auto untrained = std::ranges::find_if(out.rewards, learns);
-  if (strategy.rollout && untrained != out.rewards.end())
+  if (strategy.rollout && !trains_it && untrained != out.rewards.end())
     map.key("reward").problem(
         fmt::format("reward \"{}\" has to learn before it scores answers: train it in an earlier stage, and take it "
                     "from there with reward: {{from: STAGE}}",
                     untrained->id));
-  const bool trains_it = !strategy.rollout && strategy.loss && !reads_tokens(strategy);
-  if (trains_it && (out.rewards.size() > 1 || untrained == out.rewards.end()))
+  if (trains_it && (untrained == out.rewards.end() || (!strategy.rollout && out.rewards.size() > 1)))
     map.key("reward").problem(
         fmt::format("strategy \"{}\" trains a reward: name one plug-in that learns, and no other reward; to train a "
                     "learned one further, also take its model, with model: {{from: STAGE}}",
@@ -193,7 +186,7 @@ void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
           fmt::format("strategy \"{}\" asks for scores, but all rewards have the weight 0: give one another weight",
                       out.strategy.id));
     else
-      check_rewards(map, out);
+      check_rewards(map, out, plan->needs & RGM_TRAINS_REWARD);
   }
   check_other_sources(map, out, plan->needs);
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;

@@ -90,7 +90,7 @@ class RewardModeling {
 
   explicit RewardModeling(const Options&) {}
 
-  Plan plan() const { return {.needs_reward = true}; }
+  Plan plan() const { return {.needs_reward = true, .trains_reward = true}; }
 
   Tensor loss(const Train& train, const Batch& batch) const { return train.reward_loss(batch); }
 

@@ -24,6 +24,7 @@ struct Plan {
   int64_t epochs = 0, steps = 0, units = 0;
   int64_t answer_tokens = 0;
   bool reads_one_source = false, needs_all_sources = false;
+  bool trains_reward = false;
 };
 
 template <class T>
@@ -75,6 +76,7 @@ struct StrategyThunks {
       out->needs = p.needs_reward ? RGM_NEEDS_REWARD : 0;
       if (p.reads_one_source) out->needs |= RGM_READS_ONE_SOURCE;
       if (p.needs_all_sources) out->needs |= RGM_NEEDS_ALL_SOURCES;
+      if (p.trains_reward) out->needs |= RGM_TRAINS_REWARD;
       out->epochs = epochs;
       out->steps = steps;
       out->units = units;
