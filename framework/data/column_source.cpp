@@ -176,7 +176,7 @@ class ColumnSource final : public Source {
     static const Row nothing = "";
     if (column.may_be_empty) return &nothing;
     if (may_miss && examples_ == 0 && found == row.end()) {
-      column.is_present = false;
+      column.is_present = false, column.is_missing = true;
       return nullptr;
     }
     require(found == row.end(), "{}: \"{}\" is null, and the column \"{}\" needs a value in every row", where, name,
@@ -187,6 +187,15 @@ class ColumnSource final : public Source {
             join(names),
             is_table && !columns_by_number(spec_) ? " (give columns by number if the file has no header line)" : "",
             did_you_mean(name, names));
+  }
+
+  // What the first row lacks is read of no row.
+  void tell_of_late(StoredColumn& column, const Row& row, const std::string& where) const {
+    const auto found = row.find(column.map.from);
+    if (found == row.end() || found->is_null() || spec_.split != 0) return;
+    column.is_missing = false;
+    log::warning("{}: \"{}\" is read of no row, because the first row has none; give it in all rows, or in none", where,
+                 column.map.from);
   }
 
   // Every column of the first row that nobody asked for by name, as text.
@@ -236,6 +245,7 @@ class ColumnSource final : public Source {
       }
       const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
       if (column.is_present) value = field(column, column.map.from, row, where, may_miss);
+      if (column.is_missing) tell_of_late(column, row, where);
       const bool is_asked = value && column.map.prompt;
       const auto asked = is_asked ? row.find(*column.map.prompt) : row.end();
       if (is_asked && !(column.is_recognised && (asked == row.end() || asked->is_null())))

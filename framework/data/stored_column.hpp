@@ -26,6 +26,7 @@ struct StoredColumn {
   ColumnWish wish{};
   ColumnMap map{};
   bool is_present = true, may_be_empty = false;
+  bool is_missing = false;     // in the first row, and nobody was told yet of a later one that has it
   bool is_recognised = false;  // the map is what the first row shows, and nobody has said it
   int64_t begun = 0;           // answers that began with their prompt
   std::vector<int32_t> ids{};

@@ -13,14 +13,17 @@
 namespace rgm {
 namespace {
 
-// In a process of its own, which sends itself the signals: those that its thread waits for come one by one.
-int end_of(void (*catches)(), std::initializer_list<int> signals, const fs::path& folder) {
+// In a process of its own, which sends itself the signals: those that its thread waits for come one by one. Where a
+// later one is to end it, it `waits` for that.
+int end_of(void (*catches)(), std::initializer_list<int> signals, const fs::path& folder, bool waits = false) {
   const pid_t child = ::fork();
   if (child == 0) {
+    std::signal(SIGHUP, SIG_DFL);  // also under nohup
     catches();
     remove_when_interrupted(folder);
     for (const int signal : signals) ::kill(::getpid(), signal);
     while (!interrupted()) ::usleep(100);
+    for (::alarm(60); waits;) ::pause();
     ::_exit(7);
   }
   int status = 0;
@@ -71,7 +74,7 @@ TEST_F(Interrupts, TwoAtOnceAreOne) {
 
 TEST_F(Interrupts, ASecondOneLaterEndsAtOnce) {
   const auto catches = [] { catch_interrupts("this is a test", std::chrono::milliseconds(0)); };
-  EXPECT_EQ(end_of(catches, {SIGTERM, SIGINT}, folder / "sub"), 130);
+  EXPECT_EQ(end_of(catches, {SIGTERM, SIGINT}, folder / "sub", true), 130);
   EXPECT_TRUE(fs::exists(folder / "kept"));
 }
 

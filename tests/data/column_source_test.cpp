@@ -309,6 +309,11 @@ TEST_F(ColumnSourceTest, OptionalColumnsMayBeLeftOut) {
   EXPECT_FALSE(has_column(source->in_order(0, 2), "margin"));
   EXPECT_THAT(refusal("jsonl", "{\"text\": \"a\", \"margin\": 1}\n{\"text\": \"b\"}\n", {text, margin}),
               HasSubstr("data.jsonl:2: there is no \"margin\""));
+  testing::internal::CaptureStderr();
+  const auto late = open("jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\", \"margin\": 1}\n", {text, margin});
+  EXPECT_FALSE(has_column(late->in_order(0, 2), "margin"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("data.jsonl:2: \"margin\" is read of no row, because the first row has none"));
 }
 
 TEST_F(ColumnSourceTest, EqualValuesStayTogether) {
