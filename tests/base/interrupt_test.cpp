@@ -23,7 +23,8 @@ int end_of(void (*catches)(), std::initializer_list<int> signals, const fs::path
     remove_when_interrupted(folder);
     for (const int signal : signals) ::kill(::getpid(), signal);
     while (!interrupted()) ::usleep(100);
-    for (::alarm(60); waits;) ::pause();
+    ::alarm(60);  // in vain
+    while (waits) ::pause();
     ::_exit(7);
   }
   int status = 0;
