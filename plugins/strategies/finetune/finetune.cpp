@@ -42,9 +42,7 @@ class Finetune {
             "[...]}}");
     require(o_.class_weights.empty() || int64_t(o_.class_weights.size()) == outputs_,
             "finetune: class_weights has " + std::to_string(o_.class_weights.size()) +
-                " numbers, one was expected for "
-                "each of the " +
-                std::to_string(outputs_) + " labels");
+                " numbers, one was expected for each of the " + std::to_string(outputs_) + " labels");
     if (o_.class_weights.empty()) return;
     require(std::any_of(o_.class_weights.begin(), o_.class_weights.end(), [](double w) { return w > 0; }),
             "finetune: class_weights are all 0, so no example would count: give at least one label more");
