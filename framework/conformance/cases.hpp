@@ -23,5 +23,6 @@ Kernels attention_cases();
 Kernels head_cases();
 Kernels optimizer_cases();
 Kernels sample_cases();
+Kernels quantized_cases();
 
 }  // namespace rgm::conformance

@@ -1,4 +1,4 @@
-// cases_sample.cpp - tokens drawn from log-probabilities: limits of both kinds, equal ones, flat and steep rows.
+// cases_sample.cpp - tokens drawn from log-probabilities: limits of every kind, equal ones, flat and steep rows.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -12,7 +12,9 @@ void sample(Trial& t) {
   const int64_t B = t.pick(1, 5), V = t.one_of({1, 2, 65, 257, 1000, 5000, 60000});
   const int64_t top_k = t.one_of({0, 0, 1, 2, 40, 300});
   const double top_p = t.one_of({1.0, 1.0, 0.37, 0.83}), spread = t.one_of({0.0, 3.0, 12.0});
-  t.say(fmt::format("top_k {} top_p {} spread {}", top_k, top_p, spread));
+  const double log_min_p = t.one_of({1.0, 1.0, 0.0, -1.0, -3.0});  // 1: no limit; 0: equal to the likeliest
+  t.say(fmt::format("top_k {} top_p {} min_p {} spread {}", top_k, top_p, log_min_p > 0 ? 0 : std::exp(log_min_p),
+                    spread));
   // About as likely as the share of each, in steps that many have in common.
   const double steps = t.one_of({1.0, 1e6}), share = -std::log(static_cast<double>(V));
   const Trial::Fill values = [&t, spread, steps, share] {
@@ -28,9 +30,10 @@ void sample(Trial& t) {
   const Arg tokens = t.out({B}, RGM_I32), logprobs = t.out({B});
   t.exact = true;
   t.must_refuse = t.index < 2;
-  const uint32_t features = t.must_refuse ? 1u << 31 : 0;
+  const uint32_t features = t.must_refuse ? 1u << 31 : log_min_p > 0 ? 0 : uint32_t{RGM_SAMPLE_MIN_P};
   t.run(&rgm_kernels::sample, [=](auto f, rgm_queue* q, const Views& v) {
-    const rgm_sample args{sizeof(rgm_sample), features, top_k, top_p, v(x), v(draws), v(tokens), v(logprobs)};
+    const rgm_sample args{sizeof(rgm_sample), features,  top_k,       top_p,    v(x),
+                          v(draws),           v(tokens), v(logprobs), log_min_p};
     return f(q, &args);
   });
 }

@@ -29,8 +29,9 @@ std::vector<Result> run(const Device& reference, const Device& subject, const Op
   };
   const bool device_is_meant = results[0].kernel.find(options.filter) != std::string::npos;
   if (device_is_meant) tell(0);
-  for (const auto& group : {elementwise_cases(), reduction_cases(), product_cases(), index_cases(), random_cases(),
-                            norm_cases(), attention_cases(), head_cases(), optimizer_cases(), sample_cases()})
+  for (const auto& group :
+       {elementwise_cases(), reduction_cases(), product_cases(), index_cases(), random_cases(), norm_cases(),
+        attention_cases(), head_cases(), optimizer_cases(), sample_cases(), quantized_cases()})
     for (const Kernel& kernel : group) {
       if (std::string_view(kernel.name).find(options.filter) == std::string_view::npos) continue;
       const size_t first = results.size();

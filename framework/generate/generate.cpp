@@ -196,7 +196,8 @@ std::vector<int32_t> Decoder::draws(std::span<Row* const> rows) const {
 
 // On the device, where that is offered, so that one number a row comes back.
 std::optional<ops::Drawn> Decoder::drawn(const Likelihoods& all, const Tensor& draws) const {
-  auto out = ops::sample(all.words, draws, sampling_.temperature > 0 ? sampling_.top_k : 1, sampling_.top_p);
+  const int64_t top_k = sampling_.temperature > 0 ? sampling_.top_k : 1;
+  auto out = ops::sample(all.words, draws, top_k, sampling_.top_p, sampling_.min_p);
   if (out && all.share) out->logprobs = out->logprobs + all.share;
   return out;
 }

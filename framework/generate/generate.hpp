@@ -19,6 +19,7 @@ struct Sampling {
   double temperature = 1;  // 0: the most likely token
   int64_t top_k = 0;       // 0: all
   double top_p = 1;
+  double min_p = 0;  // tokens with less than this share of the likeliest one's probability are not drawn; 0: off
   uint64_t seed = 0;
   int64_t first_prompt = 0;       // how many came before, where the prompts are a part of more
   std::vector<std::string> stop;  // texts that end an answer, and stay in it; end of text always ends it
@@ -29,13 +30,13 @@ struct Sampling {
 struct Generated {
   int64_t origin = 0;             // index of its prompt
   std::vector<int32_t> tokens{};  // the answer alone, end of text included where it came
-  std::vector<float> logprobs{};  // of these tokens, as a pass over them says: before top_k and top_p
+  std::vector<float> logprobs{};  // of these tokens, as a pass over them says: before top_k, top_p and min_p
   bool finished = false;          // ended by itself
 };
 
-// One token from log-probabilities, under the temperature already: top_k, top_p, then by inverse transform of the part
-// draw 2^-32 over the tokens in falling order of probability (equal ones by id), so a draw does not depend on threads.
-// What backends that draw themselves answer, to the bit: see rgm_sample.
+// One token from log-probabilities, under the temperature already: top_k, top_p, min_p, then by inverse transform of
+// the part draw 2^-32 over the tokens in falling order of probability (equal ones by id), so a draw does not depend on
+// threads. What backends that draw themselves answer, to the bit: see rgm_sample.
 int32_t sample(std::span<const float> logprobs, const Sampling& sampling, uint32_t draw);
 
 // Answers of all prompts, `answers` each, in the order prompt-major. The random numbers of an answer are keyed by seed,

@@ -112,13 +112,31 @@ class Falling {
   size_t sorted_ = 0;
 };
 
+// How many tokens are likely enough for min_p, and their probability together.
+std::pair<size_t, uint64_t> likely(std::span<const float> logprobs, float largest, double min_p) {
+  const float least = largest + static_cast<float>(std::log(min_p));
+  size_t count = 0;
+  uint64_t mass = 0;
+  for (const float x : logprobs)
+    if (x >= least) ++count, mass += count_of(x);
+  return {count, mass};
+}
+
 // How many of the first tokens may be drawn, and their probability together.
-std::pair<size_t, uint64_t> allowed(Falling& falling, const Sampling& s) {
-  const size_t count = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), falling.size()) : falling.size();
+std::pair<size_t, uint64_t> allowed(Falling& falling, std::span<const float> logprobs, float largest,
+                                    const Sampling& s) {
+  size_t count = s.top_k > 0 ? std::min(static_cast<size_t>(s.top_k), falling.size()) : falling.size();
   uint64_t mass = one;
   if (count < falling.size()) {
     mass = 0;
     for (size_t i = 0; i < count; ++i) mass += falling.weight(falling[i]);
+  }
+  if (s.min_p > 0) {
+    const auto [enough, together] = likely(logprobs, largest, s.min_p);
+    // A draw from this sum reaches none but these: they need not be sorted to be found.
+    if (s.top_p >= 1 && count == falling.size()) return {count, together};
+    if (s.top_p >= 1 && enough < count) return {enough, together};
+    count = std::min(count, enough);
   }
   if (s.top_p >= 1) return {count, mass};
   // The fewest tokens that together have this part of what top_k left.
@@ -139,7 +157,7 @@ int32_t sample(std::span<const float> logprobs, const Sampling& s, uint32_t draw
   if (std::isnan(logprobs[0]) || !std::isfinite(*largest)) no_token();
   if (s.temperature <= 0 || s.top_k == 1) return static_cast<int32_t>(largest - logprobs.begin());
   Falling falling(logprobs);
-  const auto [count, mass] = allowed(falling, s);
+  const auto [count, mass] = allowed(falling, logprobs, *largest, s);
   const auto wanted = static_cast<uint64_t>(static_cast<unsigned __int128>(mass) * draw >> 32);
   if (count == falling.size()) return falling.reach(wanted);
   uint64_t reached = 0;

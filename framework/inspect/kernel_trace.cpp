@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/error.hpp"
+#include "base/kernel_list.hpp"
 #include "tensor/shape.hpp"
 
 namespace rgm::inspect {
@@ -52,12 +53,8 @@ void put(rgm_kernels& table, rgm_status (*&place)(A...)) {
 }
 
 rgm_kernels noting_table(rgm_kernels k) {
-#define RGM_NOTE(kernel) (name_of<& rgm_kernels::kernel> = #kernel, put<&rgm_kernels::kernel>(k, k.kernel))
-  RGM_NOTE(fill), RGM_NOTE(copy), RGM_NOTE(unary), RGM_NOTE(binary), RGM_NOTE(select), RGM_NOTE(reduce);
-  RGM_NOTE(matmul), RGM_NOTE(gather), RGM_NOTE(scatter_add), RGM_NOTE(random), RGM_NOTE(unary_grad);
-  RGM_NOTE(softmax), RGM_NOTE(softmax_grad), RGM_NOTE(cumsum), RGM_NOTE(top_k), RGM_NOTE(norm), RGM_NOTE(norm_grad);
-  RGM_NOTE(rope), RGM_NOTE(attention), RGM_NOTE(attention_grad), RGM_NOTE(linear), RGM_NOTE(head_loss);
-  RGM_NOTE(adamw), RGM_NOTE(sum_of_squares), RGM_NOTE(linear_grad), RGM_NOTE(sample);
+#define RGM_NOTE(kernel) name_of<& rgm_kernels::kernel> = #kernel, put<&rgm_kernels::kernel>(k, k.kernel);
+  RGM_EACH_KERNEL(RGM_NOTE)
 #undef RGM_NOTE
   return k;
 }

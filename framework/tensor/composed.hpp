@@ -12,6 +12,7 @@ Tensor cumsum(const Tensor& x, int32_t axis);
 std::pair<Tensor, Tensor> top_k(const Tensor& x, int64_t k);
 Tensor norm(const Tensor& x, const Tensor& w, const Tensor& b, double epsilon, bool centred);
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, int32_t activation, const Tensor& residual);
+Tensor dequantize(const Tensor& codes, const Tensor& scales);
 Tensor rope(const Tensor& x, const Tensor& positions, const Tensor& cos, const Tensor& sin);
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const ops::AttentionOptions& options,
                  const Tensor& key);

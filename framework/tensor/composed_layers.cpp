@@ -13,6 +13,18 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, int32_t activat
   return residual ? y + residual : y;
 }
 
+// Each byte is looked up as the two elements that it is.
+Tensor dequantize(const Tensor& codes, const Tensor& scales) {
+  constexpr float levels[] = {RGM_NF4_LEVELS};
+  std::vector<float> pairs;
+  for (size_t byte = 0; byte < 256; ++byte) pairs.push_back(levels[byte >> 4]), pairs.push_back(levels[byte & 15]);
+  const int64_t out = codes.size(0), blocks = scales.size(1);
+  const Tensor index = reshape(cast(codes, RGM_I32), {codes.count()});
+  const Tensor unscaled = gather(from_host(std::span<const float>(pairs), {256, 2}), 0, index);
+  const Tensor y = reshape(unscaled, {out, blocks, codes.size(1) * 2 / std::max<int64_t>(blocks, 1)});
+  return reshape(y * reshape(scales, {out, blocks, 1}), {out, codes.size(1) * 2});
+}
+
 Tensor rope(const Tensor& x, const Tensor& positions, const Tensor& cos, const Tensor& sin) {
   const int64_t B = x.size(0), T = x.size(1), half = cos.size(1);
   const Tensor flat = reshape(positions, {B * T});

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/kernel_list.hpp"
 #include "tensor/captured.hpp"
 
 namespace rgm {
@@ -47,12 +48,9 @@ rgm_kernels imitation(const rgm_kernels& real) {
   rgm_kernels k{};
   std::memcpy(&k, &real, std::min<size_t>(sizeof k, real.struct_size));
   k.struct_size = sizeof k;
-  imitate(k.fill), imitate(k.copy), imitate(k.unary), imitate(k.binary), imitate(k.select), imitate(k.reduce);
-  imitate(k.matmul), imitate(k.gather), imitate(k.scatter_add), imitate(k.random);
-  imitate(k.unary_grad), imitate(k.softmax), imitate(k.softmax_grad), imitate(k.cumsum), imitate(k.top_k);
-  imitate(k.norm), imitate(k.norm_grad), imitate(k.rope), imitate(k.attention), imitate(k.attention_grad);
-  imitate(k.linear), imitate(k.head_loss), imitate(k.adamw), imitate(k.sum_of_squares);
-  imitate(k.linear_grad), imitate(k.sample);
+#define RGM_IMITATE(kernel) imitate(k.kernel);
+  RGM_EACH_KERNEL(RGM_IMITATE)
+#undef RGM_IMITATE
   if (k.pack) k.pack = pack_nothing;
   if (k.unpack) k.unpack = unpack_nothing;
   return k;
@@ -164,6 +162,7 @@ std::shared_ptr<Device> make_dry_device(const Device& real) {
   return std::make_shared<Device>(like, 0, nullptr, real.id());
 }
 
+bool is_dry(const Device& device) { return device.backend().upload == plain.upload; }
 size_t dry_peak_bytes(const Device& dry) { return of(dry.handle()).peak; }
 
 }  // namespace rgm

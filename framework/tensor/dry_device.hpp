@@ -10,6 +10,7 @@ namespace rgm {
 // It offers the optional kernels that `real` offers, which must outlive it, so that what is composed there is composed
 // here. Every kernel succeeds; what is downloaded is zeros.
 std::shared_ptr<Device> make_dry_device(const Device& real);
+bool is_dry(const Device& device);
 // The most bytes that its blocks took together; where the host keeps freed ones, these count.
 size_t dry_peak_bytes(const Device& dry);
 

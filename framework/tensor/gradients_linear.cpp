@@ -1,6 +1,7 @@
 // gradients_linear.cpp - the gradient of a linear layer: by one kernel where the backend has it, else by products.
 #include "tensor/collect.hpp"
 #include "tensor/gradients.hpp"
+#include "tensor/quantized.hpp"
 
 namespace rgm {
 
@@ -88,11 +89,12 @@ Tensor remade(const Step& maker) {
 // With pre = x w^T + b: dpre = dy activation'(pre), dx = dpre w, dw = dpre^T x, db = sum of dpre, dresidual = dy
 void linear(Backward& b) {
   const auto activation = b.before_activation() ? 0 : static_cast<int32_t>(b.arguments().i[0]);
-  const Tensor x = b.saved(0) || !b.needs(1) ? b.saved(0) : remade(*b.maker(0)), &w = b.saved(1);
+  const bool native = b.arguments().i[1];
+  const Tensor x = b.saved(0) || !b.needs(1) ? b.saved(0) : remade(*b.maker(0)),
+               w = b.saved(1) ? readable(b.saved(1), native ? RGM_BF16 : RGM_F32) : Tensor();
   b.add(3, b.dy());
   Tensor dpre = rows_of(b.take_dy());
   if (activation) dpre = unary_gradient(activation, b.saved(2), std::move(dpre));
-  const bool native = b.arguments().i[1];
   const rgm_kernels& k = kernel::table();
   if (RGM_HAS(&k, linear_grad)) {
     const Tensor rows = x && b.needs(1) ? rows_of(native ? x : as_float(x)) : Tensor();

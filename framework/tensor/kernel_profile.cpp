@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/kernel_list.hpp"
 
 namespace rgm {
 namespace {
@@ -110,37 +111,15 @@ template <auto kernel, class... A>
 void put(rgm_kernels& table, rgm_status (*&place)(A...)) {
   if (table.*kernel) place = plain<kernel, A...>;
 }
-template <auto kernel>
-void time(rgm_kernels& table, const char* name) {
-  name_of<kernel> = name;
-  put<kernel>(table, table.*kernel);
-}
-
 rgm_kernels timed_table(const rgm_kernels& real) {
   rgm_kernels k = real;
-  time<&rgm_kernels::fill>(k, "fill");
-  time<&rgm_kernels::copy>(k, "copy");
-  time<&rgm_kernels::unary>(k, "unary");
-  time<&rgm_kernels::binary>(k, "binary");
-  time<&rgm_kernels::select>(k, "select");
-  time<&rgm_kernels::reduce>(k, "reduce");
-  time<&rgm_kernels::gather>(k, "gather");
-  time<&rgm_kernels::scatter_add>(k, "scatter_add");
-  time<&rgm_kernels::random>(k, "random");
-  time<&rgm_kernels::unary_grad>(k, "unary_grad");
-  time<&rgm_kernels::softmax>(k, "softmax");
-  time<&rgm_kernels::softmax_grad>(k, "softmax_grad");
-  time<&rgm_kernels::cumsum>(k, "cumsum");
-  time<&rgm_kernels::top_k>(k, "top_k");
-  time<&rgm_kernels::norm>(k, "norm");
-  time<&rgm_kernels::norm_grad>(k, "norm_grad");
-  time<&rgm_kernels::rope>(k, "rope");
-  time<&rgm_kernels::adamw>(k, "adamw");
-  time<&rgm_kernels::sum_of_squares>(k, "sum_of_squares");
-  if (RGM_HAS(&k, sample)) time<&rgm_kernels::sample>(k, "sample");
+#define RGM_TIME(kernel) name_of<& rgm_kernels::kernel> = #kernel, put<&rgm_kernels::kernel>(k, k.kernel);
+  RGM_EACH_KERNEL(RGM_TIME)
+#undef RGM_TIME
+  // Those whose arithmetic is known, by their shapes.
   k.matmul = matmul;
   if (k.linear) k.linear = linear;
-  if (RGM_HAS(&k, linear_grad)) k.linear_grad = linear_grad;
+  if (k.linear_grad) k.linear_grad = linear_grad;
   if (k.attention) k.attention = attention<&rgm_kernels::attention>;
   if (k.attention_grad) k.attention_grad = attention<&rgm_kernels::attention_grad>;
   if (k.head_loss) k.head_loss = head_loss;

@@ -2,13 +2,16 @@
 #include "tensor/composed.hpp"
 #include "tensor/gradients.hpp"
 #include "tensor/packed.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/support.hpp"
 
 namespace rgm::ops {
 
 // y (.., out) = activation(x (.., in) w^T (out, in) + b (out)) + residual (.., out)
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t activation, Tensor residual,
+Tensor linear(const Tensor& x, const Tensor& given, const Tensor& bias, int32_t activation, Tensor residual,
               rgm_dtype dtype) {
+  // The values of a quantized weight live for the product alone: the tape keeps what was given.
+  const Tensor w = readable(given, x.dtype() == RGM_BF16 ? RGM_BF16 : RGM_F32);
   require(w.rank() == 2, "linear: weight has {} dimensions, expected 2", w.rank());
   require(x.rank() >= 1 && x.size(-1) == w.size(1), "linear: x of shape {} does not fit a weight of shape {}",
           x.shape().text(), w.shape().text());
@@ -71,7 +74,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t acti
     const bool before_activation = would_record({&x, &w, &bias});
     const bool keeps_x = w.needs_gradient() && (native || !gradients::remakes(x.get()->step.get()));
     record("linear", gradients::linear, {&x, &w, &bias, &residual}, {&y},
-           {keeps_x ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
+           {keeps_x ? x : Tensor(), x.needs_gradient() ? given : Tensor(), before_activation ? aux : Tensor()},
            {.i = {before_activation ? activation : 0, native}});
   }
   return cast(y, dtype);

@@ -2,6 +2,7 @@
 // that it belongs to is the current one, which alone is asked to compute.
 #include "tensor/named_kernels.hpp"
 
+#include "base/kernel_list.hpp"
 #include "tensor/plugin_call.hpp"
 
 namespace rgm {
@@ -26,12 +27,8 @@ void put(const char* name, rgm_status (*&place)(A...)) {
 
 rgm_kernels named_kernels(const rgm_kernels& own) {
   rgm_kernels k = own;
-#define RGM_NAME(kernel) put<&rgm_kernels::kernel>(#kernel, k.kernel)
-  RGM_NAME(fill), RGM_NAME(copy), RGM_NAME(unary), RGM_NAME(binary), RGM_NAME(select), RGM_NAME(reduce);
-  RGM_NAME(matmul), RGM_NAME(gather), RGM_NAME(scatter_add), RGM_NAME(random), RGM_NAME(unary_grad);
-  RGM_NAME(softmax), RGM_NAME(softmax_grad), RGM_NAME(cumsum), RGM_NAME(top_k), RGM_NAME(norm), RGM_NAME(norm_grad);
-  RGM_NAME(rope), RGM_NAME(attention), RGM_NAME(attention_grad), RGM_NAME(linear), RGM_NAME(pack), RGM_NAME(head_loss);
-  RGM_NAME(adamw), RGM_NAME(sum_of_squares), RGM_NAME(linear_grad), RGM_NAME(sample);
+#define RGM_NAME(kernel) put<&rgm_kernels::kernel>(#kernel, k.kernel);
+  RGM_EACH_KERNEL(RGM_NAME)
 #undef RGM_NAME
   return k;
 }

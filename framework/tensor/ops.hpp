@@ -54,7 +54,7 @@ std::pair<Tensor, Tensor> top_k(const Tensor& x, int64_t k);  // values, indices
 struct Drawn {
   Tensor tokens, logprobs;  // (B) int32 and float32
 };
-std::optional<Drawn> sample(const Tensor& logprobs, const Tensor& draws, int64_t top_k, double top_p);
+std::optional<Drawn> sample(const Tensor& logprobs, const Tensor& draws, int64_t top_k, double top_p, double min_p = 0);
 Tensor pick(const Tensor& x, const Tensor& index);  // x (.., V), index (..) I32 -> (..)
 // b may be empty; `dtype` is that of the result, float32 or bfloat16.
 Tensor layer_norm(const Tensor& x, const Tensor& w, const Tensor& b, double epsilon, rgm_dtype dtype = RGM_F32);

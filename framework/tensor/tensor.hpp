@@ -25,7 +25,8 @@ struct Storage {
   void* data = nullptr;
   size_t bytes = 0;
   std::shared_ptr<void> owner;
-  std::shared_ptr<const struct PackedWeight> packed;  // of a weight that linear alone reads: see packed.hpp
+  std::shared_ptr<const struct PackedWeight> packed;        // of a weight that linear alone reads: see packed.hpp
+  std::shared_ptr<const struct QuantizedWeight> quantized;  // of a weight in four bits an element: see quantized.hpp
   bool filed = false;  // a parameter or buffer of a plug-in's own, which it may assign to
   Storage(std::shared_ptr<Device> on, size_t size);
   Storage(std::shared_ptr<Device> on, void* where, size_t size, std::shared_ptr<void> kept);

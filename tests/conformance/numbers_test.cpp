@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <tuple>
 
 #include "numbers.hpp"
 
@@ -141,12 +142,27 @@ TEST_F(Reference, AProbabilityCountsAsTheContractSaysToTheBit) {
   std::vector<int32_t> draws(1), tokens(1);
   const rgm_view vx = floats(x, {1, 2}), vd = integers(draws, {1}), vt = integers(tokens, {1}),
                  vl = floats(logprobs, {1});
-  const rgm_sample args{sizeof(rgm_sample), 0, 0, 1, &vx, &vd, &vt, &vl};
+  const rgm_sample args{sizeof(rgm_sample), 0, 0, 1, &vx, &vd, &vt, &vl, 0};
   constexpr int32_t behind = 158399660032 / 256;  // the first draw of 2^32 that is behind them
   for (const int32_t token : {0, 1}) {
     draws[0] = behind - 1 + token;
     ASSERT_EQ(k_.sample(nullptr, &args), RGM_OK);
     EXPECT_EQ(tokens[0], token);
+  }
+}
+
+// Of -4, -2, -3 and -2, the last draw of all. -2 - 1 is -3, which floats hold, so that -3 is likely enough.
+TEST_F(Reference, MinPLeavesWhatIsNoFurtherBehindTheLargest) {
+  Floats x{-4, -2, -3, -2}, logprobs(1);
+  std::vector<int32_t> draws{-1}, tokens(1);
+  const rgm_view vx = floats(x, {1, 4}), vd = integers(draws, {1}), vt = integers(tokens, {1}),
+                 vl = floats(logprobs, {1});
+  rgm_sample args{sizeof(rgm_sample), RGM_SAMPLE_MIN_P, 0, 1, &vx, &vd, &vt, &vl, 0};
+  for (const auto& [log_min_p, top_k, token] :
+       {std::tuple{-3.0, 0, 0}, {-1.0, 0, 2}, {-0.999, 0, 3}, {0.0, 0, 3}, {-1.0, 2, 3}, {0.0, 1, 1}}) {
+    args.log_min_p = log_min_p, args.top_k = top_k;
+    ASSERT_EQ(k_.sample(nullptr, &args), RGM_OK);
+    EXPECT_EQ(tokens[0], token) << log_min_p << ' ' << top_k;
   }
 }
 

@@ -72,10 +72,10 @@ inline rgm_kernels with_offer(Offer offer) {
   if (offer == Offer::nothing)
     each([](auto& kernel) { kernel = nullptr; }, k.unary_grad, k.softmax, k.softmax_grad, k.cumsum, k.top_k, k.norm,
          k.norm_grad, k.rope, k.attention, k.attention_grad, k.linear, k.head_loss, k.adamw, k.sum_of_squares,
-         k.linear_grad, k.pack, k.unpack, k.sample);
+         k.linear_grad, k.pack, k.unpack, k.sample, k.dequantize);
   if (offer == Offer::refusals)
     each(refusing, k.pack, k.softmax, k.cumsum, k.top_k, k.norm, k.rope, k.attention, k.linear, k.head_loss, k.adamw,
-         k.sum_of_squares, k.sample);
+         k.sum_of_squares, k.sample, k.dequantize);
   if (offer == Offer::refusals || offer == Offer::forward)
     each(refusing, k.unary_grad, k.softmax_grad, k.norm_grad, k.attention_grad, k.linear_grad);
   return k;

@@ -53,7 +53,8 @@ const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                adamw,
                                sum_of_squares,
                                linear_grad,
-                               sample};
+                               sample,
+                               dequantize};
 
 cudaDeviceProp properties_of(int index) {
   cudaDeviceProp found{};

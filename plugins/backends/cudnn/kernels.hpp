@@ -27,6 +27,7 @@ rgm_status attention_grad(rgm_queue* q, const rgm_attention* args);
 rgm_status linear(rgm_queue* q, const rgm_linear* args);
 rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* args);
 rgm_status sample(rgm_queue* q, const rgm_sample* args);
+rgm_status dequantize(rgm_queue* q, const rgm_dequantize* args);
 rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args);
 rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
 rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);

@@ -17,6 +17,8 @@ struct Sample {
   float* logprobs;
   int64_t V, x_row, x_step, draw_step, token_step, logprob_step, top_k;
   double top_p;
+  bool has_min_p;
+  float log_min_p;
   bool kept;  // a row fits into shared memory
 };
 
@@ -118,7 +120,7 @@ __device__ int64_t equal_one(const Row& row, uint32_t key, uint64_t n) {
 }
 
 // Which of all, by the limits and the draw.
-__device__ Found drawn(const Row& row, const Sample& s, uint32_t draw, uint64_t& number) {
+__device__ Found drawn(const Row& row, const Sample& s, float largest, uint32_t draw, uint64_t& number) {
   const bool limited = s.top_k > 0 && s.top_k < row.V;
   uint64_t all = one, of_all = 0;
   if (limited) {
@@ -133,6 +135,11 @@ __device__ Found drawn(const Row& row, const Sample& s, uint32_t draw, uint64_t&
     const Found last = find<false>(row, wanted - 1);
     const uint64_t each = count_of(value_of(last.key));
     all = last.above + (wanted - last.above + each - 1) / each * each;
+  }
+  if (s.has_min_p) {
+    // Every limit leaves the first tokens, likeliest first: all of them together leave what the strictest does.
+    const uint64_t likely = above(row, key_of(__fadd_rn(largest, s.log_min_p)) - 1);
+    all = (limited || s.top_p < 1) && all < likely ? all : likely;
   }
   uint64_t wanted = __umul64hi(uint64_t{draw} << 32, all);
   number = 0;
@@ -162,7 +169,7 @@ __global__ void __launch_bounds__(threads, 1) sample_kernel(Sample s) {
   if (!broken && !isinf(largest)) {
     uint64_t number = 0;
     Found found{key_of(largest), 0};
-    if (s.top_k != 1) found = drawn(row, s, static_cast<uint32_t>(s.draws[b * s.draw_step]), number);
+    if (s.top_k != 1) found = drawn(row, s, largest, static_cast<uint32_t>(s.draws[b * s.draw_step]), number);
     token = equal_one(row, found.key, number);
   }
   if (threadIdx.x != 0) return;
@@ -175,7 +182,7 @@ __global__ void __launch_bounds__(threads, 1) sample_kernel(Sample s) {
 rgm_status sample(rgm_queue* q, const rgm_sample* args) {
   return kernel(q, "sample", [&] {
     const rgm_sample& a = *args;
-    accept_features(a.features, 0, "sample");
+    accept_features(a.features, RGM_SAMPLE_MIN_P, "sample");
     const rgm_view &x = *a.x, &draws = *a.draws, &tokens = *a.tokens, &logprobs = *a.logprobs;
     require(x.rank == 2 && x.dtype == RGM_F32 && x.shape[1] > 0, "sample: x is (B, V) in float32");
     for (const rgm_view* v : {&draws, &tokens, &logprobs})
@@ -197,6 +204,8 @@ rgm_status sample(rgm_queue* q, const rgm_sample* args) {
                    logprobs.stride[0],
                    a.top_k,
                    a.top_p,
+                   (a.features & RGM_SAMPLE_MIN_P) != 0,
+                   static_cast<float>(a.log_min_p),
                    kept};
     const auto run = sample_kernel;
     if (kept) let_use(run, q->device->shared_memory - own, "sample");

@@ -61,7 +61,8 @@ static const rgm_kernels kernel_table{sizeof(rgm_kernels),
                                       adamw,
                                       sum_of_squares,
                                       nullptr,
-                                      nullptr};
+                                      nullptr,
+                                      dequantize};
 
 // The processor's own name, or the architecture's where it has none.
 static const char* processor() {

@@ -30,6 +30,7 @@ void unpack(rgm_packed* packed);
 rgm_status head_loss(rgm_queue* q, const rgm_head_loss* args);
 rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adamw* const* items);
 rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
+rgm_status dequantize(rgm_queue* q, const rgm_dequantize* args);
 
 // Inside other kernels: y = x, converted and laid out as y asks; both on this queue, with exceptions.
 void convert(rgm_queue* q, const rgm_view& x, const rgm_view& y);

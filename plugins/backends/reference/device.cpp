@@ -51,7 +51,8 @@ constexpr rgm_kernels kernels = {sizeof(rgm_kernels),
                                  adamw,
                                  sum_of_squares,
                                  linear_grad,
-                                 sample};
+                                 sample,
+                                 dequantize};
 
 rgm_status device_count(uint32_t* out) {
   *out = 1;

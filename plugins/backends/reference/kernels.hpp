@@ -33,5 +33,6 @@ rgm_status adamw(rgm_queue* q, const rgm_view* hyper, uint32_t n, const rgm_adam
 rgm_status sum_of_squares(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
 rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* args);
 rgm_status sample(rgm_queue* q, const rgm_sample* args);
+rgm_status dequantize(rgm_queue* q, const rgm_dequantize* args);
 
 }  // namespace regimen::reference

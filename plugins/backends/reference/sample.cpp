@@ -21,13 +21,15 @@ uint64_t count_of(float x) {
   return static_cast<uint64_t>(std::nearbyint(std::ldexp(p, static_cast<int>(n) + 40)));
 }
 
-// The place, in falling order, of the token that is drawn.
-size_t drawn(const std::vector<uint64_t>& counts, int64_t top_k, double top_p, uint32_t draw) {
-  const bool limited = top_k > 0 && top_k < std::ssize(counts);
-  const auto first = counts.begin(), last = limited ? first + top_k : counts.end();
+// The place, in falling order, of the token that is drawn; `likely`: how many of the first ones min_p leaves.
+size_t drawn(const std::vector<uint64_t>& counts, const rgm_sample& a, size_t likely, uint32_t draw) {
+  const bool limited = a.top_k > 0 && a.top_k < std::ssize(counts);
+  const auto first = counts.begin();
+  auto last = limited ? first + a.top_k : counts.end();
   uint64_t all = limited ? std::accumulate(first, last, uint64_t{0}) : one;
-  if (top_p < 1) {
-    const double wanted = std::ceil(top_p * static_cast<double>(all));
+  if (a.top_p < 1 || a.features & RGM_SAMPLE_MIN_P) {
+    const double wanted = a.top_p < 1 ? std::ceil(a.top_p * static_cast<double>(all)) : INFINITY;
+    last = std::min(last, first + static_cast<std::ptrdiff_t>(likely));
     all = 0;
     for (auto it = first; it != last && (it == first || static_cast<double>(all) < wanted); ++it) all += *it;
   }
@@ -47,7 +49,7 @@ size_t drawn(const std::vector<uint64_t>& counts, int64_t top_k, double top_p, u
 rgm_status sample(rgm_queue*, const rgm_sample* args) {
   return guard([&] {
     const rgm_sample& a = *args;
-    accept_features(a.features, 0, "sample");
+    accept_features(a.features, RGM_SAMPLE_MIN_P, "sample");
     const rgm_view &x = *a.x, &draws = *a.draws, &tokens = *a.tokens, &logprobs = *a.logprobs;
     require(x.rank == 2 && x.dtype == RGM_F32 && x.shape[1] > 0, "sample: x is (B, V) in float32");
     for (const rgm_view* v : {&draws, &tokens, &logprobs})
@@ -67,7 +69,12 @@ rgm_status sample(rgm_queue*, const rgm_sample* args) {
         std::ranges::stable_sort(order, [&](int32_t i, int32_t j) { return value(i) > value(j); });
         std::ranges::transform(order, counts.begin(), [&](int32_t i) { return count_of(value(i)); });
         const auto draw = static_cast<uint32_t>(data<const int32_t>(draws)[b * draws.stride[0]]);
-        token = order[a.top_k == 1 ? 0 : drawn(counts, a.top_k, a.top_p, draw)];
+        size_t likely = order.size();
+        if (a.features & RGM_SAMPLE_MIN_P) {
+          const float least = value(order[0]) + static_cast<float>(a.log_min_p);
+          likely = static_cast<size_t>(std::ranges::count_if(row, [&](float x) { return x >= least; }));
+        }
+        token = order[a.top_k == 1 ? 0 : drawn(counts, a, likely, draw)];
       }
       data<int32_t>(tokens)[b * tokens.stride[0]] = token;
       data<float>(logprobs)[b * logprobs.stride[0]] = token < 0 ? NAN : value(token);

@@ -135,12 +135,15 @@ typedef struct rgm_adamw {
   const rgm_view* draw;           /* NARROW: () I32, a different one for every parameter and step */
 } rgm_adamw;
 
+enum { RGM_SAMPLE_MIN_P = 1 }; /* rgm_sample.features */
 /* A token for each row of x (B, V) F32, which are log-probabilities: drawn from the top_k likeliest tokens (0: all),
  * and of these from the fewest that hold top_p of their probability (1: all). Equally likely tokens are taken by index.
- * Probabilities are counted in whole numbers, so that no sum depends on its order; where top_k limits nothing, all
- * together count 2^40. The token is the first, likeliest first, with which the running sum exceeds draw 2^-32 of what
- * all that may be drawn count, or otherwise the last that counts. A row with a NaN, or whose largest element is
- * infinite, has the token -1.
+ * MIN_P (arXiv 2407.01082): of these only from those with x >= the row's largest + log_min_p; log_min_p and the sum are
+ * rounded to float32. Probabilities are counted in whole numbers, so that no sum depends on its order; where top_k
+ * limits nothing, all together count 2^40, but with MIN_P those that may be drawn always count the sum of their own
+ * counts. The token is the first, likeliest first, with which the running sum exceeds draw 2^-32 of what all that may
+ * be drawn count, or otherwise the last that counts. A row with a NaN, or whose largest element is infinite, has the
+ * token -1.
  *
  * The count of x, the same everywhere to the bit: 0 below -30, that of 0 above 0, otherwise the whole number nearest to
  * p 2^(n + 40), ties to even. In float32, rounded after each operation (Moshier, Cephes: e^r):
@@ -154,7 +157,21 @@ typedef struct rgm_sample {
   double top_p;
   const rgm_view *x, *draws;         /* draws (B) I32: 32 random bits per row, read as unsigned */
   const rgm_view *tokens, *logprobs; /* (B) I32, and (B) F32: x of the token, or NaN for token -1 */
+  double log_min_p;                  /* MIN_P: the natural logarithm of min_p, at most 0 */
 } rgm_sample;
+
+/* A matrix y (out, in) that is kept in four bits an element, NF4 (Dettmers et al., arXiv 2305.14314, appendix E):
+ * y[i, j] = level[code] scales[i, j / 64], a product of float32 values that is rounded where y is BF16. Byte j / 2 of row
+ * i of codes (out, in / 2) U8 has the code of an even j in its upper four bits, and of an odd one in its lower; scales
+ * (out, in / 64) F32. in is a multiple of 64. y is F32 or BF16. The sixteen levels are RGM_NF4_LEVELS. */
+typedef struct rgm_dequantize {
+  uint32_t struct_size, features; /* 0 so far */
+  const rgm_view *codes, *scales, *y;
+} rgm_dequantize;
+#define RGM_NF4_LEVELS                                                                                             \
+  -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,                 \
+      -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,              \
+      0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f
 
 typedef struct rgm_kernels {
   uint32_t struct_size, reserved;
@@ -208,6 +225,7 @@ typedef struct rgm_kernels {
   rgm_status (*sum_of_squares)(rgm_queue* q, uint32_t n, const rgm_view* const* xs, const rgm_view* y);
   rgm_status (*linear_grad)(rgm_queue* q, const rgm_linear_grad* args);
   rgm_status (*sample)(rgm_queue* q, const rgm_sample* args);
+  rgm_status (*dequantize)(rgm_queue* q, const rgm_dequantize* args);
 } rgm_kernels;
 
 RGM_ENDS_WITH(rgm_linear, y);
@@ -217,6 +235,7 @@ RGM_ENDS_WITH(rgm_norm, db);
 RGM_ENDS_WITH(rgm_rope, y);
 RGM_ENDS_WITH(rgm_head_loss, dw);
 RGM_ENDS_WITH(rgm_adamw, draw);
-RGM_ENDS_WITH(rgm_sample, logprobs);
-RGM_ENDS_WITH(rgm_kernels, sample);
+RGM_ENDS_WITH(rgm_sample, log_min_p);
+RGM_ENDS_WITH(rgm_dequantize, y);
+RGM_ENDS_WITH(rgm_kernels, dequantize);
 #endif
