@@ -4,6 +4,7 @@
 
 #include "host/adapter_instance.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 
 namespace rgm {
 namespace {
@@ -14,7 +15,7 @@ constexpr std::string_view rows_mark = "rows ";
 Tensor filler(const std::string& how, const SiteInfo& part, const Tensor& like) {
   const std::string value = how.substr(rows_mark.size());
   if (value == "length") {
-    const Tensor weight = ops::cast(part.weight, RGM_F32);
+    const Tensor weight = ops::cast(readable(part.weight), RGM_F32);
     return ops::unary(RGM_SQRT, ops::reduce(RGM_SUM, 1U << 1, weight * weight));
   }
   Shape shape = like.shape();

@@ -1,5 +1,6 @@
 // adapter_merge.cpp - adapters folded into the linear layers that they act on.
 #include "host/adapter_instance.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -31,6 +32,8 @@ void Adapters::merge(std::string_view otherwise) {
     require_mergeable(a->id, *a->table, otherwise);
     for (const Instance::Place& place : a->places) {
       const SiteInfo& site = model_->sites()[place.site];
+      require(!is_quantized(site.weight),
+              "adapter \"{}\" cannot be merged into a model in four bits; open it in float32, or {}", a->id, otherwise);
       require(site.kind != RGM_EMBEDDING_SITE || !model_->config().is_tied(),
               "adapter \"{}\" cannot be merged: it changes the embedding, and the head shares its weight; {}", a->id,
               otherwise);

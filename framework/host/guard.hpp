@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/tensor.hpp"
+#include "tensor/quantized.hpp"
 
 namespace rgm {
 
@@ -45,8 +45,8 @@ T& given(T* argument, const char* name) {
   return *argument;
 }
 
-// A borrowed argument as a handle.
-inline Tensor share(rgm_tensor* t, const char* name) { return Tensor::share(&given(t, name)); }
+// A borrowed argument as a handle; of a weight in four bits an element, its values.
+inline Tensor share(rgm_tensor* t, const char* name) { return readable(Tensor::share(&given(t, name))); }
 inline std::vector<Tensor> share(rgm_tensor* const* list, uint32_t n, const char* name) {
   std::vector<Tensor> out;
   if (n) given(list, name);

@@ -33,6 +33,14 @@ nlohmann::json pad_id(const nlohmann::json& config, const Tokenizer* tokenizer) 
   return end.is_array() && !end.empty() ? end[0] : end;
 }
 
+// Of a quantized weight: its values, which are made when their turn comes.
+OutgoingTensor outgoing_values(const ParameterSlot& slot, const ModelConfig& config, const Tensor& weight) {
+  const Shape shape = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
+  return {slot.theirs, RGM_BF16, {shape.begin(), shape.end()}, [=](const OutgoingTensor::Put& put) {
+            outgoing(slot.theirs, to_file_order(slot, config, readable(weight, RGM_BF16))).data(put);
+          }};
+}
+
 }  // namespace
 
 std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& narrow) {
@@ -60,7 +68,7 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
   const auto slots = parameter_slots(c);
   std::vector<Tensor> values = weights.take(c, slots, narrow);
   for (size_t i = 0; i < slots.size(); ++i) {
-    const bool trained = values[i].dtype() == RGM_F32;
+    const bool trained = values[i].dtype() == RGM_F32 && !is_quantized(values[i]);
     out->parameters_.add(slots[i].ours, std::move(values[i]), trained);
   }
   out->narrow_ = narrow.any();
@@ -78,7 +86,9 @@ std::string Model::save(const fs::path& folder) const {
   if (packed_) throw Error(RGM_INTERNAL, "a packed model cannot be saved");
   std::vector<OutgoingTensor> own, heads;
   for (const ParameterSlot& slot : parameter_slots(config_)) {
-    own.push_back(outgoing(slot.theirs, to_file_order(slot, config_, parameters_.find(slot.ours)->value)));
+    const Tensor& value = parameters_.find(slot.ours)->value;
+    own.push_back(is_quantized(value) ? outgoing_values(slot, config_, value)
+                                      : outgoing(slot.theirs, to_file_order(slot, config_, value)));
   }
   for (const Parameter& p : extra_.all()) heads.push_back(outgoing(p.name, p.value));
   for (const auto& [name, value] : saved_extra_)  // nobody asked for these: they are handed on

@@ -8,6 +8,7 @@
 #include "model/hooked.hpp"
 #include "model/transformer.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/views.hpp"
 
 namespace rgm {
@@ -64,8 +65,10 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
   uint64_t index = 0;
   int64_t idle = 0;
   for (const ParameterSlot& slot : parameter_slots(out->config_)) {
-    out->parameters_.add(slot.ours, initial(slot, config, seed, index++, narrow.dtype(slot, config)),
-                         !narrow.take(slot, config));
+    const NarrowWeights::Form form = narrow.form(slot, config);
+    out->parameters_.add(slot.ours,
+                         NarrowWeights::kept(initial(slot, config, seed, index++, NarrowWeights::dtype(form)), form),
+                         form == NarrowWeights::Form::float32);
     idle = std::max(idle, slot.shape.count());
     if (idle > large_draw) current_device().trim(), idle = 0;  // what weights were drawn into would lie idle
   }
@@ -75,11 +78,12 @@ std::shared_ptr<Model> Model::create(const ModelConfig& config, TokenizerPtr tok
   return out;
 }
 
-std::shared_ptr<Model> Model::frozen_copy() const {
+std::shared_ptr<Model> Model::frozen_copy(bool exact) const {
   const NoGradient no_gradient;
   if (packed_) throw Error(RGM_INTERNAL, "a packed model has no copy");
   std::shared_ptr<Model> out(new Model(config_, tokenizer_));
   const auto copied = [](const Tensor& x, rgm_dtype dtype) {
+    if (is_quantized(x)) return x;  // nobody writes there
     Tensor y = empty_like(x.view(), dtype);
     assign(y, x);
     return y;
@@ -87,7 +91,9 @@ std::shared_ptr<Model> Model::frozen_copy() const {
   const NarrowWeights narrow = narrow_ ? NarrowWeights::all() : NarrowWeights();
   for (const ParameterSlot& slot : parameter_slots(config_)) {
     const Parameter* const p = parameters_.find(slot.ours);
-    if (p) out->parameters_.add(p->name, copied(p->value, narrow.dtype(slot, config_)), false, p->buffer);
+    if (!p) continue;
+    const rgm_dtype dtype = exact ? p->value.dtype() : NarrowWeights::dtype(narrow.form(slot, config_));
+    out->parameters_.add(p->name, copied(p->value, dtype), false, p->buffer);
   }
   for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value, p.value.dtype()), false, p.buffer);
   out->narrow_ = narrow_;
@@ -105,11 +111,16 @@ void Model::narrow(const NarrowWeights& narrow) {
   sites_.clear(), layers_.clear();  // which see the wide ones
   for (const ParameterSlot& slot : parameter_slots(config_)) {
     Parameter* const p = parameters_.find(slot.ours);
-    if (!p || !narrow.take(slot, config_)) continue;
-    Tensor rounded = empty_like(p->value.view(), RGM_BF16);
-    assign(rounded, p->value);
+    const NarrowWeights::Form form = narrow.form(slot, config_);
+    if (!p || form == NarrowWeights::Form::float32) continue;
     parameters_.set_trained(*p, false);
-    p->value = std::move(rounded);
+    if (form == NarrowWeights::Form::nf4) {
+      p->value = quantized(p->value);
+    } else {
+      Tensor rounded = empty_like(p->value.view(), RGM_BF16);
+      assign(rounded, p->value);
+      p->value = std::move(rounded);
+    }
     if (slot.shape.count() > large_draw) current_device().trim();  // the wide one would lie idle
   }
   narrow_ = narrow.any();
@@ -146,7 +157,10 @@ size_t Model::add_linear_site(int64_t layer, const std::string& ours, const std:
   const Tensor& w = part.weight->value;
   const size_t index = add_site(RGM_LINEAR_SITE, layer, ours, theirs, w.size(1), end - begin);
   const bool whole = end - begin == w.size(0);
-  const auto seen = [&](const Tensor& x) { return whole ? x : alias(x, views::sliced(x.view(), 0, begin, end)); };
+  const auto seen = [&](const Tensor& x) {
+    if (whole) return x;
+    return is_quantized(x) ? quantized_rows(x, begin, end) : alias(x, views::sliced(x.view(), 0, begin, end));
+  };
   sites_[index].weight = seen(w);
   if (part.bias) sites_[index].bias = seen(part.bias->value);
   sites_[index].interleaved = !whole && std::ranges::any_of(config_.family->names, &ParameterName::interleaved);
@@ -238,7 +252,7 @@ std::vector<ProductShape> Model::products() const {
     if (same != out.end())
       ++same->count;
     else
-      out.push_back({in, rows, 1, static_cast<double>(weight.count()) * static_cast<double>(bytes_of(weight.dtype()))});
+      out.push_back({in, rows, 1, static_cast<double>(held_bytes(weight))});
   };
   for (const LayerPart& layer : layers_)
     for (const LinearPart* part :

@@ -115,9 +115,15 @@ class Model {
   // A head of `outputs` numbers a token, which `labels` name or nobody; drawn from `seed`, trained. In place of one
   // that was there and of that over tokens, unless the embedding is that one.
   void add_head(int64_t outputs, std::vector<std::string> labels, uint64_t seed);
+  // Special tokens behind those of the tokenizer; names that it has already change nothing. The embedding and a head of
+  // its own over tokens get rows for them, after the spare ones that they may have, which begin as the mean of the rows
+  // of the tokens before. Before anything acts at the sites, and before use_bfloat16. RGM_INVALID as
+  // with_added_tokens().
+  void add_tokens(std::span<const std::string> names);
+  const std::vector<std::string>& new_tokens() const { return new_tokens_; }  // by add_tokens
   // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where this
-  // model was made to keep its frozen ones so, even if it has none.
-  std::shared_ptr<Model> frozen_copy() const;
+  // model was made to keep its frozen ones so, even if it has none; with `exact` each is kept as it is here.
+  std::shared_ptr<Model> frozen_copy(bool exact = false) const;
   // From now on these matrices are kept in bfloat16 alone, rounded once, as if the model had been opened so: before
   // anything acts at its sites, and before use_bfloat16.
   void narrow(const NarrowWeights& narrow);
@@ -221,7 +227,8 @@ class Model {
   bool packed_ = false;
   Hooks* hooks_ = nullptr;
   rgm_dtype dtype_ = RGM_F32;
-  bool narrow_ = false;  // frozen matrices are kept in bfloat16 alone
+  bool narrow_ = false;  // frozen matrices are kept in bfloat16 or in four bits alone
+  std::vector<std::string> new_tokens_;
 };
 
 // Other hooks than its own act in a model while this lives.

@@ -5,6 +5,7 @@
 
 #include "tensor/device.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/views.hpp"
 
 namespace rgm {
@@ -21,11 +22,17 @@ void fetch(const Tensor& x, const OutgoingTensor::Put& put) {
   }
 }
 
+// Of a quantized weight a piece becomes values at a time.
+Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
+  if (is_quantized(x)) return readable(quantized_rows(x, begin, end));
+  return ops::contiguous(alias(x, views::sliced(x.view(), 0, begin, end)));
+}
+
 void fetch_rows(const Tensor& x, const OutgoingTensor::Put& put) {
   const int64_t rows = x.size(0), row = std::max<int64_t>(1, x.count() / std::max<int64_t>(rows, 1));
   const int64_t at_once = std::max<int64_t>(1, static_cast<int64_t>(piece / bytes_of(x.dtype())) / row);
   for (int64_t i = 0; i < rows; i += at_once)
-    fetch(ops::contiguous(alias(x, views::sliced(x.view(), 0, i, std::min(rows, i + at_once)))), put);
+    fetch(rows_of(x, i, std::min(rows, i + at_once)), put);
 }
 }  // namespace
 

@@ -3,6 +3,7 @@
 
 #include "model/hooked.hpp"
 #include "model/model.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -13,6 +14,7 @@ void Model::pack(const LinearPart& part, std::span<const size_t> sites) {
   for (const size_t site : sites)
     if (hooked.acts_before(site) || hooked.acts_after(site)) return;
   Tensor& weight = parameters_.find(part.weight->name)->value;
+  if (is_quantized(weight)) return;  // it would be ten times as large
   const Tensor whole = packed(weight);
   if (!packed_form(whole)) return;
   weight = whole;

@@ -4,6 +4,7 @@
 #include "base/sha256.hpp"
 #include "model/outgoing.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/views.hpp"
 
 namespace rgm {
@@ -17,7 +18,7 @@ Parameter& Parameters::add(std::string name, Tensor value, bool trained, bool bu
 }
 
 void Parameter::make_half() {
-  if (value.dtype() == RGM_BF16) return;  // is one itself
+  if (value.dtype() == RGM_BF16 || is_quantized(value)) return;  // products read it as it is
   half = empty_like(value.view(), RGM_BF16);
   half.set_master(value);
   refresh_half();
@@ -26,6 +27,7 @@ void Parameter::refresh_half() const {
   if (half) assign(half, value);
 }
 Tensor Parameter::rows(int64_t begin, int64_t end) const {
+  if (is_quantized(value)) return quantized_rows(value, begin, end);
   Tensor part = ops::slice(value, 0, begin, end);
   if (!half) return part;
   Tensor narrow = alias(half, views::sliced(half.view(), 0, begin, end));
@@ -61,9 +63,15 @@ int64_t Parameters::narrow_count() const {
     if (p.value.dtype() == RGM_BF16) n += p.value.count();
   return n;
 }
+int64_t Parameters::quantized_count() const {
+  int64_t n = 0;
+  for (const Parameter& p : all_)
+    if (is_quantized(p.value)) n += p.value.count();
+  return n;
+}
 uint64_t Parameters::bytes() const {
   uint64_t n = 0;
-  for (const Parameter& p : all_) n += static_cast<uint64_t>(p.value.count()) * bytes_of(p.value.dtype());
+  for (const Parameter& p : all_) n += held_bytes(p.value);
   return n;
 }
 int64_t Parameters::trained_count() const {
@@ -74,8 +82,9 @@ int64_t Parameters::trained_count() const {
 }
 
 void Parameters::set_trained(Parameter& p, bool trained) {
-  require(!trained || p.value.dtype() == RGM_F32, "parameter \"{}\" is kept in bfloat16, as one that nobody trains",
-          p.name);
+  require(!trained || (p.value.dtype() == RGM_F32 && !is_quantized(p.value)),
+          "parameter \"{}\" is kept in {}, as one that nobody trains", p.name,
+          is_quantized(p.value) ? "four bits" : "bfloat16");
   p.trained = trained && !p.buffer;
   p.value.set_trained(p.trained);
 }

@@ -34,10 +34,11 @@ class Parameters {
   const Parameter* find(std::string_view name) const;
   std::deque<Parameter>& all() { return all_; }
   const std::deque<Parameter>& all() const { return all_; }
-  int64_t count() const;          // elements, buffers left out
-  int64_t trained_count() const;  // of those, trained
-  int64_t narrow_count() const;   // of those, kept in bfloat16 alone
-  uint64_t bytes() const;         // of all values
+  int64_t count() const;            // elements, buffers left out
+  int64_t trained_count() const;    // of those, trained
+  int64_t narrow_count() const;     // of those, kept in bfloat16 alone
+  int64_t quantized_count() const;  // of those, kept in four bits alone
+  uint64_t bytes() const;           // of all values
   // Freezes or trains every non-buffer parameter, in the record and on its tensor.
   void set_trained(Parameter& p, bool trained);
   // Of names, shapes and bytes, in order, without the parameter `but`; waits.

@@ -115,10 +115,12 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
             "quantisation",
             file, slot.theirs, name_of(saved.dtype));
     used.insert(saved.name);
-    const Tensor value = ops::cast(from_host(saved.data.data(), have, saved.dtype), narrow.dtype(slot, c, saved.dtype));
-    out.push_back(from_file_order(slot, c, value));
+    const NarrowWeights::Form form = narrow.form(slot, c, saved.dtype);
+    const rgm_dtype dtype = NarrowWeights::dtype(form);
+    out.push_back(NarrowWeights::kept(
+        from_file_order(slot, c, ops::cast(from_host(saved.data.data(), have, saved.dtype), dtype)), form));
     forget(saved.data);
-    if (saved.dtype != value.dtype() && have.count() > large_tensor)
+    if ((saved.dtype != dtype || form == NarrowWeights::Form::nf4) && have.count() > large_tensor)
       current_device().trim();  // its copy would lie idle
   }
   for (const auto& [name, found] : tensors_)

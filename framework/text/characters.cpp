@@ -14,8 +14,8 @@ namespace {
 
 class CharacterTokenizer final : public Tokenizer {
  public:
-  CharacterTokenizer(std::vector<char32_t> characters, SpecialTokens specials)
-      : Tokenizer(std::move(specials)), characters_(std::move(characters)) {
+  CharacterTokenizer(std::vector<char32_t> characters, SpecialTokens specials, const std::string& end_of_text)
+      : Tokenizer(std::move(specials), end_of_text), characters_(std::move(characters)) {
     pieces_.resize(characters_.size() + this->specials().size());
     for (size_t i = 0; i < characters_.size(); ++i) {
       ids_[characters_[i]] = static_cast<int32_t>(i);
@@ -99,7 +99,12 @@ TokenizerPtr character_tokenizer(std::vector<char32_t> characters, bool end_of_t
   require(!characters.empty(), "tokenizer: characters need text that is not empty");
   SpecialTokens specials;
   if (end_of_text) specials.emplace(end_of_text_name, static_cast<int32_t>(characters.size()));
-  return std::make_shared<CharacterTokenizer>(std::move(characters), std::move(specials));
+  return character_tokenizer(std::move(characters), std::move(specials), std::string(end_of_text_name));
+}
+
+TokenizerPtr character_tokenizer(std::vector<char32_t> characters, SpecialTokens specials,
+                                 const std::string& end_of_text) {
+  return std::make_shared<CharacterTokenizer>(std::move(characters), std::move(specials), end_of_text);
 }
 
 TokenizerPtr character_tokenizer(std::string_view training_text, bool end_of_text) {

@@ -1,6 +1,8 @@
 // tokenizer.cpp - what all tokenizers share, and the stream that shows text while it is generated.
 #include "text/tokenizer.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace rgm {
@@ -14,6 +16,11 @@ nlohmann::json Tokenizer::config_json() const {
   nlohmann::json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   if (end_of_text())
     for (const char* role : {"bos_token", "eos_token", "pad_token"}) config[role] = end_of_text_;
+  std::vector<std::pair<int32_t, std::string>> others;
+  for (const auto& [name, id] : specials_)
+    if (name != end_of_text_) others.emplace_back(id, name);
+  std::ranges::sort(others);
+  for (const auto& [id, name] : others) config["additional_special_tokens"].push_back(name);
   return config;
 }
 

@@ -70,11 +70,17 @@ using TokenizerPtr = std::shared_ptr<const Tokenizer>;
 
 // Ids 0..255 are the bytes, 256 is <|endoftext|>.
 TokenizerPtr byte_tokenizer();
+// With `more` special tokens behind these, from 257 on; `end_of_text` is the one that ends a text.
+TokenizerPtr byte_tokenizer(std::span<const std::string> more,
+                            const std::string& end_of_text = std::string(end_of_text_name));
 
 // One id for each distinct code point of the text, in the order of code points; with `end_of_text` one more.
 // Throws RGM_INVALID where the text is not UTF-8 or is empty.
 TokenizerPtr character_tokenizer(std::string_view training_text, bool end_of_text = false);
 TokenizerPtr character_tokenizer(std::vector<char32_t> characters, bool end_of_text = false);
+// With special tokens whose ids follow those of the characters.
+TokenizerPtr character_tokenizer(std::vector<char32_t> characters, std::map<std::string, int32_t, std::less<>> specials,
+                                 const std::string& end_of_text);
 
 struct BpeOptions {
   int64_t vocabulary = 1024;  // ids in all: special tokens, the 256 bytes, merges

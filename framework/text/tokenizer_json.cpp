@@ -206,11 +206,20 @@ class Reader {
       if (points.size() != 1) unsupported("the piece \"{}\" without a pre-tokenizer", piece);
       all.push_back(points[0]);
     }
-    const bool last = specials_.empty() || (specials_.begin()->first == end_of_text_name &&
-                                            static_cast<size_t>(specials_.begin()->second) == all.size());
-    if (!model.at("merges").empty() || !std::ranges::is_sorted(all) || specials_.size() > 1 || !last)
+    const bool are_last = std::ranges::all_of(
+        specials_, [&](const auto& special) { return static_cast<size_t>(special.second) >= all.size(); });
+    if (!model.at("merges").empty() || !std::ranges::is_sorted(all) || !normalized_.empty() || all.empty() || !are_last)
       unsupported("a BPE without a pre-tokenizer that is not the characters in order");
-    return character_tokenizer(std::move(all), !specials_.empty());
+    return character_tokenizer(std::move(all), specials_, end_of_text());
+  }
+
+  // The bytes with special tokens behind them; nothing where the pieces are others.
+  TokenizerPtr bytes() const {
+    const std::vector<std::string> own = byte_tokenizer()->pieces(), &all = table_.pieces;
+    const bool are_bytes = all.size() >= own.size() && std::equal(own.begin(), own.end(), all.begin()) &&
+                           specials_.size() + 256 == all.size();
+    if (table_.split_words || !table_.merges.empty() || !normalized_.empty() || !are_bytes) return nullptr;
+    return byte_tokenizer(std::span(all).subspan(own.size()), table_.end_of_text);
   }
 
   // A token of the settings: a name, or an object with one.
@@ -251,8 +260,7 @@ class Reader {
       if (!left || !right) unsupported("the merge {}", merge.dump());
       table.merges.emplace_back(*left, *right);
     }
-    if (!table.split_words && table.merges.empty() && table.pieces == byte_tokenizer()->pieces())
-      return byte_tokenizer();
+    if (TokenizerPtr of_bytes = bytes()) return of_bytes;
     return bpe_tokenizer(std::move(table), where_);
   }
 
