@@ -132,11 +132,13 @@ class ColumnSource final : public Source {
     const bool numbered = columns_by_number(spec_);
     const bool makes_groups =
         std::ranges::any_of(columns_, [](const StoredColumn& c) { return c.wish.flags & RGM_TOGETHER; });
-    for (const fs::path& file : spec_.files)
-      each_row(file, spec_.format, numbered, [&](Row& row, const std::string& where) {
-        // Of a group, an example may come later.
-        if (spec_.rows == 0 || makes_groups || examples_ < spec_.rows) add_row(row, where);
-      });
+    // Of a group, an example may come later.
+    const auto is_enough = [&] { return spec_.rows > 0 && !makes_groups && examples_ >= spec_.rows; };
+    for (const fs::path& file : spec_.files) {
+      each_row(
+          file, spec_.format, numbered, [&](Row& row, const std::string& where) { add_row(row, where); }, is_enough);
+      if (is_enough()) break;
+    }
     require(examples_ > 0, "{}: has no examples", spec_.files.front().string());
   }
 

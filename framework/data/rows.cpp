@@ -17,7 +17,10 @@ Row parse_object(std::string_view text, const std::string& where) {
   return value;
 }
 
-// Calls line(text, number) for each that is not empty, without its line break.
+// What reads on answers true: a row may be the last that is wanted.
+using GoesOn = std::function<bool(Row& values, const std::string& where)>;
+
+// Calls line(text, number) for each that is not empty, without its line break, as long as it answers true.
 template <class Line>
 void each_line(std::string_view text, Line&& line) {
   for (size_t number = 1; !text.empty(); ++number) {
@@ -25,12 +28,12 @@ void each_line(std::string_view text, Line&& line) {
     std::string_view one = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (one.ends_with('\r')) one.remove_suffix(1);
-    if (!one.empty()) line(one, number);
+    if (!one.empty() && !line(one, number)) return;
   }
 }
 
 // Cuts an array into its elements without building it, so that each has its line and a large file takes no memory.
-void each_element(std::string_view text, const std::string& file, const RowCall& row) {
+void each_element(std::string_view text, const std::string& file, const GoesOn& row) {
   constexpr std::string_view blank = " \t\r\n";
   size_t line = 1, at = 0;
   const auto skip = [&] {
@@ -63,7 +66,7 @@ void each_element(std::string_view text, const std::string& file, const RowCall&
     require(at < text.size(), "{}:{}: the array is not closed", file, began_on);
     const std::string place = fmt::format("{}:{}", file, began_on);
     Row value = parse_object(text.substr(begin, at - begin), place);
-    row(value, place);
+    if (!row(value, place)) return;
     if (text[at] == ']') break;
     ++at;
   }
@@ -75,12 +78,15 @@ void each_element(std::string_view text, const std::string& file, const RowCall&
 // Rows of fields, under the names in the first.
 class Table {
  public:
-  Table(bool numbered, const RowCall& row) : numbered_(numbered), row_(row) {}
+  Table(bool numbered, const GoesOn& row) : numbered_(numbered), row_(row) {}
 
-  void add(const std::vector<std::string>& fields, const std::string& where) {
-    if (const bool is_first = names_.empty(); is_first) {
+  bool add(const std::vector<std::string>& fields, const std::string& where) {
+    if (names_.empty()) {
       for (size_t i = 0; i < fields.size(); ++i) names_.push_back(numbered_ ? std::to_string(i) : fields[i]);
-      if (!numbered_) return check_names(where);
+      if (!numbered_) {
+        check_names(where);
+        return true;
+      }
     }
     require(fields.size() == names_.size(), "{}: has {} fields, {} were expected", where, fields.size(), names_.size());
     Row values = Row::object();
@@ -90,7 +96,7 @@ class Table {
       require(!invalid_utf8(fields[i]), "{}: is not UTF-8; convert it, for example with iconv -t UTF-8", where);
       members.emplace_back(names_[i], fields[i]);  // names differ, so none has to be looked for
     }
-    row_(values, where);
+    return row_(values, where);
   }
 
  private:
@@ -105,13 +111,14 @@ class Table {
   }
 
   bool numbered_;
-  const RowCall& row_;
+  const GoesOn& row_;
   std::vector<std::string> names_;
 };
 
 }  // namespace
 
-void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given) {
+void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given,
+              const std::function<bool()>& is_enough) {
   const std::string file = path.string();
   const MappedFile mapped(path);
   std::string_view text = mapped.text();
@@ -119,19 +126,20 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
   require(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
   require(!is_gzip(text), "{}: is compressed with gzip; unpack it, for example with gunzip", file);
-  const RowCall row = [&](Row& values, const std::string& where) {
+  const GoesOn row = [&](Row& values, const std::string& where) {
     stop_if_interrupted("reading {}", file);
     given(values, where);
+    return !is_enough || !is_enough();
   };
   Table table(numbered, row);
   if (format == "json") {
     each_element(text, file, row);
   } else if (format == "jsonl") {
     each_line(text, [&](std::string_view line, size_t number) {
-      if (line.find_first_not_of(" \t") == std::string_view::npos) return;
+      if (line.find_first_not_of(" \t") == std::string_view::npos) return true;
       const std::string where = fmt::format("{}:{}", file, number);
       Row values = parse_object(line, where);
-      row(values, where);
+      return row(values, where);
     });
   } else if (format == "tsv") {
     each_line(text, [&](std::string_view line, size_t number) {
@@ -141,12 +149,12 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
         fields.emplace_back(line.substr(at, tab == std::string_view::npos ? tab : tab - at));
         at = tab == std::string_view::npos ? tab : tab + 1;
       }
-      table.add(fields, fmt::format("{}:{}", file, number));
+      return table.add(fields, fmt::format("{}:{}", file, number));
     });
   } else if (format == "csv") {
     std::vector<std::string> fields;
     for (size_t at = 0, line = 1, began_on = 1; next_csv_record(text, at, line, file, fields, began_on);)
-      table.add(fields, fmt::format("{}:{}", file, began_on));
+      if (!table.add(fields, fmt::format("{}:{}", file, began_on))) break;
   } else {
     invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv and tsv", file, format);
   }

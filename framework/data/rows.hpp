@@ -14,9 +14,11 @@ namespace rgm {
 
 // Calls row(values, where) in order; `where` is file:line. Values of csv and tsv are texts under the names in the first
 // line; with `numbered` there is no such line, and columns are called "0", "1" ...
-// RGM_INVALID: file:line and what is wrong with it. Throws Interrupted before a row when one has come.
+// RGM_INVALID: file:line and what is wrong with it. Throws Interrupted before a row when one has come. After a row,
+// `is_enough` (may be empty) says whether the rest of the file is left unread.
 using RowCall = std::function<void(Row& values, const std::string& where)>;
-void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row);
+void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row,
+              const std::function<bool()>& is_enough = {});
 
 // One record of RFC 4180: quoted fields may hold commas, doubled quotes and line breaks. Advances `at` and `line`;
 // false at the end. Empty lines are passed over; a quote inside of an unquoted field stands for itself.

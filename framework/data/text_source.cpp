@@ -1,11 +1,11 @@
 // text_source.cpp - windows of a long text. In order they tile it; shuffled, every epoch shifts the tiling and walks it
 // in another order, both pure functions of the epoch's number.
 #include <algorithm>
-#include <cmath>
 
 #include "base/philox.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "base/whole.hpp"
 #include "data/content_hash.hpp"
 #include "data/source.hpp"
 #include "data/token_file.hpp"
@@ -118,8 +118,7 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
   const bool is_cut = spec.rows > 0 && spec.rows < windows;
   // Rounded down, as everybody does who holds out the last tenth of a text.
   const auto n = static_cast<double>(is_cut ? spec.rows * context + 1 : ids.count());
-  const auto begin = static_cast<int64_t>(std::floor(n * spec.split_begin));
-  const auto end = static_cast<int64_t>(std::floor(n * spec.split_end));
+  const int64_t begin = rounded_down(n * spec.split_begin), end = rounded_down(n * spec.split_end);
   require(end - begin > context, "{}: has {} tokens{}, a {} of {} needs at least {}; use a longer text or {}", name,
           count_for_people(static_cast<uint64_t>(std::max<int64_t>(end - begin, 0))),
           end - begin < ids.count()

@@ -2,13 +2,13 @@
 #include "data/units.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <string>
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "base/whole.hpp"
 
 namespace rgm {
 namespace {
@@ -81,8 +81,8 @@ Units units_of(const DataSpec& spec, std::vector<StoredColumn>& columns, const s
   const std::vector<size_t> prompts = prompts_of(columns, units);
   const size_t count = prompts.empty() ? 0 : *std::ranges::max_element(prompts) + 1;
   const auto n = static_cast<double>(count);
-  const auto begin = static_cast<size_t>(std::floor(n * spec.split_begin));
-  const auto end = static_cast<size_t>(std::floor(n * spec.split_end));
+  const auto begin = static_cast<size_t>(rounded_down(n * spec.split_begin));
+  const auto end = static_cast<size_t>(rounded_down(n * spec.split_end));
   require(begin < end, "{}: the share from {:g} to {:g} of {} examples is empty", spec.files.front().string(),
           spec.split_begin, spec.split_end, count);
   Units out;

@@ -16,20 +16,31 @@ constexpr int rollouts_in_vain = 10;        // in a row, behind which the stage 
 }  // namespace
 
 Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*setup.sources.at(setup.main_source)) {
-  if (!setup.strategy->annotate) return;
+  if (!setup.strategy->annotate || !setup.settings.annotates) return;
   require(main_.has_fixed_units(),
           "strategy \"{}\" annotates examples, but windows of a text are cut differently in each epoch: give it rows "
           "(jsonl, json, csv or tsv)",
           setup.strategy_id);
-  std::vector<int64_t> drawn;  // where the steps do not draw all
-  const int64_t draws = steps_of(setup) * setup.settings.batch;
-  for (int64_t i = 0; draws < main_.units() && i < draws; ++i) drawn.push_back(main_.unit_at(i, setup.train->seed));
-  std::ranges::sort(drawn);
-  drawn.erase(std::unique(drawn.begin(), drawn.end()), drawn.end());
-  annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), drawn);
+  annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), few_units());
   if (has_held_out())
     held_out_annotations_ =
         std::make_unique<Annotations>(setup, self, *setup.sources.at("validation"), "validation", micro_rows());
+}
+
+// Those that the steps draw; none where they draw all. Of a large part with a small share they never do.
+std::vector<int64_t> Feed::few_units() const {
+  const int64_t draws = steps_of(setup_) * setup_.settings.batch;
+  std::vector<bool> is_drawn(size_t(main_.units()));
+  int64_t left = main_.units();
+  for (int64_t i = 0; i < draws && left > 0; ++i) {
+    const auto unit = is_drawn.begin() + main_.unit_at(i, setup_.train->seed);
+    left -= !*unit;
+    *unit = true;
+  }
+  std::vector<int64_t> out;
+  for (int64_t unit = 0; left > 0 && unit < main_.units(); ++unit)
+    if (is_drawn[size_t(unit)]) out.push_back(unit);
+  return out;
 }
 
 int64_t Feed::micro_rows() const {

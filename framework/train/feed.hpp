@@ -32,6 +32,7 @@ class Feed {
   void make_experience();
   bool roll_out();
   void add_extra(Batch& batch, int64_t position, int64_t count);
+  std::vector<int64_t> few_units() const;
   int64_t micro_rows() const;
   std::vector<std::vector<int64_t>> experience_units() const;
   std::vector<std::string> together_columns() const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/whole.hpp"
 #include "tensor/tape.hpp"
 #include "train/loop.hpp"
 #include "train/rates.hpp"
@@ -26,7 +27,7 @@ int64_t steps_of(const TrainSetup& setup) {
   const TrainSettings& s = setup.settings;
   if (s.steps > 0) return s.steps;
   const double batches = batches_of(setup, s.epochs > 0 ? s.epochs : 1);
-  return std::max<int64_t>(1, int64_t(std::ceil(batches))) * steps_of_a_batch(setup);
+  return std::max<int64_t>(1, rounded_up(batches)) * steps_of_a_batch(setup);
 }
 
 int64_t steps_between_evaluations(const TrainSetup& setup) {
@@ -56,9 +57,10 @@ void make_roles(TrainSetup& setup) {
   for (const rgm_role* const* wanted = setup.strategy->roles; *wanted; ++wanted) {
     const std::string name = (*wanted)->name;
     const uint32_t flags = (*wanted)->flags;
-    if (name == "reference") session.makes_reference = true;
+    const bool follows = session.followers.contains(name);
+    if (name == "reference" || follows) session.makes_reference = true;
     // When annotate or prepare asks for it, if they do at all.
-    if (name == "reference" && (flags & (RGM_ANNOTATES | RGM_OPTIONAL))) continue;
+    if (name == "reference" && !follows && (flags & (RGM_ANNOTATES | RGM_OPTIONAL))) continue;
     require(role(session, name) != nullptr || (flags & RGM_OPTIONAL),
             "{}: the strategy {} needs a model `{}`; add `{}: {{from: …}}` to the stage", session.stage,
             setup.strategy_id, name, name);

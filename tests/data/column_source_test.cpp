@@ -412,6 +412,21 @@ TEST_F(ColumnSourceTest, AtMostTheFirstUnitsAreRead) {
   EXPECT_NE(open_source(spec, {text, group}, byte_tokenizer(), options)->sha256(), two->sha256());
 }
 
+TEST_F(ColumnSourceTest, WhatIsBehindTheLastRowIsNotRead) {
+  write_file(folder / "a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\nbroken\n");
+  write_file(folder / "b.jsonl", "broken\n");
+  const DataSpec spec{.format = "jsonl", .files = {folder / "a.jsonl", folder / "b.jsonl"}, .columns = {}, .rows = 2};
+  EXPECT_EQ(open_source(spec, {text}, byte_tokenizer(), options)->units(), 2);
+}
+
+// 1 - 0.8 is less than 0.2 by 4e-17.
+TEST_F(ColumnSourceTest, AShareThatMeansAWholeNumberIsOne) {
+  const std::string rows = "{\"label\": 0}\n{\"label\": 1}\n{\"label\": 2}\n{\"label\": 3}\n{\"label\": 4}\n";
+  EXPECT_EQ(open("jsonl", rows, {label}, {}, 0, 1 - 0.8)->units(), 1);
+  EXPECT_EQ(open("jsonl", rows, {label}, {}, 1 - 0.8, 1)->units(), 4);
+  EXPECT_EQ(open("jsonl", rows, {label}, {}, 0, 0.39)->units(), 1) << "otherwise it is rounded down";
+}
+
 TEST_F(ColumnSourceTest, AFileOfTextHasNoOtherColumns) {
   EXPECT_THAT(refusal("text", "abc", {text, label}), HasSubstr("no column \"label\""));
 }

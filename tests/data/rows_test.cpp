@@ -109,6 +109,21 @@ TEST_F(RowsTest, TheMarkOfSpreadsheetsIsNoPartOfAName) {
   EXPECT_THAT(read("csv", "\xEF\xBB\xBFtext\nx\n"), ElementsAre("2: {\"text\":\"x\"}"));
 }
 
+TEST_F(RowsTest, WhatIsBehindEnoughIsNotRead) {
+  const std::pair<const char*, const char*> broken[] = {{"jsonl", "{\"a\": 1}\n{\"a\": 2}\nbroken\n"},
+                                                        {"json", "[{\"a\": 1}, {\"a\": 2}, broken"},
+                                                        {"csv", "a\n1\n2\n\"broken"},
+                                                        {"tsv", "a\n1\n2\nbroken\there\n"}};
+  for (const auto& [format, content] : broken) {
+    const fs::path path = folder / "f";
+    write_file(path, content);
+    int rows = 0;
+    const auto count = [&](Row&, const std::string&) { ++rows; };
+    each_row(path, format, false, count, [&] { return rows == 2; });
+    EXPECT_EQ(rows, 2) << format;
+  }
+}
+
 TEST_F(RowsTest, UnknownFormatsAreNamed) { EXPECT_THAT(refusal("parquet", "x"), HasSubstr("\"parquet\"")); }
 
 }  // namespace
