@@ -40,7 +40,7 @@ int32_t RowAdapters::number(const std::string& name, const std::string& where) c
   if (name.empty()) return no_adapter;
   const auto found = std::ranges::find(names_, name);
   if (found != names_.end()) return static_cast<int32_t>(found - names_.begin());
-  invalid("{}: the adapter \"{}\" is not known{}; there are: {}", where, name, did_you_mean(name, names_),
+  invalid("{}: the adapter \"{}\" is not known{} (there are: {})", where, name, did_you_mean(name, names_),
           join(names_));
 }
 

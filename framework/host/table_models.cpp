@@ -60,10 +60,11 @@ rgm_status cross_entropy(rgm_model* model, const rgm_pass* pass, rgm_tensor* wei
   });
 }
 
-// One model against itself, with its adapters on one side only.
-Tensor divergence_from_itself(const rgm_model& student, const Pass& pass, const Tensor& weights, int32_t kind) {
+// One model against itself, with other adapters on each side, or with none on one.
+Tensor divergence_from_itself(const rgm_model& student, const rgm_model& teacher, const Pass& pass,
+                              const Tensor& weights, int32_t kind) {
   Model& model = *student.model;
-  OneSided hooks(*model.hooks(), !student.adapters_off);
+  TwoSided hooks(student.hooks(), teacher.hooks());
   const WithHooks scope(model, &hooks);
   // What acts here is gone when gradients are made, so layers cannot be computed again then.
   struct Kept {
@@ -86,10 +87,10 @@ rgm_status divergence(rgm_model* student, rgm_model* teacher, const rgm_pass* pa
     const Pass p = pass_of(known_part(pass, "pass"));
     const Tensor w = share(weights, "weights");
     const bool same = given(student, "student").model == given(teacher, "teacher").model;
-    if (same && student->adapters_off != teacher->adapters_off && student->model->hooks())
-      return divergence_from_itself(*student, p, w, kind);
+    if (same && student->hooks() != teacher->hooks()) return divergence_from_itself(*student, *teacher, p, w, kind);
     // Whether something is recorded is the student's business: the teacher's pass never is.
-    rgm_model unrecorded{teacher->model, teacher->adapters_off, false};
+    rgm_model unrecorded = *teacher;
+    unrecorded.frozen = false;
     const Use t(&unrecorded), s(student);
     return s->divergence(*t, p, w, kind);
   });

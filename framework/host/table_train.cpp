@@ -188,6 +188,13 @@ rgm_status set_text_tokens(rgm_train* train, rgm_batch* batch, const char* colum
   });
 }
 
+rgm_status follow_policy(rgm_train* train, const char* role, double rate) {
+  return guard([&] {
+    require_outside("follow");
+    follow(given(train, "train"), &given(role, "role"), rate);
+  });
+}
+
 rgm_status examples(rgm_batch* batch, int64_t* out) {
   return guard([&] { given(out, "out") = given(batch, "batch").examples; });
 }
@@ -226,7 +233,8 @@ const rgm_train_api* train_table() {
                                    set_text_tokens,
                                    examples,
                                    ask,
-                                   progress_of};
+                                   progress_of,
+                                   follow_policy};
   return &table;
 }
 

@@ -2,6 +2,7 @@
 #include "inspect/inspect.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 #include "base/log.hpp"
@@ -57,11 +58,13 @@ std::optional<size_t> last_choice(const Told& told) {
 }
 
 // In a process of its own, and in another for what a choice of options has kept it from that ended the first.
-void run_step(const fs::path& path, const std::string& part, const std::string& id, const Step& step, Findings& all) {
+void run_step(const fs::path& path, const std::string& part, const std::string& id, const Step& step,
+              const fs::path& scratch, Findings& all) {
   for (size_t choice = 0;;) {
     const Told told = in_child(
         [&](const Pen& pen) {
           log::set_levels({log::Level::warning, log::Level::warning});
+          ::setenv("TMPDIR", scratch.c_str(), 1);  // a trial that crashes removes nothing
           pen.at("loading it");
           Opened opened(path, pen);
           opened.first_choice = choice;
@@ -97,7 +100,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
   std::error_code error;
   if (!fs::exists(file, error)) invalid("{}: there is no such file; build the plug-in first", file.string());
   const fs::path path = fs::absolute(file).lexically_normal();
-  const ScratchFolder there_is_one;  // what trials lack here would be told as the plug-in's fault
+  const ScratchFolder scratch;  // here: what trials lack would be told as the plug-in's fault
   Findings all{.tell = tell};
   const auto opening = in_child(
       [&](const Pen& pen) {
@@ -120,7 +123,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
     const std::string id = line["id"], part = fmt::format("{} \"{}\"", kind_name(kind), id);
     if (steps_of(kind).empty())
       all.push_back({part, "kind", Verdict::skipped, "this host does not know the kind: update it"});
-    for (const Step& step : steps_of(kind)) run_step(path, part, id, step, all);
+    for (const Step& step : steps_of(kind)) run_step(path, part, id, step, scratch.path(), all);
   }
   return all.all;
 }

@@ -31,10 +31,14 @@ void roles(const Checker& check, const rgm_role* const* list, const std::string&
     check.size(r.struct_size, sizeof(rgm_role), "a role of " + owner);
     check.expect(r.name && *r.name, "{} has a role without a name", owner);
     check.expect(names.insert(r.name).second, "{} has the role \"{}\" twice", owner, r.name);
-    check.expect((r.flags & ~uint32_t{RGM_OPTIONAL | RGM_TRAINED | RGM_ANNOTATES}) == 0,
+    check.expect((r.flags & ~uint32_t{RGM_OPTIONAL | RGM_TRAINED | RGM_ANNOTATES | RGM_FOLLOWS}) == 0,
                  "role \"{}\" of {} has the flags {:#x}", r.name, owner, r.flags);
     check.expect(!((r.flags & RGM_TRAINED) && (r.flags & RGM_ANNOTATES)),
                  "role \"{}\" of {} is both trained and freed after annotate", r.name, owner);
+    check.expect(!((r.flags & RGM_TRAINED) && (r.flags & RGM_FOLLOWS)),
+                 "role \"{}\" of {} both is trained and follows the policy", r.name, owner);
+    check.expect(!(r.flags & RGM_FOLLOWS) || std::string_view(r.name) != "policy", "the policy of {} follows itself",
+                 owner);
   }
 }
 
@@ -123,6 +127,7 @@ void strategy(const Checker& check, const rgm_strategy& s, const std::string& na
   RGM_NEEDS(s, create);
   RGM_NEEDS(s, destroy);
   check.expect(RGM_HAS(&s, loss) || RGM_HAS(&s, rollout), "{} has neither loss nor rollout", name);
+  check.expect(RGM_HAS(&s, loss) || !RGM_HAS(&s, after_step), "{} has after_step, but no loss, and so no steps", name);
   check.expect((s.flags & ~uint32_t{RGM_CAPTURABLE | RGM_WITHOUT_DROPOUT}) == 0, "{} has the flags {:#x}", name,
                s.flags);
   columns(check, s.columns, name);

@@ -10,6 +10,8 @@
 
 namespace rgm {
 
+constexpr uint32_t after_step_draws = 0xAF7E;  // keeps its random numbers apart from those of the steps
+
 static bool may_capture(const TrainSetup& setup) {
   return setup.captures && (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout;
 }
@@ -28,14 +30,15 @@ Loop::Loop(TrainSetup& setup, void* self)
   // From here on the policy moves, and a model that only annotates has done its work.
   train_.makes_reference = false;
   for (const rgm_role* const* wanted = setup.strategy->roles; *wanted; ++wanted)
-    if ((*wanted)->flags & RGM_ANNOTATES) train_.roles.erase((*wanted)->name);
+    if ((*wanted)->flags & RGM_ANNOTATES && !train_.followers.contains((*wanted)->name))
+      train_.roles.erase((*wanted)->name);
 }
 
 TrainResult Loop::run() {
+  check_schedule();
   resume();
   progress_.emplace(train_.stage, setup_.folder, step_, steps_, tokens_, train_seconds_);
   last_checkpoint_ = Clock::now();
-  check_schedule();
   try {
     if (evaluation_is_due()) evaluate();
     while (step_ < steps_ && !is_out_of_patience())
@@ -75,11 +78,15 @@ double Loop::rate() const { return learning_rate(setup_.settings.optimizer, setu
 bool Loop::one_step() {
   const TrainSettings& s = setup_.settings;
   ++step_;
+  bool is_made = false;  // its update
   try {
     const Stopwatch watch(train_seconds_);
     learn(rate());
+    is_made = true;
+    tell_step();
   } catch (const PluginError& e) {
     if (e.status() != RGM_CANCELLED) throw;
+    if (!is_made) drop_step();
     end_early(e.said());
     return false;
   }
@@ -104,11 +111,14 @@ void require_scalar(const Tensor& loss, const std::string& strategy) {
 }
 
 // The step that was begun does not count: what it left on the way is dropped.
-void Loop::end_early(const std::string& reason) {
+void Loop::drop_step() {
   --step_;
   train_.policy->training = false;
   for (Parameters* store : setup_.parameters)
     for (Parameter& p : store->all()) p.value.take_gradient();
+}
+
+void Loop::end_early(const std::string& reason) {
   log::end_progress();
   log::info("{}: ends after step {}: {}", train_.stage, step_, reason);
   // Before there are fewer steps: the rate that was used goes by those there were to be.
@@ -127,6 +137,22 @@ void Loop::learn(double rate) {
   train_.policy->training = false;
   norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss_);
   tokens_ += feed_.tokens();
+}
+
+// What the strategy does between two steps.
+void Loop::tell_step() {
+  if (!setup_.strategy->after_step) return;
+  const NoGradient still;
+  const RandomScope random({train_.seed, uint64_t(step_), 0, after_step_draws});
+  struct AfterStep {
+    rgm_train& train;
+    ~AfterStep() {
+      train.is_after_step = false;
+      train.batches.clear();
+    }
+  } const now{train_};
+  train_.is_after_step = true;
+  call_plugin(setup_.strategy_name, "after_step", [&] { return setup_.strategy->after_step(self_, &train_, step_); });
 }
 
 Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {

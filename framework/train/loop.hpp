@@ -30,8 +30,10 @@ class Loop {
   void check_schedule() const;
   bool is_out_of_patience() const;
   void tell_out_of_patience();
+  void drop_step();
   void end_early(const std::string& reason);
   void learn(double rate);
+  void tell_step();
   void log_step();
   double rate() const;
   void require_finite();

@@ -14,6 +14,14 @@ struct Judged {
   bool highest_is_best = false;
 };
 
+// What the result calls a number: in the lines of an evaluation, every name begins with validation_.
+std::string name_among(const auto& known, const std::string& name) {
+  constexpr std::string_view held_out = "validation_";
+  if (known.contains(name) || !name.starts_with(held_out)) return name;
+  std::string own = name.substr(held_out.size());
+  return known.contains(own) ? own : name;
+}
+
 // The number that keep: {best: NAME} names; else the validation loss, and of a strategy that reports none the accuracy
 // or else the reward. No name where none of them is there.
 Judged judged_by(const TrainSettings& settings, const std::map<std::string, double>& numbers) {
@@ -22,7 +30,7 @@ Judged judged_by(const TrainSettings& settings, const std::map<std::string, doub
                              {"validation_accuracy", NAN, true},
                              {"reward", NAN, true},
                              {"validation_reward", NAN, true}};
-  if (!settings.best_by.empty()) all = {{settings.best_by, NAN, settings.highest_is_best}};
+  if (!settings.best_by.empty()) all = {{name_among(numbers, settings.best_by), NAN, settings.highest_is_best}};
   for (Judged& one : all)
     if (const auto found = numbers.find(one.name); found != numbers.end() && std::isfinite(found->second)) {
       one.value = found->second;
@@ -57,7 +65,8 @@ void Loop::judge(const Numbers& numbers, const std::set<std::string>& names) {
 void Loop::tell_unjudged(const std::set<std::string>& names) {
   const TrainSettings& s = setup_.settings;
   const std::string by = s.best_by.empty() ? "validation loss, accuracy or reward" : s.best_by;
-  if (!s.best_by.empty() && !names.contains(by) && !evaluated_.contains(by)) {
+  const auto is_in = [&](const auto& known) { return known.contains(name_among(known, by)); };
+  if (!s.best_by.empty() && !is_in(names) && !is_in(evaluated_)) {
     const std::vector<std::string> known(names.begin(), names.end());
     const std::string what = fmt::format(
         "{}: keep: {{best: {}}} names a number that the evaluation after step {} does not report{}; it reports: {}",

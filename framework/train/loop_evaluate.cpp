@@ -114,6 +114,7 @@ void Loop::take_samples() {
   sampling.temperature = s.sample_temperature;
   sampling.top_k = s.sample_top_k;
   sampling.top_p = s.sample_top_p;
+  sampling.min_p = s.sample_min_p;
   sampling.stop = s.sample_stop;
   sampling.seed = mix(train_.seed, 0x5A);
   const NoGradient still;

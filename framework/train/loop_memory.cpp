@@ -2,12 +2,11 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "tensor/quantized.hpp"
 #include "train/loop.hpp"
 
 namespace rgm {
 namespace {
-
-uint64_t memory_of(const Tensor& t) { return t ? static_cast<uint64_t>(t.count()) * rgm::bytes_of(t.dtype()) : 0; }
 
 // All stores of the stage: the policy's, what plug-ins filed, and those of the models beside it.
 std::set<const Parameters*> stores_of(const TrainSetup& setup) {
@@ -16,6 +15,8 @@ std::set<const Parameters*> stores_of(const TrainSetup& setup) {
   if (setup.train->policy) add(*setup.train->policy);
   for (const auto& [role, used] : setup.train->roles)
     if (used.model) add(*used.model);
+  for (const auto& [role, follower] : setup.train->followers)
+    for (const Follower::Store& store : follower.stores) all.insert(store.own);
   return all;
 }
 
@@ -37,8 +38,8 @@ void Loop::out_of_memory(const char* what) {
   uint64_t weights = 0, gradients = 0;
   for (const Parameters* store : stores_of(setup_))
     for (const Parameter& p : store->all()) {
-      weights += memory_of(p.value) + memory_of(p.half);
-      gradients += memory_of(p.value.gradient());
+      weights += held_bytes(p.value) + held_bytes(p.half);
+      gradients += held_bytes(p.value.gradient());
     }
   const uint64_t moments = optimizer_.state_bytes(), in_use = current_device().bytes_when_refused();
   const uint64_t held = weights + gradients + moments;

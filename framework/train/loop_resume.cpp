@@ -49,6 +49,7 @@ void Loop::checkpoint() {
   nlohmann::json metrics = nlohmann::json::object();
   for (const auto& [name, metric] : train_.metrics) metrics[name] = {item(metric.sum), item(metric.count)};
   const nlohmann::json more{{"tokens", tokens_},
+                            {"steps", steps_},
                             {"seconds", seconds_before_ + progress_->seconds()},
                             {"timings", {train_seconds_, evaluate_seconds_, checkpoint_seconds_, sample_seconds_}},
                             {"loss", finite_or_null(last_loss_)},
@@ -95,6 +96,7 @@ void Loop::resume() {
   load_state(*checkpoint, setup_, optimizer_, feed_);
   step_ = checkpoint->step;
   tokens_ = state.at("tokens");
+  steps_ = state.value("steps", steps_);  // fewer than the settings say where the strategy has ended the stage
   seconds_before_ = state.at("seconds");
   const nlohmann::json& timings = state.at("timings");
   train_seconds_ = timings.at(0);

@@ -29,8 +29,11 @@ void Progress::step(const StepNumbers& n, const Numbers& more) {
   const double left = n.step > first_ ? seconds() / double(n.step - first_) * double(steps_ - n.step) : 0;
   last_seconds_ = n.train_seconds;
   last_tokens_ = n.tokens;
-  std::string line = fmt::format("{}: step {}/{}  loss {:.4f}  {} tokens/s", stage_, n.step, steps_, n.loss,
-                                 count_for_people(uint64_t(speed)));
+  std::string line = fmt::format("{}: step {}/{}  loss {:.4f}", stage_, n.step, steps_, n.loss);
+  // Where answers are scored, it says more than the loss, which is near 0 by construction.
+  const auto reward = std::ranges::find(more, "reward", &Numbers::value_type::first);
+  if (reward != more.end()) line += fmt::format("  reward {:.4f}", reward->second);
+  line += fmt::format("  {} tokens/s", count_for_people(uint64_t(speed)));
   if (left > 0) line += fmt::format("  {} left", time_for_people(left));
   // A terminal is rewritten in place; a file or pipe gets a line every few seconds.
   if (log::is_terminal() || n.step == steps_ || now - printed_ >= std::chrono::seconds(2)) {

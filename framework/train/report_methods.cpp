@@ -145,21 +145,30 @@ constexpr Heading headings[] = {{"accuracy, %", &Cells::accuracy}, {"points behi
                                 {"time", &Cells::seconds},         {"memory", &Cells::memory},
                                 {"on disk", &Cells::disk},         {"base", &Cells::base}};
 
+// Those of which some method has something to say: with one seed each, none is behind by a known distance.
+std::vector<Heading> headings_of(const std::vector<Method>& methods) {
+  std::vector<Heading> out;
+  for (const Heading& h : headings)
+    if (std::ranges::any_of(methods, [&](const Method& m) { return !(cells(m).*h.cell).empty(); })) out.push_back(h);
+  return out;
+}
+
 }  // namespace
 
 std::string methods_section(std::span<const Run> runs) {
   const std::vector<Method> methods = methods_of(runs);
   if (methods.empty()) return "";
   Scatter plot{.title = "Accuracy by trained parameters", .note = "in %, with standard errors", .spots = {}};
+  const std::vector<Heading> shown = headings_of(methods);
   std::string head = "<th>method</th>", rows;
-  for (const Heading& h : headings) head += fmt::format("<th class=\"num\">{}</th>", h.title);
+  for (const Heading& h : shown) head += fmt::format("<th class=\"num\">{}</th>", h.title);
   for (const Method& m : methods) {
     const double error = std::isfinite(m.accuracy.error) ? m.accuracy.error : 0, value = m.accuracy.value;
     if (std::isfinite(m.trained))
       plot.spots.push_back({m.trained, 100 * value, 100 * (value - error), 100 * (value + error), m.name});
     const Cells all = cells(m);
     rows += fmt::format("<tr><td>{}</td>", escape(m.name));
-    for (const Heading& h : headings) rows += fmt::format("<td class=\"num\">{}</td>", escape(all.*h.cell));
+    for (const Heading& h : shown) rows += fmt::format("<td class=\"num\">{}</td>", escape(all.*h.cell));
     rows += "</tr>\n";
   }
   return "<section class=\"block wide\"><h3>Methods</h3>\n" + draw(plot) + "<table><thead><tr>" + head +
@@ -167,12 +176,13 @@ std::string methods_section(std::span<const Run> runs) {
 }
 
 std::string methods_text(const std::vector<Method>& methods) {
+  const std::vector<Heading> shown = headings_of(methods);
   std::vector<std::vector<std::string>> lines{{"method"}};
-  for (const Heading& h : headings) lines[0].emplace_back(h.title);
+  for (const Heading& h : shown) lines[0].emplace_back(h.title);
   for (const Method& m : methods) {
     const Cells all = cells(m);
     lines.push_back({m.name});
-    for (const Heading& h : headings) lines.back().push_back(all.*h.cell);
+    for (const Heading& h : shown) lines.back().push_back(all.*h.cell);
   }
   return table_for_people(lines);
 }

@@ -12,6 +12,14 @@ void visit_weights(const TrainSetup& setup, const auto& see) {
       if (p.trained || p.buffer) see(fmt::format("p{}.{}", store, p.name), p.value);
 }
 
+// Of the models that follow the policy, which are no part of its best weights.
+void visit_followers(const TrainSetup& setup, const auto& see) {
+  for (const auto& [role, follower] : setup.train->followers)
+    follower.visit([&](size_t store, const Parameter&, const Parameter& own) {
+      see(fmt::format("follower.{}.{}.{}", role, store, own.name), own);
+    });
+}
+
 void refresh_halves(const TrainSetup& setup) {
   for (const Parameters* store : setup.parameters)
     for (const Parameter& p : store->all())
@@ -34,6 +42,7 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
   std::vector<OutgoingTensor> tensors;
   const auto add = [&](const std::string& name, const Tensor& value) { tensors.push_back(outgoing(name, value)); };
   visit_weights(setup, add);
+  visit_followers(setup, [&](const std::string& name, const Parameter& p) { add(name, p.value); });
   optimizer.visit(add);
   std::vector<SavedArray> arrays;
   nlohmann::json state = more;
@@ -52,6 +61,10 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
 void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer& optimizer, Feed& feed) {
   visit_weights(setup, [&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
   refresh_halves(setup);
+  visit_followers(setup, [&](const std::string& name, const Parameter& p) {
+    restore(checkpoint.tensors, name, p.value);
+    p.refresh_half();
+  });
   optimizer.visit([&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
   std::vector<SavedArray> arrays;
   for (const auto& name : checkpoint.state.at("arrays")) {

@@ -1,5 +1,5 @@
-// saved_state.hpp - what a checkpoint holds of a stage: trained parameters, buffers, moments, where the data stands,
-// and the experience at hand. All else is made again by running the same code.
+// saved_state.hpp - what a checkpoint holds of a stage: trained parameters, buffers, moments, models that follow the
+// policy, where the data stands, and the experience at hand. All else is made again by running the same code.
 #pragma once
 #include <nlohmann/json.hpp>
 

@@ -6,6 +6,7 @@
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 
 namespace rgm {
 
@@ -53,7 +54,7 @@ Tensor start_value(const rgm_init& init, const Shape& shape, rgm_dtype dtype) {
     case RGM_VALUE: {
       require(init.value != nullptr, "a parameter is to start from a value, but none was given");
       Tensor copy = empty(shape, dtype);
-      assign(copy, Tensor::share(init.value));
+      assign(copy, readable(Tensor::share(init.value)));
       return copy;
     }
     default: invalid("a parameter is to start in the way {}, which is not known", init.kind);
@@ -116,7 +117,13 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
-  if (name != "reference" || !train.makes_reference) return nullptr;
+  const auto follower = train.followers.find(name);
+  if (!train.makes_reference || (name != "reference" && follower == train.followers.end())) return nullptr;
+  if (follower != train.followers.end()) {
+    rgm_model copy = train.copy_policy(follower->second);
+    copy.length = train.length;
+    return &train.roles.emplace(name, copy).first->second;
+  }
   // With adapters off it is the policy as it was, unless its base is trained as well.
   const bool shares = train.adapters && train.policy->parameters().trained_count() == 0;
   rgm_model reference = train.open_reference ? train.open_reference() : rgm_model{train.policy, shares, true};

@@ -16,6 +16,7 @@
 
 #include "data/source.hpp"
 #include "model/model.hpp"
+#include "train/follow.hpp"
 
 // A model as plug-ins hold it: the policy without its adapters is a reference.
 struct rgm_model {
@@ -24,6 +25,9 @@ struct rgm_model {
   bool frozen = false;                           // no gradient is recorded through it
   std::shared_ptr<void> own_adapters = nullptr;  // of a model that was saved with some; kept as long as it
   int64_t length = 0;                            // the stage's bound of a row; 0: none
+  rgm::Hooks* own_hooks = nullptr;               // of own_adapters, where these act in a model that others use, too
+
+  rgm::Hooks* hooks() const { return adapters_off ? nullptr : own_hooks ? own_hooks : model->hooks(); }
 };
 
 struct rgm_config;
@@ -45,6 +49,8 @@ struct rgm_scope {
 };
 
 namespace rgm {
+
+inline std::string_view view(rgm_str s) { return {s.data, s.size}; }  // borrowed
 
 // Makes or finds `prefix + name`: rgm_model_api.param.
 Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view& like, const rgm_init& init);
@@ -78,7 +84,11 @@ struct rgm_train {
   bool adapters = false;         // the policy has some: then the reference is itself without them
   bool makes_reference = false;  // when it is first asked for: only while the policy is as it was at the start
   std::function<rgm_model()> open_reference;  // where that is not a copy of the policy
-  std::map<std::string, rgm_model> roles;     // "policy" and what was configured
+  // Roles that follow the policy. One that is given no model is a copy of the policy, made like the reference.
+  std::map<std::string, rgm::Follower> followers;
+  std::function<rgm_model(rgm::Follower& out)> copy_policy;
+  bool is_after_step = false;              // while the strategy's after_step runs
+  std::map<std::string, rgm_model> roles;  // "policy" and what was configured
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward
   int64_t context = 0;                  // tokens of a row that every model of the stage has room for

@@ -8,12 +8,11 @@
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/plugin_call.hpp"
+#include "train/closed_answers.hpp"
 #include "train/session.hpp"
 
 namespace rgm {
 namespace {
-
-std::string_view view(rgm_str s) { return {s.data, s.size}; }
 
 double number_of(const rgm_attr& a, double least, double most, bool whole) {
   const bool is_number = a.value.type == RGM_REAL || a.value.type == RGM_INTEGER;
@@ -47,6 +46,8 @@ Sampling read_sampling(std::span<const rgm_attr> attrs) {
       out.top_k = int64_t(number_of(a, 0, many, true));
     else if (key == "top_p")
       out.top_p = number_of(a, 0, 1, false);
+    else if (key == "min_p")
+      out.min_p = number_of(a, 0, 1, false);
     else if (key == "stop" && a.value.type == RGM_TEXTS)
       for (uint32_t i = 0; i < a.value.count; ++i) out.stop.emplace_back(view(a.value.as.ss[i]));
     else if (key == "stop" && (a.value.type == RGM_TEXT || a.value.type == RGM_CHOICE))
@@ -54,7 +55,8 @@ Sampling read_sampling(std::span<const rgm_attr> attrs) {
     else if (key == "stop")
       invalid("generate: \"stop\" is neither a text nor a list of texts");
     else
-      invalid("generate: \"{}\" is not known; there are answers, max_tokens, temperature, top_k, top_p, stop", key);
+      invalid("generate: \"{}\" is not known; there are answers, max_tokens, temperature, top_k, top_p, min_p, stop",
+              key);
   }
   return out;
 }
@@ -98,7 +100,7 @@ void leave_room(rgm_train& train, std::vector<std::vector<int32_t>>& prompts, in
 
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> attrs) {
   const NoGradient still;
-  const WithHooks hooks(*model.model, model.adapters_off ? nullptr : model.model->hooks());
+  const WithHooks hooks(*model.model, model.hooks());
   const std::string name = first_tokens(prompts);
   require(!name.empty(), "generate: the prompts have no column of tokens");
   const Tokenizer& tokenizer = *model.model->tokenizer();
@@ -254,8 +256,13 @@ void note_silence(const Reward& reward, rgm_train& train, const std::vector<floa
 }
 
 std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
-  std::vector<float> scores = reward.table->score ? rule_scores(reward, completions, *train.policy->tokenizer())
-                                                  : to_host(learned_scores(reward, *reward.model, completions));
+  std::vector<float> scores;
+  if (reward.table->score) {
+    scores = rule_scores(reward, completions, *train.policy->tokenizer());
+  } else {
+    auto closed = closed_answers(completions, *train.policy, train.context);
+    scores = to_host(learned_scores(reward, *reward.model, closed ? *closed : completions));
+  }
   note_silence(reward, train, scores);
   if (!reward.table->score) return scores;
   require(std::ranges::none_of(scores, [](float x) { return std::isinf(x); }),

@@ -10,8 +10,6 @@ namespace {
 
 constexpr uint32_t draws_of_examples = 0x6578;
 
-std::string_view view(rgm_str s) { return {s.data, s.size}; }
-
 }  // namespace
 
 std::unique_ptr<Batch> draw(const rgm_train& train, const std::string& source, int64_t count) {

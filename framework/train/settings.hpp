@@ -40,6 +40,8 @@ struct TrainSettings {
   double epochs = 0;
   int64_t rollout_steps = 1;           // optimizer steps that learn from one rollout, where that is known
   int64_t answer_tokens = 0;           // the most that a rollout has a prompt answered with; 0: not known
+  bool follows_policy = false;         // the strategy's roles with RGM_FOLLOWS
+  bool annotates = true;               // where the strategy has that hook
   int64_t batch = 8, micro_batch = 0;  // micro_batch 0: the whole batch
   int64_t length = 0;                  // the most tokens of a row; 0: as many as the models have room for
   double clip = 1.0;                   // of the gradient's norm; 0: none
@@ -53,9 +55,9 @@ struct TrainSettings {
   bool highest_is_best = false;  // of that one
   int64_t ensemble = 1;          // members of the adapter, each of which reads every example
   int64_t log_every = 10;
-  std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, stop, count}
+  std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, min_p, stop, count}
   int64_t sample_tokens = 200, sample_count = 1, sample_top_k = 0;
-  double sample_temperature = 0.8, sample_top_p = 1;
+  double sample_temperature = 0.8, sample_top_p = 1, sample_min_p = 0;
   std::vector<std::string> sample_stop;  // texts that end a sample and stay in it
 };
 

@@ -377,6 +377,25 @@ TEST_F(Contract, AStrategyMayEndItsStageAsIfItWereDone) {
   EXPECT_NEAR(curve("play", "learning_rate").at(0), 0.0009, 1e-9);
 }
 
+// Interrupted while it samples: it goes on from there, and not with the steps that there were to be.
+TEST_F(Contract, AStageThatItsStrategyEndedStaysEnded) {
+  write("prompts.jsonl", "{\"prompt\": \"the \"}\n{\"prompt\": \"a \"}\n");
+  const auto begun = [&](const std::string& tokens) {
+    return run({"actor_critic", "online"},
+               base(2) +
+                   "  - {name: play, strategy: {actor_critic: {cancel_after: 2}}, reward: {count_letter: {letter: "
+                   "t}}, critic: {from: base}, model: {from: base}, data: {prompts: {jsonl: prompts.jsonl}}, "
+                   "steps: 10, batch: 2, sample: {prompt: \"the \", tokens: " +
+                   tokens + "}}\n");
+  };
+  ::setenv("REGIMEN_FIXTURE_INTERRUPT", "1", 1);
+  EXPECT_EQ(begun("1000000"), 130) << said_;
+  ::unsetenv("REGIMEN_FIXTURE_INTERRUPT");
+  ASSERT_EQ(begun("5"), 0) << said_;
+  EXPECT_TRUE(said("play: resumed at step 2")) << said_;
+  EXPECT_EQ(result("play").at("steps"), 2);
+}
+
 TEST_F(Contract, ATeacherIsReadWithItsAdapters) {
   const auto pupil = [](const std::string& teacher) {
     return "  - {name: student, strategy: {distill: {divergence: forward, share: 1}}, teacher: {from: " + teacher +
@@ -411,6 +430,7 @@ TEST_F(Contract, RulesThatAMethodBreaksAreNamed) {
   const std::pair<const char*, const char*> samplings[] = {
       {"temperature", "\"temperature\" is -1, expected a number from 0 to 1000000000"},
       {"top_k", "\"top_k\" is 2.5, expected a whole number from 0 to 1000000000"},
+      {"min_p", "\"min_p\" is nan, expected a number from 0 to 1"},
       {"answers", "\"answers\" is not a number, expected a whole number from 0 to 1000000000"},
       {"stop", "\"stop\" is neither a text nor a list of texts"},
       {"metric", "\"loss\" is a name that the host itself writes for each step; call it something else"},
@@ -465,6 +485,44 @@ TEST_F(Contract, ATeacherPullsItsStudent) {
             0)
       << said_;
   expect_falls("student", "loss", 0.3);
+}
+
+// A teacher that keeps nothing of itself is the student of the step before; one that does lags behind. So it is in a
+// model of its own, and where the two share a base and have adapters of their own.
+TEST_F(Contract, ATeacherFollowsItsStudent) {
+  const auto taught = [](const std::string& name, const std::string& decay, const std::string& more) {
+    return "  - {name: " + name + ", strategy: {mean_teacher: {decay: " + decay +
+           "}}, model: {from: base}, data: {train: {text: other.txt}}, optimizer: {adamw: {learning_rate: 1e-2}}, "
+           "steps: 3, batch: 2, log: {every: 1}" +
+           more + "}\n";
+  };
+  const std::string adapted = ", adapter: {lora: {rank: 2}}";
+  ASSERT_EQ(run({"mean_teacher"}, base(2) + taught("own-0", "0", "") + taught("own-9", "0.9", "") +
+                                      taught("shared-0", "0", adapted) + taught("shared-9", "0.9", adapted)),
+            0)
+      << said_;
+  for (const std::string base : {"own", "shared"}) {
+    const std::vector<double> none = curve(base + "-0", "apart"), some = curve(base + "-9", "apart");
+    ASSERT_EQ(none.size(), 3U) << said_;
+    for (const double apart : none) EXPECT_NEAR(apart, 0, 1e-6) << base;
+    EXPECT_NEAR(some[0], 0, 1e-6) << "it starts as the student";
+    for (const double apart : {some[1], some[2]}) EXPECT_GT(apart, 1e-6) << base;
+  }
+}
+
+TEST_F(Contract, ATeacherThatFollowsGoesOnFromItsCheckpoint) {
+  const std::string stages =
+      base(2) +
+      "  - {name: taught, strategy: mean_teacher, model: {from: base}, adapter: {lora: {rank: 2}}, data: {train: "
+      "{text: other.txt}}, checkpoint: {every: 2}, steps: 6, batch: 2}\n";
+  ASSERT_EQ(run({"mean_teacher"}, stages, "whole"), 0) << said_;
+  ::setenv("REGIMEN_FIXTURE_CRASH_AT", "5", 1);
+  EXPECT_NE(run({"mean_teacher"}, stages, "crashed"), 0);
+  ::unsetenv("REGIMEN_FIXTURE_CRASH_AT");
+  ASSERT_EQ(run({"mean_teacher"}, stages, "crashed"), 0) << said_;
+  EXPECT_TRUE(said("resumed at step 4")) << said_;
+  const std::string file = "/taught/adapter/adapter_model.safetensors";
+  EXPECT_EQ(hash_of("crashed" + file), hash_of("whole" + file));
 }
 
 TEST_F(Contract, ACustomOperationHasItsOwnGradient) {

@@ -1,5 +1,6 @@
 // methods_test.cpp - a pipeline of the strategies whose steps may be captured, on the GPU in software: what each learns
-// is, to the bit, what it learns when its steps are enqueued one kernel after the other.
+// is, to the bit, what it learns when its steps are enqueued one kernel after the other; also where a reference moves
+// between them.
 #include <vector>
 
 #include "cli/tiny_run.hpp"
@@ -32,7 +33,7 @@ class CapturedMethods : public TinyRun {
               "2}}\n    ensemble: "
               "2\n" +
               text + "  - name: recomputed\n    strategy: finetune\n    model: {from: base}\n    recompute: true\n" +
-              text + "  - name: dpo\n    strategy: dpo\n    model: {from: base}\n" + pairs +
+              text + "  - name: dpo\n    strategy: {dpo: {sync_every: 1}}\n    model: {from: base}\n" + pairs +
               "  - name: simpo\n    strategy: simpo\n    model: {from: base}\n" + pairs +
               "  - name: orpo\n    strategy: orpo\n    model: {from: base}\n" + pairs +
               "  - name: kto\n    strategy: kto\n    model: {from: base}\n" +

@@ -70,5 +70,18 @@ TEST_F(LoraDropout, DoraThinsOutOnlyWhatItAdds) {
   expect_near(to_host(answer(adapted, x, y)), expected, 1e-4);
 }
 
+// B is 0, so y' = m / |W| * W x: with a base twice as long, as one may become that is trained below the adapter, the
+// answer is the same.
+TEST_F(LoraDropout, DoraMeasuresTheBaseAsItIsNow) {
+  const Adapted adapted("lora", "{rank: 2, dora: true, sites: \"*.attention.query\"}", {}, "llama");
+  const Tensor weight = adapted.model->sites()[site_of(*adapted.model)].weight;
+  expect_near(answer(adapted, x, y), y, 1e-5);
+  {
+    const NoGradient no_gradient;
+    assign(weight, 2 * weight);
+  }
+  expect_near(answer(adapted, x, ops::affine(y, 2, 0)), y, 1e-5);
+}
+
 }  // namespace
 }  // namespace rgm::test

@@ -58,7 +58,7 @@ class PeftReads : public testing::TestWithParam<Saved> {
     for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
   }
   ~PeftReads() override {
-    if (!std::getenv("REGIMEN_SAVED_ADAPTERS")) fs::remove_all(saved);
+    if (!std::getenv("REGIMEN_SAVED_ADAPTERS")) fs::remove_all(folder_for_saved());
   }
   const rgm_adapter& table() const { return fixture(GetParam().id).table<rgm_adapter>(); }
   std::vector<float> logits() const {

@@ -224,6 +224,30 @@ TEST_F(Online, RlooComparesWithTheOthersAndWeighsWholeAnswers) {
   EXPECT_NEAR(rloo.loss(batch), wanted, 1e-3);
 }
 
+// An answer that was 300 nats less likely when it was drawn: the clipped side counts, or nothing where A is 0.
+TEST_F(Online, RlooHasANumberForAnyRatio) {
+  Method rloo("rloo", "{max_tokens: 4, answers: 2, clip: 0.2}");
+  Batch& batch = rloo.rollout({"ab"}, by_letters);
+  for (float& old : batch.columns.at("old").reals) old -= 300;
+  batch.columns.at("advantage").reals = {0.5, 0};
+  batch.uploaded.clear();
+  EXPECT_NEAR(rloo.loss(batch), -1.2 * 0.5 / 2, 1e-6);
+  batch.columns.at("advantage").reals = {-1e-6F, 0};
+  batch.uploaded.clear();
+  EXPECT_NEAR(rloo.loss(batch), std::exp(20) * 1e-6 / 2, 1e-3);
+}
+
+// One answer with a score of 1, then four with 0: a fifth, and not the mean of both rollouts.
+TEST_F(Online, ARewardIsTheMeanOverAnswers) {
+  for (const char* id : {"ppo", "grpo", "rloo"}) {
+    Method method(id, "{max_tokens: 4, answers: 4}");
+    int asked = 0;
+    method.rollout({"ab"}, [&](const std::string&) { return asked++ ? NAN : 1.0F; });
+    method.rollout({"ab"}, nothing);
+    EXPECT_NEAR(method.metric("reward"), 0.2, 1e-6) << id;
+  }
+}
+
 TEST_F(Online, TheBestOfSeveralIsKept) {
   Method best("best_of_n", "{n: 4, max_tokens: 5}");
   Batch& batch = best.rollout({"ab", "the"}, by_letters);

@@ -91,6 +91,16 @@ TEST_F(MethodOption, RlooWhitensOverTheBatch) {
   for (size_t e = 0; e < 6; ++e) EXPECT_NEAR(b[e], (double(a[e]) - mean) / std::sqrt(variance), 1e-4);
 }
 
+// Advantages 3, 0 and -3 have the deviation 3; the answers to the other prompt have none to be compared with.
+TEST_F(MethodOption, RlooWhitensWhatCouldBeCompared) {
+  Method rloo("rloo", "{max_tokens: 4, answers: 3, beta: 0, whiten: true}");
+  const std::vector<float> scores = {3, 1, -1, NAN, NAN, 5};
+  auto score = scores.begin();
+  const Batch& batch = rloo.rollout({"ab", "the"}, [&](const std::string&) { return *score++; });
+  const std::vector<float> advantage = batch.columns.at("advantage").reals, wanted = {1, 0, -1, 0, 0, 0};
+  for (size_t e = 0; e < 6; ++e) EXPECT_NEAR(advantage[e], wanted[e], 1e-6) << e;
+}
+
 TEST_F(MethodOption, GrpoWithoutAScaleKeepsTheScoresSize) {
   Method grpo("grpo", "{max_tokens: 5, answers: 4, scale: none}");
   Batch& batch = grpo.rollout({"ab"}, by_letters);
@@ -223,6 +233,16 @@ TEST_F(MethodOption, BestOfNDrawsFromTopP) {
   EXPECT_EQ(texts, likeliest.rollout({"ab", "the"}, by_letters).columns.at("text").texts);
   wide.rollout({"ab", "the"}, by_letters);
   EXPECT_GT(wide.metric("score"), wide.metric("score_of_all"));
+}
+
+// No two tokens are equally likely here: only the likeliest has all of its own probability.
+TEST_F(MethodOption, MinPOfOneTakesTheLikeliest) {
+  Method likeliest("best_of_n", "{n: 1, max_tokens: 5, temperature: 0.01}");
+  const auto wanted = likeliest.rollout({"ab", "the"}, by_letters).columns.at("text").texts;
+  for (const auto& [id, count] : {std::pair{"sample", "answers: 1"}, {"best_of_n", "n: 4"}, {"ppo", "answers: 1"}}) {
+    Method method(id, std::string("{max_tokens: 5, min_p: 1, ") + count + "}");
+    EXPECT_EQ(method.rollout({"ab", "the"}, by_letters).columns.at("text").texts, wanted) << id;
+  }
 }
 
 // A letter is one token of 257. The first one ends an answer and stays in it, and what comes before is as without.

@@ -108,6 +108,33 @@ TEST_F(RewardAnswers, ALearnedRewardHasALoss) {
               HasSubstr("test: loss returned no tensor, one number was expected"));
 }
 
+// "abcd" and "efg" are in one row, and the reward answers where each ends. Where a stop text ended an answer, the rows
+// that a reward learns from have an end of text.
+TEST_F(RewardAnswers, AnAnswerThatEndedHasAnEndOfText) {
+  static const rgm_reward places = [] {
+    rgm_reward r{};
+    r.struct_size = sizeof r;
+    r.destroy = [](void*) {};
+    r.scores = [](void*, rgm_tensor*, rgm_tensor* ends, rgm_tensor** out) -> rgm_status {
+      *out = ops::cast(Tensor::share(ends), RGM_F32).release();
+      return RGM_OK;
+    };
+    return r;
+  }();
+  add(places, nullptr);
+  const auto ends = [&] { return to_host(score_of(train_, &batch_, "test")); };
+  EXPECT_EQ(ends(), (std::vector<float>{3, 6})) << "nobody says that they ended";
+  set_integers(batch_, "finished", {0, 0});
+  EXPECT_EQ(ends(), (std::vector<float>{3, 6}));
+  set_integers(batch_, "finished", {1, 0});
+  EXPECT_EQ(ends(), (std::vector<float>{4, 7}));
+  batch_.columns.at("completion").integers[3] = policy_->tokenizer()->end_of_text().value();
+  EXPECT_EQ(ends(), (std::vector<float>{3, 6})) << "it is there already";
+  train_.context = 3;
+  batch_.columns.at("completion").integers[3] = 'd';
+  EXPECT_EQ(ends(), (std::vector<float>{3, 6})) << "there is no room for it";
+}
+
 TEST_F(RewardAnswers, AColumnIsOfTheKindThatARuleReads) {
   rule<RGM_INTEGER_COLUMN>();
   EXPECT_EQ(to_host(score_of(train_, &batch_, "test")), (std::vector<float>{3, 5}));

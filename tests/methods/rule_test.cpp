@@ -120,6 +120,13 @@ TEST_F(Rule, JsonFitsItsSchema) {
   EXPECT_EQ(score(R"({"name": "Ada")"), 0);
 }
 
+TEST_F(Rule, AWholeNumberMayBeOfAnySize) {
+  open("json_schema", R"({schema: '{"type": "integer"}'})");
+  for (const char* whole : {"7", "-7.0", "1e3", "1e30", "-1e300", "18446744073709551616"})
+    EXPECT_EQ(score(whole), 1) << whole;
+  for (const char* other : {"0.5", "1e-30", "true", "\"7\""}) EXPECT_EQ(score(other), 0) << other;
+}
+
 TEST_F(Rule, ASchemaIsNotHalfUnderstood) {
   EXPECT_THAT([&] { open("json_schema", "{schema: '{\"oneOf\": []}'}"); },
               testing::ThrowsMessage<Error>(HasSubstr("\"oneOf\" is not supported")));

@@ -90,6 +90,24 @@ TEST_F(Check, ARoleThatIsTrainedAndFreed) {
   EXPECT_THAT(problem(), HasSubstr("a role without a name"));
 }
 
+TEST_F(Check, ARoleThatFollowsThePolicy) {
+  teacher.flags = RGM_FOLLOWS | RGM_ANNOTATES;
+  EXPECT_EQ(problem(), "");
+  teacher.flags = RGM_FOLLOWS | RGM_TRAINED;
+  EXPECT_THAT(problem(), HasSubstr("role \"teacher\" of strategy \"mine\" both is trained and follows the policy"));
+  teacher.flags = RGM_FOLLOWS;
+  teacher.name = "policy";
+  EXPECT_THAT(problem(), HasSubstr("the policy of strategy \"mine\" follows itself"));
+}
+
+TEST_F(Check, StepsOfWhatMinimisesNothing) {
+  strategy.after_step = [](void*, rgm_train*, int64_t) -> rgm_status { return RGM_OK; };
+  EXPECT_EQ(problem(), "");
+  strategy.rollout = [](void*, rgm_train*, rgm_batch*, rgm_experience*) -> rgm_status { return RGM_OK; };
+  strategy.loss = nullptr;
+  EXPECT_THAT(problem(), HasSubstr("strategy \"mine\" has after_step, but no loss, and so no steps"));
+}
+
 TEST_F(Check, ADefaultWithoutItsText) {
   defaults[0].key = "schedule";
   defaults[0].value.type = RGM_TEXT;

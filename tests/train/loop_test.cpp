@@ -110,6 +110,7 @@ TEST_F(LoweredWeight, TheBestIsByTheNumberThatIsNamed) {
   EXPECT_EQ(result().at("best_step"), 1);
   EXPECT_EQ(item(weight_), 0.75);
   setup_.settings.highest_is_best = false;
+  setup_.settings.best_by = "validation_height";  // as the line of an evaluation calls it
   const nlohmann::json lowest = result();
   EXPECT_EQ(lowest.at("best_step"), 2);
   EXPECT_EQ(lowest.at("height"), 0.25);
@@ -221,6 +222,17 @@ TEST_F(LoweredWeight, RoundsBetweenEvaluationsAreRoundedToSteps) {
   strategy_.rollout = [](void*, rgm_train*, rgm_batch*, rgm_experience*) -> rgm_status { return RGM_INTERNAL; };
   setup_.settings.rollout_steps = 4;
   EXPECT_EQ(steps(1), 10) << "each batch of prompts is four steps";
+}
+
+// As doubles, 1.1 times 50 is a little more than 55.
+TEST_F(LoweredWeight, EpochsThatAreWholeBatchesTakeNoFurtherStep) {
+  setup_.sources["train"] = std::make_unique<Nothing>(50);
+  setup_.settings.steps = 0;
+  setup_.settings.batch = 5;
+  setup_.settings.epochs = 1.1;
+  EXPECT_EQ(steps_of(setup_), 11);
+  setup_.settings.epochs = 1.11;
+  EXPECT_EQ(steps_of(setup_), 12);
 }
 
 TEST_F(LoweredWeight, IsEvaluatedEverySoManyRounds) {

@@ -158,6 +158,8 @@ TEST_F(Report, RunsWithSeveralSeedsAreCompared) {
   EXPECT_THAT(table, testing::StartsWith("method  accuracy, %  points behind the best  seeds"));
   EXPECT_THAT(table, HasSubstr("\na       70.0 ± 10.0  0.0 ± 0.0               2"));
   EXPECT_EQ(markup_mistake(read_file(folder_ / "both.html")), "");
+  const std::string of_one = write_comparison({folder_ / "one"}, folder_ / "one.html");
+  EXPECT_THAT(of_one, testing::StartsWith("method  accuracy, %  seeds")) << "one seed has no mean distance";
   put("two/c/stage.json", "{}");
   put("one/c/stage.json", "{}");
   EXPECT_THROW(write_comparison({folder_ / "one", folder_ / "two"}, folder_ / "both.html"), Error);

@@ -4,6 +4,7 @@
 // (in bytes). A schema that asks for something else is refused, not half understood.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regimen/regimen.hpp>
@@ -101,7 +102,7 @@ class JsonSchema {
 
   static bool is(const json& x, const std::string& type) {
     if (type == "integer")
-      return x.is_number_integer() || (x.is_number() && x.get<double>() == int64_t(x.get<double>()));
+      return x.is_number_integer() || (x.is_number() && x.get<double>() == std::trunc(x.get<double>()));
     if (type == "number") return x.is_number();
     return type == x.type_name();  // object, array, string, boolean, null
   }

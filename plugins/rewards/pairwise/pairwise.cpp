@@ -12,16 +12,13 @@ struct PairwiseOptions {
       options(option("center", &PairwiseOptions::center, "price of scores away from 0; 0.01 is usual").range(0, 100));
 };
 
-class Pairwise {
+class Pairwise : public ScalarReward {
  public:
   using Options = PairwiseOptions;
   static constexpr rgm_column columns[] = {column::tokens("chosen"), column::tokens("rejected"),
                                            column::real("margin", RGM_OPTIONAL)};
 
   explicit Pairwise(const Options& o) : o_(o) {}
-
-  void attach(const rgm_model_info& model, const Scope& scope) { head_.attach(scope, model.channels); }
-  Tensor scores(const Tensor& hidden, const Tensor& ends) const { return head_.last(hidden, ends); }
 
   // Of both columns, one after the other: (2 E)
   Tensor loss(const Train& train, const Batch& batch, const Tensor& scores) const {
@@ -36,7 +33,6 @@ class Pairwise {
 
  private:
   Options o_;
-  ScalarHead head_;
 };
 
 constexpr rgm_component pairwise = reward<Pairwise>("pairwise", "1.0.0", "Learned from pairs of answers");

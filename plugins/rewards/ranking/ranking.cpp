@@ -22,16 +22,13 @@ struct RankingOptions {
       option("center", &O::center, "price of the square of each score, which keeps scores around 0").range(0, 100));
 };
 
-class Ranking {
+class Ranking : public ScalarReward {
  public:
   using Options = RankingOptions;
   static constexpr rgm_column columns[] = {column::tokens("completion"), column::integer("group", RGM_TOGETHER),
                                            column::integer("rank")};
 
   explicit Ranking(const Options& o) : o_(o) {}
-
-  void attach(const rgm_model_info& model, const Scope& scope) { head_.attach(scope, model.channels); }
-  Tensor scores(const Tensor& hidden, const Tensor& ends) const { return head_.last(hidden, ends); }
 
   Tensor loss(const Train& train, const Batch& batch, const Tensor& scores) const {
     const Tensor group = batch.column("group"), rank = batch.column("rank");
@@ -62,7 +59,6 @@ class Ranking {
   }
 
   Options o_;
-  ScalarHead head_;
 };
 
 constexpr rgm_component ranking = reward<Ranking>("ranking", "1.0.0", "Learned from rankings, ties included");

@@ -14,15 +14,12 @@ struct RegressionOptions {
       option("loss", &RegressionOptions::loss, "for any numbers, or for shares and yes-or-no ratings").choices(losses));
 };
 
-class Regression {
+class Regression : public ScalarReward {
  public:
   using Options = RegressionOptions;
   static constexpr rgm_column columns[] = {column::tokens("completion"), column::real("value")};
 
   explicit Regression(const Options& o) : logistic_(o.loss == "logistic") {}
-
-  void attach(const rgm_model_info& model, const Scope& scope) { head_.attach(scope, model.channels); }
-  Tensor scores(const Tensor& hidden, const Tensor& ends) const { return head_.last(hidden, ends); }
 
   Tensor loss(const Train& train, const Batch& batch, const Tensor& scores) const {
     const Tensor value = batch.column("value");
@@ -33,7 +30,6 @@ class Regression {
 
  private:
   bool logistic_;
-  ScalarHead head_;
 };
 
 constexpr rgm_component regression = reward<Regression>("regression", "1.0.0", "Learned from ratings of answers");

@@ -5,34 +5,32 @@
 // and how tokens are averaged:
 //   grpo      over each answer's tokens, then over answers
 //   dapo      over all tokens of the step: long answers weigh more (arXiv 2503.14476)
-//   dr_grpo   the sum over answers, by their number times `max_tokens`: lengths do not matter (arXiv 2503.20783)
-// With `ratio: answer` rho is that of the whole answer, the geometric mean over its tokens (GSPO, arXiv 2507.18071),
-// which asks for a far smaller clip, such as 3e-4. With `scale: batch` all advantages are divided by the deviation of
-// the whole batch (arXiv 2508.08221). With `unfinished: skip` no token of an answer that `max_tokens` cut off is
-// learned, though its score counts in its group (arXiv 2503.14476).
+//   dr_grpo   the sum over answers, by their number times `max_tokens`: lengths do not matter (arXiv 2503.20783, which
+//             goes with `scale: none`)
+// With `ratio: answer` rho is that of the whole answer, the geometric mean over its tokens, which asks for a smaller
+// clip, such as 3e-4 (GSPO, arXiv 2507.18071, with `average: grpo`). With `scale: batch` all advantages are divided by
+// the deviation of the whole batch (arXiv 2508.08221). With `unfinished: skip` no token of an answer is learned that
+// `max_tokens` cut off, though its score counts in its group (arXiv 2503.14476).
+// With `sync_every` the reference follows the policy (arXiv 2404.09656): see regimen/reference.hpp.
 // An answer that cannot be scored has A = 0, and so have all answers of a group that scored the same; of a batch
 // without any score nothing is learned.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
-struct GrpoOptions {
+struct GrpoOptions : OnlineSampling, ReferenceSync {
   static constexpr const char* averages[] = {"dapo", "grpo", "dr_grpo", nullptr};
   static constexpr const char* scales[] = {"group", "batch", "none", nullptr};
   static constexpr const char* ratios[] = {"token", "answer", nullptr};
   static constexpr const char* unfinished_answers[] = {"learn", "skip", nullptr};
 
-  int64_t answers = 8, max_tokens = 64, epochs = 1, minibatches = 1;
-  double temperature = 1, beta = 0, clip = 0.2;
+  int64_t answers = 8;
+  double beta = 0, clip = 0.2;
   std::optional<double> clip_high;
-  std::span<const rgm_str> stop;
   std::string_view average = "dapo", scale = "group", ratio = "token", unfinished = "learn";
 
   using O = GrpoOptions;
   static constexpr auto list = options(
-      option("answers", &O::answers, "answers to each prompt: the group").range(2, 1024),
-      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
-      option("temperature", &O::temperature, "temperature of sampling and of all probabilities").range(0.01, 10),
-      option("stop", &O::stop, "texts that end an answer, and stay in it"),
+      option("answers", &O::answers, "answers to each prompt: the group").range(2, 1024), OnlineSampling::list,
       option("beta", &O::beta, "price of leaving the reference, per nat and token").range(0, 10),
       option("clip", &O::clip, "how far the ratio of a token may fall").range(0, 1),
       option("clip_high", &O::clip_high, "how far it may rise; unset: as `clip`; 0.28 in arXiv 2503.14476")
@@ -42,8 +40,7 @@ struct GrpoOptions {
       option("ratio", &O::ratio, "of new to old probability: for each token, or for the whole answer").choices(ratios),
       option("unfinished", &O::unfinished, "what happens to answers that max_tokens cut off")
           .choices(unfinished_answers),
-      option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
-      option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024));
+      rounds, ReferenceSync::list);
 };
 
 class Grpo {
@@ -51,20 +48,21 @@ class Grpo {
   using Options = GrpoOptions;
   static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
-  static constexpr rgm_role roles[] = {role("reference", RGM_OPTIONAL)};
+  static constexpr rgm_role roles[] = {role("reference", RGM_OPTIONAL | RGM_FOLLOWS)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
 
   explicit Grpo(const Options& o) : o_(o) {
-    for (const rgm_str& text : o.stop)
-      require(text.size > 0, "grpo: stop has an empty text, which ends nothing: leave it out");
+    o.check("grpo");
+    o.check_sync("grpo");
+    require(!o.syncs() || o.beta > 0,
+            "grpo: sync_every moves the reference, and with beta: 0 nothing is compared with it: add beta: 0.04, or "
+            "leave sync_every out");
   }
 
   Plan plan() const {
-    return {.needs_reward = true,
-            .epochs = o_.epochs,
-            .steps = o_.minibatches,
-            .units = o_.answers,
-            .answer_tokens = o_.max_tokens};
+    Plan plan = o_.plan(o_.answers);
+    plan.follows_policy = o_.syncs();
+    return plan;
   }
 
   void prepare(const Train& train) const {
@@ -72,9 +70,11 @@ class Grpo {
   }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
-    const Batch batch = answer(train, prompts, o_.answers);
-    const std::vector<float> scores = read(train.score(batch));
+    const Batch batch = o_.generate(train, train.model("policy"), prompts, o_.answers);
+    const Tensor score = train.score(batch);
+    const std::vector<float> scores = read(score);
     if (!any_scored(scores)) return {};
+    train.metric_of_scores("reward", score);
     const Tokens answers = batch.tokens("completion");
     batch.set("advantage",
               write(advantages(train, scores, read<int32_t>(batch.column("origin"))), {answers.examples()}));
@@ -83,7 +83,7 @@ class Grpo {
     const Tensor finished = cast(batch.column("finished"), RGM_F32);  // (E)
     train.metric("finished", finished);
     if (o_.unfinished == "skip") batch.set("completion.learned", answers.spread(finished) * answers.weights);
-    return {batch, o_.epochs, o_.minibatches};
+    return o_.experience(batch);
   }
 
   Tensor loss(const Train& train, const Batch& batch) const {
@@ -111,21 +111,17 @@ class Grpo {
     return sum(mean_of_each(answers, costs)) / train.total("completion");
   }
 
+  void after_step(const Train& train, int64_t step) const { o_.sync(train, step); }
+
   // On held-out prompts, one answer each.
   void evaluate(const Train& train, const Batch& prompts) const {
-    train.metric_of_scores("reward", train.score(answer(train, prompts, 1)));
+    train.metric_of_scores("reward", train.score(o_.generate(train, train.model("policy"), prompts, 1)));
   }
 
  private:
-  Batch answer(const Train& train, const Batch& prompts, int64_t answers) const {
-    return train.generate(train.model("policy"), prompts,
-                          {attr("answers", answers), attr("max_tokens", o_.max_tokens),
-                           attr("temperature", o_.temperature), attr("stop", o_.stop)});
-  }
-
   // (E), of each answer's tokens; x (B, T) is 0 elsewhere.
   static Tensor mean_of_each(const Tokens& answers, const Tensor& x) {
-    return answers.sum_each(x) / max(answers.sum_each(answers.weights), full({}, 1));
+    return answers.sum_each(x) / answers.count_each();
   }
 
   std::vector<float> advantages(const Train& train, const std::vector<float>& scores,
@@ -144,8 +140,7 @@ class Grpo {
       for (const size_t i : members) out[i] = float((double(scores[i]) - m.mean) / scale);
       flat += m.variance == 0, groups += 1;
     }
-    train.metric("reward", mean_of(scores));
-    train.metric("groups_without_preference", flat / groups);
+    train.metric("groups_without_preference", full({}, flat), full({}, groups));
     return out;
   }
 

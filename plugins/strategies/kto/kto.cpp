@@ -41,12 +41,12 @@ class Kto {
       opinions.push_back(d >= 0);
     }
     batch.set("opinion", write(opinions, {int64_t(opinions.size())}));
-    batch.set("reference_logprob", answer(train.model("reference"), batch.tokens("completion")));
+    batch.set("reference_logprob", train.model("reference").logprob_each(batch.tokens("completion")));
   }
 
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens tokens = batch.tokens("completion");
-    const Tensor x = answer(train.model("policy"), tokens) - batch.column("reference_logprob");  // (E)
+    const Tensor x = train.model("policy").logprob_each(tokens) - batch.column("reference_logprob");  // (E)
     const Tensor z = o_.kl && tokens.examples() > 1 ? distance(train, tokens) : full({}, 0);
     const Tensor opinion = batch.column("opinion"), good = opinion * cast(batch.column("desirable"), RGM_F32),
                  bad = opinion - good;
@@ -88,9 +88,6 @@ class Kto {
     const Tensor counts = positive(tokens.weights), of_row = cumsum(counts);  // a row may hold several examples
     const Tensor before = gather(reshape(of_row, {-1}), 0, tokens.ends) - tokens.sum_each(counts);
     return tokens.sum_each(full({}, 1) - positive(of_row - tokens.spread(before)));
-  }
-  static Tensor answer(const Model& model, const Tokens& tokens) {
-    return tokens.sum_each(model.logprobs(tokens) * tokens.weights);
   }
 
   Options o_;

@@ -28,8 +28,8 @@ class Orpo {
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens chosen = batch.tokens("chosen"), rejected = batch.tokens("rejected");
     const Model policy = train.model("policy");
-    const Tensor learned = answer(policy, chosen);  // (E), summed over the answer
-    const Tensor w = learned / length(chosen), l = answer(policy, rejected) / length(rejected);
+    const Tensor learned = policy.logprob_each(chosen);  // (E), summed over the answer
+    const Tensor w = learned / chosen.count_each(), l = policy.logprob_each(rejected) / rejected.count_each();
     const Tensor odds = w - l - (log_of_rest(w) - log_of_rest(l));
     train.metric("accuracy", positive(odds));
     train.metric("log_odds_ratio", odds);
@@ -43,10 +43,6 @@ class Orpo {
     const Tensor near = unary(RGM_LOG, -unary(RGM_EXPM1, below)), far = unary(RGM_LOG1P, -exp(below));
     return select(full({}, -0.6931471805599453) < below, near, far);
   }
-  static Tensor answer(const Model& model, const Tokens& tokens) {
-    return tokens.sum_each(model.logprobs(tokens) * tokens.weights);
-  }
-  static Tensor length(const Tokens& tokens) { return max(tokens.sum_each(tokens.weights), full({}, 1)); }
 
   Options o_;
 };

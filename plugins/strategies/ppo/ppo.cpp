@@ -14,26 +14,21 @@
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
-struct PpoOptions {
+struct PpoOptions : OnlineSampling {
   static constexpr const char* estimators[] = {"k1", "k3", nullptr};
 
-  int64_t answers = 1, max_tokens = 64, top_k = 0, epochs = 4, minibatches = 1;
-  double temperature = 1, top_p = 1, kl = 0.05, kl_target = 0, kl_limit = 0, clip = 0.2, value_clip = 0.2,
-         value_weight = 0.1, gamma = 1, lambda = 0.95, missing_end_penalty = 0, ptx = 0;
+  constexpr PpoOptions() { epochs = 4; }
+
+  int64_t answers = 1;
+  double kl = 0.05, kl_target = 0, kl_limit = 0, clip = 0.2, value_clip = 0.2, value_weight = 0.1, gamma = 1,
+         lambda = 0.95, missing_end_penalty = 0, ptx = 0;
   bool whiten_rewards = false;
-  std::span<const rgm_str> stop;
   std::string_view kl_estimator = "k1", judge;
 
   using O = PpoOptions;
   static constexpr auto list = options(
-      option("answers", &O::answers, "answers to each prompt").range(1, 1024),
-      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
-      option("temperature", &O::temperature, "temperature of sampling and of all probabilities").range(0.01, 10),
-      option("top_k", &O::top_k, "how many of the likeliest tokens may be drawn; 0: all").at_least(0),
-      option("top_p", &O::top_p, "draws from the likeliest tokens with this share of probability").range(0.01, 1),
-      option("stop", &O::stop, "texts that end an answer, and stay in it"),
-      option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
-      option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024),
+      option("answers", &O::answers, "answers to each prompt").range(1, 1024), Part::max_tokens,
+      Part::temperature_of_all, Part::top_k, Part::by_probability, Part::stop, rounds,
       option("kl", &O::kl, "price of leaving the reference, per nat").range(0, 10),
       option("kl_estimator", &O::kl_estimator, "how the distance of a token is estimated").choices(estimators),
       option("kl_target", &O::kl_target, "nats per answer to which the price adapts; 0: it is fixed").at_least(0),
@@ -59,19 +54,13 @@ class Ppo {
   static constexpr rgm_role roles[] = {role("reference"), role("critic", RGM_TRAINED | RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 3e-6), attr("clip", 1.0), {}};
 
-  explicit Ppo(const Options& o) : o_(o) {
-    for (const rgm_str& text : o.stop)
-      require(text.size > 0, "ppo: stop has an empty text, which ends nothing: leave it out");
-  }
+  explicit Ppo(const Options& o) : o_(o) { o.check("ppo"); }
 
   Plan plan() const {
-    return {.needs_reward = true,
-            .epochs = o_.epochs,
-            .steps = o_.minibatches,
-            .units = o_.answers,
-            .answer_tokens = o_.max_tokens,
-            .reads_one_source = o_.ptx == 0,
-            .needs_all_sources = o_.ptx > 0};
+    Plan plan = o_.plan(o_.answers);
+    plan.reads_one_source = o_.ptx == 0;
+    plan.needs_all_sources = o_.ptx > 0;
+    return plan;
   }
 
   void prepare(const Train& train) {
@@ -86,7 +75,7 @@ class Ppo {
   }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
-    const Batch batch = answer(train, train.model("policy"), prompts, o_.answers);
+    const Batch batch = o_.generate(train, train.model("policy"), prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");
     const Rewards seen = look(train, batch, answers);
     if (!any_scored(seen.scores)) return {};
@@ -100,7 +89,7 @@ class Ppo {
     require_near(kl);
     if (o_.kl_target > 0) assign(price_, (1 + 0.1 * std::clamp(kl / o_.kl_target - 1, -0.2, 0.2)) * price_);
     explain(train, batch);
-    return {batch, o_.epochs, o_.minibatches};
+    return o_.experience(batch);
   }
 
   Tensor loss(const Train& train, const Batch& batch) const {
@@ -131,15 +120,15 @@ class Ppo {
 
   // On held-out prompts, `answers` each; and the judge's opinion of them beside that of the reference's answers.
   void evaluate(const Train& train, const Batch& prompts) const {
-    const Batch batch = answer(train, train.model("policy"), prompts, o_.answers);
+    const Batch batch = o_.generate(train, train.model("policy"), prompts, o_.answers);
     const Tokens answers = batch.tokens("completion");
     train.metric_of_scores("reward", train.score(batch));
     train.metric("kl", apart(train, batch, answers));
     train.metric("length", answers.sum_each(answers.weights));
     if (o_.judge.empty()) return;
-    share_above_zero(train, "judge_positive", judged(train, batch));
-    share_above_zero(train, "judge_positive_before",
-                     judged(train, answer(train, train.model("reference"), prompts, o_.answers)));
+    train.metric_of_positive("judge_positive", judged(train, batch));
+    const Batch before = o_.generate(train, train.model("reference"), prompts, o_.answers);
+    train.metric_of_positive("judge_positive_before", judged(train, before));
   }
 
  private:
@@ -151,15 +140,6 @@ class Ppo {
     Tensor logprobs, values;
   };
 
-  Batch answer(const Train& train, const Model& model, const Batch& prompts, int64_t answers) const {
-    return train.generate(
-        model, prompts,
-        {attr("answers", answers), attr("max_tokens", o_.max_tokens), attr("temperature", o_.temperature),
-         attr("top_k", o_.top_k), attr("top_p", o_.top_p), attr("stop", o_.stop)});
-  }
-  static void share_above_zero(const Train& train, const char* name, const Tensor& score) {  // of those it can score
-    train.metric(name, sum(positive(score)), sum(cast(equal(score, score), RGM_F32)));
-  }
   Tensor judged(const Train& train, const Batch& batch) const {
     return *train.score_by(batch, std::string(o_.judge).c_str());  // it is there, as prepare has seen
   }

@@ -130,7 +130,8 @@ class Prompting {
   static auto values(const Batch& batch, int64_t e) {
     return [&batch, e](const std::string& column) {
       require(batch.has_text(column.c_str()),
-              "prompting: the template asks for {" + column + "}, but the data has no such column");
+              "prompting: the template asks for {" + column +
+                  "}, but the data has no such column: correct the name, or write columns: {" + column + ": NAME}");
       return std::string(batch.text(column.c_str(), e));
     };
   }

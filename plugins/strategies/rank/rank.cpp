@@ -101,6 +101,9 @@ class Rank {
       if (ranks[e] == 0) continue;
       out.set("prompt", int64_t(row), batch.text("prompt", int64_t(e)));
       out.set("text", int64_t(row), batch.text("text", int64_t(e)));
+      // As the host writes it where nothing was skipped: the rows of one file have the same columns.
+      out.set("completion", int64_t(row),
+              std::string(batch.text("prompt", int64_t(e))) + std::string(batch.text("text", int64_t(e))));
       if (!finished.empty()) finished[row] = finished[e];
       ranks[row] = ranks[e], groups[row] = groups[e], desirable[row++] = desirable[e];
     }

@@ -3,27 +3,23 @@
 //   r = score - beta (log p_old - log p_ref),   A = r - mean of r over the prompt's other answers
 //   loss = mean over answers of -min(rho A, clip(rho, 1 - clip, 1 + clip) A)
 // `whiten` then takes the mean from A and divides it by its deviation, over the whole batch. An answer that cannot be
-// scored, or has no other, has A = 0; of a batch without any score nothing is learned.
+// scored, or has no other, has A = 0 and is in neither; of a batch without any score nothing is learned. log rho counts
+// as 20 at most, so that a long answer that moved far is still a number. With `sync_every` the reference
+// follows the policy (arXiv 2404.09656): see regimen/reference.hpp.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 
-struct RlooOptions {
-  int64_t answers = 2, max_tokens = 64, epochs = 1, minibatches = 1;
-  double temperature = 1, beta = 0.05, clip = 0.2;
+struct RlooOptions : OnlineSampling, ReferenceSync {
+  int64_t answers = 2;
+  double beta = 0.05, clip = 0.2;
   bool whiten = false;
-  std::span<const rgm_str> stop;
 
   using O = RlooOptions;
-  static constexpr auto list = options(
-      option("answers", &O::answers, "answers to each prompt").range(2, 1024),
-      option("max_tokens", &O::max_tokens, "longest answer, in tokens").at_least(1),
-      option("temperature", &O::temperature, "temperature of sampling and of all probabilities").range(0.01, 10),
-      option("stop", &O::stop, "texts that end an answer, and stay in it"),
-      option("beta", &O::beta, "price of leaving the reference, per nat").range(0, 10),
-      option("clip", &O::clip, "how far the ratio of an answer may go").range(0, 100),
-      option("whiten", &O::whiten, "scales advantages over the batch"),
-      option("epochs", &O::epochs, "how often each batch of answers is learned from").range(1, 100),
-      option("minibatches", &O::minibatches, "optimizer steps per epoch").range(1, 1024));
+  static constexpr auto list =
+      options(option("answers", &O::answers, "answers to each prompt").range(2, 1024), OnlineSampling::list,
+              option("beta", &O::beta, "price of leaving the reference, per nat").range(0, 10),
+              option("clip", &O::clip, "how far the ratio of an answer may go").range(0, 100),
+              option("whiten", &O::whiten, "scales advantages over the batch"), rounds, ReferenceSync::list);
 };
 
 class Rloo {
@@ -31,24 +27,25 @@ class Rloo {
   using Options = RlooOptions;
   static constexpr bool without_dropout = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
-  static constexpr rgm_role roles[] = {role("reference")};
+  static constexpr rgm_role roles[] = {role("reference", RGM_FOLLOWS)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};
 
   explicit Rloo(const Options& o) : o_(o) {
-    for (const rgm_str& text : o.stop)
-      require(text.size > 0, "rloo: stop has an empty text, which ends nothing: leave it out");
+    o.check("rloo");
+    o.check_sync("rloo");
+    require(!o.syncs() || o.beta > 0,
+            "rloo: sync_every moves the reference, and with beta: 0 the distance from it costs nothing: add beta: "
+            "0.05, or leave sync_every out");
   }
 
   Plan plan() const {
-    return {.needs_reward = true,
-            .epochs = o_.epochs,
-            .steps = o_.minibatches,
-            .units = o_.answers,
-            .answer_tokens = o_.max_tokens};
+    Plan plan = o_.plan(o_.answers);
+    plan.follows_policy = o_.syncs();
+    return plan;
   }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
-    const Batch batch = answer(train, prompts, o_.answers);
+    const Batch batch = o_.generate(train, train.model("policy"), prompts, o_.answers);
     const Tensor score = train.score(batch);
     const std::vector<float> scores = read(score);
     if (!any_scored(scores)) return {};
@@ -59,44 +56,46 @@ class Rloo {
     batch.set("old", answers.sum_each(old * answers.weights));
     batch.set("advantage", write(advantages(read(score - o_.beta * kl), read<int32_t>(batch.column("origin"))),
                                  {answers.examples()}));
-    train.metric("reward", mean_of(scores));
+    train.metric_of_scores("reward", score);
     train.metric("kl", kl);
     train.metric("length", answers.sum_each(answers.weights));
-    return {batch, o_.epochs, o_.minibatches};
+    return o_.experience(batch);
   }
 
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens answers = batch.tokens("completion");
     const Tensor logprobs = train.model("policy").logprobs(answers, o_.temperature);
-    const Tensor ratio = exp(answers.sum_each(logprobs * answers.weights) - batch.column("old"));  // (E)
+    const Tensor moved = answers.sum_each(logprobs * answers.weights) - batch.column("old");  // (E)
+    const Tensor ratio = exp(min(moved, full({}, 20)));
     const Tensor advantage = batch.column("advantage");
     const Tensor cost = max(-ratio * advantage, -clamp(ratio, 1 - o_.clip, 1 + o_.clip) * advantage);
     train.metric("clip_fraction", positive(cost + ratio * advantage));
     return sum(cost) / train.total("completion");
   }
 
+  void after_step(const Train& train, int64_t step) const { o_.sync(train, step); }
+
   // On held-out prompts, one answer each.
   void evaluate(const Train& train, const Batch& prompts) const {
-    train.metric_of_scores("reward", train.score(answer(train, prompts, 1)));
+    train.metric_of_scores("reward", train.score(o_.generate(train, train.model("policy"), prompts, 1)));
   }
 
  private:
-  Batch answer(const Train& train, const Batch& prompts, int64_t answers) const {
-    return train.generate(train.model("policy"), prompts,
-                          {attr("answers", answers), attr("max_tokens", o_.max_tokens),
-                           attr("temperature", o_.temperature), attr("stop", o_.stop)});
-  }
-
   std::vector<float> advantages(const std::vector<float>& rewards, const std::vector<int32_t>& origin) const {
-    std::vector<float> out(rewards.size(), 0.0F);
+    std::vector<float> out(rewards.size(), 0.0F), compared;
+    std::vector<size_t> places;  // of those that have others
     for (const auto& [prompt, members] : groups_of(origin, rewards)) {
       double total = 0;
       for (const size_t i : members) total += double(rewards[i]);
       const double others = double(members.size()) - 1;
-      for (const size_t i : members)
-        if (others > 0) out[i] = float(double(rewards[i]) - (total - double(rewards[i])) / others);
+      if (others == 0) continue;
+      for (const size_t i : members) {
+        compared.push_back(float(double(rewards[i]) - (total - double(rewards[i])) / others));
+        places.push_back(i);
+      }
     }
-    if (o_.whiten) regimen::whiten(out);
+    if (o_.whiten) regimen::whiten(compared);
+    for (size_t k = 0; k < places.size(); ++k) out[places[k]] = compared[k];
     return out;
   }
 

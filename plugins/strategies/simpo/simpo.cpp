@@ -29,8 +29,8 @@ class Simpo {
   Tensor loss(const Train& train, const Batch& batch) const {
     const Tokens chosen = batch.tokens("chosen"), rejected = batch.tokens("rejected");
     const Model policy = train.model("policy");
-    const Tensor learned = answer(policy, chosen);  // (E), summed over the answer
-    const Tensor w = learned / length(chosen), l = answer(policy, rejected) / length(rejected);
+    const Tensor learned = policy.logprob_each(chosen);  // (E), summed over the answer
+    const Tensor w = learned / chosen.count_each(), l = policy.logprob_each(rejected) / rejected.count_each();
     train.metric("accuracy", positive(w - l));
     train.metric("margin", o_.beta * (w - l));
     train.metric("chosen_reward", o_.beta * w);
@@ -42,11 +42,6 @@ class Simpo {
   }
 
  private:
-  static Tensor answer(const Model& model, const Tokens& tokens) {
-    return tokens.sum_each(model.logprobs(tokens) * tokens.weights);
-  }
-  static Tensor length(const Tokens& tokens) { return max(tokens.sum_each(tokens.weights), full({}, 1)); }
-
   Options o_;
 };
 

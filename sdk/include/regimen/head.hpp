@@ -35,4 +35,15 @@ class ScalarHead {
   Tensor weight_, bias_;
 };
 
+// What a learned reward inherits that scores an answer by one number, from the state after its last token. It then has
+// columns and a loss of its own.
+class ScalarReward {
+ public:
+  void attach(const rgm_model_info& model, const Scope& scope) { head_.attach(scope, model.channels); }
+  Tensor scores(const Tensor& hidden, const Tensor& ends) const { return head_.last(hidden, ends); }
+
+ private:
+  ScalarHead head_;
+};
+
 }  // namespace regimen

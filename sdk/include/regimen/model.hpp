@@ -17,6 +17,8 @@ struct Tokens {  // a TOKENS column: ids, segments, weights (B, T), and ends (E)
   Tensor sum_each(const Tensor& x) const {
     return make(host->tensors->segment_sum, x.get(), segments.get(), examples());
   }
+  // (E): how many tokens of each example count, at least 1, to divide its sum by
+  Tensor count_each() const { return max(sum_each(weights), full({}, 1)); }
   // (E) -> (B, T): every token gets its example's value, padding gets 0
   Tensor spread(const Tensor& x) const {
     const Tensor all = concat(std::array{full({1}, 0), x}, 0);
@@ -85,6 +87,8 @@ class Model {
   Tensor logprobs(const Tokens& tokens, double temperature = 1) const {
     return forward<RGM_LOGPROBS>(tokens, temperature)[0];
   }
+  // (E), summed over the tokens of each example that count: of the whole answer behind a prompt
+  Tensor logprob_each(const Tokens& tokens) const { return tokens.sum_each(logprobs(tokens) * tokens.weights); }
   // (B, T, C) after the last norm
   Tensor hidden(const Tokens& tokens) const { return forward<RGM_HIDDEN>(tokens)[0]; }
   // (B, T, labels) of the model's own head

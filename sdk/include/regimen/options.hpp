@@ -108,8 +108,13 @@ template <class Owner, class Member>
 constexpr Option<Owner, Member> option(const char* key, Member Owner::*member, const char* help) {
   return {key, member, help};
 }
+template <class Owner, class Member>
+constexpr auto as_list(const Option<Owner, Member>& o) { return std::tuple(o); }
 template <class... Os>
-constexpr auto options(Os... os) { return std::tuple<Os...>(os...); }
+constexpr auto as_list(const std::tuple<Os...>& list) { return list; }
+// Each of these is an option, or another list, whose options then stand in its place. They may be members of a base.
+template <class... Os>
+constexpr auto options(const Os&... os) { return std::tuple_cat(as_list(os)...); }
 
 struct NoOptions { static constexpr auto list = options(); };
 

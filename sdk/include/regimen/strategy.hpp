@@ -1,7 +1,7 @@
 // strategy.hpp - a strategy is a class with Options, a constructor from them, columns, and loss or rollout or both. The
 // other hooks are optional; abi/strategy.h says when each is called.
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
-//   evaluate(train, batch)   conclude(train, rows)   plan() -> Plan
+//   after_step(train, step)   evaluate(train, batch)   conclude(train, rows)   plan() -> Plan
 // Optional lists are `static constexpr rgm_role roles[]` and `rgm_attr defaults[]`. `static constexpr bool capturable =
 // true` promises RGM_CAPTURABLE of the loss, `without_dropout = true` asks for RGM_WITHOUT_DROPOUT.
 #pragma once
@@ -25,12 +25,16 @@ struct Plan {
   int64_t answer_tokens = 0;
   bool reads_one_source = false, needs_all_sources = false;
   bool trains_reward = false;
+  bool follows_policy = false;       // its roles with RGM_FOLLOWS
+  bool without_annotations = false;  // annotate is not called
 };
 
 template <class T>
 struct StrategyThunks {
   RGM_HOOK(T, prepare); RGM_HOOK(T, annotate); RGM_HOOK(T, rollout); RGM_HOOK(T, loss); RGM_HOOK(T, evaluate);
   RGM_HOOK(T, conclude); RGM_HOOK(T, plan); RGM_NO_HOOK(T, summarise, conclude); RGM_NO_HOOK(T, finish, conclude);
+  RGM_HOOK(T, after_step); RGM_NO_HOOK(T, afterstep, after_step); RGM_NO_HOOK(T, after_steps, after_step);
+  RGM_NO_HOOK(T, afterStep, after_step); RGM_NO_HOOK(T, step_end, after_step); RGM_NO_HOOK(T, on_step_end, after_step);
   RGM_NO_HOOK(T, prepear, prepare); RGM_NO_HOOK(T, setup, prepare); RGM_NO_HOOK(T, init, prepare);
   RGM_NO_HOOK(T, anotate, annotate); RGM_NO_HOOK(T, annotates, annotate); RGM_NO_HOOK(T, annotation, annotate);
   RGM_NO_HOOK(T, roll_out, rollout); RGM_NO_HOOK(T, rolout, rollout); RGM_NO_HOOK(T, rollouts, rollout);
@@ -67,6 +71,9 @@ struct StrategyThunks {
   static rgm_status conclude(void* self, rgm_train* train, rgm_batch* rows) {
     return guard([&] { at(self).conclude(Train(train), Batch(rows)); });
   }
+  static rgm_status after_step(void* self, rgm_train* train, int64_t step) {
+    return guard([&] { at(self).after_step(Train(train), step); });
+  }
 
   static rgm_status plan(void* self, rgm_strategy_plan* out) {
     return guard([&] {
@@ -77,6 +84,8 @@ struct StrategyThunks {
       if (p.reads_one_source) out->needs |= RGM_READS_ONE_SOURCE;
       if (p.needs_all_sources) out->needs |= RGM_NEEDS_ALL_SOURCES;
       if (p.trains_reward) out->needs |= RGM_TRAINS_REWARD;
+      if (p.follows_policy) out->needs |= RGM_FOLLOWS_POLICY;
+      if (p.without_annotations) out->needs |= RGM_WITHOUT_ANNOTATIONS;
       out->epochs = epochs;
       out->steps = steps;
       out->units = units;
@@ -105,6 +114,7 @@ struct StrategyThunks {
     if constexpr (requires { &T::evaluate; }) s.evaluate = evaluate;
     if constexpr (requires { &T::conclude; }) s.conclude = conclude;
     if constexpr (requires { &T::plan; }) s.plan = plan;
+    if constexpr (requires { &T::after_step; }) s.after_step = after_step;
     return s;
   }();
   // Asks the class, not the table: under GCC's -fsanitize=undefined a constant cannot compare function pointers.

@@ -116,6 +116,10 @@ class Train {
     const Tensor is_number = equal(scores, scores);
     metric(name, sum(select(is_number, scores, full({}, 0))), sum(cast(is_number, RGM_F32)));
   }
+  // The share of those scores (E) that are above 0, of those that are not NaN.
+  void metric_of_positive(const char* name, const Tensor& scores) const {
+    metric(name, sum(positive(scores)), sum(cast(equal(scores, scores), RGM_F32)));
+  }
   // A JSON value in the stage's result, in place of an earlier one of that key.
   void report(const char* key, std::string_view json) const { check(host->train->report(train_, key, str(json))); }
   Batch batch() const {  // a new one, without examples
@@ -124,10 +128,13 @@ class Train {
     return Batch(out);
   }
   // [outside] answers to the prompts: generate(model, prompts, {attr("answers", int64_t{4})}). Settings, their defaults
-  // and the columns of the new batch are at rgm_train_api.generate.
+  // and the columns of the new batch are at rgm_train_api.generate; sampling.hpp has them as options of a strategy.
   Batch generate(const Model& model, const Batch& prompts, std::initializer_list<rgm_attr> sampling) const {
+    return generate(model, prompts, std::span(sampling.begin(), sampling.size()));
+  }
+  Batch generate(const Model& model, const Batch& prompts, std::span<const rgm_attr> sampling) const {
     rgm_batch* out = nullptr;
-    check(host->train->generate(train_, model.get(), prompts.get(), sampling.begin(),
+    check(host->train->generate(train_, model.get(), prompts.get(), sampling.data(),
                                 static_cast<uint32_t>(sampling.size()), &out));
     return Batch(out);
   }
@@ -178,6 +185,9 @@ class Train {
   }
   // (), what the stage's learned reward minimises on this batch
   Tensor reward_loss(const Batch& batch) const { return make(host->train->reward_loss, train_, batch.get()); }
+  // In after_step only: role <- rate * policy + (1 - rate) * role, of a role with RGM_FOLLOWS, where plan() says
+  // `follows_policy`. See rgm_train_api.follow.
+  void follow(const char* role, double rate) const { check(host->train->follow(train_, role, rate)); }
 
  private:
   rgm_train* train_;

@@ -31,16 +31,21 @@ class @CLASS@ {
 // For a look at the reward before a method learns from it: answers the prompts, and writes each answer with its score.
 class @CLASS@Try {
  public:
-  using Options = NoOptions;
+  using Options = Sampling;  // max_tokens, temperature and the other settings of sampling
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
 
-  explicit @CLASS@Try(const Options&) {}
+  explicit @CLASS@Try(const Options& o) : o_(o) { o.check("@NAME@_try"); }
+
+  Plan plan() const { return {.needs_reward = true, .answer_tokens = o_.max_tokens}; }
 
   Experience rollout(const Train& train, const Batch& prompts) const {
-    const Batch answers = train.generate(train.model("policy"), prompts, {attr("max_tokens", int64_t{24})});
+    const Batch answers = o_.generate(train, train.model("policy"), prompts, 1);
     answers.set("score", train.score(answers));
     return {answers};
   }
+
+ private:
+  Options o_;
 };
 
 constexpr rgm_component component = reward<@CLASS@>("@NAME@", "0.1.0", "Short answers that end as asked");
