@@ -143,6 +143,7 @@ void check(const Request& request) {
   cli::check_stops("chat", request.stop);
   require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
+  require(s.min_p >= 0 && s.min_p <= 1, "chat: --min-p is {}, expected from 0, which keeps all, to 1", s.min_p);
 }
 
 int talk(const Request& request) {
@@ -181,6 +182,8 @@ int chat(const std::vector<std::string>& arguments) {
       "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
       "only the likeliest tokens that together have this probability")(
+      "min-p", po::value(&s.min_p)->default_value(0, "0")->value_name("X"),
+      "only tokens with at least this share of the likeliest one's probability; 0: all")(
       "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
       "ends an answer and is left out of it; may be given several times; a line break is $'\\n' in a shell")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same answers")(

@@ -136,7 +136,10 @@ void evaluate_text(const Request& request, const DataSpec& spec, const cli::Trai
       score_texts(*model, texts.rows, sees ? std::function<void(const ScoredToken&)>(see) : nullptr, texts.adapters);
   require(score.count > 0, "{}: no token that counts has another one before it, so there is nothing to predict",
           spec.files[0].string());
-  if (score.windowed > 0)
+  if (score.windowed > 0 && spec.format == "text" && score.rows == 1)
+    log::info("{} is longer than the context of {} tokens and was read in windows", spec.files[0].string(),
+              model->config().context);
+  else if (score.windowed > 0)
     log::info("{} of {} rows are longer than the context of {} tokens and were read in windows", score.windowed,
               score.rows, model->config().context);
   for (size_t i = 0; i < by_row.size(); ++i) rows.say(i, {{"loss", by_row[i].loss}, {"tokens", by_row[i].count}});

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/trained_model.hpp"
@@ -43,6 +44,20 @@ void check(const Request& request, const boost::program_options::variables_map& 
   cli::check_stops("generate", request.stop);
   require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
   require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
+  require(s.min_p >= 0 && s.min_p <= 1, "generate: --min-p is {}, expected from 0, which keeps all, to 1", s.min_p);
+}
+
+// A text of any length slides through the context, which nobody sees in the answer.
+void warn_of_long(const std::vector<std::vector<int32_t>>& prompts, int64_t context) {
+  const auto is_long = [&](const std::vector<int32_t>& ids) { return static_cast<int64_t>(ids.size()) > context; };
+  const auto count = std::ranges::count_if(prompts, is_long);
+  if (count > 0 && prompts.size() == 1)
+    log::warning("generate: the prompt has {} tokens, the model's context {}: the prompt's beginning is not read",
+                 prompts[0].size(), context);
+  else if (count > 0)
+    log::warning(
+        "generate: {} of {} prompts have more tokens than the model's context of {}: their beginnings are not read",
+        count, prompts.size(), context);
 }
 
 // A row is {"prompt": ..., "adapter": ...}; the second may be left out, and others may be there. Answers as these rows
@@ -62,6 +77,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
             adapter, adapter);
     rows.push_back(std::move(row));
   });
+  warn_of_long(ids, model->config().context);
   const NoGradient still;
   const std::vector<Generated> answers = generate(*model, ids, request.sampling, /*slide=*/true, {}, adapters);
   const std::vector<int32_t> ends = ends_of_text(*model);
@@ -84,6 +100,7 @@ int answer(Request request) {
 
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
+  warn_of_long({ids}, model->config().context);
   show(prompt);
   TextStream stream(model->tokenizer());
   const std::vector<int32_t> ends = ends_of_text(*model);
@@ -116,6 +133,8 @@ int generate_text(const std::vector<std::string>& arguments) {
       "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
       "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
       "only the likeliest tokens that together have this probability")(
+      "min-p", po::value(&s.min_p)->default_value(0, "0")->value_name("X"),
+      "only tokens with at least this share of the likeliest one's probability; 0: all")(
       "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
       "ends the answer and stays in it; may be given several times; a line break is $'\\n' in a shell")(
       "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(

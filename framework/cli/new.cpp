@@ -97,7 +97,7 @@ int new_project(const std::vector<std::string>& arguments) {
   require(given->count("name") > 0, "new: which kind and name? As in `regimen new strategy focal_loss DIR`");
   const std::string kind = (*given)["kind"].as<std::string>(), name = (*given)["name"].as<std::string>();
   const std::vector<std::string> kinds = {"strategy", "adapter", "reward", "backend"};
-  require(std::count(kinds.begin(), kinds.end(), kind) > 0, "new: kind \"{}\" is not known{}; there are: {}", kind,
+  require(std::count(kinds.begin(), kinds.end(), kind) > 0, "new: kind \"{}\" is not known{} (there are: {})", kind,
           did_you_mean(kind, kinds), join(kinds));
   check_name(name);
   const fs::path to = given->count("dir") ? (*given)["dir"].as<std::string>() : name;

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -15,12 +17,19 @@
 #include "host/host.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
+#include "pipeline/open_stage.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
 namespace {
 
 std::string count(int64_t n) { return count_for_people(static_cast<uint64_t>(n)); }
+
+// Whether it can stand in its line without quotes.
+bool is_readable(const std::string& text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' '; };
+  return !text.empty() && text.front() != ' ' && text.back() != ' ' && std::ranges::none_of(text, is_control);
+}
 
 // optimizer.adamw.beta1  0.9: one line a value, under the name that --set takes.
 void print_values(const std::string& above, const nlohmann::json& value) {
@@ -29,24 +38,35 @@ void print_values(const std::string& above, const nlohmann::json& value) {
       print_values(above.empty() ? key : fmt::format("{}.{}", above, key), item);
     return;
   }
-  fmt::print("    {:36}  {}\n", above, value.is_string() ? value.get<std::string>() : value.dump());
+  const bool is_plain = value.is_string() && is_readable(value.get<std::string>());
+  fmt::print("    {:36}  {}\n", above, is_plain ? value.get<std::string>() : value.dump());
+}
+
+// `begin` and `end` of a source as they were before `split` of it was held out.
+void set_cut(const DataSpec& data, double split, nlohmann::json& source) {
+  constexpr double digits = 1e9;  // what division leaves behind them is none of the setting
+  if (data.share == 0) source.erase("share");
+  for (const char* key : {"begin", "end"}) source.erase(key);
+  const double whole = data.split_begin + (data.split_end - data.split_begin) / (1 - split);
+  if (data.split_begin > 0) source["begin"] = data.split_begin;
+  if (const double end = std::round(whole * digits) / digits; end < 1) source["end"] = end;
 }
 
 // What is held out of the training data is a split there, not files with a share of their own.
-nlohmann::json as_set(nlohmann::json values) {
-  if (!values.contains("data")) return values;
-  bool is_split = false;
-  for (auto& [name, source] : values["data"].items()) {
-    const nlohmann::json& first = source.is_array() ? source[0] : source;
-    if (!first.contains("split")) continue;
-    source = {{"split", first["split"]}};
-    is_split = true;
-  }
-  for (auto& [name, source] : values["data"].items()) {
-    if (source.is_object()) source.erase("share");
-    if (source.is_array() && is_split)
-      for (nlohmann::json& part : source)
-        for (const char* key : {"begin", "end"}) part.erase(key);
+nlohmann::json as_set(const Stage& stage) {
+  nlohmann::json values = stage.effective;
+  const std::string main = main_source_of(stage);
+  const auto held_out = stage.data.find("validation");
+  const double split = held_out == stage.data.end() ? 0 : parts_of(held_out->second)[0].split;
+  for (const auto& [name, data] : stage.data) {
+    nlohmann::json& source = values["data"][name];
+    if (name == "validation" && split > 0) {
+      source = {{"split", split}};
+      continue;
+    }
+    const auto parts = parts_of(data);
+    for (size_t i = 0; i < parts.size(); ++i)
+      set_cut(parts[i], name == main ? split : 0, source.is_array() ? source[i] : source);
   }
   return values;
 }
@@ -81,7 +101,7 @@ void print(const Stage& stage, const StagePlan& plan) {
                    ? "about " + time_for_people(*plan.seconds) + ", estimated from steps or products timed here"
                    : unknown);
   fmt::print("  values in force\n");
-  print_values("", as_set(stage.effective));
+  print_values("", as_set(stage));
   fmt::print("\n");
 }
 

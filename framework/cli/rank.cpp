@@ -108,7 +108,10 @@ int rank_samples(const std::vector<std::string>& arguments) {
   const bool in_a_terminal = (*given)["terminal"].as<bool>();
   require(!in_a_terminal || !server.rater.empty(), "rank: who is ranking? With --terminal, add --rater NAME");
   if (!server.rater.empty()) rank::check_rater(server.rater);
-  options.samples = rank::read_samples((*given)["samples"].as<std::string>());
+  const fs::path samples = (*given)["samples"].as<std::string>();
+  require(!fs::exists(samples / "rows.jsonl"), "rank: {} is a folder: name the rows in it, as in {}", samples.string(),
+          (samples / "rows.jsonl").string());
+  options.samples = rank::read_samples(samples);
   options.out = out;
   options.seed = static_cast<uint64_t>(seed);
   server.port = static_cast<uint16_t>(port);

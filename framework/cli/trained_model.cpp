@@ -27,8 +27,8 @@ Named named(const std::string& given) {
   return {given.substr(0, at), given.substr(at + 1)};
 }
 
-void check(const char* option, const std::string& type) {
-  require(type == "float32" || type == "bfloat16", "{} is {}, expected float32 or bfloat16", option, type);
+void check(const char* option, const std::string& type, const std::vector<std::string>& types) {
+  require(std::ranges::find(types, type) != types.end(), "{} is {}, expected one of {}", option, type, join(types));
 }
 
 bool has_head(const fs::path& adapter) { return saved_head(SafeTensors(adapter / adapter_tensors_file)) != nullptr; }
@@ -39,7 +39,8 @@ void add_types(boost::program_options::options_description& options, Types& type
   const auto type = [](std::string& to) {
     return boost::program_options::value(&to)->default_value("float32")->value_name("TYPE");
   };
-  options.add_options()("weights", type(types.weights), "bfloat16: takes half the memory, and loads faster")(
+  options.add_options()("weights", type(types.weights),
+                        "bfloat16: takes half the memory, and loads faster; nf4: four bits a weight")(
       "precision", type(types.precision), "bfloat16: computes in it, if the backend can");
 }
 
@@ -62,8 +63,8 @@ void check_stops(const char* command, const std::vector<std::string>& stops) {
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
                            const std::string& backend, const Types& types, Use use)
     : registry_(host_table()) {
-  check("--weights", types.weights);
-  check("--precision", types.precision);
+  check("--weights", types.weights, weight_types);
+  check("--precision", types.precision, {"float32", "bfloat16"});
   const bool half = types.precision == "bfloat16";
   ModelPlace place = model_place(folder);
   std::vector<Named> of_rows;
@@ -83,9 +84,9 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   if (half) require_bfloat16("--precision bfloat16", "leave it out");
   const rgm_kernels& kernels = current_device().kernels();
   const bool packs = use == Use::text && RGM_HAS(&kernels, pack);
-  model_ = Model::open(place.model, types.weights == "bfloat16" ? NarrowWeights::all()
-                                    : packs                     ? NarrowWeights::as_saved()
-                                                                : NarrowWeights());
+  model_ = Model::open(place.model, types.weights != "float32" ? narrow_weights(types.weights)
+                                    : packs                    ? NarrowWeights::as_saved()
+                                                               : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);
   freeze(*model_);

@@ -20,6 +20,7 @@ Json of(const ModelSpec& model) {
   if (!model.from_stage.empty() || !model.from_folder.empty()) {
     out["from"] = model.from_stage.empty() ? model.from_folder.string() : model.from_stage;
     if (model.merged) out["merged"] = true;
+    if (!model.add_tokens.empty()) out["add_tokens"] = model.add_tokens;
     return out;
   }
   out["family"] = model.family;
@@ -161,6 +162,7 @@ nlohmann::json effective(const Stage& s) {
     if (const Json when = evaluate(s); !when.empty()) out["evaluate"] = when;
     out["sample"] = {{"prompt", s.sample_prompt}, {"tokens", s.sample_tokens}, {"temperature", s.sample_temperature},
                      {"top_k", s.sample_top_k},   {"top_p", s.sample_top_p},   {"count", s.sample_count}};
+    if (s.sample_min_p > 0) out["sample"]["min_p"] = s.sample_min_p;  // so that finished stages stay finished
     if (!s.sample_stop.empty()) out["sample"]["stop"] = s.sample_stop;
   }
   return out;

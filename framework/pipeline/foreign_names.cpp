@@ -18,7 +18,11 @@ struct Answer {
 constexpr std::string_view in_adapter = "it is an option of an adapter: adapter: {ID: {…}}";
 constexpr std::string_view in_optimizer = "write optimizer: {adamw: {…}}";
 constexpr std::string_view in_rates = "write optimizer: {adamw: {rates: {PATTERN: learning rate}}}";
+constexpr std::string_view in_strategy_sync =
+    "here it is \"sync_every\", an option of the strategy: strategy: {ID: {sync_every: steps}}";
 constexpr std::string_view in_model = "write it in model: {family: …}";
+constexpr std::string_view in_tokens = "write model: {from: …, add_tokens: […]}";
+constexpr std::string_view in_trained = "write trainable: {names: [embedding.weight, head.weight]} beside the adapter";
 constexpr std::string_view in_length = "here it is \"length\", the most tokens of a row";
 constexpr std::string_view at_top = "it belongs at the top of the file, not in a stage";
 constexpr std::string_view in_stage = "it is a key of a stage: stages: [{name: …, strategy: …, …}]";
@@ -97,6 +101,10 @@ constexpr Answer answers[] = {
     {"a stage", "interleave_probs", "write data: {train: [{text: FILE, share: …}, {jsonl: FILE, share: …}]}"},
     {"a stage", "validation_file", "write data: {validation: {text: FILE}}"},
     {"a stage", "ref_model", "here it is \"reference\": {from: STAGE or DIR}"},
+    {"a stage", "sync_ref_model", in_strategy_sync},
+    {"a stage", "ref_model_sync_steps", in_strategy_sync},
+    {"a stage", "ref_model_mixup_alpha",
+     "here it is \"sync_rate\", an option of the strategy: strategy: {ID: {sync_every: steps, sync_rate: …}}"},
     {"a stage", "reward_model", "write reward: {from: STAGE or DIR}"},
     {"a stage", "peft", in_adapter},
     {"a stage", "peft_config", in_adapter},
@@ -106,6 +114,15 @@ constexpr Answer answers[] = {
     {"a stage", "lora_dropout", "here it is \"dropout\", an option of the adapter: adapter: {ID: {dropout: …}}"},
     {"a stage", "target_modules", "here it is \"sites\", an option of the adapter: adapter: {ID: {sites: […]}}"},
     {"a stage", "lora_target", "here it is \"sites\", an option of the adapter: adapter: {ID: {sites: […]}}"},
+    {"a stage", "add_tokens", in_tokens},
+    {"a stage", "special_tokens", in_tokens},
+    {"a stage", "add_special_tokens", in_tokens},
+    {"a stage", "additional_special_tokens", in_tokens},
+    {"a stage", "resize_vocab", in_tokens},
+    {"a stage", "modules_to_save", in_trained},
+    {"a stage", "lora_modules_to_save", in_trained},
+    {"a stage", "additional_target", in_trained},
+    {"a stage", "trainable_token_indices", in_trained},
     {"a stage", "bf16", "here it is \"precision\""},
     {"a stage", "fp16", "here it is \"precision\""},
     {"a stage", "dtype", "here it is \"precision\", or \"weights\" for how frozen weights are kept"},
@@ -156,6 +173,10 @@ constexpr Answer answers[] = {
     {"a model", "vocab_size",
      "the tokenizer sets it, as in tokenizer: {bpe: {vocabulary: …}}; for more rows give \"vocabulary\""},
     {"a model", "tokenizer", "it is a key of the stage, beside \"model\""},
+    {"a model", "special_tokens", "here it is \"add_tokens\""},
+    {"a model", "additional_special_tokens", "here it is \"add_tokens\""},
+    {"a model", "add_special_tokens", "here it is \"add_tokens\""},
+    {"a model", "new_tokens", "here it is \"add_tokens\""},
     {"a model", "type", "here it is \"family\""},
     {"a model", "model_type", "here it is \"family\""},
     {"a model", "num_key_value_heads", "here it is \"kv_heads\""},

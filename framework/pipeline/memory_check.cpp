@@ -59,6 +59,8 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   if (is_machines) need.bytes += peak_memory() - std::min(peak_memory(), before);
   const auto trained = static_cast<uint64_t>(opened.trained_parameters());
   need.weights = opened.parameter_bytes();
+  for (const auto& [role, follower] : opened.train->followers)
+    for (const Follower::Store& store : follower.stores) need.weights += store.own->bytes();
   const OptimizerSpec& optimizer = stage.optimizer;
   need.training = trained * (optimizer.kind != "adamw" ? 8 : optimizer.moments == "bfloat16" ? 8 : 12);
   return need;

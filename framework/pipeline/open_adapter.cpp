@@ -108,6 +108,13 @@ std::map<std::string, Tensor> start_values(const fs::path& folder, const std::st
   return std::move(saved.tensors);
 }
 
+// Tokens that came after it was trained are none of its rows.
+static const char* if_at_embedding(const Model& model) {
+  if (model.new_tokens().empty()) return "";
+  return "; an adapter at the embedding has no place for new tokens: add them before it is trained, or fold it in "
+         "first, with model: {from: …, merged: true}";
+}
+
 void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& model, Registry& registry) {
   const Component& component = saved_adapter_plugin(folder, registry);
   const auto& table = component.table<rgm_adapter>();
@@ -118,11 +125,11 @@ void add_saved_adapter(Adapters& adapters, const fs::path& folder, const Model& 
     problems.raise();
     adapters.add(component.data->id, table, *config, std::move(saved.tensors), component.path);
   } catch (const PluginError& e) {
-    throw PluginError(e.status(), e.function(), e.said(), folder.string() + ": " + e.what());
+    throw PluginError(e.status(), e.function(), e.said(), folder.string() + ": " + e.what() + if_at_embedding(model));
   } catch (const Error& e) {
     const std::string text = e.what();
     if (text.starts_with(folder.string())) throw;
-    throw Error(e.status(), folder.string() + ": " + text);
+    throw Error(e.status(), folder.string() + ": " + text + if_at_embedding(model));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "data/content_hash.hpp"
+#include "pipeline/added_tokens.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/taken_model.hpp"
@@ -24,6 +25,17 @@ int64_t size_or(const ModelSpec& spec, const char* key, int64_t otherwise) {
 }
 
 }  // namespace
+
+// Of a run's folder: which of its stages have left a model.
+std::vector<std::string> stages_in(const fs::path& folder) {
+  std::vector<std::string> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (is_model(entry.path() / "model") || fs::is_directory(entry.path() / "adapter"))
+      out.push_back(entry.path().string());
+  std::ranges::sort(out);
+  return out;
+}
 
 ModelPlace model_place(const fs::path& given) {
   if (is_model(given)) return {given, {}};
@@ -44,6 +56,11 @@ ModelPlace model_place(const fs::path& given) {
     invalid("{}: the base model \"{}\" is not there; give its folder with --model, and this one with --adapter",
             file.string(), base);
   }
+  if (const auto stages = stages_in(given); !stages.empty())
+    invalid("{}: has no model, but folders inside it have one: name one of {}", given.string(), join(stages));
+  if (fs::exists(given / "rows.jsonl"))
+    invalid("{}: has no model: the stage that left this folder trained nothing, and wrote {}", given.string(),
+            (given / "rows.jsonl").string());
   invalid("{}: has no model: expected config.json in it, or in a model/ inside it", given.string());
 }
 
@@ -151,6 +168,11 @@ void require_same_tokens(const std::string& what, const Model& its, const Model&
   if (&one == &other) return;
   const std::vector<std::string> its_pieces = one.pieces(), pieces = other.pieces();
   if (its_pieces.size() >= pieces.size() && std::equal(pieces.begin(), pieces.end(), its_pieces.begin())) return;
+  if (its_pieces.size() < pieces.size() && std::equal(its_pieces.begin(), its_pieces.end(), pieces.begin()))
+    invalid(
+        "{}: its model lacks tokens that the model being trained has: {}; use one that was trained with them (a "
+        "reference that is left out is the model itself as the stage begins)",
+        what, names_of(std::span(pieces).subspan(its_pieces.size())));
   invalid(
       "{}: its model has a different tokenizer ({} tokens) from the model being trained ({}), whose tokens it would "
       "read; use one that comes from the same base",
@@ -193,30 +215,37 @@ std::vector<std::string> trained_patterns(const Stage& stage, bool scores, bool 
   return out;
 }
 
+NarrowWeights::Form form_of(const std::string& type) {
+  return type == "nf4" ? NarrowWeights::Form::nf4 : NarrowWeights::Form::bfloat16;
+}
+
 // Of the policy, before it is opened: what `trainable:` leaves frozen.
 NarrowWeights narrow_policy(const Stage& stage) {
-  if (stage.weights != "bfloat16" || !stage.strategy.component->table<rgm_strategy>().loss)
-    return narrow_weights(stage);
-  return NarrowWeights([&stage](const std::string& name, const ModelConfig& config) {
+  if (stage.weights == "float32" || !stage.strategy.component->table<rgm_strategy>().loss) return narrow_weights(stage);
+  const auto frozen = [&stage](const std::string& name, const ModelConfig& config) {
     const bool scores = stage.model.head_outputs.value_or(config.outputs) > 0;
     const auto patterns = trained_patterns(stage, scores, !scores && !config.is_tied(), config.layers);
     return std::ranges::none_of(patterns, [&](const std::string& pattern) { return matches(pattern, name); });
-  });
+  };
+  return NarrowWeights(frozen, form_of(stage.weights));
 }
 
 }  // namespace
 
-NarrowWeights narrow_weights(const Stage& stage) {
-  return stage.weights == "bfloat16" ? NarrowWeights::all() : NarrowWeights();
+NarrowWeights narrow_weights(const std::string& type) {
+  return type == "float32" ? NarrowWeights() : NarrowWeights::all(form_of(type));
 }
+NarrowWeights narrow_weights(const Stage& stage) { return narrow_weights(stage.weights); }
 
 std::shared_ptr<Model> make_model(const Stage& stage, const DataSpec* train, uint64_t seed,
                                   const Surroundings& around) {
   const ModelSpec& spec = stage.model;
   const NarrowWeights narrow = narrow_policy(stage);
-  if (spec.merged) return with_head(take_merged(stage, around, narrow), spec, seed);
-  if (!spec.from_stage.empty() || !spec.from_folder.empty())
-    return with_head(take_model(spec, around, narrow), spec, seed);
+  if (!spec.from_stage.empty() || !spec.from_folder.empty()) {
+    const auto taken = spec.merged ? take_merged(stage, around, narrow) : take_model(spec, around, narrow);
+    add_tokens(stage, *taken);
+    return with_head(taken, spec, seed);
+  }
   const TokenizerPtr tokenizer =
       make_tokenizer(stage.tokenizer, train, wishes_of(stage)[main_source_of(stage)], around.cache);
   if (stage.tokenizer.kind == "bpe" && tokenizer->vocabulary() < stage.tokenizer.vocabulary)

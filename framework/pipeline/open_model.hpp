@@ -44,6 +44,7 @@ std::shared_ptr<Model> take_model(const ModelSpec& spec, const Surroundings& aro
 void require_same_tokens(const std::string& what, const Model& its, const Model& policy);
 // For models of the stage that nobody trains: what `weights:` says of them.
 NarrowWeights narrow_weights(const Stage& stage);
+NarrowWeights narrow_weights(const std::string& type);  // one of weight_types, for every matrix
 // Which of the model's own parameters are trained, as `trainable:` says. RGM_INVALID when nothing matches.
 void select_trained(const Stage& stage, Model& model);
 void freeze(Parameters& all);

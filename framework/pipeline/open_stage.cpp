@@ -6,6 +6,8 @@
 #include "base/log.hpp"
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
+#include "host/follower.hpp"
+#include "pipeline/added_tokens.hpp"
 #include "pipeline/data_sources.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/open_adapter.hpp"
@@ -28,7 +30,27 @@ void set_precision(const Stage& stage, OpenedStage& out) {
     if (reward.model && reward.model->dtype() != RGM_BF16) reward.model->use_bfloat16();
 }
 
+void add_own(const Stage& stage, const Surroundings& around, const Model& model, Adapters& to) {
+  for (const Choice& choice : stage.adapters)
+    to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config,
+           starts_as_another(choice) && !around.planned
+               ? start_values(start_of(choice, around.run), choice.id, *choice.config, model, around.registry)
+               : std::map<std::string, Tensor>(),
+           choice.component->path);
+}
+
 // Of the stage's own adapters; those that the base was trained with come first and stay as they are.
+std::unique_ptr<Adapters> attached(const Stage& stage, uint64_t seed, const Surroundings& around,
+                                   const std::shared_ptr<Model>& model) {
+  auto out = std::make_unique<Adapters>(model, seed);
+  for (const fs::path& folder : adapters_of(stage.model, around))
+    add_saved_adapter(*out, folder, *model, around.registry);
+  if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out->parameters());
+  add_own(stage, around, *model, *out);
+  return out;
+}
+
+// Those of the policy; of an ensemble a set for each member.
 void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around, OpenedStage& out) {
   const std::vector<fs::path> earlier = adapters_of(stage.model, around);
   if (earlier.empty() && stage.adapters.empty()) return;
@@ -40,14 +62,6 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
     for (const fs::path& folder : earlier)
       require(saved_adapter_plugin(folder, around.registry).data->id != choice.id, "{}",
               second_adapter(stage, choice.id, folder.string()));
-  const auto add_own = [&](Adapters& to) {
-    for (const Choice& choice : stage.adapters)
-      to.add(choice.id, choice.component->table<rgm_adapter>(), *choice.config,
-             starts_as_another(choice) && !around.planned
-                 ? start_values(start_of(choice, around.run), choice.id, *choice.config, *out.model, around.registry)
-                 : std::map<std::string, Tensor>(),
-             choice.component->path);
-  };
   if (stage.ensemble > 1) {
     require(earlier.empty(), "stage \"{}\": an ensemble needs a model without adapters, but {} comes with some",
             stage.name, earlier.empty() ? "" : earlier[0].string());
@@ -55,23 +69,29 @@ void open_adapters(const Stage& stage, uint64_t seed, const Surroundings& around
     out.ensemble->deal();
     for (int64_t m = 1; m <= stage.ensemble; ++m) {
       auto member = std::make_unique<Adapters>(out.model, mix(seed, static_cast<uint64_t>(m)));
-      add_own(*member);
+      add_own(stage, around, *out.model, *member);
       out.ensemble->add(std::to_string(m), std::move(member));
     }
     return;
   }
-  out.adapters = std::make_unique<Adapters>(out.model, seed);
-  for (const fs::path& folder : earlier) add_saved_adapter(*out.adapters, folder, *out.model, around.registry);
-  if (!stage.adapters.empty() || stage.trainable_kind != "adapter") freeze(out.adapters->parameters());
-  add_own(*out.adapters);
+  out.adapters = attached(stage, seed, around, out.model);
 }
 
 // Models beside the policy. The reference makes itself when it is not given.
 void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out) {
   out.train->roles["policy"] = {out.model, false, false};
+  if (stage.follows_policy)
+    out.train->copy_policy = [&stage, around, seed = out.train->seed, policy = out.model,
+                              adapters = out.adapters.get()](Follower& copy) {
+      const auto attach = [&](const std::shared_ptr<Model>& to) { return attached(stage, seed, around, to); };
+      return copy_of_policy(policy, adapters, attach, copy);
+    };
   for (const rgm_role* const* r = stage.strategy.component->table<rgm_strategy>().roles; *r; ++r) {
     const std::string name = (*r)->name;
     const auto given = stage.roles.find(name);
+    const bool follows = stage.follows_policy && ((*r)->flags & RGM_FOLLOWS) != 0;
+    if (follows) out.train->followers[name] = {};
+    if (follows && given == stage.roles.end()) continue;  // it is a copy of the policy
     if (const auto earlier = adapters_of(stage.model, around);
         given == stage.roles.end() && name == "reference" && !earlier.empty()) {
       // The policy as it is now has the earlier adapters: taking all of them off would be the base before them.
@@ -96,9 +116,13 @@ void open_roles(const Stage& stage, const Surroundings& around, OpenedStage& out
     }
     const bool trains = (*r)->flags & RGM_TRAINED;
     const std::string what = fmt::format("stage \"{}\": {}", stage.name, name);
-    const TakenModel taken = trains ? TakenModel{take_to_train(what, given->second, around), nullptr}
-                                    : take_frozen(given->second, around, narrow_weights(stage));
+    const TakenModel taken =
+        trains ? TakenModel{take_to_train(what, given->second, around), nullptr}
+               : take_frozen(given->second, around, follows ? NarrowWeights() : narrow_weights(stage));
     require_same_tokens(what, *taken.model, *out.model);
+    if (follows)
+      out.train->followers[name] =
+          named_follower(what, *taken.model, taken.adapters != nullptr, *out.model, !out.adapter_sets().empty());
     if (trains) out.trained[name] = taken.model;
     out.train->roles[name] = {taken.model, false, !trains, taken.adapters};
   }
@@ -260,6 +284,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
     select_trained(stage, *out.model);
   else
     freeze(*out.model);
+  require_trained_rows(stage, *out.model);
 
   out.train->seed = seed;
   out.train->stage = stage.name;

@@ -25,6 +25,16 @@ YAML::Node word_at(const YAML::Mark& place, const std::string& word) {
   return map;
 }
 
+// "b.steps", where "b" is a stage and no key at the top of a pipeline.
+bool begins_with_a_stage(const std::vector<std::string>& parts, const YAML::Node& root) {
+  if (parts.size() < 2 || parts[0] == "backend" || !root.IsMap() || root[parts[0]]) return false;
+  const YAML::Node stages = root["stages"];
+  if (!stages || !stages.IsSequence()) return false;
+  return std::any_of(stages.begin(), stages.end(), [&](const YAML::Node& stage) {
+    return stage.IsMap() && stage["name"] && stage["name"].IsScalar() && stage["name"].Scalar() == parts[0];
+  });
+}
+
 class Putter {
  public:
   Putter(const Override& what, const Citations& citations, Problems& problems, const YAML::Node& value,
@@ -150,6 +160,12 @@ YAML::Node with_override(const YAML::Node& root, const Override& what, Citations
   const size_t before = problems.size();
   YAML::Node value = parse_yaml(what.value, problems, place.line);
   if (problems.size() > before) return root;
+  if (begins_with_a_stage(split(what.path), root)) {
+    problems.add(place,
+                 fmt::format("\"{0}\" is a stage: write --set stages.{1}", what.path.substr(0, what.path.find('.')),
+                             what.cited.substr(std::string_view("--set ").size())));
+    return root;
+  }
   if (!value.IsDefined() || value.IsNull()) value.reset(nothing_at(place));
   return Putter(what, citations, problems, value, place).put(root, 0);
 }

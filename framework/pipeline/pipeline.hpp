@@ -41,6 +41,8 @@ struct ModelSpec {
   std::optional<int64_t> head_outputs = std::nullopt;
   std::vector<std::string> head_labels = {};
   bool merged = false;  // of one that is taken: its adapters are folded into its weights first
+  // Special tokens that one that is taken gets.
+  std::vector<std::string> add_tokens = {};
 };
 
 struct TokenizerSpec {
@@ -54,6 +56,9 @@ struct TokenizerSpec {
 struct Demand {
   std::optional<double> at_least, at_most;
 };
+
+// How weights that nobody trains may be kept.
+inline const std::vector<std::string> weight_types = {"float32", "bfloat16", "nf4"};
 
 struct Stage : TrainSettings {
   std::string name;

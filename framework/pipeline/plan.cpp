@@ -55,6 +55,7 @@ double evaluations_in_steps(const TrainSetup& setup, int64_t steps, double token
 }
 
 void try_out(const Stage& stage, size_t index, const Surroundings& around, StagePlan& out) {
+  const Quiet quiet({log::Level::nothing, log::levels().work});  // it was told when the stage was opened to be counted
   reset_peak_memory();
   OpenedStage opened = open_stage(stage, index, around);
   const double step = two_steps(opened, around.run / (stage.name + "-tried"), /*writes=*/true);

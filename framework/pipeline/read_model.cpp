@@ -56,7 +56,10 @@ void read_tokenizer(Reader& reader, YamlMap& stage, Stage& out) {
   }
   out.tokenizer.given = true;
   if (!anew) {
-    stage.key("tokenizer").problem("a model taken from elsewhere already has its tokenizer: leave this out");
+    stage.key("tokenizer")
+        .problem(
+            "a model taken from elsewhere already has its tokenizer: leave this out; special tokens are added to it "
+            "with model: {from: …, add_tokens: […]}");
     return;
   }
   const auto named = read_named(*given, "tokenizer");
@@ -114,7 +117,7 @@ void read_head(const Yaml& given, ModelSpec& out) {
     out.head_outputs = static_cast<int64_t>(out.head_labels.size());
     const std::set<std::string> different(out.head_labels.begin(), out.head_labels.end());
     if (out.head_labels.size() < 2)
-      labels->problem(fmt::format("{} labels, at least 2 are needed: {}", out.head_labels.size(), example));
+      labels->problem(fmt::format("at least 2 labels are needed, there are {}: {}", out.head_labels.size(), example));
     else if (different.size() < out.head_labels.size())
       labels->problem("a label is given twice");
   } else if (map.lacks("labels")) {
@@ -183,6 +186,28 @@ void read_merged(const Reader& reader, YamlMap& map, Stage& out) {
           adapter.id));
 }
 
+// Special tokens that the tokenizer of a model that is taken gets.
+void read_added_tokens(YamlMap& map, Stage& out) {
+  const auto given = map.find("add_tokens");
+  if (!given) return;
+  std::vector<std::string>& names = out.model.add_tokens;
+  names = given->texts();
+  if (given->is_list() && given->node().size() == 0)
+    given->problem("no token is named: write add_tokens: [\"<|im_start|>\", \"<|im_end|>\"], or leave it out");
+  std::set<std::string> different;
+  for (const std::string& name : names) {
+    if (name.empty())
+      given->problem("a token without text cannot be added");
+    else if (!different.insert(name).second)
+      given->problem(fmt::format("the token \"{}\" is given twice", name));
+  }
+  if (out.strategy.component && !trains(out))
+    map.key("add_tokens")
+        .problem(fmt::format("strategy \"{}\" trains nothing, and a new token means nothing before it was trained: add "
+                             "it in a stage that trains, and take the model from there",
+                             out.strategy.id));
+}
+
 }  // namespace
 
 bool trains(const Stage& stage) {
@@ -239,7 +264,11 @@ void read_model(Reader& reader, YamlMap& stage, Stage& out) {
   if (map.has("from")) {
     out.model = read_taken(reader, map);
     read_merged(reader, map, out);
+    read_added_tokens(map, out);
   } else if (given->is_map()) {
+    if (map.find("add_tokens"))
+      map.key("add_tokens")
+          .problem("\"add_tokens\" is of a model that is taken: write {from: STAGE or DIR, add_tokens: […]}");
     if (map.find("merged"))
       map.key("merged").problem("\"merged\" is of a model that is taken: write {from: STAGE or DIR, merged: true}");
     if (!map.choose("family", out.model.family, family_ids()) && map.lacks("family"))

@@ -10,7 +10,7 @@ namespace rgm {
 namespace {
 
 // What this version works with, said when another is asked for.
-const std::vector<std::string> precisions = {"float32", "bfloat16"}, weight_types = {"float32", "bfloat16"};
+const std::vector<std::string> precisions = {"float32", "bfloat16"};
 
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
 constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000,
@@ -58,7 +58,7 @@ void read_optimizer(const Yaml& given, OptimizerSpec& out) {
     map.read("beta1", out.beta1, single_share);
     map.read("beta2", out.beta2, single_share);
     map.read("epsilon", out.epsilon, single_positive);
-    map.choose("moments", out.moments, weight_types);
+    map.choose("moments", out.moments, precisions);
   } else {
     map.read("momentum", out.momentum, single_share);
   }
@@ -178,6 +178,7 @@ void read_sample(const Yaml& given, Stage& out) {
         .problem(fmt::format("a temperature below {} is out of range: 0 takes the likeliest token", least_temperature));
   map.read("top_k", out.sample_top_k, 0);
   map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
+  map.read("min_p", out.sample_min_p, {.min = 0, .max = 1});
   if (const auto stop = map.find("stop")) {
     out.sample_stop = stop->texts();
     if (std::count(out.sample_stop.begin(), out.sample_stop.end(), ""))

@@ -44,6 +44,12 @@ void refuse_training(YamlMap& map, const Stage& stage) {
   for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
     if (map.has(key))
       map.key(key).problem(fmt::format("strategy \"{}\" trains nothing: leave \"{}\" out", stage.strategy.id, key));
+  const auto is_new = [](const Choice& adapter) { return adapter.component != nullptr && !adapter.is_taken(); };
+  if (const auto found = std::ranges::find_if(stage.adapters, is_new); found != stage.adapters.end())
+    map.key("adapter").problem(
+        fmt::format("strategy \"{0}\" trains nothing, and adapter \"{1}\" would stay as it starts: take a trained one, "
+                    "as in adapter: {{{1}: {{}}, from: STAGE}}, or leave \"adapter\" out",
+                    stage.strategy.id, found->id));
 }
 
 // Of a new model it is known now how long its rows can be.
@@ -171,7 +177,7 @@ void check_rewards(YamlMap& map, const Stage& out, bool trains_it) {
 }
 
 // What would else be told after earlier stages have trained.
-void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
+void check_plan(const Reader& reader, YamlMap& map, Stage& out, bool strategy_is_right) {
   const auto plan = plan_of(map, out.strategy, strategy_is_right);
   if (!plan) return;
   if (plan->needs & RGM_NEEDS_REWARD) {
@@ -192,6 +198,9 @@ void check_plan(YamlMap& map, Stage& out, bool strategy_is_right) {
   const int64_t updates = int64_t{plan->epochs} * plan->steps, units = plan->units * out.batch;
   if (updates > 0) out.rollout_steps = updates;
   out.answer_tokens = plan->answer_tokens;
+  out.annotates = !(plan->needs & RGM_WITHOUT_ANNOTATIONS);
+  out.follows_policy = plan->needs & RGM_FOLLOWS_POLICY;
+  if (out.follows_policy) check_followers(reader, map, out);
   if (units > 0 && plan->steps > units)
     map.key("strategy")
         .problem(fmt::format(
@@ -227,7 +236,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   check_length(map, out);
   check_sample(map, out);
   check_ensemble(map, out);
-  check_plan(map, out, strategy_is_right);
+  check_plan(reader, map, out, strategy_is_right);
   if (out.strategy.component) {
     if (trains(out))
       check_training(reader, map, out);

@@ -76,6 +76,10 @@ void check_best(YamlMap& map, const Stage& stage);
 // warning.
 void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool holds_out);
 
+// -- check_followers.cpp
+// Of a stage whose roles follow its policy: one that cannot is a problem.
+void check_followers(const Reader& reader, YamlMap& map, const Stage& stage);
+
 // -- read_stage.cpp
 Stage read_stage(Reader& reader, const Yaml& yaml, size_t index);
 

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/inputs.hpp"
+#include "pipeline/made_again.hpp"
 #include "pipeline/record.hpp"
 #include "pipeline/rehearse.hpp"
 #include "pipeline/run_lock.hpp"
@@ -24,7 +25,7 @@ void check_only(const Pipeline& pipeline, const std::string& only) {
   std::vector<std::string> names;
   for (const Stage& stage : pipeline.stages) names.push_back(stage.name);
   if (only.empty() || std::count(names.begin(), names.end(), only)) return;
-  invalid("there is no stage \"{}\"{}; the stages are: {}", only, did_you_mean(only, names), join(names));
+  invalid("there is no stage \"{}\"{} (the stages are: {})", only, did_you_mean(only, names), join(names));
 }
 
 // Stages whose models, adapters, rewards or rows it takes.
@@ -36,18 +37,6 @@ std::set<std::string> taken_by(const Stage& stage) {
   for (const std::vector<Choice>* choices : {&stage.adapters, &stage.rewards})
     for (const Choice& choice : *choices) out.insert(choice.from_stage);
   return out;
-}
-
-// Keys under which two configurations have other values, of those that can change what a stage leaves.
-std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
-  if (!one.is_object()) return "all of them";
-  std::set<std::string> keys;
-  for (const auto& [key, value] : other.items())
-    if (one.value(key, nlohmann::json()) != value) keys.insert(key);
-  for (const auto& [key, value] : one.items())
-    if (!other.contains(key)) keys.insert(key);
-  for (const char* key : {"log", "sample", "demand"}) keys.erase(key);
-  return join(std::vector<std::string>(keys.begin(), keys.end()));
 }
 
 // What went in by its content, and the seed: another backend or a newer plug-in is no reason to make it anew, nor is
@@ -91,7 +80,7 @@ void require_demands(const Stage& stage, const fs::path& folder) {
       std::vector<std::string> names;
       for (const auto& [key, item] : result.items())
         if (item.is_number()) names.push_back(key);
-      invalid("stage {}: \"{}\" is demanded, but its result has no such number{}; there are {}", stage.name, name,
+      invalid("stage {}: \"{}\" is demanded, but its result has no such number{} (there are: {})", stage.name, name,
               did_you_mean(name, names), join(names));
     }
     const auto refuse = [&, &name = name](const char* side, double bound) {
@@ -152,10 +141,13 @@ void run_stages(const Surroundings& around, const RunOptions& options, const Dev
       require_demands(stage, folder / stage.name);
       continue;
     }
+    const Record status = before.value("status", Record());
+    const std::string why = status == "done" && !options.force ? why_again(stage, before, hashes) : "";
     if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
       if (const auto problems = rehearse(pipeline, around.registry, around.cache, device); !problems.empty())
         invalid("{}", fmt::join(problems, "\n"));
     if (interrupted()) throw Interrupted(fmt::format("interrupted before stage {}", stage.name));
+    if (!why.empty()) log::info("stage {}: made again, because {}", stage.name, why);
     run_stage(stage, i, around, hashes, options.force);
     // It is of all stages, so that many short ones would be read again and again.
     if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {

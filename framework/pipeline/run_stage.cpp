@@ -49,9 +49,13 @@ void write_artefacts(const Stage& stage, const OpenedStage& opened, bool base_ch
   }
   for (const auto& trained : opened.trained)
     write_folder(folder, trained.first, [&](const fs::path& to) { return trained.second->save(to); });
-  // A base that nothing changed is kept once, where it came from; a merged one lies nowhere else.
+  // A base that nothing changed is kept once, where it came from; a merged one, and one with new tokens, lie nowhere
+  // else.
   const bool keeps_base = opened.adapter_sets().empty() || base_changed || stage.model.merged ||
-                          base_of(stage, around).empty() || opened.model->extra().count() > 0;
+                          !opened.model->new_tokens().empty() || base_of(stage, around).empty() ||
+                          opened.model->extra().count() > 0;
+  if (keeps_base && opened.model->parameters().quantized_count() > 0)
+    log::warning("stage {}: its model is saved with the weights as they are in four bits, in bfloat16", stage.name);
   if (keeps_base) write_folder(folder, "model", [&](const fs::path& to) { return opened.model->save(to); });
   if (const auto sets = opened.adapter_sets(); !sets.empty()) {
     const std::string base = keeps_base ? "../model" : base_of(stage, around);
@@ -75,19 +79,22 @@ void say_opened(const Stage& stage, const OpenedStage& opened) {
                         has_tokens ? "tokens" : "rows");
     if (source->counted() != source->tokens()) data += fmt::format(", {} of them counted", people(source->counted()));
   }
-  const int64_t narrow = opened.model->parameters().narrow_count();
+  const Parameters& all = opened.model->parameters();
+  std::string kept;
+  if (const int64_t n = all.narrow_count(); n > 0) kept += fmt::format(", {} kept in bfloat16", people(n));
+  if (const int64_t n = all.quantized_count(); n > 0) kept += fmt::format(", {} kept in four bits", people(n));
   log::info("stage {}: {}, {} parameters, {} trained{}{}", stage.name, stage.strategy.id, people(opened.parameters()),
-            people(opened.trained_parameters()), narrow > 0 ? fmt::format(", {} kept in bfloat16", people(narrow)) : "",
-            data);
+            people(opened.trained_parameters()), kept, data);
 }
 
 void say_result(const Stage& stage, const Record& record, const fs::path& folder) {
   const Record& result = record.at("result");
   std::string line = fmt::format("stage {}: done", stage.name);
-  for (const char* key : {"validation_loss", "accuracy"})
+  using Named = std::pair<const char*, const char*>;
+  for (const auto& [key, name] :
+       {Named{"validation_loss", "validation loss"}, Named{"accuracy", "accuracy"}, Named{"reward", "reward"}})
     if (result.contains(key) && result[key].is_number())
-      line += fmt::format(", {} {:.4f}", key == std::string("accuracy") ? key : "validation loss",
-                          result[key].get<double>());
+      line += fmt::format(", {} {:.4f}", name, result[key].get<double>());
   if (result.contains("seconds")) line += fmt::format(", {}", time_for_people(result["seconds"].get<double>()));
   log::info("{}; it is in {}", line, folder.string());
   if (const auto note = result.find("note"); note != result.end() && note->is_string())

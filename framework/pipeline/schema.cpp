@@ -38,7 +38,7 @@ stages:
     trainable: {last: 1}
     sample: {prompt: a}
     demand: {accuracy: 0.5}
-  - {name: b, model: {from: none}, teacher: {from: none}, optimizer: {sgd: {}}, schedule: {linear: {}}}
+  - {name: b, model: {from: none, add_tokens: [a]}, teacher: {from: none}, optimizer: {sgd: {}}, schedule: {linear: {}}}
   - {name: c, critic: {from: none}, data: {train: {from: none}}, schedule: {cosine: {}}}
   - {name: e, schedule: {wsd: {}}}
   - {name: d, model: {family: gpt2, head: none}, tokenizer: none, optimizer: none, schedule: none}
@@ -281,7 +281,7 @@ class Schema {
       return key == "from" ? text() : texts();  // a format, with one file or several
     }
     if (key == "from") return text();
-    if (key == "labels" || key == "names" || key == "decay" || key == "stop") return texts();
+    if (key == "labels" || key == "names" || key == "decay" || key == "stop" || key == "add_tokens") return texts();
     if (key == "rates") return one_or_list({{"type", "object"}, {"additionalProperties", ranged("number", positive)}});
     return of(asked);
   }

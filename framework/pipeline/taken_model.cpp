@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "pipeline/added_tokens.hpp"
 #include "pipeline/merged.hpp"
 #include "pipeline/open_adapter.hpp"
 
@@ -30,6 +31,7 @@ std::vector<fs::path> adapters_of(const ModelSpec& spec, const Surroundings& aro
 
 TakenModel take_frozen(const ModelSpec& spec, const Surroundings& around, const NarrowWeights& narrow) {
   TakenModel out{take_model(spec, around, narrow), nullptr};
+  add_tokens("model", spec, *out.model);
   const auto adapters = with_adapters(adapters_of(spec, around), out.model, around);
   freeze(*out.model);
   if (adapters) freeze(adapters->parameters());

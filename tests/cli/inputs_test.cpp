@@ -8,6 +8,7 @@ namespace rgm {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class Inputs : public TinyRun {
  protected:
@@ -109,6 +110,27 @@ TEST_F(Inputs, ARecordWithoutTheFilesStillCounts) {
   EXPECT_FALSE(runs_again("base"));
   write("out/base/model/model.safetensors", "half");
   EXPECT_TRUE(runs_again("base"));
+}
+
+// Hours of work are thrown away: whoever changed something by mistake sees what.
+TEST_F(Inputs, AStageThatIsMadeAgainSaysWhy) {
+  write("p.yaml", tiny(1,
+                       "  - name: more\n    strategy: pretrain\n    model: {from: base}\n"
+                       "    data: {train: {text: text.txt}}\n    steps: 1\n"));
+  const auto said = [&](const std::string& set) { return regimen("run p.yaml --out out " + set).err; };
+  EXPECT_THAT(said(""), Not(HasSubstr("made again")));
+  const std::string other = said("--set stages.base.optimizer.adamw.learning_rate=0.5");
+  EXPECT_THAT(other, HasSubstr("stage base: made again, because optimizer.adamw.learning_rate changed\n"));
+  EXPECT_THAT(other, HasSubstr("stage more: made again, because model changed\n"));
+  EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1"),
+              HasSubstr("stage base: made again, because optimizer.adamw.learning_rate, seed changed\n"));
+  fs::remove(folder_ / "out/more/model/config.json");
+  EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1 --set stages.more.log.every=1"),
+              HasSubstr("stage more: made again, because log.every changed\n"));
+  fs::remove(folder_ / "out/more/model/config.json");
+  EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1 --set stages.more.log.every=1"),
+              HasSubstr("stage more: made again, because a file that it left is missing or was changed\n"));
+  EXPECT_THAT(said("--force --only more --set seed=4"), Not(HasSubstr("made again")));
 }
 
 TEST_F(Inputs, AloneAStageTakesWhatIsFinishedAndAsThePipelineSays) {

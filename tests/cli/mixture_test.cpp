@@ -82,6 +82,8 @@ TEST_F(MixtureTest, APlanShowsThePartsAsTheyAreSet) {
   EXPECT_THAT(plan.out, HasSubstr("[{\"share\":0.75,\"text\":["));
   EXPECT_THAT(plan.out, testing::ContainsRegex("data.validation.split +0.1"));
   EXPECT_THAT(plan.out, Not(HasSubstr("\"end\"")));
+  const Said cut = regimen("plan p.yaml --set 'stages.base.data.train=[{text: text.txt, begin: 0.25, end: 0.8}]'");
+  EXPECT_THAT(cut.out, HasSubstr("[{\"begin\":0.25,\"end\":0.8,\"text\":["));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // narrow_weights_test.cpp - `weights: bfloat16` in a pipeline and on the command line.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "artefact/safetensors.hpp"
 #include "base/json.hpp"
 #include "cli/tiny_run.hpp"
@@ -74,7 +76,47 @@ TEST_F(NarrowWeightsTest, GenerateAndEvaluateTakeItToo) {
   EXPECT_EQ(regimen("generate --model out/base --prompt a --max-tokens 5 --weights bfloat16").status, 0);
   const Said wrong = regimen("generate --model out/base --prompt a --weights int8");
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_THAT(wrong.err, HasSubstr("--weights is int8, expected float32 or bfloat16"));
+  EXPECT_THAT(wrong.err, HasSubstr("--weights is int8, expected one of float32, bfloat16, nf4"));
+}
+
+// QLoRA: the matrices of the layers take four bits, the adapter is trained on these, and the base stays what it was.
+TEST_F(NarrowWeightsTest, AnAdapterIsTrainedOnABaseInFourBits) {
+  const std::string base = tiny(60);
+  write("p.yaml",
+        std::string(base).replace(base.find("channels: 32"), 12, "channels: 64") +
+            "  - name: tuned\n    strategy: finetune\n    adapter: {lora: {rank: 2}}\n    model: {from: base}\n"
+            "    data: {train: {text: text.txt}, validation: {split: 0.1}}\n    weights: nf4\n    batch: 4\n"
+            "    steps: 20\n");
+  const Said said = regimen("run p.yaml --out out");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("98,304 kept in four bits"));  // 2 layers of 12 x 64 x 64
+  EXPECT_FALSE(fs::exists(folder_ / "out/tuned/model"));
+  const auto loss = [&](const std::string& weights) -> double {
+    const Said evaluated =
+        regimen("evaluate --model out/tuned --data text.txt --json --backend reference --weights " + weights);
+    EXPECT_EQ(evaluated.status, 0) << evaluated.err;
+    return parse_json(evaluated.out)["loss"];
+  };
+  const double narrow = loss("nf4"), wide = loss("float32");
+  EXPECT_NE(narrow, wide);
+  EXPECT_NEAR(narrow, wide, 0.05 * wide);
+}
+
+TEST_F(NarrowWeightsTest, AWholeModelInFourBitsIsSavedAsItIsWithAWarning) {
+  write("p.yaml", last_layer("    weights: nf4\n"));
+  const Said said = regimen("run p.yaml --out out");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("stage last: its model is saved with the weights as they are in four bits"));
+  const SafeTensors after(folder_ / "out/last/model/model.safetensors");
+  const SavedTensor& down = *after.find("transformer.h.0.mlp.c_proj.weight");  // (128, 32), by columns in blocks of 64
+  ASSERT_EQ(down.dtype, RGM_BF16);
+  std::set<uint16_t> values;
+  for (size_t i = 0; i < 64; ++i) {
+    uint16_t half = 0;
+    std::memcpy(&half, down.data.data() + 2 * 32 * i, 2);
+    values.insert(half);
+  }
+  EXPECT_LE(values.size(), 16u);
 }
 
 // What is saved in bfloat16 is written with as it is: no number changes, and neither does the text.

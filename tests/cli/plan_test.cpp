@@ -58,8 +58,9 @@ TEST_F(TinyRun, ARightPipelineHasNoProblems) {
 
 TEST_F(TinyRun, APlanSaysSizesValuesMemoryAndTime) {
   write("p.yaml", tiny(20));
-  const Said said = regimen("plan p.yaml");
+  const Said said = regimen("plan p.yaml --set stages.base.data.train.begin=0.1");
   EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.out, testing::ContainsRegex("data.train.begin +0.1\n"));
   EXPECT_THAT(said.err, testing::Not(HasSubstr("warning"))) << "of steps that were only tried";
   // 2 layers of 12 C^2 + 13 C, (vocabulary + context) C, last norm 2 C; the text has 25 characters
   EXPECT_THAT(said.out, HasSubstr("26,784, 26,784 trained"));
@@ -83,6 +84,25 @@ TEST_F(TinyRun, APlanSaysHowManyParametersHaveWhichRate) {
       regimen("plan p.yaml --set 'stages.base.optimizer.adamw.rates={embeding.weight: 1}'").err,
       HasSubstr("stage \"base\": optimizer: rates: no trained parameter matches \"embeding.weight\"; did you mean "
                 "\"embedding.weight\"?"));
+}
+
+// A line break in a value is none of the table's.
+TEST_F(TinyRun, APlanKeepsEveryValueInItsLine) {
+  write("p.yaml", tiny(2, "    sample: {prompt: \"the\\n\"}\n"));
+  const Said said = regimen("plan p.yaml");
+  EXPECT_EQ(said.status, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("    sample.prompt                         \"the\\n\"\n"));
+}
+
+// Opened once to be counted and once to be tried, it is cut alike: 22 characters of a context of 16.
+TEST_F(TinyRun, APlanWarnsOnce) {
+  write("rows.tsv", "text\nthe cat sat on the mat\n");
+  write("p.yaml", tiny(1));
+  const Said said = regimen("plan p.yaml --set 'stages.base.data={train: {tsv: rows.tsv}}'");
+  EXPECT_EQ(said.status, 0) << said.err;
+  const size_t first = said.err.find("are cut there");
+  EXPECT_NE(first, said.err.npos) << said.err;
+  EXPECT_EQ(said.err.find("are cut there", first + 1), said.err.npos) << said.err;
 }
 
 // However much held-out data stands behind one step or many: a step is as small, and is tried on the device itself,

@@ -13,8 +13,8 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 
 // Where the fixture is built, which is no folder of plug-ins.
-Said check(const std::string& fixture) {
-  return regimen("plugins check " + std::string(REGIMEN_FIXTURE_DIRECTORY) + "/plugins/" + fixture + ".so");
+Said check(const std::string& fixture, const std::string& before = "") {
+  return regimen("plugins check " + std::string(REGIMEN_FIXTURE_DIRECTORY) + "/plugins/" + fixture + ".so", before);
 }
 Said check_method(const std::string& method) {
   return regimen("plugins check " + std::string(REGIMEN_BUILD_DIRECTORY) + "/" + method + ".so");
@@ -164,10 +164,12 @@ TEST(PluginsCheck, ATeacherIsAnotherModel) {
   EXPECT_THAT(said.err, testing::Not(HasSubstr("the gradient is exactly zero")));
 }
 
-// One choice that ends the process hides none of the others, and each failure names the function.
+// One choice that ends the process hides none of the others, and each failure names the function. No folder is left.
 TEST(PluginsCheck, Picky) {
-  const Said said = check("picky");
+  const Folder temporary;
+  const Said said = check("picky", "TMPDIR=" + quoted(temporary.path()));
   EXPECT_EQ(said.status, 1);
+  EXPECT_TRUE(fs::is_empty(temporary.path()));
   EXPECT_THAT(said.out,
               AllOf(HasSubstr("options    FAILED   with at: create: create failed: threw in create\n"),
                     HasSubstr("options    FAILED   with at: plan: plan failed: threw in plan\n"),

@@ -61,7 +61,7 @@ TEST_F(PrecisionTest, CommandsSayWhatIsWrongWithIt) {
   ASSERT_EQ(regimen("run p.yaml --out out").status, 0);
   const Said type = regimen("generate --model out/base --prompt a --precision half");
   EXPECT_EQ(type.status, 2);
-  EXPECT_EQ(type.err, "--precision is half, expected float32 or bfloat16\n");
+  EXPECT_EQ(type.err, "--precision is half, expected one of float32, bfloat16\n");
   const std::string lacking =
       " needs a backend that computes in it, which \"scarce\" does not here; {}, or name another backend (`regimen "
       "plugins` lists them)\n";

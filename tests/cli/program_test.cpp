@@ -56,7 +56,7 @@ TEST(Plugins, AreListed) {
   EXPECT_THAT(kernels.out, ContainsRegex("linear_grad +composed\n"));
   const auto listed = parse_json(regimen("plugins reference --kernels --json").out)[0]["kernels"];
   EXPECT_EQ(listed["linear_grad"], "own");
-  EXPECT_EQ(listed.size(), 27u);
+  EXPECT_EQ(listed.size(), 28u);
   EXPECT_EQ(regimen("plugins lora --kernels").err,
             "plugins: \"lora\" is not a backend, and only backends have kernels\n");
   EXPECT_THAT(regimen("plugins --kernels").err, HasSubstr("which? One of: "));
@@ -87,7 +87,8 @@ TEST(Program, FailsWhenTheOutputCannotBeWritten) {
 
 TEST(Program, RefusesNumbersThatMeanSomethingElse) {
   const std::string generate = "generate --model x --prompt y ";
-  for (const char* more : {"--seed -1", "--seed=-1", "--temperature inf", "--temperature nan", "--top-p nan"}) {
+  for (const char* more :
+       {"--seed -1", "--seed=-1", "--temperature inf", "--temperature nan", "--top-p nan", "--min-p nan"}) {
     const Said said = regimen(generate + more);
     EXPECT_EQ(said.status, 2) << more;
     EXPECT_THAT(said.err, testing::StartsWith("generate: --")) << more;
@@ -103,6 +104,10 @@ TEST(Program, RefusesNumbersThatMeanSomethingElse) {
     for (const char* tokens : {"0", "1048577", "9223372036854775807"})
       EXPECT_THAT(regimen(fmt::format("{} --max-tokens {}", command, tokens)).err,
                   HasSubstr(fmt::format("--max-tokens is {}, expected 1 to 1048576", tokens)));
+  for (const char* command : {"generate --model x --prompt y", "chat --model x"})
+    for (const char* share : {"-0.1", "1.1"})
+      EXPECT_THAT(regimen(fmt::format("{} --min-p={}", command, share)).err,
+                  HasSubstr(fmt::format("--min-p is {}, expected from 0, which keeps all, to 1", share)));
   for (const std::string command : {"generate", "chat"}) {
     const Said empty = regimen(command + (command == "chat" ? "" : " --prompt y") + " --model x --stop a --stop ''");
     EXPECT_EQ(empty.status, 2);

@@ -271,19 +271,20 @@ TEST_F(RankBrowser, TheAddressIsGoodOnce) {
   ASSERT_TRUE(browser_->wait_for("document.body?.textContent.includes('works only once')"));
 }
 
-// A run that waits for a person, is interrupted, goes on, and learns from what was said.
+// A run that waits for a person, is interrupted, goes on, and learns from what was said. What they skip changes no
+// columns of the rest: a stage that learns from the rows needs no `columns`.
 TEST_F(RankBrowser, APipelineWaitsForAPerson) {
-  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n{\"prompt\": \"the dog\"}\n");
+  write("prompts.jsonl", "{\"prompt\": \"the cat\"}\n{\"prompt\": \"the dog\"}\n{\"prompt\": \"the mat\"}\n");
   write("p.yaml",
         tiny(20) +
             "  - name: answers\n    strategy: {sample: {answers: 3, max_tokens: 5, temperature: 2}}\n    model: {from: "
             "base}\n"
             "    data: {prompts: {jsonl: prompts.jsonl}}\n"
             "  - name: ranks\n    strategy: {rank: {ask: web}}\n    model: {from: base}\n"
-            "    data: {samples: {from: answers, columns: &answer {completion: {prompt: prompt, answer: text}}}}\n"
-            "    batch: 1\n"
+            "    data: {samples: {from: answers, columns: {completion: {prompt: prompt, answer: text}}}}\n"
+            "    batch: 2\n"
             "  - name: judge\n    strategy: reward_modeling\n    reward: ranking\n    model: {from: base}\n"
-            "    data: {train: {from: ranks, columns: *answer}}\n    steps: 2\n");
+            "    data: {train: {from: ranks}}\n    steps: 2\n");
   const auto waits = [&] {
     fs::remove(folder_ / "err.log");
     server_ = start("out");
@@ -314,6 +315,8 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
 
   browser_->go(waits());
   begin("the dog");
+  browser_->key("s", "s");
+  ASSERT_TRUE(is_at("the mat"));
   browser_->key("Enter", "\r");
   int status = 0;
   ::waitpid(server_, &status, 0);
@@ -322,6 +325,9 @@ TEST_F(RankBrowser, APipelineWaitsForAPerson) {
   std::multiset<int> ranks;
   for (const auto& row : json_lines("out/ranks/rows.jsonl")) {
     EXPECT_EQ(row["rater"], "Ada");
+    EXPECT_NE(row["prompt"], "the dog");
+    EXPECT_THAT(row["completion"].get<std::string>(),
+                testing::StartsWith(row["prompt"].get<std::string>() + row["text"].get<std::string>()));
     if (row["prompt"] == "the cat") ranks.insert(row["rank"].get<int>());
   }
   EXPECT_EQ(ranks, (std::multiset<int>{1, 1, 3}));

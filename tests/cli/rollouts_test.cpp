@@ -67,6 +67,8 @@ TEST_F(RlhfTest, HeldOutMetricsAreNoStepsOfTraining) {
   EXPECT_EQ(lines[2]["validation_reward"], 1);
   EXPECT_FALSE(lines[2].contains("reward"));
   EXPECT_EQ(result("ppo")["reward"], 1);
+  EXPECT_THAT(said.err, HasSubstr("  reward 1.0000  "));
+  EXPECT_THAT(said.err, HasSubstr("stage ppo: done, reward 1.0000, "));
 }
 
 // Every answer is at least 0 long, and none has a thousand letters: 1 and 0, and 2 x 1 + 3 x 0 together. What has no
@@ -123,6 +125,13 @@ TEST_F(RlhfTest, OnlyWhatTheStepsDrawIsAnnotated) {
   ASSERT_EQ(said.status, 0) << said.err;
   EXPECT_THAT(said.err, HasSubstr("dpo: annotating 2 examples"));
   EXPECT_THAT(regimen("run p.yaml --set stages.dpo.log.every=1").err, testing::Not(HasSubstr("annotating")));
+  // Of 20 draws from 14 pairs, 18 are of these two.
+  write("two.jsonl", pairs.substr(0, pairs.find('\n', pairs.find("cat 1")) + 1));
+  const Said mixed = regimen(
+      "run p.yaml --set stages.dpo.steps=10 --set 'stages.dpo.data.train=[{jsonl: pairs.jsonl, share: 0.1}, {jsonl: "
+      "two.jsonl, share: 0.9}]'");
+  ASSERT_EQ(mixed.status, 0) << mixed.err;
+  EXPECT_THAT(mixed.err, HasSubstr("dpo: annotating 4 examples"));
 }
 
 // The answer n of a judge, counted from 1, as a shell says it.

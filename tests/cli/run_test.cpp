@@ -162,6 +162,7 @@ TEST_F(TinyRun, TextIsTheSameForTheSameSeed) {
   EXPECT_NE(regimen(ask + " --seed 2").out, one.out);
   const std::string likeliest = regimen(ask + " --temperature 0 --seed 1").out;
   EXPECT_EQ(regimen(ask + " --top-k 1 --seed 2").out, likeliest);
+  EXPECT_EQ(regimen(ask + " --min-p 1 --seed 2").out, likeliest);
   EXPECT_EQ(regimen("generate --model nowhere --prompt x").status, 2);
   EXPECT_EQ(regimen("generate --model runs/tiny/base").status, 2);
   EXPECT_EQ(regimen(ask + " --top-p 2").status, 2);

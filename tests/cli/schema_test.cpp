@@ -94,6 +94,7 @@ TEST_F(Schema, TakesWhatTheReadersTake) {
         "data: {train: [{text: a, share: 0.8}, {jsonl: b, rows: 9, share: 0.2}], validation: [{text: c}, {from: d}]}"})
     EXPECT_EQ(problem_with(line), "") << line;
   EXPECT_EQ(problem("regimen: 1\nstages: [{name: a, strategy: pretrain, model: {from: b, merged: true}}]"), "");
+  EXPECT_EQ(problem("regimen: 1\nstages: [{name: a, strategy: pretrain, model: {from: b, add_tokens: [<x>]}}]"), "");
 }
 
 TEST_F(Schema, UnknownKeysFail) {

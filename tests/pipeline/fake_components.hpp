@@ -58,6 +58,22 @@ inline const rgm_strategy online = strategy(of_online, with_reference, small_rat
 inline const rgm_strategy sample = strategy(of_prompts, no_roles, no_defaults, false, true);
 inline const rgm_strategy judging = strategy(of_text, no_roles, small_rate, true, false);
 inline const rgm_strategy mistaken = strategy(of_text, no_roles, wrong_defaults, true, false);
+// Its teacher follows the policy.
+inline const rgm_role followed_role{sizeof(rgm_role), RGM_FOLLOWS, "teacher"};
+inline const rgm_role* const with_followed[] = {&followed_role, nullptr};
+inline const rgm_strategy following = [] {
+  rgm_strategy s = strategy(of_text, with_followed, small_rate, true, false);
+  s.create = [](const rgm_config*, void** self) -> rgm_status {
+    *self = nullptr;
+    return RGM_OK;
+  };
+  s.destroy = [](void*) {};
+  s.plan = [](void*, rgm_strategy_plan* out) -> rgm_status {
+    out->needs = RGM_FOLLOWS_POLICY;
+    return RGM_OK;
+  };
+  return s;
+}();
 inline const rgm_reward learned = [] {
   rgm_reward r{};
   r.struct_size = sizeof r;
@@ -121,6 +137,7 @@ inline const Component& find(int kind, const std::string& id) {
                                       entry(RGM_KIND_STRATEGY, "sample", no_options, &sample),
                                       entry(RGM_KIND_STRATEGY, "judging", no_options, &judging),
                                       entry(RGM_KIND_STRATEGY, "mistaken", no_options, &mistaken),
+                                      entry(RGM_KIND_STRATEGY, "following", no_options, &following),
                                       entry(RGM_KIND_REWARD, "ranking", no_options, &learned),
                                       entry(RGM_KIND_REWARD, "words", rule_options, &rule),
                                       entry(RGM_KIND_REWARD, "proofreader", no_options, &proofreader),

@@ -167,13 +167,14 @@ TEST_F(PipelineProblems, OutOfRange) {
                                "    batch: 1.5\n"
                                "    clip: -1\n"
                                "    optimizer: {adamw: {beta1: 1, learning_rate: 0}}\n"
-                               "    sample: {top_p: 0, prompt: a}\n")),
+                               "    sample: {top_p: 0, min_p: 1.5, prompt: a}\n")),
             "7:12: \"steps\" is -1, should be 1 to 1000000000\n"
             "8:12: \"batch\" should be a whole number, 1 to 1048576, got \"1.5\"\n"
             "9:11: \"clip\" is -1, should be at least 0\n"
             "10:32: \"optimizer.adamw.beta1\" is 1, should be at least 0 and below 1\n"
             "10:50: \"optimizer.adamw.learning_rate\" is 0, should be above 0\n"
-            "11:21: \"sample.top_p\" is 0, should be above 0 and at most 1");
+            "11:21: \"sample.top_p\" is 0, should be above 0 and at most 1\n"
+            "11:31: \"sample.min_p\" is 1.5, should be at least 0 and at most 1");
 }
 
 // They are computed with as float32, of which the largest is 3.4e38 and the smallest 1.4e-45.
@@ -247,8 +248,9 @@ TEST_F(PipelineProblems, TextsThatEndASample) {
             "8:31: \"sample.stop\" should be text, got a map");
   EXPECT_EQ(problems(right + "    sample: {prompt: a, stop_strings: [b]}\n"),
             "8:25: unknown key \"stop_strings\" in sample: here it is \"stop\"");
-  EXPECT_EQ(problems(right + "    sample: {prompt: a, wibble: b}\n"),
-            "8:25: unknown key \"wibble\" in sample; it has: prompt, tokens, temperature, top_k, top_p, stop, count");
+  EXPECT_EQ(
+      problems(right + "    sample: {prompt: a, wibble: b}\n"),
+      "8:25: unknown key \"wibble\" in sample; it has: prompt, tokens, temperature, top_k, top_p, min_p, stop, count");
 }
 
 TEST_F(PipelineProblems, TheCacheIsNoStage) {
@@ -391,6 +393,36 @@ TEST_F(PipelineProblems, MergedIsAModelWithAnAdapterThatCanBe) {
       "5:73: \"merged\" is of a model that is taken: write {from: STAGE or DIR, merged: true}");
 }
 
+TEST_F(PipelineProblems, TokensAreAddedToAModelThatIsTaken) {
+  const auto of = [&](const std::string& tokens) {
+    return problems(with_line(5, "    model: {from: trained, add_tokens: " + tokens + "}"));
+  };
+  EXPECT_EQ(of("[\"<|im_start|>\", \"<|im_end|>\"]"), "");
+  EXPECT_EQ(of("<end>"), "");
+  EXPECT_EQ(of("[]"), "5:40: no token is named: write add_tokens: [\"<|im_start|>\", \"<|im_end|>\"], or leave it out");
+  EXPECT_EQ(of("[\"\", <a>, <b>, <a>]"),
+            "5:40: a token without text cannot be added\n"
+            "5:40: the token \"<a>\" is given twice");
+  EXPECT_EQ(of("[[<a>]]"), "5:41: \"model.add_tokens[0]\" should be text, got a list");
+  EXPECT_EQ(problems(with_line(
+                5, "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8, add_tokens: [<a>]}")),
+            "5:73: \"add_tokens\" is of a model that is taken: write {from: STAGE or DIR, add_tokens: […]}");
+  EXPECT_EQ(
+      problems(right + "  - {name: s, strategy: sample, model: {from: base, add_tokens: [<a>]}, data: {prompts: "
+                       "{jsonl: p.jsonl}}}\n"),
+      "8:53: strategy \"sample\" trains nothing, and a new token means nothing before it was trained: add it in a "
+      "stage that trains, and take the model from there");
+}
+
+TEST_F(PipelineProblems, ForeignNamesOfTokens) {
+  EXPECT_EQ(problems(with_line(5, "    model: {from: trained, additional_special_tokens: [<a>]}")),
+            "5:28: unknown key \"additional_special_tokens\" in a model: here it is \"add_tokens\"");
+  EXPECT_EQ(problems(right + "    special_tokens: [<a>]\n    modules_to_save: [embed_tokens]\n"),
+            "8:5: unknown key \"special_tokens\" in a stage: write model: {from: …, add_tokens: […]}\n"
+            "9:5: unknown key \"modules_to_save\" in a stage: write trainable: {names: [embedding.weight, "
+            "head.weight]} beside the adapter");
+}
+
 TEST_F(PipelineProblems, ModelHasToBeThere) {
   EXPECT_EQ(problems(with_line(5, "")),
             "3:5: stage \"base\" has no \"model\": write {family: …} with sizes, or {from: STAGE or DIR}");
@@ -420,7 +452,7 @@ TEST_F(PipelineProblems, HeadsOfAModel) {
   EXPECT_EQ(head("scalar"), "");
   EXPECT_EQ(head("{classify: {labels: [a, b]}}"), "");
   EXPECT_THAT(head("classify"), testing::HasSubstr("needs labels: head: {classify: {labels: [negative, positive]}}"));
-  EXPECT_THAT(head("{classify: {labels: [a]}}"), testing::HasSubstr("1 labels, at least 2 are needed"));
+  EXPECT_THAT(head("{classify: {labels: [a]}}"), testing::HasSubstr("at least 2 labels are needed, there are 1"));
   EXPECT_THAT(head("{classify: {labels: [a, a]}}"), testing::HasSubstr("a label is given twice"));
   EXPECT_THAT(head("{classify: {label: [a, b]}}"), testing::HasSubstr("unknown key \"label\""));
 }
@@ -428,7 +460,8 @@ TEST_F(PipelineProblems, HeadsOfAModel) {
 TEST_F(PipelineProblems, TokenizerOfATakenModel) {
   EXPECT_EQ(problems(right + "  - {name: b, strategy: pretrain, model: {from: base}, tokenizer: bytes, data: {train: "
                              "{text: a.txt}}, steps: 1}\n"),
-            "8:56: a model taken from elsewhere already has its tokenizer: leave this out");
+            "8:56: a model taken from elsewhere already has its tokenizer: leave this out; special tokens are added to "
+            "it with model: {from: …, add_tokens: […]}");
 }
 
 TEST_F(PipelineProblems, Tokenizers) {
@@ -573,7 +606,7 @@ TEST_F(PipelineProblems, WhatThisVersionHasNot) {
   EXPECT_EQ(problems(right + "    precision: float16\n"
                              "    weights: int8\n"),
             "8:16: \"precision\" should be one of float32, bfloat16, got \"float16\"; did you mean \"bfloat16\"?\n"
-            "9:14: \"weights\" should be one of float32, bfloat16, got \"int8\"");
+            "9:14: \"weights\" should be one of float32, bfloat16, nf4, got \"int8\"");
 }
 
 TEST_F(PipelineProblems, OptimizersAndSchedules) {
@@ -660,6 +693,19 @@ TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
                      "8}, data: {prompts: {jsonl: p.jsonl}}, clip: 1, optimizer: sgd}\n"),
             "3:137: strategy \"sample\" trains nothing: leave \"clip\" out\n"
             "3:146: strategy \"sample\" trains nothing: leave \"optimizer\" out");
+}
+
+// It would answer with whatever values an untrained adapter has.
+TEST_F(PipelineProblems, WhereNothingIsTrainedAnAdapterComesFromElsewhere) {
+  const auto asked = [&](const std::string& adapter) {
+    return problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}, " +
+                    adapter + "}\n");
+  };
+  EXPECT_EQ(
+      asked("adapter: low_rank"),
+      "8:89: strategy \"sample\" trains nothing, and adapter \"low_rank\" would stay as it starts: take a trained "
+      "one, as in adapter: {low_rank: {}, from: STAGE}, or leave \"adapter\" out");
+  EXPECT_EQ(asked("adapter: [{low_rank: {}, from: base}]"), "");
 }
 
 TEST_F(PipelineProblems, RewardsThatWereNotLearned) {

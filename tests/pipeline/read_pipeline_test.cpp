@@ -28,7 +28,8 @@ stages:
     clip: 0.5
     evaluate: {every: 250}
     checkpoint: {every: 500, keep: best}
-    sample: {prompt: "Once", tokens: 50, temperature: 0.5, top_k: 10, top_p: 0.9, stop: ["\n", End], count: 3}
+    sample: {prompt: "Once", tokens: 50, temperature: 0.5, top_k: 10, top_p: 0.9, min_p: 0.05, stop: ["\n", End],
+             count: 3}
   - name: tune
     strategy: pretrain
     model: {from: base}
@@ -81,6 +82,7 @@ TEST_F(ReadPipeline, ReadsTheWholeGrammar) {
   EXPECT_EQ(base.trainable_kind, "all");
   EXPECT_EQ(base.sample_prompt, "Once");
   EXPECT_EQ(base.sample_top_p, 0.9);
+  EXPECT_EQ(base.sample_min_p, 0.05);
   EXPECT_THAT(base.sample_stop, testing::ElementsAre("\n", "End"));
 
   const Stage& tune = p.stages[1];
@@ -164,6 +166,15 @@ TEST_F(ReadPipeline, ALengthAndAMergedModelAreInForce) {
   EXPECT_FALSE(p.stages[1].effective.contains("length"));
   EXPECT_TRUE(p.stages[1].model.merged);
   EXPECT_EQ(p.stages[1].effective["model"], parse_json(R"({"from": "base", "merged": true})"));
+}
+
+TEST_F(ReadPipeline, AddedTokensKeepTheirOrder) {
+  const Stage stage = read(one_stage("    steps: 7\n") +
+                           "  - {name: b, strategy: pretrain, model: {from: base, add_tokens: [<b>, <a>]}, data: "
+                           "{train: {text: a.txt}}, steps: 1}\n")
+                          .stages[1];
+  EXPECT_THAT(stage.model.add_tokens, testing::ElementsAre("<b>", "<a>"));
+  EXPECT_EQ(stage.effective["model"], parse_json(R"({"from": "base", "add_tokens": ["<b>", "<a>"]})"));
 }
 
 TEST_F(ReadPipeline, ANewModelSharesItsEmbeddingWithItsHeadWhereAskedTo) {

@@ -34,6 +34,12 @@ TEST_F(YamlProblems, SetOfAnUnknownKey) {
             "precision, weights, recompute, sample, demand, model, tokenizer, data");
 }
 
+// Where a stage's name stands at the beginning, its place among the keys is what is missing.
+TEST_F(YamlProblems, SetThatBeginsWithAStage) {
+  EXPECT_EQ(problems(right, set({"base.steps=3"})),
+            "--set base.steps=3: \"base\" is a stage: write --set stages.base.steps=3");
+}
+
 TEST_F(YamlProblems, SetOfBrokenYaml) {
   EXPECT_EQ(problems(right, set({"stages.base.steps=[1, 2"})), "--set stages.base.steps=[1, 2: a \"[\" has no \"]\"");
 }
