@@ -18,7 +18,7 @@ namespace {
 
 std::atomic<bool> asked{false};
 
-void say(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
+void tell(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
 
 std::mutex mutex;
 std::vector<std::filesystem::path> folders;
@@ -61,7 +61,7 @@ void catch_interrupts(std::string_view text, std::chrono::milliseconds same) {
   wait_for_signals(same, [] {
     const std::lock_guard lock(mutex);
     asked = true;
-    say("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
+    tell("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
   });
 }
 WhatFollows::WhatFollows(std::string text) {

@@ -24,7 +24,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-struct Request {
+struct EvaluateRequest {
   std::string model, data, rows, chat_template, backend;
   cli::Types types;
   std::vector<std::string> adapters, columns;
@@ -40,7 +40,7 @@ std::string format_of(const fs::path& file) {
   return "text";
 }
 
-DataSpec data_of(const Request& request) {
+DataSpec data_of(const EvaluateRequest& request) {
   DataSpec out;
   out.files = {find_file("evaluate", request.data)};
   require(fs::is_regular_file(out.files[0]), "evaluate: {} is not a file", out.files[0].string());
@@ -64,8 +64,8 @@ struct Texts {
   std::vector<int32_t> adapters;   // where rows name them
   std::vector<std::string> names;  // of these
 };
-Texts texts_of(const Request& request, const DataSpec& spec, const Tokenizer& tokenizer, const RowAdapters* by_row,
-               cli::EvaluatedRows& rows) {
+Texts texts_of(const EvaluateRequest& request, const DataSpec& spec, const Tokenizer& tokenizer,
+               const RowAdapters* by_row, cli::EvaluatedRows& rows) {
   require(!by_row || spec.format != "text",
           "evaluate: {} has no rows that could name an adapter: leave out the name before =", spec.files[0].string());
   const auto template_for = [&](const ColumnMap& map) {
@@ -120,7 +120,7 @@ void print(const Score& score, const std::map<std::string, Score>& by_adapter, b
                share.mean_loss(), share.accuracy(), count_for_people(static_cast<uint64_t>(share.count)));
 }
 
-void evaluate_text(const Request& request, const DataSpec& spec, const cli::TrainedModel& model,
+void evaluate_text(const EvaluateRequest& request, const DataSpec& spec, const cli::TrainedModel& model,
                    cli::EvaluatedRows& rows) {
   const Texts texts = texts_of(request, spec, *model->tokenizer(), model.by_row(), rows);
   std::map<std::string, Score> by_adapter;
@@ -147,7 +147,7 @@ void evaluate_text(const Request& request, const DataSpec& spec, const cli::Trai
   if (!request.per_token || !request.json) print(score, by_adapter, request.json);
 }
 
-int answer(const Request& request) {
+int answer(const EvaluateRequest& request) {
   const DataSpec spec = data_of(request);
   cli::EvaluatedRows rows(request.rows, spec.files[0]);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types);
@@ -167,7 +167,7 @@ int answer(const Request& request) {
 
 int evaluate(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
-  Request request;
+  EvaluateRequest request;
   po::options_description shown("Options");
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(

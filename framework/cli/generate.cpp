@@ -20,7 +20,7 @@
 namespace rgm {
 namespace {
 
-struct Request {
+struct GenerateRequest {
   std::string model, prompt, file, prompts, backend;
   cli::Types types;
   std::vector<std::string> adapters, stop;
@@ -33,7 +33,7 @@ void show(const std::string& text) {
     failure("generate: the text could not be written: {}", std::strerror(errno));
 }
 
-void check(const Request& request, const boost::program_options::variables_map& given) {
+void check(const GenerateRequest& request, const boost::program_options::variables_map& given) {
   const Sampling& s = request.sampling;
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
   require(given.count("prompt") + given.count("file") + given.count("prompts") == 1,
@@ -62,7 +62,7 @@ void warn_of_long(const std::vector<std::vector<int32_t>>& prompts, int64_t cont
 
 // A row is {"prompt": ..., "adapter": ...}; the second may be left out, and others may be there. Answers as these rows
 // with "text", in their order.
-int answer_rows(const Request& request, const cli::TrainedModel& model) {
+int answer_rows(const GenerateRequest& request, const cli::TrainedModel& model) {
   std::vector<std::vector<int32_t>> ids;
   std::vector<int32_t> adapters;
   std::vector<Row> rows;
@@ -88,7 +88,7 @@ int answer_rows(const Request& request, const cli::TrainedModel& model) {
   return 0;
 }
 
-int answer(Request request) {
+int answer(GenerateRequest request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   require_text(*model, request.model);
@@ -116,7 +116,7 @@ int answer(Request request) {
 
 int generate_text(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
-  Request request;
+  GenerateRequest request;
   Sampling& s = request.sampling;
   po::options_description shown("Options");
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };

@@ -105,7 +105,7 @@ void print(const Stage& stage, const StagePlan& plan) {
   fmt::print("\n");
 }
 
-nlohmann::ordered_json to_json(const Stage& stage, const StagePlan& plan, const nlohmann::ordered_json& everywhere) {
+nlohmann::ordered_json plan_json(const Stage& stage, const StagePlan& plan, const nlohmann::ordered_json& everywhere) {
   nlohmann::ordered_json out = {{"name", plan.name},
                                 {"strategy", plan.strategy},
                                 {"parameters", plan.parameters},
@@ -158,7 +158,7 @@ int plan_pipeline(const std::vector<std::string>& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (size_t i = 0; i < plans.size(); ++i) {
     if (given->count("json"))
-      all.push_back(to_json(pipeline.stages[i], plans[i], everywhere));
+      all.push_back(plan_json(pipeline.stages[i], plans[i], everywhere));
     else
       print(pipeline.stages[i], plans[i]);
   }

@@ -25,7 +25,7 @@ Json defaults_of(const Entry& e) {
   return to_json(*read_options(*e.data, YAML::Node(YAML::NodeType::Null), ignored));
 }
 
-Json to_json(const Entry& e, bool with_options) {
+Json entry_json(const Entry& e, bool with_options) {
   Json out{{"kind", e.kind ? Json(kind_name(e.kind)) : Json()},
            {"id", id_of(e)},
            {"version", e.version},
@@ -140,7 +140,7 @@ int plugins(const std::vector<std::string>& arguments) {
   if (given->count("json")) {
     Json all = Json::array();
     for (const Entry& e : list) {
-      all.push_back(to_json(e, one));
+      all.push_back(entry_json(e, one));
       if (!kernels) continue;
       Json& listed = all.back()["kernels"] = Json::object();
       for (const auto& [name, by] : kernels_of(registry, id_of(e))) listed[name] = by;

@@ -9,11 +9,11 @@
 namespace rgm {
 namespace {
 
-using Units = std::vector<int64_t>;
+using UnitNumbers = std::vector<int64_t>;
 
 class GroupedSource final : public Source {
  public:
-  GroupedSource(std::unique_ptr<Source> source, std::vector<Units> groups)
+  GroupedSource(std::unique_ptr<Source> source, std::vector<UnitNumbers> groups)
       : source_(std::move(source)), groups_(std::move(groups)) {}
 
   int64_t units() const override { return std::ssize(groups_); }
@@ -32,25 +32,25 @@ class GroupedSource final : public Source {
     return permuted(position % units(), units(), mix(order_seed, static_cast<uint64_t>(position / units())));
   }
   Batch batch(int64_t position, int64_t count, uint64_t order_seed) const override {
-    Units all;
+    UnitNumbers all;
     for (int64_t i = position; i < position + count; ++i) append(unit_at(i, order_seed), all);
     return gather(all);
   }
   Batch in_order(int64_t begin, int64_t end) const override {
     require(begin >= 0 && begin <= end && end <= units(), "the data has {} groups, {} to {} were asked for", units(),
             begin, end);
-    Units all;
+    UnitNumbers all;
     for (int64_t i = begin; i < end; ++i) append(i, all);
     return gather(all);
   }
 
  private:
-  void append(int64_t group, Units& to) const {
-    const Units& units = groups_[static_cast<size_t>(group)];
+  void append(int64_t group, UnitNumbers& to) const {
+    const UnitNumbers& units = groups_[static_cast<size_t>(group)];
     to.insert(to.end(), units.begin(), units.end());
   }
 
-  Batch gather(const Units& units) const {
+  Batch gather(const UnitNumbers& units) const {
     if (units.empty()) return source_->in_order(0, 0);
     std::vector<Batch> batches;
     std::vector<const Batch*> each;
@@ -64,14 +64,14 @@ class GroupedSource final : public Source {
   }
 
   std::unique_ptr<Source> source_;
-  std::vector<Units> groups_;
+  std::vector<UnitNumbers> groups_;
 };
 
 }  // namespace
 
 std::unique_ptr<Source> grouped(std::unique_ptr<Source> mixture, const std::string& together) {
   std::unordered_map<std::string, size_t> known;
-  std::vector<Units> groups;
+  std::vector<UnitNumbers> groups;
   for (int64_t unit = 0; unit < mixture->units(); ++unit) {
     const Batch batch = mixture->in_order(unit, unit + 1);
     const auto [found, is_new] = known.emplace(batch.columns.at(together).texts.at(0), groups.size());

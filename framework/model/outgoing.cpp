@@ -31,8 +31,7 @@ Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
 void fetch_rows(const Tensor& x, const OutgoingTensor::Put& put) {
   const int64_t rows = x.size(0), row = std::max<int64_t>(1, x.count() / std::max<int64_t>(rows, 1));
   const int64_t at_once = std::max<int64_t>(1, static_cast<int64_t>(piece / bytes_of(x.dtype())) / row);
-  for (int64_t i = 0; i < rows; i += at_once)
-    fetch(rows_of(x, i, std::min(rows, i + at_once)), put);
+  for (int64_t i = 0; i < rows; i += at_once) fetch(rows_of(x, i, std::min(rows, i + at_once)), put);
 }
 }  // namespace
 

@@ -14,7 +14,7 @@ namespace {
 constexpr double most_difference = 1e-4;  // of the largest logit
 
 // Logits, or scores of the model's own head, of two rows of random tokens.
-std::vector<float> answers(const Model& model) {
+std::vector<float> logits_of(const Model& model) {
   const NoGradient still;
   const int64_t T = std::min<int64_t>(32, model.config().context - model.virtual_tokens());
   std::vector<int32_t> tokens;
@@ -37,13 +37,13 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 double merge_and_compare(const std::string& what, const Model& model, Adapters& adapters, std::string_view otherwise) {
-  const std::vector<float> before = answers(model);
+  const std::vector<float> before = logits_of(model);
   try {
     adapters.merge(otherwise);
   } catch (const Error& e) {
     throw Error(e.status(), fmt::format("{}: {}", what, e.what()));
   }
-  const double changed = difference(before, answers(model));
+  const double changed = difference(before, logits_of(model));
   if (!(changed <= most_difference))
     failure("{}: the merged model answers differently, by {:.2g} of its largest logit, where {} is allowed", what,
             changed, most_difference);

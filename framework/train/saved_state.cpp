@@ -14,9 +14,9 @@ void visit_weights(const TrainSetup& setup, const auto& see) {
 
 // Of the models that follow the policy, which are no part of its best weights.
 void visit_followers(const TrainSetup& setup, const auto& see) {
-  for (const auto& [role, follower] : setup.train->followers)
-    follower.visit([&](size_t store, const Parameter&, const Parameter& own) {
-      see(fmt::format("follower.{}.{}.{}", role, store, own.name), own);
+  for (const auto& follower : setup.train->followers)
+    follower.second.visit([&](size_t store, const Parameter&, const Parameter& own) {
+      see(fmt::format("follower.{}.{}.{}", follower.first, store, own.name), own);
     });
 }
 
