@@ -7,6 +7,20 @@
 #include "tensor/tape.hpp"
 
 namespace rgm {
+namespace {
+
+std::shared_ptr<Filed> copy_of_filed(Model& model) {
+  auto out = std::make_shared<Filed>();
+  for (const Parameter& p : model.extra().all()) {
+    const Tensor value = empty_like(p.value.view(), p.value.dtype());
+    assign(value, p.value);
+    out->parameters.add(p.name, value, false, p.buffer);
+  }
+  out->saved = model.saved_extra();
+  return out;
+}
+
+}  // namespace
 
 rgm_model copy_of_policy(const std::shared_ptr<Model>& policy, Adapters* adapters,
                          const std::function<std::unique_ptr<Adapters>(const std::shared_ptr<Model>&)>& attach,
@@ -27,6 +41,10 @@ rgm_model copy_of_policy(const std::shared_ptr<Model>& policy, Adapters* adapter
   out.stores.push_back({&adapters->parameters(), &own->parameters()});
   made.own_adapters = own;
   made.own_hooks = own.get();
+  if (shares) {
+    made.own_filed = copy_of_filed(*policy);
+    out.stores.push_back({&policy->extra(), &made.own_filed->parameters});
+  }
   return made;
 }
 

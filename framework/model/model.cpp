@@ -93,7 +93,9 @@ std::shared_ptr<Model> Model::frozen_copy(bool exact) const {
     const Parameter* const p = parameters_.find(slot.ours);
     if (!p) continue;
     const rgm_dtype dtype = exact ? p->value.dtype() : NarrowWeights::dtype(narrow.form(slot, config_));
-    out->parameters_.add(p->name, copied(p->value, dtype), false, p->buffer);
+    const bool shares = exact && !p->trained && !p->buffer;
+    Parameter& own = out->parameters_.add(p->name, shares ? p->value : copied(p->value, dtype), false, p->buffer);
+    if (shares) own.half = p->half;
   }
   for (const Parameter& p : extra_.all()) out->extra_.add(p.name, copied(p.value, p.value.dtype()), false, p.buffer);
   out->narrow_ = narrow_;

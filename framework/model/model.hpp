@@ -122,7 +122,8 @@ class Model {
   void add_tokens(std::span<const std::string> names);
   const std::vector<std::string>& new_tokens() const { return new_tokens_; }  // by add_tokens
   // The same architecture with a copy of every weight, frozen: a reference. All its matrices are in bfloat16 where this
-  // model was made to keep its frozen ones so, even if it has none; with `exact` each is kept as it is here.
+  // model was made to keep its frozen ones so, even if it has none. With `exact` each is kept as it is here, and those
+  // that are not trained are shared.
   std::shared_ptr<Model> frozen_copy(bool exact = false) const;
   // From now on these matrices are kept in bfloat16 alone, rounded once, as if the model had been opened so: before
   // anything acts at its sites, and before use_bfloat16.

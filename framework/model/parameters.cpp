@@ -18,7 +18,7 @@ Parameter& Parameters::add(std::string name, Tensor value, bool trained, bool bu
 }
 
 void Parameter::make_half() {
-  if (value.dtype() == RGM_BF16 || is_quantized(value)) return;  // products read it as it is
+  if (half || value.dtype() == RGM_BF16 || is_quantized(value)) return;  // products read what is there
   half = empty_like(value.view(), RGM_BF16);
   half.set_master(value);
   refresh_half();

@@ -9,6 +9,7 @@
 #include "pipeline/aside.hpp"
 #include "pipeline/two_steps.hpp"
 #include "tensor/dry_device.hpp"
+#include "tensor/quantized.hpp"
 
 namespace rgm {
 namespace {
@@ -60,7 +61,7 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   const auto trained = static_cast<uint64_t>(opened.trained_parameters());
   need.weights = opened.parameter_bytes();
   for (const auto& [role, follower] : opened.train->followers)
-    for (const Follower::Store& store : follower.stores) need.weights += store.own->bytes();
+    follower.visit([&](size_t, const Parameter&, const Parameter& own) { need.weights += held_bytes(own.value); });
   const OptimizerSpec& optimizer = stage.optimizer;
   need.training = trained * (optimizer.kind != "adamw" ? 8 : optimizer.moments == "bfloat16" ? 8 : 12);
   return need;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -17,7 +18,7 @@ namespace {
 bool is_broken(const Tensor& x) {
   if (!x || (x.dtype() != RGM_F32 && x.dtype() != RGM_BF16 && x.dtype() != RGM_F16)) return false;
   const NoGradient still;
-  const std::vector<float> values = to_host(ops::cast(x, RGM_F32));
+  const std::vector<float> values = to_host(ops::cast(readable(x), RGM_F32));
   return std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v) || v == INFINITY; });
 }
 
@@ -47,14 +48,20 @@ class Names {
     const char *begin, *end;
     std::string name;
   };
+  // Where its values lie: of a quantized weight, or of rows of it, its codes.
+  static const rgm_view& place_of(const Tensor& t) {
+    const auto& quantized = t.get()->storage->quantized;
+    return quantized ? quantized->codes.view() : t.view();
+  }
   void add(const Tensor& t, const std::string& name) {
     if (!t) return;
-    const auto* data = static_cast<const char*>(t.view().data);
-    places_.push_back({data, data + t.count() * (t.dtype() == RGM_F32 ? 4 : 2), name});
+    const rgm_view& v = place_of(t);
+    const auto* data = static_cast<const char*>(v.data);
+    places_.push_back({data, data + static_cast<size_t>(count_of(v)) * bytes_of(v.dtype), name});
   }
   const std::string* find(const Tensor& t) const {
     if (!t) return nullptr;
-    const auto* data = static_cast<const char*>(t.view().data);
+    const auto* data = static_cast<const char*>(place_of(t).data);
     for (const Place& place : places_)
       if (place.begin <= data && data < place.end) return &place.name;
     return nullptr;

@@ -36,9 +36,11 @@ std::string advice(const std::string& stage, const TrainSettings& s) {
 // The last checkpoint stays as it is.
 void Loop::out_of_memory(const char* what) {
   uint64_t weights = 0, gradients = 0;
+  std::set<const rgm_tensor*> counted;  // models may share some
+  const auto once = [&](const Tensor& t) { return counted.insert(t.get()).second ? held_bytes(t) : 0; };
   for (const Parameters* store : stores_of(setup_))
     for (const Parameter& p : store->all()) {
-      weights += held_bytes(p.value) + held_bytes(p.half);
+      weights += once(p.value) + once(p.half);
       gradients += held_bytes(p.value.gradient());
     }
   const uint64_t moments = optimizer_.state_bytes(), in_use = current_device().bytes_when_refused();

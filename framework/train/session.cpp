@@ -118,8 +118,9 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 rgm_model* role(rgm_train& train, const std::string& name) {
   if (const auto found = train.roles.find(name); found != train.roles.end()) return &found->second;
   const auto follower = train.followers.find(name);
-  if (!train.makes_reference || (name != "reference" && follower == train.followers.end())) return nullptr;
-  if (follower != train.followers.end()) {
+  const bool follows = follower != train.followers.end();
+  if (!train.makes_reference || (name != "reference" && !follows)) return nullptr;
+  if (follows) {
     rgm_model copy = train.copy_policy(follower->second);
     copy.length = train.length;
     return &train.roles.emplace(name, copy).first->second;
@@ -143,9 +144,11 @@ rgm_scope* scope(rgm_train& train, const std::string& role_name, const std::stri
   if (!model)
     invalid("a scope of the model \"{}\" was asked for, but the stage has none{}", role_name,
             other_roles(train, role_name));
+  Filed* const own = model->own_filed.get();
   auto& made = train.scopes[{role_name, name}];
   if (!made)
-    made = std::make_unique<rgm_scope>(rgm_scope{&model->model->extra(), &model->model->saved_extra(), name + ".",
+    made = std::make_unique<rgm_scope>(rgm_scope{own ? &own->parameters : &model->model->extra(),
+                                                 own ? &own->saved : &model->model->saved_extra(), name + ".",
                                                  mix(train.seed, 0x5C0E), !model->frozen, train.scopes_closed});
   return made.get();
 }

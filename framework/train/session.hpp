@@ -18,6 +18,13 @@
 #include "model/model.hpp"
 #include "train/follow.hpp"
 
+namespace rgm {
+struct Filed {  // by plug-ins, and what was saved of it and is not asked for yet
+  Parameters parameters;
+  std::map<std::string, Tensor> saved;
+};
+}  // namespace rgm
+
 // A model as plug-ins hold it: the policy without its adapters is a reference.
 struct rgm_model {
   std::shared_ptr<rgm::Model> model;
@@ -25,7 +32,9 @@ struct rgm_model {
   bool frozen = false;                           // no gradient is recorded through it
   std::shared_ptr<void> own_adapters = nullptr;  // of a model that was saved with some; kept as long as it
   int64_t length = 0;                            // the stage's bound of a row; 0: none
-  rgm::Hooks* own_hooks = nullptr;               // of own_adapters, where these act in a model that others use, too
+  // Of one that follows the policy in the policy's own base: its adapters there, and what plug-ins file for it.
+  rgm::Hooks* own_hooks = nullptr;
+  std::shared_ptr<rgm::Filed> own_filed = nullptr;
 
   rgm::Hooks* hooks() const { return adapters_off ? nullptr : own_hooks ? own_hooks : model->hooks(); }
 };

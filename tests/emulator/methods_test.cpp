@@ -28,7 +28,8 @@ class CapturedMethods : public TinyRun {
         answers("chosen: {prompt: prompt, answer: good}, rejected: {prompt: prompt, answer: bad}");
     write("p.yaml",
           "plugins: [" EMULATED_GPU "]\n" + tiny(4) +
-              "  - name: lora\n    strategy: finetune\n    model: {from: base}\n    adapter: lora\n" + text +
+              "  - name: lora\n    strategy: finetune\n    model: {from: base}\n    adapter: lora\n    weights: nf4\n" +
+              text +
               "  - name: members\n    strategy: finetune\n    model: {from: base}\n    adapter: {prefix: {length: "
               "2}}\n    ensemble: "
               "2\n" +

@@ -53,7 +53,7 @@ TEST_F(FollowerTest, SharesAFrozenBaseAndHasAdaptersOfItsOwn) {
   rgm_model teacher = copy(policy, follower);
   EXPECT_EQ(teacher.model, policy.model);
   EXPECT_EQ(policy.model->hooks(), policy.adapters.get()) << "the policy's own act in it still";
-  ASSERT_EQ(follower.stores.size(), 1u);
+  ASSERT_EQ(follower.stores.size(), 2u) << "the adapters', what plug-ins filed";
   EXPECT_EQ(follower.stores[0].own->all().size(), 8u) << "a and b at query and value of two layers";
   EXPECT_EQ(follower.stores[0].own->trained_count(), 0);
   const std::vector<float> before = logprobs(learner);
@@ -80,6 +80,26 @@ TEST_F(FollowerTest, ItsAdaptersMoveByTheRate) {
   EXPECT_EQ(to_host(own)[0], 2);
   follow_by(follower, 0.5);
   EXPECT_EQ(to_host(own)[0], 5);
+}
+
+// In a base that the two share, what a plug-in files for one is not the other's, whichever is asked for first.
+TEST_F(FollowerTest, WhatPluginsFileInItIsItsOwn) {
+  const Adapted policy("lora", "{rank: 2}");
+  rgm_train train;
+  train.roles["policy"] = {policy.model};
+  train.roles["teacher"] = copy(policy, train.followers["teacher"]);
+  train.is_after_step = true;
+  const rgm_init init{sizeof(rgm_init), RGM_FILL, 1, 0, 4, 0, nullptr};
+  const auto file = [&](const char* role) {
+    return file_parameter(*scope(train, role, "value"), "weight", dense_view({1}, RGM_F32), init);
+  };
+  const Tensor own = file("teacher"), policys = file("policy");
+  EXPECT_TRUE(policy.model->extra().find("value.weight")->trained);
+  const NoGradient still;
+  assign(policys, ops::full({1}, 8));
+  EXPECT_EQ(item(own), 4);
+  follow(train, "teacher", 0.5);
+  EXPECT_EQ(item(own), 6);
 }
 
 // One model is both sides, and each has its own adapters: as two models would have it.
@@ -130,6 +150,27 @@ TEST_F(FollowerTest, WhatMovesIsKeptInFloat32) {
   EXPECT_EQ(teacher.model->parameters().find("embedding.weight")->value.dtype(), RGM_BF16);
   EXPECT_EQ(teacher.model->parameters().find("layers.0.mlp.up.weight")->value.dtype(), RGM_F32);
   EXPECT_EQ(policy->frozen_copy()->parameters().find("layers.0.mlp.up.weight")->value.dtype(), RGM_BF16);
+}
+
+// One of two layers is trained: of the rest there is one set of weights, and one of their copies in bfloat16.
+TEST_F(FollowerTest, WhatNobodyTrainsIsShared) {
+  const auto policy = small_model();
+  Parameters& all = policy->parameters();
+  for (Parameter& p : all.all()) all.set_trained(p, p.name.starts_with("layers.1."));
+  policy->use_bfloat16();
+  Follower follower;
+  const rgm_model teacher = copy_of_policy(policy, nullptr, {}, follower);
+  const auto two = [&](const char* name) {
+    return std::pair(all.find(name), std::as_const(teacher.model->parameters()).find(name));
+  };
+  const auto [frozen, same] = two("layers.0.mlp.up.weight");
+  EXPECT_EQ(same->value.get(), frozen->value.get());
+  EXPECT_EQ(same->half.get(), frozen->half.get());
+  const auto [trained, own] = two("layers.1.mlp.up.weight");
+  EXPECT_NE(own->value.get(), trained->value.get());
+  EXPECT_NE(own->half.get(), trained->half.get());
+  EXPECT_TRUE(trained->value.needs_gradient());
+  EXPECT_FALSE(own->value.needs_gradient());
 }
 
 TEST_F(FollowerTest, AModelThatIsNamedHasThePolicysShape) {

@@ -7,6 +7,7 @@
 
 #include "tensor/fixture.hpp"
 #include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm::test {
@@ -43,6 +44,17 @@ TEST_F(FirstBroken, IsAGradientWhereTheLossIsFinite) {
 TEST_F(FirstBroken, IsNothingWhereAllIsFinite) {
   const Tensor w = add("w", {1, 4});
   EXPECT_EQ(first_broken(ops::sum(ops::unary(RGM_SQRT, w)), all_), "");
+}
+
+// A NaN stands where the values of a weight in four bits were, and is none of them. The logarithm is given e^128.
+TEST_F(FirstBroken, ReadsTheValuesOfAQuantizedWeight) {
+  const Tensor w = parameters_.add("w", quantized(ops::full({2, 64}, 1)), false).value;
+  const Tensor x = parameters_.add("x", ops::full({1, 64}, 1), true).value;
+  EXPECT_EQ(first_broken(ops::sum(ops::linear(x, w)), all_), "");
+  const Tensor large = ops::unary(RGM_SQUARE, ops::unary(RGM_EXP, ops::linear(x, quantized_rows(w, 1, 2))));
+  EXPECT_EQ(first_broken(ops::sum(ops::unary(RGM_LOG, large)), all_), "unary next to linear of w");
+  parameters_.add("broken", quantized(ops::full({2, 64}, NAN)), false);
+  EXPECT_EQ(first_broken(ops::sum(ops::linear(x, w)), all_), "broken");
 }
 
 }  // namespace
