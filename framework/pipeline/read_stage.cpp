@@ -4,6 +4,8 @@
 #include "base/text.hpp"
 #include "pipeline/overrides.hpp"
 #include "pipeline/reader.hpp"
+#include "plugins/check.hpp"
+#include "plugins/options.hpp"
 #include "tensor/plugin_call.hpp"
 
 namespace rgm {
@@ -110,6 +112,28 @@ void check_ensemble(YamlMap& map, const Stage& out) {
                     out.strategy.id));
   if (!out.sample_prompt.empty())
     map.key("sample").problem("an ensemble cannot continue a prompt as one model: leave \"sample\" out");
+}
+
+// What stands in the stage but is an option of one of its plug-ins, under our name or another tool's.
+void answer_options(YamlMap& map, const Stage& out) {
+  std::vector<const Choice*> choices = {&out.strategy};
+  for (const auto* list : {&out.adapters, &out.rewards})
+    for (const Choice& choice : *list) choices.push_back(&choice);
+  for (const Choice* choice : choices) {
+    if (!choice->component) continue;
+    std::vector<std::string> known;
+    for (const rgm_option& o : options_of(*choice->component->data)) known.emplace_back(o.key);
+    for (YamlMap::Item& item : map.items()) {
+      if (item.asked) continue;
+      const bool is_ours = std::ranges::count(known, item.name) > 0;
+      const std::string here(is_ours ? item.name : name_here(item.name, known));
+      if (here.empty()) continue;
+      item.asked = true;
+      item.key.problem(
+          fmt::format("unknown key \"{0}\" in a stage: it is an option of the {1}: {1}: {{{2}: {{{3}: …}}}}", item.name,
+                      kind_name(choice->component->data->kind), choice->id, here));
+    }
+  }
 }
 
 // Nothing where the strategy says nothing. That it cannot be made is told, unless its options were wrong anyway.
@@ -244,6 +268,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
       refuse_training(map, out);
     if (!trains(out) && out.steps == 0 && out.epochs == 0) out.epochs = 1;  // every row of the data once
   }
+  answer_options(map, out);
   map.finish();
   keep_places(reader, map, out);
   out.effective = effective(out);

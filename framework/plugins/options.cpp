@@ -16,66 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Names from other tools, and what they are called here. Used where the component has an option of the second name.
-constexpr std::pair<std::string_view, std::string_view> elsewhere[] = {
-    {"lora_r", "rank"},
-    {"r", "rank"},
-    {"lora_rank", "rank"},
-    {"lora_alpha", "alpha"},
-    {"lora_dropout", "dropout"},
-    {"use_rslora", "rslora"},
-    {"target_modules", "sites"},
-    {"lora_target", "sites"},
-    {"modules_to_save", "trainable"},
-    {"num_virtual_tokens", "tokens"},
-    {"prompt_tuning_init_text", "text"},
-    {"prefix_projection", "projection"},
-    {"num_train_epochs", "epochs"},
-    {"epoch", "epochs"},
-    {"max_steps", "steps"},
-    {"max_iters", "steps"},
-    {"lr", "learning_rate"},
-    {"per_device_train_batch_size", "batch"},
-    {"train_batch_size", "batch"},
-    {"batch_size", "batch"},
-    {"gradient_accumulation_steps", "micro_batch"},
-    {"max_grad_norm", "clip"},
-    {"grad_clip", "clip"},
-    {"gradient_clipping", "clip"},
-    {"warmup_steps", "warmup"},
-    {"warmup_iters", "warmup"},
-    {"warmup_ratio", "warmup"},
-    {"min_lr", "final"},
-    {"adam_beta1", "beta1"},
-    {"adam_beta2", "beta2"},
-    {"adam_epsilon", "epsilon"},
-    {"eps", "epsilon"},
-    {"sync_ref_model", "sync_every"},
-    {"ref_model_sync_steps", "sync_every"},
-    {"ref_model_mixup_alpha", "sync_rate"},
-    {"vocab_size", "vocabulary"},
-    {"n_layer", "layers"},
-    {"num_hidden_layers", "layers"},
-    {"n_head", "heads"},
-    {"num_attention_heads", "heads"},
-    {"n_embd", "channels"},
-    {"hidden_size", "channels"},
-    {"block_size", "context"},
-    {"max_position_embeddings", "context"},
-    {"n_positions", "context"},
-    {"max_new_tokens", "max_tokens"},
-    {"stop_strings", "stop"},
-    {"stop_sequences", "stop"},
-    {"kl_coef", "kl"},
-    {"init_kl_coef", "kl"},
-    {"ppo_epochs", "epochs"},
-    {"cliprange", "clip"},
-    {"num_generations", "answers"},
-    {"eval_steps", "every"},
-    {"save_steps", "every"},
-    {"logging_steps", "every"},
-};
-
 std::vector<std::string> choices_of(const rgm_option& o) {
   std::vector<std::string> words;
   for (const char* const* c = o.choices; c && *c; ++c) words.emplace_back(*c);
@@ -243,8 +183,7 @@ class Reader {
 };
 
 std::string unknown_key(const std::string& key, const std::string& owner, const std::vector<std::string>& known) {
-  const std::string here(name_here(key));
-  if (!here.empty() && std::count(known.begin(), known.end(), here))
+  if (const std::string_view here = name_here(key, known); !here.empty())
     return fmt::format("{}: option \"{}\" is called \"{}\" here", owner, key, here);
   const std::string near = did_you_mean(key, known);
   return fmt::format("{}: option \"{}\" is not known{}", owner, key,
@@ -254,12 +193,6 @@ std::string unknown_key(const std::string& key, const std::string& owner, const 
 }
 
 }  // namespace
-
-std::string_view name_here(std::string_view name) {
-  for (const auto& [theirs, ours] : elsewhere)
-    if (theirs == name) return ours;
-  return {};
-}
 
 std::vector<rgm_option> options_of(const rgm_component& component) {
   std::vector<rgm_option> all;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,8 +51,8 @@ std::unique_ptr<rgm_config> read_options(const rgm_component& component, const Y
 // rgm_host.config_get, without the text of the failure: RGM_INVALID when there is no such option.
 rgm_status config_get(const rgm_config* config, const char* key, rgm_value* out);
 
-// What `lora_r` is called here: `rank`. Empty where the name is not known from elsewhere.
-std::string_view name_here(std::string_view elsewhere);
+// What `lora_r` of another tool is called here: `rank`, if that is among the known names. Otherwise empty.
+std::string_view name_here(std::string_view elsewhere, std::span<const std::string> known);
 
 // The effective values, in the order of the options; unset ones are null.
 nlohmann::ordered_json to_json(const rgm_config& config);
