@@ -43,21 +43,23 @@ void add_tokens(const Stage& stage, Model& model) {
 
 void require_trained_rows(const Stage& stage, const Model& model) {
   if (model.new_tokens().empty()) return;
-  const auto is_frozen = [&](const char* name) {
+  std::vector<std::string> needed, frozen;
+  const auto need = [&](const char* name) {
     const Parameter* const p = model.parameters().find(name);
-    return p && !p->trained;
+    if (!p) return;
+    needed.emplace_back(name);
+    if (!p->trained) frozen.emplace_back(name);
   };
   const bool is_written = model.config().outputs == 0, is_tied = model.config().is_tied();
   // An adapter of the stage's own at the embedding teaches how a token is read, but not how it is written.
   const bool is_read = !stage.adapters.empty() && model.hooks() && model.hooks()->has_output(model.embedding_site());
-  std::vector<std::string> frozen;
-  if (is_frozen("embedding.weight") && (!is_read || (is_written && is_tied))) frozen.emplace_back("embedding.weight");
-  if (is_written && is_frozen("head.weight")) frozen.emplace_back("head.weight");
+  if (!is_read || (is_written && is_tied)) need("embedding.weight");
+  if (is_written) need("head.weight");
   require(frozen.empty(),
           "stage \"{}\": model: add_tokens: the rows of {} begin alike, and nothing would train them, as {} {} frozen: "
           "write trainable: {{names: [{}]}}, which may stand beside an adapter, or train all of the model",
           stage.name, names_of(model.new_tokens()), fmt::join(frozen, " and "), frozen.size() > 1 ? "are" : "is",
-          join(frozen));
+          join(needed));
 }
 
 }  // namespace rgm

@@ -40,7 +40,8 @@ std::string first_of(const std::set<std::string>& names) {
 
 // Whether it only says what is written while the stage runs.
 bool is_watched(const std::string& key) {
-  return key.starts_with("log.") || key.starts_with("sample.") || key.starts_with("checkpoint.");
+  return (key + ".").starts_with("log.") || (key + ".").starts_with("sample.") || key == "checkpoint.every" ||
+         key == "checkpoint.minutes";
 }
 
 }  // namespace
@@ -49,10 +50,7 @@ std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
   if (!one.is_object()) return "all of them";
   std::set<std::string> keys;
   collect(one, other, "", keys);
-  std::erase_if(keys, [](const std::string& key) {
-    const std::string first = key.substr(0, key.find('.'));
-    return first == "log" || first == "sample" || first == "demand";
-  });
+  std::erase_if(keys, [](const std::string& key) { return is_watched(key) || (key + ".").starts_with("demand."); });
   return first_of(keys);
 }
 

@@ -24,8 +24,6 @@ int64_t size_or(const ModelSpec& spec, const char* key, int64_t otherwise) {
   return found == spec.sizes.end() ? otherwise : found->second;
 }
 
-}  // namespace
-
 // Of a run's folder: which of its stages have left a model.
 std::vector<std::string> stages_in(const fs::path& folder) {
   std::vector<std::string> out;
@@ -36,6 +34,8 @@ std::vector<std::string> stages_in(const fs::path& folder) {
   std::ranges::sort(out);
   return out;
 }
+
+}  // namespace
 
 ModelPlace model_place(const fs::path& given) {
   if (is_model(given)) return {given, {}};

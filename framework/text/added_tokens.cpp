@@ -3,6 +3,7 @@
 #include "text/added_tokens.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/error.hpp"
@@ -30,6 +31,14 @@ bool is_next(const json& file, int64_t id) {
     if (!vocabulary.contains(token.at("content").get<std::string>())) last_behind = std::max(last_behind, own);
   }
   return std::max(last + 1, pieces) == id && std::max(last_behind + 1, pieces) == id;
+}
+
+// As the file writes it, or as text has it: of a byte-level BPE these are "Ġcat" and " cat".
+std::optional<int64_t> id_of_piece(const std::string& name, std::span<const std::string> pieces, const json& file) {
+  const json& vocabulary = file.at("model").at("vocab");
+  if (const auto written = vocabulary.find(name); written != vocabulary.end()) return written->get<int64_t>();
+  const auto found = std::ranges::find(pieces, name);
+  return found == pieces.end() ? std::nullopt : std::optional<int64_t>(found - pieces.begin());
 }
 
 void add_to_file(json& file, const std::string& name, int64_t id, bool is_piece) {
@@ -63,16 +72,16 @@ WithTokens with_added_tokens(const TokenizerPtr& tokenizer, std::span<const std:
   if (out.added.empty()) return out;
 
   json file = tokenizer->to_json(), config = tokenizer->config_json();
-  const json& vocabulary = file.at("model").at("vocab");
+  const std::vector<std::string> pieces = tokenizer->pieces();
   if (!file.contains("added_tokens") || !file["added_tokens"].is_array()) file["added_tokens"] = json::array();
   int64_t id = tokenizer->vocabulary();
   const bool has_gaps = !is_next(file, id);  // where only a piece of the vocabulary has the id that the file says
   for (const std::string& name : out.added) {
-    if (const auto piece = vocabulary.find(name); piece != vocabulary.end())
+    if (const auto piece = id_of_piece(name, pieces, file))
       invalid(
           "\"{}\" is a piece of this tokenizer already, with the id {}, and text is made of it: choose a name that "
           "stands in no text, such as \"<|{}|>\"",
-          name, piece->dump(), name);
+          name, *piece, name);
     add_to_file(file, name, id, has_gaps);
     add_to_settings(config, name, id++);
   }

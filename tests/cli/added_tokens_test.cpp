@@ -62,6 +62,9 @@ TEST_F(AddedTokensTest, BesideAnAdapterTheRowsHaveToBeTrained) {
               HasSubstr("p.yaml:13:38: stage \"chat\": model: add_tokens: the rows of <user>, <end> begin alike, and "
                         "nothing would train them, as embedding.weight is frozen: write trainable: {names: "
                         "[embedding.weight]}, which may stand beside an adapter, or train all of the model"));
+  // Where the head is not the embedding, what is trained already has to stay so.
+  EXPECT_THAT(regimen("check p.yaml --set stages.base.model.tied=false --set 'stages.chat.trainable={last: 1}'").err,
+              HasSubstr("as embedding.weight is frozen: write trainable: {names: [embedding.weight, head.weight]}"));
   write("p.yaml", tiny(2, stage("chat", model, ", adapter: lora, trainable: {names: [embedding.weight]}") +
                               stage("more", "{from: chat}", "")));
   const Said run = regimen("run p.yaml");

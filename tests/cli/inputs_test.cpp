@@ -122,7 +122,7 @@ TEST_F(Inputs, AStageThatIsMadeAgainSaysWhy) {
   const std::string other = said("--set stages.base.optimizer.adamw.learning_rate=0.5");
   EXPECT_THAT(other, HasSubstr("stage base: made again, because optimizer.adamw.learning_rate changed\n"));
   EXPECT_THAT(other, HasSubstr("stage more: made again, because model changed\n"));
-  EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1"),
+  EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1 --set stages.base.checkpoint.every=1"),
               HasSubstr("stage base: made again, because optimizer.adamw.learning_rate, seed changed\n"));
   fs::remove(folder_ / "out/more/model/config.json");
   EXPECT_THAT(said("--set seed=4 --set stages.base.log.every=1 --set stages.more.log.every=1"),
@@ -142,7 +142,8 @@ TEST_F(Inputs, AloneAStageTakesWhatIsFinishedAndAsThePipelineSays) {
   EXPECT_THAT(nothing.err, HasSubstr("stage more: it builds on stage \"base\", which is not finished "
                                      "(out/base/stage.json: missing): run that first, with --only base"));
   ASSERT_EQ(regimen("run p.yaml --out out --only base").status, 0);
-  const Said other = regimen("run p.yaml --out out --only more --set stages.base.steps=6");
+  const Said other =
+      regimen("run p.yaml --out out --only more --set stages.base.steps=6 --set stages.base.checkpoint.every=2");
   EXPECT_EQ(other.status, 2);
   EXPECT_THAT(other.err, HasSubstr("stage \"base\", which was made with other values than the pipeline has now (in "
                                    "steps): run that again, with --only base"));

@@ -142,6 +142,9 @@ TEST(WithAddedTokens, WhatTextIsMadeOfIsNone) {
       HasSubstr("\"ab\" is a piece of this tokenizer already, with the id 257, and text is made of it: choose a "
                 "name that stands in no text, such as \"<|ab|>\""));
   EXPECT_THAT(problem(character_tokenizer("ab"), {"b"}), HasSubstr("with the id 1"));
+  // Which the file writes with letters for bytes: Ċ and Ġa.
+  EXPECT_THAT(problem(byte_tokenizer(), {"\n"}), HasSubstr("with the id 10,"));
+  EXPECT_THAT(problem(train_bpe("b a a a a", {.vocabulary = 258}), {" a"}), HasSubstr("with the id 257,"));
   EXPECT_THAT(problem(byte_tokenizer(), {"<x>", ""}), HasSubstr("a token without text"));
   EXPECT_THAT(problem(byte_tokenizer(), {"<x>", "<x>"}), HasSubstr("\"<x>\" is given twice"));
 }
