@@ -18,7 +18,9 @@ namespace {
 
 std::atomic<bool> asked{false};
 
-void tell(std::string_view text) { [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size()); }
+void tell(std::string_view text) {
+  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
+}
 
 std::mutex mutex;
 std::vector<std::filesystem::path> folders;
