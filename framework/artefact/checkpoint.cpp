@@ -142,7 +142,7 @@ std::optional<Checkpoint> Checkpoints::newest() const {
 bool Checkpoints::any() const { return !steps_in(folder_).empty(); }
 
 fs::path Checkpoints::set_aside(const std::string& owner, std::span<const fs::path> beside) {
-  const fs::path aside = aside_of(folder_, owner);
+  fs::path aside = aside_of(folder_, owner);
   std::error_code error;
   fs::create_directories(aside, error);
   if (error) failure("{}: cannot be created: {}", aside.string(), error.message());

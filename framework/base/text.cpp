@@ -100,7 +100,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string character_for_people(char32_t c) {
-  const std::string number = fmt::format("U+{:04X}", static_cast<uint32_t>(c));
+  std::string number = fmt::format("U+{:04X}", static_cast<uint32_t>(c));
   if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return number;
   std::string character;
   append_utf8(character, c);

@@ -88,6 +88,7 @@ class MixedSource final : public Source {
     }
     if (pieces.empty()) return parts_[0]->batch(0, 0, order_seed);
     std::vector<Batch> batches;
+    batches.reserve(pieces.size());
     for (const Piece& piece : pieces)
       batches.push_back(
           parts_[piece.part]->batch(piece.begin, piece.end - piece.begin, order_of(piece.part, order_seed)));
@@ -138,6 +139,7 @@ class MixedSource final : public Source {
   Batch one_of(std::vector<Batch>& batches, const std::vector<int32_t>& order) const {
     if (batches.size() == 1) return std::move(batches[0]);
     std::vector<const Batch*> each;
+    each.reserve(batches.size());
     for (const Batch& batch : batches) each.push_back(&batch);
     Batch out = joined(each, order);
     // A group is one of its part, whatever number it has there.

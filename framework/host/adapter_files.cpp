@@ -103,7 +103,7 @@ nlohmann::json read_adapter_config(const fs::path& folder) {
 }
 
 fs::path adapter_tensors(const fs::path& folder) {
-  const fs::path path = folder / adapter_tensors_file;
+  fs::path path = folder / adapter_tensors_file;
   require(fs::exists(path),
           "{}: there is no such file: tensors in the format safetensors were expected; if there is only "
           "adapter_model.bin, open the adapter with PEFT and call save_pretrained",

@@ -31,7 +31,7 @@ FusedModule::FusedModule(const Model& model, const std::string& theirs) : head_d
 }
 
 Tensor FusedModule::in_place(std::span<const Tensor> rows_of_parts) const {
-  const Tensor all = ops::concat(rows_of_parts, 0);
+  Tensor all = ops::concat(rows_of_parts, 0);
   if (!parts_[0]->interleaved) return all;
   const int32_t by_head[] = {1, 0, 2};
   const Tensor grouped = ops::reshape(all, {std::ssize(parts_), parts_[0]->out / head_dim_, -1});
@@ -92,7 +92,7 @@ Tensor FusedModule::part(const std::string& how, const Tensor& whole, size_t ind
   require(!(stack || blocks) || whole.size(axis) % shares == 0,
           "{} has the shape {}: {} of the {} parts of {}, with {} rows in all, cannot share it; save the adapter again",
           where, whole.shape().text(), shares, parts_.size(), parts_[0]->theirs, rows_);
-  const Tensor own = stack ? whole : rows_of(whole, index);
+  Tensor own = stack ? whole : rows_of(whole, index);
   if (!stack && !blocks) return own;
   const int64_t each = whole.size(axis) / shares;
   return ops::contiguous(ops::slice(own, axis, share * each, (share + 1) * each));

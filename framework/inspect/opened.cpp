@@ -14,7 +14,7 @@
 namespace rgm::inspect {
 namespace {
 
-int detaches = 0, draws = 0, reads = 0;
+int detaches = 0, draws = 0, reads = 0, refused_follows = 0;
 std::string_view reader;
 
 rgm_status counting_detach(rgm_tensor* x, rgm_tensor** out) {
@@ -42,6 +42,12 @@ rgm_status counting_detokenize(rgm_tokenizer* tokenizer, rgm_tensor* tokens, voi
                                void (*sink)(void* user, rgm_str text)) {
   note_read();
   return host_table()->models->detokenize(tokenizer, tokens, user, sink);
+}
+
+rgm_status counting_follow(rgm_train* train, const char* role, double rate) {
+  const rgm_status status = host_table()->train->follow(train, role, rate);
+  refused_follows += status != RGM_OK;
+  return status;
 }
 
 // Nobody sits before a check: answers are ranked in the order that they have.
@@ -73,6 +79,7 @@ const rgm_host* Opened::counting_host() {
   static const rgm_train_api train = [] {
     rgm_train_api t = *host_table()->train;
     t.ask_person = rank_in_order;
+    t.follow = counting_follow;
     return t;
   }();
   static const rgm_host host = [] {
@@ -88,6 +95,7 @@ const rgm_host* Opened::counting_host() {
 int Opened::detached() { return detaches; }
 int Opened::drawn() { return draws; }
 int Opened::read() { return reads; }
+int Opened::follows_refused() { return refused_follows; }
 std::string_view Opened::read_in() { return reader; }
 
 bool Opened::open_reference() {

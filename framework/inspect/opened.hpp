@@ -47,6 +47,7 @@ class Opened {
   static int detached();
   static int drawn();                 // random numbers
   static int read();                  // values, to the host's memory
+  static int follows_refused();       // calls of follow that the host said no to
   static std::string_view read_in();  // the function that did so last, of those that may be captured
 
  private:

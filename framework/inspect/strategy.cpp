@@ -149,8 +149,8 @@ void options_step(Opened& opened, const std::string& id) {
 
 std::vector<Step> strategy_steps() {
   return {{"create", create_step},   {"nonsense", nonsense_step}, {"gradients", gradient_step},
-          {"batches", batches_step}, {"capture", capture_step},   {"run", run_step},
-          {"options", options_step}};
+          {"batches", batches_step}, {"capture", capture_step},   {"after_step", after_step_step},
+          {"run", run_step},         {"options", options_step}};
 }
 
 }  // namespace rgm::inspect

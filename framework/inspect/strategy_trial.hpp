@@ -42,6 +42,8 @@ struct Prepared {
 
 // What the strategy's promise to be capturable is held against.
 void capture_step(Opened& opened, const std::string& id);
+// What happens between two steps; silent where a strategy does nothing there.
+void after_step_step(Opened& opened, const std::string& id);
 
 // -- strategy_batches.cpp
 // The loss and the gradient of the trial's first step, in one micro-batch beside several; tells the result.

@@ -258,6 +258,7 @@ class Parser : ExpressionParser {
     return [=](Scope& scope, std::string&) {
       const Scope& outermost = scope.outermost();
       std::vector<std::string_view> known;
+      known.reserve(parameters.size());
       for (const auto& [parameter, otherwise] : parameters) known.emplace_back(parameter);
       const auto call = [=, &budget = scope.budget, &outermost](const Arguments& given) {
         budget.check_stack();

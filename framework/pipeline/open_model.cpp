@@ -152,7 +152,7 @@ TokenizerPtr make_tokenizer(const TokenizerSpec& spec, const DataSpec* train, co
     }
   }
   const fs::path kept = cache / ("tokenizer-" + sha256(what).substr(0, 16));
-  if (const TokenizerPtr before = cache.empty() ? nullptr : kept_tokenizer(kept)) return before;
+  if (TokenizerPtr before = cache.empty() ? nullptr : kept_tokenizer(kept)) return before;
   TokenizerPtr tokenizer =
       spec.kind == "characters" ? learn_characters(*train, wishes) : learn_bpe(*train, wishes, spec.vocabulary);
   if (!cache.empty()) {

@@ -297,6 +297,7 @@ void run_stage(const Stage& stage, size_t index, const Surroundings& around, con
   // Of the one file there is, or of the hashes of several.
   if (const std::vector<fs::path> weights = weights_in(folder); opened.setup.strategy->loss) {
     std::vector<std::string> hashes;
+    hashes.reserve(weights.size());
     for (const fs::path& file : weights) hashes.push_back(files.at(file.lexically_relative(folder).string()));
     record["hashes"]["result"] = result["sha256"] = hashes.size() == 1 ? hashes[0] : sha256(join(hashes, ""));
   }

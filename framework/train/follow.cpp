@@ -47,7 +47,7 @@ void Follower::visit(const See& see) const {
 void follow(rgm_train& train, const std::string& name, double rate) {
   require(rate >= 0 && rate <= 1, "follow: the rate is {}, expected 0 to 1, where 1 makes \"{}\" the policy", rate,
           name);
-  require(train.is_after_step, "follow: \"{}\" moves between two steps; after_step is the place for it", name);
+  require(train.after_step > 0, "follow: \"{}\" moves between two steps; after_step is the place for it", name);
   if (!train.roles.contains(name)) invalid("follow: the stage has no model \"{}\"{}", name, other_roles(train, name));
   const auto found = train.followers.find(name);
   require(found != train.followers.end(),

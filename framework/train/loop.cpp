@@ -147,11 +147,11 @@ void Loop::tell_step() {
   struct AfterStep {
     rgm_train& train;
     ~AfterStep() {
-      train.is_after_step = false;
+      train.after_step = 0;
       train.batches.clear();
     }
   } const now{train_};
-  train_.is_after_step = true;
+  train_.after_step = step_;
   call_plugin(setup_.strategy_name, "after_step", [&] { return setup_.strategy->after_step(self_, &train_, step_); });
 }
 

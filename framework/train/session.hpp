@@ -96,7 +96,7 @@ struct rgm_train {
   // Roles that follow the policy. One that is given no model is a copy of the policy, made like the reference.
   std::map<std::string, rgm::Follower> followers;
   std::function<rgm_model(rgm::Follower& out)> copy_policy;
-  bool is_after_step = false;              // while the strategy's after_step runs
+  int64_t after_step = 0;                  // the step that the strategy's after_step is told of; 0: it does not run
   std::map<std::string, rgm_model> roles;  // "policy" and what was configured
   std::vector<rgm::Reward> rewards;
   std::vector<rgm::ColumnWish> wishes;  // of the strategy and of its learned reward

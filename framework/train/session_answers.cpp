@@ -105,7 +105,9 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
   require(!name.empty(), "generate: the prompts have no column of tokens");
   const Tokenizer& tokenizer = *model.model->tokenizer();
   Sampling sampling = read_sampling(attrs);
-  sampling.seed = mix(train.seed, uint64_t(train.rollout), 0x6E);
+  // What is drawn after a step repeats no rollout.
+  sampling.seed = train.after_step > 0 ? mix(train.seed, uint64_t(train.after_step), 0x6F)
+                                       : mix(train.seed, uint64_t(train.rollout), 0x6E);
   sampling.first_prompt = train.first_prompt;
 
   auto questions = unpacked(prompts, prompts.columns.at(name));

@@ -164,6 +164,25 @@ TEST(PluginsCheck, ATeacherIsAnotherModel) {
   EXPECT_THAT(said.err, testing::Not(HasSubstr("the gradient is exactly zero")));
 }
 
+TEST(PluginsCheck, ATeacherThatFollowsThePolicyMoves) {
+  const Said said = check_method("lib/regimen-fixtures/mean_teacher");
+  EXPECT_EQ(said.status, 0) << said.out << said.err;
+  EXPECT_THAT(said.out, HasSubstr("after_step ok       after 2 steps, \"teacher\" moved towards the policy; where "
+                                  "follow is refused it says so"));
+}
+
+TEST(PluginsCheck, FaultsAfterAStep) {
+  const Said said = check("faults_after_step");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, AllOf(ContainsRegex("after_step +FAILED +after_step of step 3, where follow is refused: follow "
+                                            "was refused, and it says that all is well"),
+                              ContainsRegex("after_step +FAILED +[0-9]+ bytes of tensors are left of 2 calls"),
+                              ContainsRegex("after_step +FAILED +failed in after_step of step 2: .*after_step failed: "
+                                            "no second step"),
+                              HasSubstr("after_step FAILED   its plan says that a role follows the policy, but "
+                                        "without after_step none moves")));
+}
+
 // One choice that ends the process hides none of the others, and each failure names the function. No folder is left.
 TEST(PluginsCheck, Picky) {
   const Folder temporary;

@@ -40,7 +40,7 @@ class FollowerTest : public TensorTest {
     rgm_train train;
     train.roles["teacher"] = {};
     train.followers["teacher"] = follower;
-    train.is_after_step = true;
+    train.after_step = 1;
     follow(train, "teacher", rate);
   }
 };
@@ -88,7 +88,7 @@ TEST_F(FollowerTest, WhatPluginsFileInItIsItsOwn) {
   rgm_train train;
   train.roles["policy"] = {policy.model};
   train.roles["teacher"] = copy(policy, train.followers["teacher"]);
-  train.is_after_step = true;
+  train.after_step = 1;
   const rgm_init init{sizeof(rgm_init), RGM_FILL, 1, 0, 4, 0, nullptr};
   const auto file = [&](const char* role) {
     return file_parameter(*scope(train, role, "value"), "weight", dense_view({1}, RGM_F32), init);

@@ -12,7 +12,7 @@ class ReferenceSync : public TensorTest {
   static void let_follow(Method& method) {
     method.train.followers["reference"] = {{{&method.policy->parameters(), &method.reference->parameters()}},
                                            /*is_copy=*/false};
-    method.train.is_after_step = true;
+    method.train.after_step = 1;
   }
   static void after_step(Method& method, int64_t step) {
     check_status(method.table.after_step(method.self, &method.train, step));

@@ -19,7 +19,7 @@ class Follow : public TensorTest {
     train_.roles["policy"] = {};
     train_.roles["teacher"] = {};
     train_.followers["teacher"] = {{{&policy_, &own_}}};
-    train_.is_after_step = true;
+    train_.after_step = 1;
   }
   // A trained parameter of the policy, and what follows it.
   Tensor add(const std::string& name, std::initializer_list<float> policys, std::initializer_list<float> own) {
@@ -104,7 +104,7 @@ TEST_F(Follow, WhatCannotFollowIsNamed) {
                                                 "\"teacher\"?"));
   EXPECT_THAT(refusal("policy", 1), HasSubstr("follow: \"policy\" does not follow the policy: its role needs "
                                               "RGM_FOLLOWS"));
-  train_.is_after_step = false;
+  train_.after_step = 0;
   EXPECT_THAT(refusal("teacher", 1), HasSubstr("follow: \"teacher\" moves between two steps; after_step is the place"));
 }
 
