@@ -29,7 +29,7 @@ class Nearest {
     }
   }
   uint8_t operator()(float x) const {
-    const auto cell = std::min(static_cast<size_t>((x + 1) * (cells / 2)), cells - 1);
+    const auto cell = std::min(static_cast<size_t>((x + 1) * 0.5F * cells), cells - 1);
     return static_cast<uint8_t>(first_[cell] + (x > border_[cell]));
   }
 
@@ -124,7 +124,7 @@ Tensor readable(const Tensor& w, rgm_dtype dtype) {
   const NoGradient no_gradient;
   const QuantizedWeight& weight = weight_of(w);
   const rgm_kernels& k = kernel::table();
-  const Tensor y = empty(weight.shape, dtype);
+  Tensor y = empty(weight.shape, dtype);
   const rgm_dequantize args{sizeof args, 0, &weight.codes.view(), &weight.scales.view(), &y.view()};
   if (RGM_HAS(&k, dequantize) && kernel::ran(k.dequantize(kernel::queue(), &args))) return y;
   return ops::cast(composed::dequantize(weight.codes, weight.scales), dtype);

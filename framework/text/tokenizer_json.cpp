@@ -231,7 +231,7 @@ class Reader {
   // As transformers says which one ends a text.
   std::string end_of_text() const {
     if (!config_.is_object() || !config_.contains("eos_token")) return std::string(end_of_text_name);
-    const std::string name = name_of(config_["eos_token"]);
+    std::string name = name_of(config_["eos_token"]);
     if (specials_.contains(name)) return name;
     if (!name.empty())
       log::warning(

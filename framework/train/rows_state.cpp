@@ -52,10 +52,11 @@ bool RowsState::is_own(const Json& state) const {
 }
 
 Json RowsState::read() const {
-  const Json any = read_state(synced_), latest = read_state(latest_);
+  const Json any = read_state(synced_);
+  Json latest = read_state(latest_);
   const uintmax_t written = fs::exists(rows_) ? fs::file_size(rows_) : 0;
   const bool fits = is_own(any) && number(any, "bytes") <= written;
-  const Json synced = fits ? any : Json::object();
+  Json synced = fits ? any : Json::object();
   if (is_own(latest) && written > 0 && are_whole(rows_, synced, latest)) return latest;
   // It must not be met again when as many bytes are there.
   std::error_code ignored;

@@ -180,7 +180,7 @@ namespace {
 
 // A number as it is now: what it is a part of, or a parameter, may be another one by the time that it is read.
 Tensor kept(const Tensor& x) {
-  const Tensor number = ops::reshape(ops::detach(x), {});
+  Tensor number = ops::reshape(ops::detach(x), {});
   const Storage& storage = *number.get()->storage;
   if (!storage.filed && storage.bytes <= bytes_of(number.dtype())) return number;
   Tensor own = empty({}, number.dtype());

@@ -20,7 +20,7 @@ class Parallel : public Bottleneck {
     return {make(site, site.in(), site.out()), site.kind() == RGM_EMBEDDING_SITE};
   }
   Tensor output(const Place& at, const Tensor& x, Tensor y) const {
-    return at.embeds ? added_to_tokens(at.part, x, std::move(y)) : added(at.part, x, std::move(y));
+    return at.embeds ? added_to_tokens(at.part, x, y) : added(at.part, x, std::move(y));
   }
 };
 
