@@ -31,12 +31,12 @@ rgm_model copy_of_policy(const std::shared_ptr<Model>& policy, Adapters* adapter
   if (!shares) out.stores = {{&policy->parameters(), &model->parameters()}, {&policy->extra(), &model->extra()}};
   rgm_model made{model, false, true};
   if (!adapters) return made;
-  std::optional<WithHooks> policys_act;  // attaching sets other ones
-  if (shares) policys_act.emplace(*model, model->hooks());
+  std::optional<WithHooks> policy_acts;  // attaching sets other ones
+  if (shares) policy_acts.emplace(*model, model->hooks());
   const std::shared_ptr<Adapters> own = attach(model);
   for (Parameter& p : own->parameters().all()) {
     own->parameters().set_trained(p, false);
-    if (const Parameter* const policys = adapters->parameters().find(p.name)) assign(p.value, policys->value);
+    if (const Parameter* const original = adapters->parameters().find(p.name)) assign(p.value, original->value);
   }
   out.stores.push_back({&adapters->parameters(), &own->parameters()});
   made.own_adapters = own;
