@@ -44,13 +44,13 @@ std::vector<fs::path> all_files(const DataSpec& spec) {
 }
 
 std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
-                                    std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options) {
+                                    const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options) {
   if (!spec.parts.empty()) {
     std::vector<std::unique_ptr<Source>> parts;
     for (const DataSpec& part : spec.parts) parts.push_back(open_source(part, wishes, tokenizer, options));
     return mixed(spec, wishes, std::move(parts));
   }
-  if (spec.format != "text") return open_columns(spec, wishes, std::move(tokenizer), options);
+  if (spec.format != "text") return open_columns(spec, wishes, tokenizer, options);
   const ColumnWish* tokens = nullptr;
   for (const ColumnWish& wish : wishes) {
     if (!tokens && wish.kind == RGM_TOKENS_COLUMN) {

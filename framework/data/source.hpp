@@ -118,10 +118,10 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
 // number. Columns given by number mean that csv and tsv have no line of names. RGM_INVALID: file:line and what is wrong
 // with it; a wished column that is missing, with the names there are.
 std::unique_ptr<Source> open_columns(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
-                                     std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+                                     const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options);
 // One of the two, by spec.format; or a mixture of the spec's parts.
 std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<ColumnWish>& wishes,
-                                    std::shared_ptr<const Tokenizer> tokenizer, const SourceOptions& options);
+                                    const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options);
 
 // The text of all files, one after the other and piece by piece: what a tokenizer is trained on, whatever part of it is
 // used. UTF-8 checked. Pieces end where `cut` allows it (Tokenizer::stable_prefix), or between characters when it is

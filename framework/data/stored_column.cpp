@@ -53,6 +53,10 @@ float as_real(const Row& value, std::string_view column, const std::string& wher
 
 std::string as_text(const Row& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
+void StoredColumn::open_chat(const Tokenizer& tokenizer) {
+  chat = std::make_shared<const ChatTemplate>(chat_template_for(map, tokenizer));
+}
+
 // A label's name, or its number.
 int32_t StoredColumn::as_label(const Row& value, const std::string& where) const {
   std::string text = as_text(value);
@@ -61,23 +65,23 @@ int32_t StoredColumn::as_label(const Row& value, const std::string& where) const
     const auto [end, error] = std::from_chars(x.data(), x.data() + x.size(), number);
     return error == std::errc() && end == x.data() + x.size();
   };
-  const auto named = [&] { return std::ranges::find(*labels, text); };
-  if (value.is_boolean() && labels->empty()) text = value.get<bool>() ? "1" : "0";
+  const auto named = [&] { return std::ranges::find(labels, text); };
+  if (value.is_boolean() && labels.empty()) text = value.get<bool>() ? "1" : "0";
   // 1 as pandas writes it in a column with gaps.
-  if (named() == labels->end() && is_numeric(text) && text.ends_with(".0")) text.resize(text.size() - 2);
-  if (named() != labels->end()) return static_cast<int32_t>(named() - labels->begin());
+  if (named() == labels.end() && is_numeric(text) && text.ends_with(".0")) text.resize(text.size() - 2);
+  if (named() != labels.end()) return static_cast<int32_t>(named() - labels.begin());
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   // Where labels are called by numbers, a number is a name, never a place.
   const bool is_number =
-      error == std::errc() && end == text.data() + text.size() && std::ranges::none_of(*labels, is_numeric);
-  const std::string all = labels->empty() ? fmt::format("0 to {}", outputs - 1)
-                          : std::ranges::any_of(*labels, is_numeric)
-                              ? fmt::format("{}", fmt::join(*labels, ", "))
-                              : fmt::format("{}, or their numbers from 0", fmt::join(*labels, ", "));
+      error == std::errc() && end == text.data() + text.size() && std::ranges::none_of(labels, is_numeric);
+  const std::string all = labels.empty() ? fmt::format("0 to {}", outputs - 1)
+                          : std::ranges::any_of(labels, is_numeric)
+                              ? fmt::format("{}", fmt::join(labels, ", "))
+                              : fmt::format("{}, or their numbers from 0", fmt::join(labels, ", "));
   require(is_number && number >= 0 && number < outputs,
           "{}: \"{}\" is {}, which is not a label of the model's head: {}{}", where, map.from, shown(value), all,
-          did_you_mean(text, *labels));
+          did_you_mean(text, labels));
   return static_cast<int32_t>(number);
 }
 

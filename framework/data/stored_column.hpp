@@ -44,12 +44,14 @@ struct StoredColumn {
   int64_t counted(int64_t example, int64_t context) const;
 
   // Of a LABEL column: what the labels are called, and how many there are.
-  const std::vector<std::string>* labels = nullptr;
+  std::vector<std::string> labels{};
   std::shared_ptr<const ChatTemplate> chat = nullptr;  // of a column of conversations
   int64_t outputs = 0;
 
   bool is_integer() const { return wish.kind == RGM_INTEGER_COLUMN || wish.kind == RGM_LABEL_COLUMN; }
 
+  // The template that its map names, or the tokenizer's.
+  void open_chat(const Tokenizer& tokenizer);
   // One more example. `where` begins the message when the value is not what the column holds.
   void add(const Row& value, const std::string& where);
   // The answer behind its prompt, if it has one. What is recognised may have that in front already, and then it is not

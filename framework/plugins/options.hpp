@@ -25,6 +25,8 @@ struct rgm_config {
     std::vector<double> reals;
     std::vector<std::string> texts;
     std::vector<rgm_str> views;
+
+    void bind(rgm_type type);  // `value` as the plug-in sees it, from `json` as people do
   };
 
   const rgm_component* component = nullptr;
@@ -61,6 +63,9 @@ std::string canonical(const rgm_config& config);
 
 // "integer", "real", ...
 std::string_view type_name(rgm_type type);
+inline bool is_list(rgm_type type) { return type >= RGM_INTEGERS; }
+std::vector<std::string> choices_of(const rgm_option& option);
+nlohmann::ordered_json to_json(const rgm_value& value);
 // {key, type, default, min, max, choices, help, required, advanced, deprecated}, those that apply
 nlohmann::ordered_json describe(const rgm_option& option);
 // "0 to 1", "at least 1"; empty when open

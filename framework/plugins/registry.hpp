@@ -78,7 +78,7 @@ class Registry {
   void start(File& file);
   const rgm_component* component_in(File& file, int kind, const std::string& id);
   const Component& keep(File& file, const rgm_component& data);
-  std::string why_unusable(const rgm_backend& backend) const;
+  std::string why_unusable(File& file, const rgm_component& data);
 
   const rgm_host* host_;
   std::vector<fs::path> folders_;

@@ -8,16 +8,12 @@
 
 #include "base/error.hpp"
 #include "text/chat.hpp"
+#include "text/tokenizer_json.hpp"
 
 namespace rgm {
 namespace {
 
 using nlohmann::json;
-
-json entry_of(const std::string& name) {
-  return {{"content", name}, {"single_word", false}, {"lstrip", false},
-          {"rstrip", false}, {"normalized", false},  {"special", true}};
-}
 
 // Whether Hugging Face's library gives `id` to the next added token, which has to be so whatever the file says: it
 // counts pieces, and goes on from the last added token; its versions differ in whether that may be a piece as well.
@@ -43,7 +39,7 @@ std::optional<int64_t> id_of_piece(const std::string& name, std::span<const std:
 
 void add_to_file(json& file, const std::string& name, int64_t id, bool is_piece) {
   if (is_piece) file["model"]["vocab"][name] = id;
-  json token = entry_of(name);
+  json token = added_token_json(name);
   token["id"] = id;
   file["added_tokens"].push_back(std::move(token));
 }
@@ -52,7 +48,7 @@ void add_to_file(json& file, const std::string& name, int64_t id, bool is_piece)
 // version 4 fails at a list of the newer name.
 void add_to_settings(json& config, const std::string& name, int64_t id) {
   if (config.contains("added_tokens_decoder") && config["added_tokens_decoder"].is_object())
-    config["added_tokens_decoder"][std::to_string(id)] = entry_of(name);
+    config["added_tokens_decoder"][std::to_string(id)] = added_token_json(name);
   const auto newer = config.find("extra_special_tokens");
   json& list = newer != config.end() && newer->is_array() ? *newer : config["additional_special_tokens"];
   if (!list.is_array()) list = json::array();

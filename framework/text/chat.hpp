@@ -44,6 +44,9 @@ class ChatTemplate {
  private:
   nlohmann::ordered_json values(const Messages& messages, bool for_answer, const Messages& beside) const;
   const jinja::Template& template_for(const Messages& beside) const;
+  std::vector<ChatPiece> marked_pieces(const Messages& messages, const Messages& beside, size_t first) const;
+  std::vector<ChatPiece> pieces_by_message(const Messages& messages, const std::vector<std::string>& roles,
+                                           const Messages& beside, size_t first) const;
 
   std::string source_;
   jinja::Template template_;

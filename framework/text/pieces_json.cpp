@@ -1,6 +1,6 @@
 // pieces_json.cpp - how tokenizer.json says that spaces are letters: by normalizers, or by the pre-tokenizer Metaspace.
-#include "base/error.hpp"
 #include "text/pieces.hpp"
+#include "text/tokenizer_json.hpp"
 
 namespace rgm {
 namespace {
@@ -15,8 +15,8 @@ json steps(const json& file, const char* key, const char* members) {
   return file[key].value("type", "") == "Sequence" ? file[key].at(members) : json::array({file[key]});
 }
 
-[[noreturn]] void unsupported(const std::string& where, const char* key, const json& step) {
-  invalid("{}: this tokenizer is not supported: {} {} beside byte_fallback", where, key, step.dump());
+[[noreturn]] void unknown_step(const std::string& where, const char* key, const json& step) {
+  not_supported(where, "{} {} beside byte_fallback", key, step.dump());
 }
 
 bool replaces(const json& step, const char* from, const char* to) {
@@ -35,7 +35,7 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
     else if (replaces(step, " ", space_letter))
       letters = table.normalizes = true;
     else
-      unsupported(where, "normalizer", step);
+      unknown_step(where, "normalizer", step);
   }
   for (const json& step : steps(file, "pre_tokenizer", "pretokenizers")) {
     const std::string type = step.value("type", "");
@@ -43,20 +43,20 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
     if (type == "Split" && letters && step.at("pattern") == json{{"String", " "}}) continue;
     if (type != "Metaspace" || step.value("replacement", "") != space_letter || step.value("split", true) ||
         table.front != Front::nothing)
-      unsupported(where, "pre-tokenizer", step);
+      unknown_step(where, "pre-tokenizer", step);
     const std::string scheme = step.value("prepend_scheme", "always");
     table.front = scheme == "first"    ? Front::first_unless_space
                   : scheme == "always" ? Front::unless_space
                                        : Front::nothing;
     letters = true;
   }
-  if (!letters) unsupported(where, "normalizer", file.value("normalizer", json()));
+  if (!letters) unknown_step(where, "normalizer", file.value("normalizer", json()));
   for (const json& step : steps(file, "decoder", "decoders")) {
     const std::string type = step.value("type", "");
     if (type == "Strip" && step.at("content") == " " && step.at("start") == 1 && step.at("stop") == 0)
       table.strips_space = true;
     else if (!replaces(step, space_letter, " ") && type != "ByteFallback" && type != "Fuse")
-      unsupported(where, "decoder", step);
+      unknown_step(where, "decoder", step);
   }
   const json& model = file.at("model");
   if (model.contains("unk_token") && model["unk_token"].is_string()) table.unknown = model["unk_token"];

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "text/tokenizer_json.hpp"
 
 namespace rgm {
 namespace {
@@ -177,14 +178,12 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
     vocabulary[piece.text] = i;
     if (piece.kind == unknown) unknown_piece = piece.text;
     const bool of_spaces = piece.text.find(space) != std::string::npos;  // text has none: merges make it
-    if (piece.kind == unknown || piece.kind == control || (piece.kind == user_defined && !of_spaces))
-      added.push_back({{"id", i},
-                       {"content", piece.text},
-                       {"single_word", false},
-                       {"lstrip", false},
-                       {"rstrip", false},
-                       {"normalized", false},
-                       {"special", piece.kind != user_defined}});
+    if (piece.kind == unknown || piece.kind == control || (piece.kind == user_defined && !of_spaces)) {
+      json token = added_token_json(piece.text);
+      token["id"] = i;
+      token["special"] = piece.kind != user_defined;
+      added.push_back(std::move(token));
+    }
   }
   // Tokens that the settings add behind the pieces.
   if (config.is_object() && config.contains("added_tokens_decoder") && config["added_tokens_decoder"].is_object())

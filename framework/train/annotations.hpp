@@ -9,6 +9,11 @@
 
 namespace rgm {
 
+struct AnnotatedColumn {
+  bool per_token = false;
+  std::vector<std::vector<std::vector<float>>> units;  // by unit, by example in it: one value, or one a token
+};
+
 class Annotations {
  public:
   // Runs strategy.annotate over `source` in its order, `rows` units at a time, and keeps each answer, so that an
@@ -20,10 +25,6 @@ class Annotations {
   void merge(Batch& batch, std::span<const int64_t> units) const;
 
  private:
-  struct Column {
-    bool per_token = false;
-    std::vector<std::vector<std::vector<float>>> units;  // by unit, by example in it: one value, or one a token
-  };
   // Up to `next` of the units are annotated, and from there to `apart` they go one by one; `bytes` of the file say so.
   struct Done {
     size_t next = 0, apart = 0;
@@ -32,12 +33,11 @@ class Annotations {
   // `file`: none for a trial.
   void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units,
                Done done, AppendedFile* file);
-  void keep(const std::string& name, bool per_token, int64_t begin, size_t of_source,
-            std::vector<std::vector<std::vector<float>>> by_unit);
+  void keep(const std::string& name, int64_t begin, size_t of_source, AnnotatedColumn added);
   Done read(const std::vector<int64_t>& units, size_t of_source);
   bool take(const nlohmann::json& line, const std::vector<int64_t>& units, size_t of_source, Done& done);
 
-  std::map<std::string, Column> columns_;
+  std::map<std::string, AnnotatedColumn> columns_;
   fs::path file_;  // where they are kept; empty for a trial
 };
 
