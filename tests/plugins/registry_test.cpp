@@ -113,6 +113,26 @@ TEST(Registry, SameIdTwiceInOneFolder) {
     }
 }
 
+TEST(Registry, ABackendThatDoesNotStartIsListedWithItsReason) {
+  const Folder folder{"refuses_to_start"};
+  const PluginPath path(folder.path());
+  const Entry told = entry(Registry{}.list(), "abacus", folder.path());
+  EXPECT_EQ(told.id, "abacus");
+  EXPECT_FALSE(told.usable);
+  EXPECT_EQ(told.reason,
+            (folder.path() / "refuses_to_start.so").string() + " could not start: the abacus lost its beads");
+}
+
+TEST(Registry, ABackendThatDoesNotStartIsNamedBesideAnotherOfItsId) {
+  const Folder folder{"refuses_to_start", "unusable_backend"};
+  const PluginPath path(folder.path());
+  std::vector<std::string> reasons;
+  for (const Entry& e : Registry{}.list())
+    if (e.id == "abacus") reasons.push_back(e.reason);
+  EXPECT_THAT(reasons, testing::ElementsAre(HasSubstr("unusable_backend.so has the same id: remove one of them"),
+                                            HasSubstr("refuses_to_start.so has the same id: remove one of them")));
+}
+
 TEST(Registry, ListsWhatCannotBeUsedAndWhy) {
   const Folder folder{"sound", "no_symbol", "wrong_major", "bad_options", "unusable_backend", "missing_library"};
   const PluginPath path(folder.path());
