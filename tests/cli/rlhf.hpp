@@ -21,6 +21,11 @@ class RlhfTest : public TinyRun {
   }
   // The tiny base, and stages on it.
   static std::string with(const std::string& more) { return tiny(20, more); }
+  // With more data beside the prompts of its last stage.
+  static std::string beside_prompts(std::string text, const std::string& more) {
+    const std::string prompts = "{prompts: {jsonl: prompts.jsonl}";
+    return text.insert(text.rfind(prompts) + prompts.size(), ", " + more);
+  }
   static std::string ppo(const std::string& options, const std::string& more) {
     return "  - name: ppo\n    strategy: {ppo: {max_tokens: 5" + options +
            "}}\n    model: {from: base}\n    data: {prompts: {jsonl: prompts.jsonl}}\n    batch: 6\n" + more;

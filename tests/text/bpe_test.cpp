@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "artefact/folder.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -132,10 +133,10 @@ TEST(Bpe, CutAtAStablePrefixTheIdsAreThoseOfTheWhole) {
 }
 
 TEST(Bpe, IsSavedAndReadBackTheSame) {
-  const fs::path folder = fs::path(testing::TempDir()) / "bpe";
+  const test::Folder folder;
   const auto tokenizer = train_bpe("the sea the boat the sea", {.vocabulary = 270});
-  save_tokenizer(*tokenizer, folder);
-  const auto again = load_tokenizer(folder);
+  save_tokenizer(*tokenizer, folder.path());
+  const auto again = load_tokenizer(folder.path());
   EXPECT_EQ(again->kind(), "bpe");
   EXPECT_EQ(again->to_json(), tokenizer->to_json());
   EXPECT_EQ(again->end_of_text(), 0);

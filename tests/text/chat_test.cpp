@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "artefact/folder.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -139,19 +140,20 @@ TEST(Chat, TheTemplateIsSavedWithTheTokenizer) {
   const TokenizerPtr with = with_chat_template(byte_tokenizer(), "{{ messages[0].content }}");
   EXPECT_EQ(with->encode("ab<|endoftext|>"), byte_tokenizer()->encode("ab<|endoftext|>"));
   EXPECT_EQ(with->end_of_text(), 256);
-  const fs::path folder = fs::temp_directory_path() / "regimen-chat-test";
+  const test::Folder temporary;
+  const fs::path& folder = temporary.path();
   save_tokenizer(*with, folder);
   EXPECT_EQ(chat_template_of(*load_tokenizer(folder))->render(four, false), "S");
   // As newer versions of transformers keep it; it comes before the other.
   write_file(folder / "chat_template.jinja", "{{ messages[1].content }}");
   EXPECT_EQ(chat_template_of(*load_tokenizer(folder))->render(four, false), "Q");
-  fs::remove_all(folder);
 }
 
 TEST(Chat, SeveralTemplatesAreSavedAsTheyWere) {
   const nlohmann::json several = {{{"name", "default"}, {"template", "{{ messages[0].content }}"}},
                                   {{"name", "tool_use"}, {"template", "{{ tools[0].name }}"}}};
-  const fs::path folder = fs::temp_directory_path() / "regimen-chats-test";
+  const test::Folder temporary;
+  const fs::path& folder = temporary.path();
   save_tokenizer(*with_chat_template(byte_tokenizer(), several), folder);
   const TokenizerPtr again = load_tokenizer(folder);
   EXPECT_EQ(again->config_json()["chat_template"], several);
@@ -165,7 +167,6 @@ TEST(Chat, SeveralTemplatesAreSavedAsTheyWere) {
   EXPECT_EQ(chat->render(four, false), "S");
   EXPECT_THAT([&] { (void)chat->render(four, false, tools); },
               testing::ThrowsMessage<Error>(HasSubstr("chat template tool_use:1: the statement \"frob\"")));
-  fs::remove_all(folder);
 }
 
 TEST(Jinja, MistakesHaveTheirLine) {

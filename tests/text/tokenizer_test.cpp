@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "artefact/folder.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -85,7 +86,7 @@ TEST(Tokenizers, RoundTripHardTextsAndTheirFiles) {
   const auto texts = parse_json(read_file(fs::path(REGIMEN_SOURCE_DIRECTORY) / "tests/parity/tokenizer_text.json"));
   std::string all;
   for (const auto& text : texts["hard"]) all += text.get<std::string>();
-  const fs::path folder = fs::path(testing::TempDir()) / "tokenizers";
+  const test::Folder folder;
   for (const auto& tokenizer : {byte_tokenizer(), character_tokenizer(all), character_tokenizer(all, true),
                                 train_bpe(all, {.vocabulary = 300})}) {
     save_tokenizer(*tokenizer, folder / tokenizer->kind());
