@@ -75,8 +75,8 @@ void linear(Trial& t) {
   const Arg y = features & RGM_LINEAR_ADD || in_place ? t.inout({M, out}, t.normals(), of_y) : t.out({M, out}, of_y);
   const Arg residual = in_place ? y : optional(RGM_LINEAR_RESIDUAL, {M, out});
   t.run(&rgm_kernels::linear, [=](auto f, rgm_queue* q, const Views& v) {
-    const rgm_linear args{sizeof(rgm_linear), features, activation, 0, v(x), v(weight), nullptr, v(bias),
-                          v(residual),        v(aux),   v(y)};
+    const rgm_linear args{sizeof(rgm_linear), features, activation, 0,       v(x),   v(weight), nullptr, v(bias),
+                          v(residual),        v(aux),   v(y),       nullptr, nullptr};
     return f(q, &args);
   });
 }
@@ -102,8 +102,8 @@ void packed(Trial& t) {
   t.offered = [](const rgm_kernels& k) { return RGM_HAS(&k, pack) && RGM_HAS(&k, unpack) && RGM_HAS(&k, linear); };
   const auto packs = t.offered;
   t.call = [=](const rgm_kernels& k, rgm_queue* q, const Views& v) {
-    rgm_linear args{sizeof(rgm_linear), features, RGM_GELU_TANH, 0, v(x), v(weight), nullptr, v(bias),
-                    v(residual),        v(aux),   v(y)};
+    rgm_linear args{sizeof(rgm_linear), features, RGM_GELU_TANH, 0,       v(x),   v(weight), nullptr, v(bias),
+                    v(residual),        v(aux),   v(y),          nullptr, nullptr};
     if (!packs(k)) return k.linear(q, &args);
     rgm_packed* theirs = nullptr;
     if (const rgm_status status = k.pack(q, v(weight), nullptr, 0, &theirs); status != RGM_OK) return status;

@@ -44,6 +44,11 @@ rgm_status pack_nothing(rgm_queue*, const rgm_view*, const rgm_view*, int32_t, r
 }
 void unpack_nothing(rgm_packed*) {}
 
+// Which products the real one reads a quantized weight for is not known: the values are counted for each.
+rgm_status linear_nothing(rgm_queue*, const rgm_linear* args) {
+  return args->features & RGM_LINEAR_QUANTIZED ? RGM_UNSUPPORTED : RGM_OK;
+}
+
 rgm_kernels imitation(const rgm_kernels& real) {
   rgm_kernels k{};
   std::memcpy(&k, &real, std::min<size_t>(sizeof k, real.struct_size));
@@ -53,6 +58,7 @@ rgm_kernels imitation(const rgm_kernels& real) {
 #undef RGM_IMITATE
   if (k.pack) k.pack = pack_nothing;
   if (k.unpack) k.unpack = unpack_nothing;
+  if (k.linear) k.linear = linear_nothing;
   return k;
 }
 

@@ -8,10 +8,8 @@
 namespace rgm::ops {
 
 // y (.., out) = activation(x (.., in) w^T (out, in) + b (out)) + residual (.., out)
-Tensor linear(const Tensor& x, const Tensor& given, const Tensor& bias, int32_t activation, Tensor residual,
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, int32_t activation, Tensor residual,
               rgm_dtype dtype) {
-  // The values of a quantized weight live for the product alone: the tape keeps what was given.
-  const Tensor w = readable(given, x.dtype() == RGM_BF16 ? RGM_BF16 : RGM_F32);
   require(w.rank() == 2, "linear: weight has {} dimensions, expected 2", w.rank());
   require(x.rank() >= 1 && x.size(-1) == w.size(1), "linear: x of shape {} does not fit a weight of shape {}",
           x.shape().text(), w.shape().text());
@@ -27,19 +25,22 @@ Tensor linear(const Tensor& x, const Tensor& given, const Tensor& bias, int32_t 
             "linear: residual of shape {} does not fit into {}", residual.shape().text(), shape.text());
   const rgm_kernels& k = kernel::table();
   const rgm_packed* const packed = packed_form(w);
+  const QuantizedWeight* const quantized = quantized_form(w);
+  const rgm_dtype of_weight = quantized && x.dtype() == RGM_BF16 ? RGM_BF16 : w.dtype();
   const auto composed = [&] {
     if (packed) throw Error(RGM_INTERNAL, "the backend does not read a weight that it has packed");
-    return cast(composed::linear(x, w, bias, activation, residual), dtype);
+    return cast(composed::linear(x, readable(w, of_weight), bias, activation, residual), dtype);
   };
   if (!RGM_HAS(&k, linear)) return composed();
 
-  const bool records = would_record({&x, &w, &bias, &residual}), native = !packed && native_bf16(x, w);
+  const bool records = would_record({&x, &w, &bias, &residual}), native = !packed && native_bf16(x.dtype(), of_weight);
   require(!packed || !records, "linear: no gradient goes through a packed weight");
   const auto quiet = [&](const Tensor& t) {  // converted without a trace: the rule works with what came
     const NoGradient no_gradient;
     return as_float(t);
   };
-  const Tensor rows = rows_of(native ? x : quiet(x)), weight = native || packed || w.dtype() == RGM_BF16 ? w : quiet(w);
+  const Tensor rows = rows_of(native ? x : quiet(x));
+  Tensor weight = quantized || native || packed || w.dtype() == RGM_BF16 ? w : quiet(w);
   const Tensor b = bias ? quiet(bias) : bias;
   const int64_t M = rows.size(0), out = w.size(0);
   // Over the residual, where nobody else needs it.
@@ -62,19 +63,29 @@ Tensor linear(const Tensor& x, const Tensor& given, const Tensor& bias, int32_t 
                   (packed ? uint32_t{RGM_LINEAR_PACKED} : 0);
   args.activation = activation;
   args.x = &rows.view();
-  args.weight = packed ? nullptr : &weight.view();
   args.packed = packed;
   args.bias = b ? &b.view() : nullptr;
   args.residual = residual ? &added.view() : nullptr;
   args.aux = aux ? &aux.view() : nullptr;
   args.y = &y_rows;
-  if (!kernel::ran_with(k.linear, args, {&rgm_linear::x, &rgm_linear::weight}, {&rgm_linear::aux, &rgm_linear::y}))
+  bool done = false;
+  if (quantized && rows.dtype() == of_weight) {
+    rgm_linear by_codes = args;
+    by_codes.features |= RGM_LINEAR_QUANTIZED;
+    by_codes.codes = &quantized->codes.view(), by_codes.scales = &quantized->scales.view();
+    done = kernel::ran(k.linear(kernel::queue(), &by_codes));
+  }
+  // The values live for the product alone: the tape keeps what was given.
+  if (quantized && !done) weight = readable(w, of_weight);
+  args.weight = packed ? nullptr : &weight.view();
+  if (!done &&
+      !kernel::ran_with(k.linear, args, {&rgm_linear::x, &rgm_linear::weight}, {&rgm_linear::aux, &rgm_linear::y}))
     return composed();
   if (records) {
     const bool before_activation = would_record({&x, &w, &bias});
     const bool keeps_x = w.needs_gradient() && (native || !gradients::remakes(x.get()->step.get()));
     record("linear", gradients::linear, {&x, &w, &bias, &residual}, {&y},
-           {keeps_x ? x : Tensor(), x.needs_gradient() ? given : Tensor(), before_activation ? aux : Tensor()},
+           {keeps_x ? x : Tensor(), x.needs_gradient() ? w : Tensor(), before_activation ? aux : Tensor()},
            {.i = {before_activation ? activation : 0, native}});
   }
   return cast(y, dtype);

@@ -109,6 +109,7 @@ Tensor quantized(const Tensor& w) {
 }
 
 bool is_quantized(const Tensor& w) { return w && w.get()->storage->quantized; }
+const QuantizedWeight* quantized_form(const Tensor& w) { return is_quantized(w) ? &weight_of(w) : nullptr; }
 
 Tensor quantized_rows(const Tensor& w, int64_t begin, int64_t end) {
   const QuantizedWeight& whole = weight_of(w);

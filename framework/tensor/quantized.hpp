@@ -1,6 +1,6 @@
 // quantized.hpp - a frozen weight in four bits an element (NF4; Dettmers et al., arXiv 2305.14314) instead of 32: what
-// reads it makes the float32 or bfloat16 values for the moment. Each 64 neighbours of a row share a scale, the largest
-// of their magnitudes, so that a matrix takes 4.5 bits an element.
+// reads it makes the float32 or bfloat16 values for the moment, except a product that reads the codes themselves. Each
+// 64 neighbours of a row share a scale, the largest of their magnitudes, so that a matrix takes 4.5 bits an element.
 #pragma once
 #include "tensor/tensor.hpp"
 
@@ -17,6 +17,8 @@ bool can_quantize(const Shape& shape);  // a matrix whose rows are whole blocks
 // write to it, and no gradient goes to it, only through it.
 Tensor quantized(const Tensor& w);
 bool is_quantized(const Tensor& w);
+const QuantizedWeight* quantized_form(
+    const Tensor& w);  // NULL for any other. RGM_INTERNAL for a part of a quantized one
 Tensor quantized_rows(const Tensor& w, int64_t begin, int64_t end);  // of a quantized one: the same memory
 // Its values, in float32 or bfloat16; any other tensor as it is.
 Tensor readable(const Tensor& w, rgm_dtype dtype = RGM_F32);

@@ -10,9 +10,10 @@ namespace rgm {
 inline Tensor as_float(const Tensor& x) { return x.dtype() == RGM_F32 ? x : ops::cast(x, RGM_F32); }
 
 // Both are bfloat16 and the device multiplies that as it is.
-inline bool native_bf16(const Tensor& a, const Tensor& b) {
-  return a.dtype() == RGM_BF16 && b.dtype() == RGM_BF16 && (current_device().info().dtypes >> RGM_BF16 & 1);
+inline bool native_bf16(rgm_dtype a, rgm_dtype b) {
+  return a == RGM_BF16 && b == RGM_BF16 && (current_device().info().dtypes >> RGM_BF16 & 1);
 }
+inline bool native_bf16(const Tensor& a, const Tensor& b) { return native_bf16(a.dtype(), b.dtype()); }
 
 // As a product reads it: a frozen one in bfloat16 goes as it is beside float32, any other becomes float32.
 inline Tensor as_weight(const Tensor& w) { return w.dtype() == RGM_BF16 && !w.needs_gradient() ? w : as_float(w); }

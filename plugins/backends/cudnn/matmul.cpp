@@ -103,6 +103,8 @@ rgm_status matmul(rgm_queue* q, double alpha, const rgm_view* a, const rgm_view*
 
 // The product with bias, and a residual as its addend or GELU behind it; other activations are a pass of their own.
 rgm_status linear(rgm_queue* q, const rgm_linear* args) {
+  // Asked for each product of a quantized weight, which is too often for an exception.
+  if (args->features & RGM_LINEAR_QUANTIZED) return host->fail(RGM_UNSUPPORTED, str("cudnn: linear reads values"));
   return kernel(q, "linear", [&] {
     const rgm_linear& l = *args;
     accept_features(l.features,

@@ -35,5 +35,10 @@ rgm_status dequantize(rgm_queue* q, const rgm_dequantize* args);
 // Inside other kernels: y = x, converted and laid out as y asks; both on this queue, with exceptions.
 void convert(rgm_queue* q, const rgm_view& x, const rgm_view& y);
 void multiply(rgm_queue* q, double alpha, const rgm_view& a, const rgm_view& b, double beta, const rgm_view& y);
+// y (M, out) = x (M, in) w^T, of float32 x and a w of four bits, of which the first refuses what the second leaves out
+void require_few_quantized(rgm_queue* q, const rgm_view& x, const rgm_view& codes, const rgm_view& scales,
+                           const Matrix& y);
+void multiply_quantized(rgm_queue* q, const rgm_view& x, const rgm_view& codes, const rgm_view& scales, float* y,
+                        int64_t y_row);
 
 }  // namespace regimen::onednn

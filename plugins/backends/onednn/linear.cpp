@@ -11,20 +11,23 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
   return kernel(q, [&] {
     const rgm_linear& a = *args;
     constexpr uint32_t kFeatures = RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX |
-                                   RGM_LINEAR_ADD | RGM_LINEAR_PACKED;
+                                   RGM_LINEAR_ADD | RGM_LINEAR_PACKED | RGM_LINEAR_QUANTIZED;
     accept_features(a.features, kFeatures, "linear");
     const auto has = [&a](uint32_t feature) { return (a.features & feature) != 0; };
     const rgm_packed* const packed = has(RGM_LINEAR_PACKED) ? a.packed : nullptr;
-    if (a.x->rank != 2 || (!packed && a.weight->rank != 2)) unsupported("onednn: linear wants matrices");
+    const bool quantized = has(RGM_LINEAR_QUANTIZED), plain_weight = !packed && !quantized;
+    if (a.x->rank != 2 || (plain_weight && a.weight->rank != 2)) unsupported("onednn: linear wants matrices");
     const int32_t activation = has(RGM_LINEAR_ACTIVATION) ? a.activation : 0;
     if (activation < 0 || activation > RGM_GELU_ERF) unsupported("onednn: unknown activation");
     const Matrix y = matrix(a.y, "linear");
-    if (packed) {
-      if (a.x->dtype != RGM_F32) unsupported("onednn: a packed weight stands beside float32");
+    if (!plain_weight && a.x->dtype != RGM_F32)
+      unsupported("onednn: a packed or quantized weight stands beside float32");
+    if (packed)
       require(packed->in == a.x->shape[1] && packed->out == y.columns && y.rows == a.x->shape[0],
               "linear: shapes do not fit");
-    }
+    if (quantized) require_few_quantized(q, *a.x, *a.codes, *a.scales, y);
     const auto product = [&](float beta, const rgm_view& to) {
+      if (quantized) return multiply_quantized(q, *a.x, *a.codes, *a.scales, data<float>(to), to.stride[0]);
       if (packed) return multiply_packed(q, *a.x, *packed, data<float>(to), to.stride[0]);
       rgm_view weight = *a.weight;  // as (in, out)
       std::swap(weight.shape[0], weight.shape[1]);
@@ -50,7 +53,7 @@ rgm_status linear(rgm_queue* q, const rgm_linear* args) {
     if (has(RGM_LINEAR_RESIDUAL)) residual = beside_y(a.residual, "residual");
     if (has(RGM_LINEAR_AUX)) aux = beside_y(a.aux, "aux");
     const bool plain = !row.bias && !residual.data && !aux.data && !activation;
-    if (plain && !(packed && add)) return product(add ? 1 : 0, *a.y);
+    if (plain && (plain_weight || !add)) return product(add ? 1 : 0, *a.y);
 
     // The product goes where nothing is needed any more: aux, or y unless it is an input as well.
     rgm_view sum = aux.data ? *a.aux : *a.y;

@@ -35,4 +35,6 @@ rgm_status linear_grad(rgm_queue* q, const rgm_linear_grad* args);
 rgm_status sample(rgm_queue* q, const rgm_sample* args);
 rgm_status dequantize(rgm_queue* q, const rgm_dequantize* args);
 
+void make_values(const rgm_dequantize& args);  // inside other kernels: dequantize, with exceptions
+
 }  // namespace regimen::reference

@@ -29,15 +29,32 @@ rgm_status pack(rgm_queue* q, const rgm_view* weight, const rgm_view* scales, in
 }
 void unpack(rgm_packed* packed) { delete packed; }
 
+// Of a quantized weight, in the dtype of x.
+static rgm_packed values_of(const rgm_linear& a) {
+  require(a.codes->rank == 2, "linear: codes are (out, in / 2)");
+  rgm_packed out;
+  out.view.dtype = a.x->dtype, out.view.rank = 2;
+  out.view.shape[0] = a.codes->shape[0], out.view.shape[1] = 2 * a.codes->shape[1];
+  out.view.stride[0] = out.view.shape[1], out.view.stride[1] = 1;
+  out.bytes.resize(static_cast<size_t>(count(out.view)) * size_of(out.view.dtype));
+  out.view.data = out.bytes.data();
+  make_values({sizeof(rgm_dequantize), 0, a.codes, a.scales, &out.view});
+  return out;
+}
+
 rgm_status linear(rgm_queue*, const rgm_linear* args) {
   return guard([&] {
     const rgm_linear& a = *args;
     accept_features(a.features,
                     RGM_LINEAR_BIAS | RGM_LINEAR_RESIDUAL | RGM_LINEAR_ACTIVATION | RGM_LINEAR_AUX | RGM_LINEAR_ADD |
-                        RGM_LINEAR_PACKED,
+                        RGM_LINEAR_PACKED | RGM_LINEAR_QUANTIZED,
                     "linear");
     const auto has = [&](uint32_t feature) { return (a.features & feature) != 0; };
-    const rgm_view& weight = has(RGM_LINEAR_PACKED) ? a.packed->view : *a.weight;
+    rgm_packed values;
+    if (has(RGM_LINEAR_QUANTIZED)) values = values_of(a);
+    const rgm_view& weight = has(RGM_LINEAR_QUANTIZED) ? values.view
+                             : has(RGM_LINEAR_PACKED)  ? a.packed->view
+                                                       : *a.weight;
     if (has(RGM_LINEAR_ACTIVATION)) require_unary(a.activation, "linear");
     require(a.x->rank == 2 && weight.rank == 2 && a.x->shape[1] == weight.shape[1],
             "linear: x is (M, in) and weight (out, in)");

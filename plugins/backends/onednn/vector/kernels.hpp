@@ -30,6 +30,9 @@ void fill_panel(const void* w, int64_t w_row, int64_t rows, int64_t columns, boo
 void widen(const uint16_t* x, float* y, int64_t n);
 void weighted_rows(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
 void dot_rows(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
+inline constexpr int64_t kFourBits = 8 * kLanes;  // elements whose codes are a vector
+void four_bit_order(const float* x, int64_t n, float* y);
+void four_bit_product(const FourBits& w, int64_t M, const float* a, int64_t a_row, float* c, int64_t c_row);
 int64_t attention_scratch(const Attention& job, bool grad);
 void attention(const Attention& job, int64_t b, int64_t h, int64_t tile, float* scratch);
 void attention_grad(const Attention& job, int64_t b, int64_t kv, float* scratch);

@@ -29,6 +29,14 @@ struct FewRows {
   int64_t c_row;
 };
 
+struct FourBits {  // rows of a matrix of four bits an element, see rgm_dequantize; its scales have no gaps in a row
+  int64_t rows, in;
+  const uint8_t* codes;
+  int64_t codes_row;
+  const float* scales;
+  int64_t scales_row;
+};
+
 struct NormRows {  // see rgm_norm; NULL where a feature is off; strides in elements
   int64_t rows, C;
   float epsilon;
@@ -127,6 +135,12 @@ struct VectorKernels {
   void (*weighted_rows)(const float* weights, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
   // y[r] = a (n) . x[r] for rows (rows, n)
   void (*dot_rows)(const float* a, const float* x, int64_t x_row, int64_t rows, int64_t n, float* y);
+  // Rows of four bits are read in an order of their own, and so is what is multiplied by them: y, as long as x (n) but
+  // rounded up to a multiple of four_bits, has zeros in the gaps.
+  int64_t four_bits;
+  void (*four_bit_order)(const float* x, int64_t n, float* y);
+  // c (M, rows) = a (M, in) w^T, with rows of a in that order
+  void (*four_bit_product)(const FourBits& w, int64_t M, const float* a, int64_t a_row, float* c, int64_t c_row);
   int64_t (*attention_scratch)(const Attention& job, bool grad);  // floats
   void (*attention)(const Attention& job, int64_t b, int64_t h, int64_t tile, float* scratch);
   void (*attention_grad)(const Attention& job, int64_t b, int64_t kv, float* scratch);  // one head of k and v

@@ -29,12 +29,15 @@ typedef struct rgm_packed rgm_packed; /* a weight in the backend's own layout */
 
 enum { /* rgm_linear.features */
   RGM_LINEAR_BIAS = 1, RGM_LINEAR_RESIDUAL = 2, RGM_LINEAR_ACTIVATION = 4, RGM_LINEAR_AUX = 8, RGM_LINEAR_ADD = 16,
-  RGM_LINEAR_PACKED = 32
+  RGM_LINEAR_PACKED = 32, RGM_LINEAR_QUANTIZED = 64
 };
 /* y (M, out) = [y +] activation(x (M, in) weight^T (out, in) + bias (out)) + residual (M, out), with the terms whose
  * bits are set; [y +] is ADD. x and weight are both F32 or both BF16; with BF16, y and aux, which share a dtype, may be
  * BF16 as well. A frozen weight may be BF16 beside an x of F32: the product is then of float32 values. bias and
- * residual are F32, and with RESIDUAL so is y. */
+ * residual are F32, and with RESIDUAL so is y.
+ *
+ * QUANTIZED: the weight's values are those that dequantize makes of codes and scales, in the dtype of x. Asked for any M:
+ * where reading values is faster, RGM_UNSUPPORTED, and the host makes them. */
 typedef struct rgm_linear {
   uint32_t struct_size, features;
   int32_t activation; /* a unary operation */
@@ -42,6 +45,7 @@ typedef struct rgm_linear {
   const rgm_view *x, *weight;
   const rgm_packed* packed; /* PACKED: used in place of weight, with an x of F32 */
   const rgm_view *bias, *residual, *aux, *y; /* AUX: aux (M, out) receives the activation's input */
+  const rgm_view *codes, *scales; /* QUANTIZED: used in place of weight, as in rgm_dequantize */
 } rgm_linear;
 
 enum { /* rgm_attention.features: which of the fields below are in use */
@@ -228,7 +232,7 @@ typedef struct rgm_kernels {
   rgm_status (*dequantize)(rgm_queue* q, const rgm_dequantize* args);
 } rgm_kernels;
 
-RGM_ENDS_WITH(rgm_linear, y);
+RGM_ENDS_WITH(rgm_linear, scales);
 RGM_ENDS_WITH(rgm_linear_grad, db);
 RGM_ENDS_WITH(rgm_attention, dv);
 RGM_ENDS_WITH(rgm_norm, db);
