@@ -62,7 +62,7 @@ rgm_status cross_entropy(rgm_model* model, const rgm_pass* pass, rgm_tensor* wei
 
 // One model against itself, with other adapters on each side, or with none on one.
 Tensor divergence_from_itself(const rgm_model& student, const rgm_model& teacher, const Pass& pass,
-                              const Tensor& weights, int32_t kind) {
+                              const Tensor& weights, int32_t kind, double share) {
   Model& model = *student.model;
   TwoSided hooks(student.hooks(), teacher.hooks());
   const WithHooks scope(model, &hooks);
@@ -77,22 +77,36 @@ Tensor divergence_from_itself(const rgm_model& student, const rgm_model& teacher
   } const kept(model);
   const bool wanted = recording() && !student.frozen;
   const WithGradient with_gradient;
-  const Tensor out = model.divergence(model, pass, weights, kind);
+  const Tensor out = model.divergence(model, pass, weights, kind, share);
   return wanted ? out : ops::detach(out);
+}
+
+Tensor divergence_of(rgm_model* student, rgm_model* teacher, const rgm_pass* pass, rgm_tensor* weights, int32_t kind,
+                     double in_mixture) {
+  const Pass p = pass_of(known_part(pass, "pass"));
+  const Tensor w = share(weights, "weights");
+  const bool same = given(student, "student").model == given(teacher, "teacher").model;
+  if (same && student->hooks() != teacher->hooks())
+    return divergence_from_itself(*student, *teacher, p, w, kind, in_mixture);
+  // Whether something is recorded is the student's business: the teacher's pass never is.
+  rgm_model unrecorded = *teacher;
+  unrecorded.frozen = false;
+  const Use t(&unrecorded), s(student);
+  return s->divergence(*t, p, w, kind, in_mixture);
 }
 
 rgm_status divergence(rgm_model* student, rgm_model* teacher, const rgm_pass* pass, rgm_tensor* weights, int32_t kind,
                       rgm_tensor** out) {
+  return give(out, [&] { return divergence_of(student, teacher, pass, weights, kind, 0.5); });
+}
+
+rgm_status jensen_shannon(rgm_model* student, rgm_model* teacher, const rgm_pass* pass, rgm_tensor* weights,
+                          double in_mixture, rgm_tensor** out) {
   return give(out, [&] {
-    const Pass p = pass_of(known_part(pass, "pass"));
-    const Tensor w = share(weights, "weights");
-    const bool same = given(student, "student").model == given(teacher, "teacher").model;
-    if (same && student->hooks() != teacher->hooks()) return divergence_from_itself(*student, *teacher, p, w, kind);
-    // Whether something is recorded is the student's business: the teacher's pass never is.
-    rgm_model unrecorded = *teacher;
-    unrecorded.frozen = false;
-    const Use t(&unrecorded), s(student);
-    return s->divergence(*t, p, w, kind);
+    require(in_mixture > 0 && in_mixture < 1,
+            "jensen_shannon: the teacher's share in the mixture is {}, expected more than 0 and less than 1",
+            in_mixture);
+    return divergence_of(student, teacher, pass, weights, RGM_JENSEN_SHANNON, in_mixture);
   });
 }
 
@@ -163,8 +177,8 @@ rgm_tokenizer* tokenizer_handle(const TokenizerPtr& tokenizer) {
 
 const rgm_model_api* model_table() {
   static const rgm_model_api table{
-      sizeof(rgm_model_api), 0,        info,       forward,   cross_entropy, divergence, param,
-      assign_values,         tokenize, detokenize, key_values};
+      sizeof(rgm_model_api), 0,        info,       forward,    cross_entropy, divergence, param,
+      assign_values,         tokenize, detokenize, key_values, jensen_shannon};
   return &table;
 }
 

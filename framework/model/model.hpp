@@ -182,7 +182,9 @@ class Model {
   std::pair<Tensor, Tensor> predictions(const Pass& pass) const;
   // sum(-weights * logprobs), (); weights (B, T)
   Tensor cross_entropy(const Pass& pass, const Tensor& weights) const;
-  Tensor divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const;
+  // sum(weights * divergence from the teacher), (); kind and share as in ops::head_divergence
+  Tensor divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind,
+                    double share = 0.5) const;
   // (B, T, outputs) of hidden states, of the model's own head
   Tensor scores(const Tensor& hidden) const;
   // (B, T, V) of hidden states

@@ -173,7 +173,8 @@ Tensor Model::cross_entropy(const Pass& pass, const Tensor& weights) const {
   return ops::head_cross_entropy(p.states, head_weight(), targets, own, head_options(*this, pass));
 }
 
-Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind) const {
+Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& weights, int32_t kind,
+                         double share) const {
   require_tokens(pass);
   Tensor w = part(checked(pass, weights), 1, pass.tokens.size(1));
   if (pass.tokens.size(1) == 1) return ops::full({}, 0);
@@ -185,7 +186,7 @@ Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& w
     theirs = rows(teacher.hidden(shorter));
   }
   return ops::head_divergence(rows(hidden(shorter)), head_weight(), theirs, ops::detach(teacher.head_weight()), flat(w),
-                              kind, head_options(*this, pass), head_options(teacher, pass));
+                              kind, head_options(*this, pass), head_options(teacher, pass), share);
 }
 
 Tensor Model::scores(const Tensor& hidden) const {

@@ -27,7 +27,13 @@ Sources sources_of(const Stage& stage, const YamlMap* data) {
   out.known = true;
   out.has_held_out = strategy.loss;
   out.main_names = {"train"};
-  if (strategy.rollout) out.main_names = {"prompts", "samples", "train"};
+  if (strategy.rollout) {
+    out.main_names = {"prompts", "samples", "train"};
+    // One that a column names, as in `train.text`, is a further source.
+    for (const rgm_column* const* c = strategy.columns; *c; ++c)
+      std::erase_if(out.main_names,
+                    [&](const std::string& name) { return std::string_view((*c)->name).starts_with(name + "."); });
+  }
   out.main = out.main_names[0];
   if (data)
     for (const std::string& name : out.main_names)

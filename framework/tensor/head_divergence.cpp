@@ -18,9 +18,9 @@ struct Divergence {
   Tensor value, dz;  // (n, 1); (n, V) by the student's logits
 };
 
-// q: student, p: teacher. KL(p, q) = sum p (log p - log q), KL(q, p), and the mean of KL(p, m), KL(q, m) for
-// m = (p + q) / 2. With d the derivative by q: dz = q (d - sum q d).
-Divergence divergence(int32_t kind, const Tensor& log_q, const Tensor& log_p) {
+// q: student, p: teacher. KL(p, q) = sum p (log p - log q), KL(q, p), and share KL(p, m) + (1 - share) KL(q, m) for
+// m = share p + (1 - share) q. With d the derivative by q: dz = q (d - sum q d).
+Divergence divergence(int32_t kind, double share, const Tensor& log_q, const Tensor& log_p) {
   const Tensor q = exp(log_q), p = exp(log_p);
   if (kind == RGM_FORWARD_KL) return {row_sum(p * (log_p - log_q)), q - p};
   Tensor d = log_q - log_p;
@@ -30,16 +30,16 @@ Divergence divergence(int32_t kind, const Tensor& log_q, const Tensor& log_p) {
   }
   // By the larger of the two, as both may be too small to be told from 0.
   const Tensor top = binary(RGM_MAX, log_p, log_q);
-  const Tensor log_m = top + log(0.5 * (exp(log_p - top) + exp(log_q - top)));
-  d = 0.5 * (log_q - log_m);
-  const Tensor half = row_sum(q * d);
-  return {half + 0.5 * row_sum(p * (log_p - log_m)), q * (d - half)};
+  const Tensor log_m = top + log(share * exp(log_p - top) + (1 - share) * exp(log_q - top));
+  d = (1 - share) * (log_q - log_m);
+  const Tensor own = row_sum(q * d);
+  return {own + share * row_sum(p * (log_p - log_m)), q * (d - own)};
 }
 
 }  // namespace
 
 Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& given,
-                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher) {
+                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher, double share) {
   require(x.rank() == 2 && w.rank() == 2 && xt.rank() == 2 && wt.rank() == 2 && x.size(1) == w.size(1) &&
               xt.size(1) == wt.size(1) && x.size(0) == xt.size(0),
           "head_divergence: student {} {} and teacher {} {} do not fit", x.shape().text(), w.shape().text(),
@@ -47,6 +47,7 @@ Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const
   require(w.size(0) == wt.size(0), "head_divergence: the student knows {} tokens, the teacher {}", w.size(0),
           wt.size(0));
   require(kind >= RGM_FORWARD_KL && kind <= RGM_JENSEN_SHANNON, "head_divergence: {} is not a divergence", kind);
+  require(share > 0 && share < 1, "head_divergence: the teacher's share is {}, expected between 0 and 1", share);
   require(given.shape() == Shape({x.size(0)}), "head_divergence: weights have shape {}, expected ({})",
           given.shape().text(), x.size(0));
   const Tensor weights = as_float(given);
@@ -63,7 +64,7 @@ Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const
       const int64_t end = std::min(M, begin + rows);
       const auto part = [&](const Tensor& t) { return t ? slice(t, 0, begin, end) : t; };
       const HeadChunk student(part(x), w, options), teacher(part(xt), wt, options_of_teacher);
-      Divergence d = divergence(kind, log_probabilities(student.z), log_probabilities(teacher.z));
+      Divergence d = divergence(kind, share, log_probabilities(student.z), log_probabilities(teacher.z));
       assign(part(values), reshape(d.value, {end - begin}));
       if (dx || dw) student.back(d.dz * reshape(part(weights), {end - begin, 1}), part(x), wide, part(dx), dw);
     }

@@ -1,5 +1,5 @@
 // ops.hpp - the differentiable operations, as free functions. Shapes broadcast from the right; gradients are recorded
-// where an input needs one (rules in gradients.cpp, in this order). What a backend lacks is composed (composed_*.cpp).
+// where an input needs one (rules in gradients.hpp, in this order). What a backend lacks is composed (composed_*.cpp).
 #pragma once
 #include <optional>
 #include <string_view>
@@ -89,9 +89,11 @@ std::pair<Tensor, Tensor> head_logprobs(const Tensor& x, const Tensor& w, const 
 // sum(-weights (M) * logprobs), (): the gradient is taken while a chunk of logits is at hand.
 Tensor head_cross_entropy(const Tensor& x, const Tensor& w, const Tensor& targets, const Tensor& weights,
                           const HeadOptions& options);
-// sum(weights (M) * divergence of the distributions of student x, w and teacher xt, wt), (); kind as in model.h
+// sum(weights (M) * divergence of the distributions of student x, w and teacher xt, wt), (); kind as in model.h.
+// `share` is the teacher's in the mixture of RGM_JENSEN_SHANNON.
 Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& weights,
-                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher);
+                       int32_t kind, const HeadOptions& options, const HeadOptions& options_of_teacher,
+                       double share = 0.5);
 
 // A differentiable operation of a plug-in.
 void custom(const rgm_custom_op& op, void* user, std::span<const Tensor> in, std::span<Tensor> out);

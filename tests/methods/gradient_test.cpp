@@ -189,11 +189,21 @@ TEST_F(Gradient, OfRlooIsThatOfItsLoss) {
 }
 
 TEST_F(Gradient, OfDistillationIsThatOfItsLoss) {
-  for (const char* divergence : {"forward", "reverse", "js"}) {
+  for (const char* divergence : {"forward", "reverse", "js", "js, js_weight: 0.2"}) {
     Method method("distill", std::string("{temperature: 3, share: 0.7, divergence: ") + divergence + "}");
     method.train.roles["teacher"] = {method.reference, false, true};
     Batch batch;
     set_tokens(batch, "text", good);
+    expect_gradient(method, batch);
+  }
+}
+
+TEST_F(Gradient, OfDistillationOnOwnAnswersIsThatOfItsLoss) {
+  for (const char* divergence : {"forward", "reverse", "js, js_weight: 0.2"}) {
+    Method method("gkd", std::string("{on_policy: 0.6, temperature: 3, share: 0.7, divergence: ") + divergence + "}");
+    Batch batch;
+    set_tokens(batch, "completion", bad);
+    set_tokens(batch, "train.text", good);
     expect_gradient(method, batch);
   }
 }

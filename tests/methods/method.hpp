@@ -113,7 +113,7 @@ class Method {
     train.stage = "test";
     train.policy = policy;
     train.roles["policy"] = {policy};
-    train.roles["reference"] = {reference, false, true};
+    train.roles["reference"] = train.roles["teacher"] = {reference, false, true};
     train.context = 24;
     train.tokenizer = {policy->tokenizer()};
     for (const rgm_column* const* c = table.columns; *c; ++c)

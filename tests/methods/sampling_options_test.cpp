@@ -27,7 +27,8 @@ std::vector<std::string> keys_of(std::span<const rgm_option> options) {
 
 TEST(SamplingOptions, AnotherListStandsInAListWhereItIsNamed) {
   EXPECT_THAT(keys_of(regimen::OptionTable<OwnSampling>::entries),
-              testing::ElementsAre("answers", "max_tokens", "temperature", "top_k", "top_p", "min_p", "stop"));
+              testing::ElementsAre("answers", "max_tokens", "temperature", "top_k", "top_p", "min_p",
+                                   "repetition_penalty", "stop"));
   EXPECT_THAT(keys_of(regimen::OptionTable<OwnOnline>::entries),
               testing::ElementsAre("max_tokens", "temperature", "stop", "whiten", "epochs", "minibatches"));
 }
@@ -73,7 +74,8 @@ TEST(SamplingOptions, AllMethodsThatSampleHaveTheSame) {
   std::map<std::string, const rgm_option*> wanted;
   for (const rgm_option& option : regimen::OptionTable<OwnSampling>::entries) wanted[option.key] = &option;
   for (const char* other : {"answers", "temperature"}) wanted.erase(other);
-  for (const auto& [id, count] : {std::pair{"sample", 5}, {"best_of_n", 4}, {"ppo", 5}, {"grpo", 2}, {"rloo", 2}}) {
+  for (const auto& [id, count] :
+       {std::pair{"sample", 6}, {"best_of_n", 5}, {"ppo", 5}, {"grpo", 2}, {"rloo", 2}, {"gkd", 5}}) {
     int seen = 0;
     for (const rgm_option* const* o = component(RGM_KIND_STRATEGY, id).data->options; *o; ++o) {
       const auto found = wanted.find((*o)->key);

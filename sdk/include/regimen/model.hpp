@@ -104,6 +104,12 @@ class Model {
     const rgm_pass p = pass(0, tokens, temperature);
     return make(host->models->divergence, model_, teacher.model_, &p, weights.get(), kind);
   }
+  // That of Jensen and Shannon with the teacher's share in the mixture, between 0 and 1: see rgm_model_api
+  Tensor jensen_shannon(const Model& teacher, const Tokens& tokens, const Tensor& weights, double share,
+                        double temperature = 1) const {
+    const rgm_pass p = pass(0, tokens, temperature);
+    return make(host->models->jensen_shannon, model_, teacher.model_, &p, weights.get(), share);
+  }
 
   // (T, layers, 2, Hkv, D): keys and values of tokens (T) read from position 0, without adapters or a gradient
   Tensor key_values(const Tensor& tokens) const { return make(host->models->key_values, model_, tokens.get()); }

@@ -14,5 +14,6 @@
 #include "reward.hpp"
 #include "sampling.hpp"
 #include "strategy.hpp"
+#include "teacher.hpp"
 #include "tensor.hpp"
 #include "train.hpp"

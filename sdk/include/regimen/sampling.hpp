@@ -17,7 +17,7 @@ namespace regimen RGM_PRIVATE {
 
 struct Sampling {
   int64_t max_tokens = 64, top_k = 0;
-  double temperature = 1, top_p = 1, min_p = 0;
+  double temperature = 1, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::span<const rgm_str> stop;
 
   // What a list is made of, in the usual order, with one of the temperatures. What is not listed keeps its default.
@@ -41,10 +41,16 @@ struct Sampling {
         option("min_p", &Sampling::min_p,
                "draws no token with less than this share of the likeliest one's probability; 0: off")
             .range(0, 1));
+    // For answers that are kept as they are: a loss that compares probabilities of the draw knows nothing of it.
+    static constexpr auto repetition_penalty =
+        option("repetition_penalty", &Sampling::repetition_penalty,
+               "logits of tokens in the prompt or the answer are divided by it if positive, else multiplied; 1: off")
+            .range(0.01, 100);
     static constexpr auto stop = option("stop", &Sampling::stop, "texts that end an answer, and stay in it");
   };
   static constexpr auto list =
-      options(Part::max_tokens, Part::temperature_from_0, Part::top_k, Part::by_probability, Part::stop);
+      options(Part::max_tokens, Part::temperature_from_0, Part::top_k, Part::by_probability, Part::repetition_penalty,
+              Part::stop);
 
   // Rejects what no range can, in the name of the strategy.
   void check(const std::string& id) const {
@@ -59,6 +65,7 @@ struct Sampling {
                                       attr("temperature", temperature), attr("top_k", top_k),
                                       attr("top_p", top_p),             attr("stop", stop)};
     if (min_p > 0) settings.push_back(attr("min_p", min_p));
+    if (repetition_penalty != 1) settings.push_back(attr("repetition_penalty", repetition_penalty));
     return train.generate(model, prompts, settings);
   }
 };
@@ -68,7 +75,8 @@ struct Sampling {
 struct OnlineSampling : Sampling {
   int64_t epochs = 1, minibatches = 1;
 
-  // Without top_k, top_p and min_p: a loss compares probabilities before these, so answers are drawn from all tokens.
+  // Without top_k, top_p, min_p and repetition_penalty: a loss compares probabilities before these, so answers are drawn
+  // from all tokens as likely as they are.
   static constexpr auto list = options(Part::max_tokens, Part::temperature_of_all, Part::stop);
   static constexpr auto rounds =
       options(option("epochs", &OnlineSampling::epochs, "how often each batch of answers is learned from")
