@@ -6,7 +6,6 @@
 
 #include "conformance/conformance.hpp"
 #include "inspect/opened.hpp"
-#include "plugins/options.hpp"
 
 namespace rgm::inspect {
 namespace {
@@ -16,9 +15,7 @@ class FirstDevice {
  public:
   FirstDevice(Opened& opened, const std::string& id) {
     const Component& component = opened.component(RGM_KIND_BACKEND, id);
-    Problems problems(id);
-    config_ = read_options(*component.data, YAML::Load(sample_options(*component.data)), problems);
-    problems.raise();
+    config_ = config_of(*component.data, sample_options(*component.data));
     device.table = &component.table<rgm_backend>();
     uint32_t count = 0;
     opened.at("device_count");

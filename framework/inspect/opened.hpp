@@ -9,6 +9,7 @@
 #include "inspect/inspect.hpp"
 #include "model/parameters.hpp"
 #include "pipeline/device.hpp"
+#include "plugins/options.hpp"
 #include "plugins/registry.hpp"
 
 namespace rgm::inspect {
@@ -41,6 +42,7 @@ class Opened {
   Registry registry;
   size_t first_choice = 0;  // of options: those before it were tried, until one ended the process
 
+  // -- counting_host.cpp
   // The host's table, which asks no people, and counts what a plug-in asks for, so far.
   static const rgm_host* counting_host();
   // Values without their gradient: differences of a loss say nothing about what such a loss means by its gradient.
@@ -65,8 +67,11 @@ void try_nonsense(const Opened& opened, Refusals& seen, const std::string& what,
                   const std::function<rgm_status(rgm_tensor** out)>& call);
 void tell(const Opened& opened, const Refusals& seen);
 
+// -- options.cpp
 // A value for each option that must be given, as a pipeline's YAML would; the rest are defaults.
 std::string sample_options(const rgm_component& component);
+// With these, as a pipeline's YAML. RGM_INVALID with all that is wrong in them.
+std::unique_ptr<rgm_config> config_of(const rgm_component& component, const std::string& options);
 
 // Calls `attempt` with the options as a pipeline's YAML for every other value of a BOOLEAN and a CHOICE, one at a time,
 // from opened.first_choice on. What create or plan say no to with RGM_INVALID or RGM_UNSUPPORTED is refused, which may

@@ -6,7 +6,6 @@
 #include "inspect/scratch.hpp"
 #include "inspect/strategy_trial.hpp"
 #include "pipeline/run.hpp"
-#include "plugins/options.hpp"
 #include "tensor/ops.hpp"
 #include "train/session.hpp"
 
@@ -22,10 +21,7 @@ struct Instance {
       : Instance(opened, id, sample_options(*opened.component(RGM_KIND_REWARD, id).data)) {}
   Instance(Opened& opened, const std::string& id, const std::string& options)
       : table(opened.component(RGM_KIND_REWARD, id).table<rgm_reward>()) {
-    const rgm_component& data = *opened.component(RGM_KIND_REWARD, id).data;
-    Problems problems(id);
-    config = read_options(data, YAML::Load(options), problems);
-    problems.raise();
+    config = config_of(*opened.component(RGM_KIND_REWARD, id).data, options);
     opened.at("create");
     check_status(table.create(config.get(), &self));
   }

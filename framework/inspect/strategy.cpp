@@ -1,7 +1,6 @@
 // strategy.cpp - a strategy on a tiny model and made-up data, through the same reading and opening as any pipeline.
 #include "inspect/strategy_trial.hpp"
 #include "pipeline/run.hpp"
-#include "plugins/options.hpp"
 #include "tensor/ops.hpp"
 #include "train/feed.hpp"
 #include "train/loop.hpp"
@@ -12,9 +11,7 @@ namespace {
 void create_step(Opened& opened, const std::string& id) {
   const Component& component = opened.component(RGM_KIND_STRATEGY, id);
   const auto& table = component.table<rgm_strategy>();
-  Problems problems(id);
-  const auto config = read_options(*component.data, YAML::Load(sample_options(*component.data)), problems);
-  problems.raise();
+  const auto config = config_of(*component.data, sample_options(*component.data));
   for (int i = 0; i < 2; ++i) {
     void* self = nullptr;
     opened.at("create");

@@ -1,5 +1,7 @@
 // family.hpp - what tells one family of decoder-only transformers from another, as data. A new family is a new entry.
 #pragma once
+#include <regimen/abi/tensor.h>
+
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,16 +41,17 @@ struct ConfigKey {
   // A size of 0 follows from the others; null in the file is 0.
 };
 
+// What a table leaves out is as in Llama, which most families follow.
 struct Family {
   const char* id;  // as in the pipeline, and model_type in config.json
   const char* architecture;
-  Positions positions;
-  Normalisation norm;
-  int32_t activation;  // RGM_GELU_TANH ...
-  const char *activation_key, *activation_name;
-  bool gated;  // mlp: down(activation(gate x) * up x)
-  bool tied;   // the head is the embedding
-  double epsilon;
+  Positions positions = Positions::rotary;
+  Normalisation norm = Normalisation::root_mean_square;
+  int32_t activation = RGM_SILU;  // RGM_GELU_TANH ...
+  const char *activation_key = "hidden_act", *activation_name = "silu";
+  bool gated = true;  // mlp: down(activation(gate x) * up x)
+  bool tied = false;  // the head is the embedding
+  double epsilon = 1e-6;
   bool weights_from_one = false;  // norms multiply by 1 + weight
   bool scaled_embedding = false;  // times sqrt(C)
   double rotary_part = 1;         // of the channels of a head, where config.json does not say

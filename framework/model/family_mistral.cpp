@@ -1,39 +1,19 @@
 // family_mistral.cpp - Jiang et al. 2023: as llama, with a window that every layer looks back over.
-#include <regimen/abi/tensor.h>
-
-#include "model/family.hpp"
+#include "model/llama_shaped.hpp"
 
 namespace rgm {
 namespace {
 
-using M = ModelConfig;
+using namespace llama_shaped;
 
-constexpr ParameterName names[] = {
-    {"embedding.weight", "model.embed_tokens.weight", "VC"},
-    {"layers.{i}.attention_norm.weight", "model.layers.{i}.input_layernorm.weight", "C"},
-    {"layers.{i}.attention.query.weight", "model.layers.{i}.self_attn.q_proj.weight", "AC"},
-    {"layers.{i}.attention.key.weight", "model.layers.{i}.self_attn.k_proj.weight", "KC"},
-    {"layers.{i}.attention.value.weight", "model.layers.{i}.self_attn.v_proj.weight", "KC"},
-    {"layers.{i}.attention.output.weight", "model.layers.{i}.self_attn.o_proj.weight", "CA"},
-    {"layers.{i}.mlp_norm.weight", "model.layers.{i}.post_attention_layernorm.weight", "C"},
-    {"layers.{i}.mlp.gate.weight", "model.layers.{i}.mlp.gate_proj.weight", "HC"},
-    {"layers.{i}.mlp.up.weight", "model.layers.{i}.mlp.up_proj.weight", "HC"},
-    {"layers.{i}.mlp.down.weight", "model.layers.{i}.mlp.down_proj.weight", "CH"},
-    {"norm.weight", "model.norm.weight", "C"},
-    {"head.weight", "lm_head.weight", "VC"},
-};
+constexpr ParameterName names[] = {embedding,
+                                   // of each layer
+                                   attention_norm, query, key, value, output, mlp_norm, gate, up, down,
+                                   // at the end
+                                   norm, head};
 
 constexpr ConfigKey keys[] = {
-    {"num_hidden_layers", &M::layers},
-    {"num_attention_heads", &M::heads},
-    {"num_key_value_heads", &M::kv_heads, "8"},
-    {"head_dim", &M::head_dim, "0"},
-    {"hidden_size", &M::channels},
-    {"intermediate_size", &M::hidden},
-    {"max_position_embeddings", &M::context, "131072"},
-    {"rms_norm_eps", &M::epsilon, "1e-6"},
-    {"attention_dropout", &M::dropout, "0.0"},
-};
+    layers, heads, kv_heads("8"), head_dim("0"), channels, hidden, context("131072"), epsilon("1e-6"), dropout};
 
 }  // namespace
 
@@ -41,14 +21,6 @@ extern const Family mistral_family;
 constinit const Family mistral_family = {
     .id = "mistral",
     .architecture = "MistralForCausalLM",
-    .positions = Positions::rotary,
-    .norm = Normalisation::root_mean_square,
-    .activation = RGM_SILU,
-    .activation_key = "hidden_act",
-    .activation_name = "silu",
-    .gated = true,
-    .tied = false,
-    .epsilon = 1e-6,
     .windows = Windows::all,
     .names = names,
     .keys = keys,

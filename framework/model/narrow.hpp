@@ -8,6 +8,9 @@
 
 namespace rgm {
 
+// Elements. The memory that one so large was made in is given back at once, before the next is made.
+inline constexpr int64_t large_weight = int64_t{16} << 20;
+
 class NarrowWeights {
  public:
   enum class Form { float32, bfloat16, nf4 };

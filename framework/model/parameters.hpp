@@ -18,6 +18,8 @@ struct Parameter {
   bool buffer = false;   // saved like the rest, changed by assign only
   bool scales = false;   // starts at a number other than 0, which weight decay would pull it away from
   Tensor half = {};      // the value in bfloat16, for products; empty in float32
+  // Rows of each of the matrices that lie in it, one below the other, as query, key and value; empty: it is one.
+  std::vector<int64_t> parts = {};
 
   const Tensor& for_products() const { return half ? half : value; }
   Tensor rows(int64_t begin, int64_t end) const;  // of that

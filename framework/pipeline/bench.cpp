@@ -18,6 +18,7 @@
 #include "pipeline/device.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
+#include "pipeline/reader.hpp"
 #include "pipeline/record.hpp"
 #include "pipeline/rehearse.hpp"
 #include "tensor/kernel_profile.hpp"
@@ -40,8 +41,6 @@ double seconds_of_process() {
          std::stod(field) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-bool trains(const Stage& stage) { return stage.strategy.component->table<rgm_strategy>().loss != nullptr; }
-
 size_t chosen(const Pipeline& pipeline, const std::string& name) {
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
@@ -63,7 +62,7 @@ struct Measured {
   double start = 0;                      // of the program until the first was done
   double tokens = 0;                     // a step, on average
   uint64_t allocations = 0, faults = 0;  // in the measured steps: blocks asked of the backend, page faults
-  Json kernels;
+  Figures kernels;
 };
 
 Measured measure(OpenedStage& opened, const BenchOptions& options, Device& device) {
@@ -104,7 +103,7 @@ Measured measure(OpenedStage& opened, const BenchOptions& options, Device& devic
   return out;
 }
 
-Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& device) {
+Figures train_bench(OpenedStage& opened, const BenchOptions& options, Device& device) {
   const TrainSettings settings = opened.setup.settings;
   const Model& model = *opened.model;
   const Measured measured = measure(opened, options, device);
@@ -116,27 +115,27 @@ Json train_bench(OpenedStage& opened, const BenchOptions& options, Device& devic
   const auto rows = static_cast<int64_t>(row * static_cast<double>(together));
   const double products =
       product_time(model.products(), rows, /*backward=*/true, options.seconds / 50, model.dtype()).rate();
-  Json out = {{"row", std::llround(row)},
-              {"tokens_per_second", rounded(tokens / step)},
-              {"step_ms", rounded(step * 1e3)},
-              {"model_gflops", rounded(operations / step * 1e-9)},
-              {"matmul_gflops", rounded(products * 1e-9)},
-              {"efficiency", rounded(operations / step / products)},
-              {"peak_memory_bytes", memory},
-              {"peak_device_bytes", on_device},
-              {"start_ms", std::round(measured.start * 1e3)},
-              {"steps", measured.seconds.size()},
-              {"allocations", measured.allocations},
-              {"page_faults", measured.faults},
-              {"formula", fmt::format("model_gflops: {:.4g} a step = {:.0f} tokens x 6 x (parameters in products + "
-                                      "layers x heads x width x (row of {:.0f} + 1))",
-                                      operations * 1e-9, tokens, row)}};
+  Figures out = {{"row", std::llround(row)},
+                 {"tokens_per_second", rounded(tokens / step)},
+                 {"step_ms", rounded(step * 1e3)},
+                 {"model_gflops", rounded(operations / step * 1e-9)},
+                 {"matmul_gflops", rounded(products * 1e-9)},
+                 {"efficiency", rounded(operations / step / products)},
+                 {"peak_memory_bytes", memory},
+                 {"peak_device_bytes", on_device},
+                 {"start_ms", std::round(measured.start * 1e3)},
+                 {"steps", measured.seconds.size()},
+                 {"allocations", measured.allocations},
+                 {"page_faults", measured.faults},
+                 {"formula", fmt::format("model_gflops: {:.4g} a step = {:.0f} tokens x 6 x (parameters in products + "
+                                         "layers x heads x width x (row of {:.0f} + 1))",
+                                         operations * 1e-9, tokens, row)}};
   if (held > 0) out["held_device_bytes"] = held;
   if (options.profile) out["kernels"] = measured.kernels;
   return out;
 }
 
-Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& options, Registry& registry) {
+Figures bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& options, Registry& registry) {
   const TemporaryFolder folder("bench");
   const DeviceScope scope;
   const Quiet quiet;
@@ -154,7 +153,7 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
   const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", goes_on ? &planned : nullptr};
   std::optional<OpenedStage> opened(open_stage(stage, index, around));
   fs::create_directories(opened->setup.folder);
-  Json out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};
+  Figures out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};
   if (!options.decode) {
     out.update(train_bench(*opened, options, *device));
     return out;
@@ -174,12 +173,12 @@ Json bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& optio
 
 }  // namespace
 
-Json bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+Figures bench_stage(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
   return bench_one(pipeline, chosen(pipeline, options.stage), options, registry);
 }
 
-Json bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
-  Json out = Json::array();
+Figures bench_stages(const Pipeline& pipeline, const BenchOptions& options, Registry& registry) {
+  Figures out = Figures::array();
   for (size_t i = 0; i < pipeline.stages.size(); ++i)
     if (trains(pipeline.stages[i])) {
       log::info("{}: {}", pipeline.name, pipeline.stages[i].name);

@@ -35,7 +35,7 @@ double cache_bytes(const Model& model, int64_t length) {
 
 // At the end of the context, or of its first 1,024 tokens, where a cache is read in full. What stands before is read
 // once, by one row.
-Json decode_bench(const Model& model, const BenchOptions& options, Device& device) {
+Figures decode_bench(const Model& model, const BenchOptions& options, Device& device) {
   const int64_t sequences = *options.decode;
   Sampling sampling;
   sampling.answers = sequences;
@@ -50,7 +50,7 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   std::vector<double> seconds, turns, reads, cached;  // of a step; in the second half, in turns with passes over memory
   std::optional<KernelProfile> profile;
   std::optional<ReadTest> read;
-  Json kernels;
+  Figures kernels;
   uint64_t memory = 0, on_device = 0;
   int64_t seen = 0;
   auto last = Clock::now();
@@ -81,28 +81,28 @@ Json decode_bench(const Model& model, const BenchOptions& options, Device& devic
   }
   const double products =
       product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50, model.dtype()).rate();
-  Json out = {{"sequences", sequences},
-              {"row", context},
-              {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
-              {"step_ms", rounded(step * 1e3)},
-              {"model_gflops", rounded(operations / step * 1e-9)},
-              {"matmul_gflops", rounded(products * 1e-9)},
-              {"efficiency", rounded(operations / step / products)},
-              {"weight_bytes", bytes},
-              {"cache_bytes", cache},
-              {"read_gigabytes_per_second", rounded(rate * 1e-9)},
-              {"read_efficiency", rounded((bytes + cache) / turn / rate)},
-              {"peak_memory_bytes", memory},
-              {"peak_device_bytes", on_device},
-              {"formula", fmt::format("model_gflops: {:.4g} a step = {} sequences x 2 x parameters in products",
-                                      operations * 1e-9, sequences)}};
+  Figures out = {{"sequences", sequences},
+                 {"row", context},
+                 {"tokens_per_second", rounded(static_cast<double>(sequences) / step)},
+                 {"step_ms", rounded(step * 1e3)},
+                 {"model_gflops", rounded(operations / step * 1e-9)},
+                 {"matmul_gflops", rounded(products * 1e-9)},
+                 {"efficiency", rounded(operations / step / products)},
+                 {"weight_bytes", bytes},
+                 {"cache_bytes", cache},
+                 {"read_gigabytes_per_second", rounded(rate * 1e-9)},
+                 {"read_efficiency", rounded((bytes + cache) / turn / rate)},
+                 {"peak_memory_bytes", memory},
+                 {"peak_device_bytes", on_device},
+                 {"formula", fmt::format("model_gflops: {:.4g} a step = {} sequences x 2 x parameters in products",
+                                         operations * 1e-9, sequences)}};
   if (options.profile) out["kernels"] = kernels;
   return out;
 }
 
 // Prompts of random tokens and answers that are drawn, from the first product to the last token. Plain products: of all
 // prompts at once, and of one token a sequence as often as there are new ones.
-Json rollout_bench(const Model& model, const BenchOptions& options) {
+Figures rollout_bench(const Model& model, const BenchOptions& options) {
   const ModelConfig& config = model.config();
   const int64_t sequences = *options.decode, context = config.context;
   Sampling sampling;

@@ -16,6 +16,7 @@
 #include "pipeline/rehearse.hpp"
 #include "pipeline/run_lock.hpp"
 #include "pipeline/run_stage.hpp"
+#include "pipeline/stage_folder.hpp"
 #include "train/report.hpp"
 
 namespace rgm {

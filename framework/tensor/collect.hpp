@@ -25,6 +25,16 @@ void accumulate(Backward& b, size_t i, bool takes_bf16, F&& write) {
   write(g.view(), beta);
   b.put(i, std::move(g));
 }
+// For kernels that only add: what input i has collected so far, in float32, which may be written over; zeros where that
+// is nothing. It goes back with put().
+inline Tensor collected(Backward& b, size_t i) {
+  Tensor g = b.take(i);
+  if (!g) return zeros_like(b.like(i));
+  if (writable(g)) return g;
+  Tensor own = empty_like(b.like(i), RGM_F32);
+  kernel::copy(g.view(), own.view());
+  return own;
+}
 // dy as the products of a backward pass take it: what ran in bfloat16 forward does so backward.
 inline Tensor matching(const Tensor& dy, bool native) { return native ? ops::cast(dy, RGM_BF16) : dy; }
 

@@ -1,5 +1,5 @@
-// custom.cpp - differentiable operations of plug-ins: their functions run outside of the tape, and one step stands for
-// them on it.
+// custom.cpp - differentiable operations of plug-ins, and their gradients: the plug-in's functions run outside of the
+// tape, and one step stands for them on it.
 #include "tensor/custom.hpp"
 
 #include <algorithm>
@@ -49,4 +49,30 @@ void custom(const rgm_custom_op& given, void* user, std::span<const Tensor> in, 
 }
 
 }  // namespace ops
+
+void gradients::custom(Backward& b) {
+  const auto n_in = static_cast<size_t>(b.arguments().i[0]), n_out = static_cast<size_t>(b.arguments().i[1]);
+  const auto& call = *static_cast<const Custom*>(b.arguments().more.get());
+  std::vector<Tensor> dout(n_out);
+  std::vector<rgm_tensor*> in, out, dout_handles, din(n_in);
+  for (size_t i = 0; i < n_in; ++i) in.push_back(b.saved(i).get());
+  for (size_t i = 0; i < n_out; ++i) {
+    out.push_back(b.saved(n_in + i).get());
+    dout[i] = b.dy(i) ? as_float(b.dy(i)) : zeros(b.saved(n_in + i).shape());
+    dout_handles.push_back(dout[i].get());
+  }
+  call_plugin(call.name, "backward",
+              [&] { return call.op.backward(call.user, in.data(), out.data(), dout_handles.data(), din.data()); });
+  std::vector<Tensor> results;
+  results.reserve(din.size());
+  for (rgm_tensor* t : din) results.push_back(Tensor::adopt(t));
+  for (size_t i = 0; i < n_in; ++i) {
+    if (!b.needs(i) || !results[i]) continue;
+    require(results[i].shape() == Shape(b.like(i)),
+            "{}: the gradient of input {} has shape {}, expected {}; its author has to correct it", call.name, i,
+            results[i].shape().text(), Shape(b.like(i)).text());
+    b.add(i, std::move(results[i]));
+  }
+}
+
 }  // namespace rgm

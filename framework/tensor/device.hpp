@@ -67,8 +67,8 @@ class Device {
   void reset_peak() { peak_ = in_use_; }
 
  private:
-  static constexpr size_t kBackends = size_t{64}
-                                      << 10;  // from here on blocks are the backend's, where it keeps freed ones
+  // From here on blocks are the backend's, where it keeps freed ones.
+  static constexpr size_t kBackends = size_t{64} << 10;
   // These with the mutex held.
   void* block_of_backend(size_t size, size_t wanted);
   bool is_backends(size_t size) const { return size >= kBackends && keeps_freed(); }
@@ -76,8 +76,6 @@ class Device {
   Block idle_block(size_t least, size_t most);  // the smallest that does; none: NULL
   bool give_back_near(size_t size);
   void give_back_idle();
-  template <class F>
-  rgm_status answer(std::string_view function, F&& call) const;
   void free(void* data);
   void close();
   void take_kernels();

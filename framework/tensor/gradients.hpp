@@ -1,5 +1,6 @@
-// gradients.hpp - the gradient rule of every operation, in the order of ops.hpp. A rule's inputs, saved tensors and
-// arguments are listed where the operation records them.
+// gradients.hpp - the table of gradients: a rule an operation, in the order of ops.hpp, defined in gradients_*.cpp.
+// Rules run outside of any tape; Backward::add drops what nobody needs, and sums what was broadcast. Which inputs,
+// saved tensors and arguments a rule has is listed here.
 #pragma once
 #include <functional>
 
