@@ -85,13 +85,18 @@ nlohmann::ordered_json values_of(const Pipeline& pipeline, Registry& registry) {
   return {{"seed", pipeline.seed}, {"backend", {{choice.id, options}}}};
 }
 
+// "*.bias", "all others"; "matrices by muon" where some go by it.
+std::string who(const RateCount& rate) {
+  const std::string rest = rate.optimizer == "muon" ? "matrices" : "all others";
+  return (rate.pattern.empty() ? rest : rate.pattern) + (rate.optimizer.empty() ? "" : " by " + rate.optimizer);
+}
+
 void print(const Stage& stage, const StagePlan& plan) {
   fmt::print("stage {}: {}\n", plan.name, plan.strategy);
   const auto line = [](const char* name, const std::string& value) { fmt::print("  {:12}  {}\n", name, value); };
   if (plan.parameters) line("parameters", fmt::format("{}, {} trained", count(plan.parameters), count(plan.trained)));
   for (const RateCount& rate : plan.rates)
-    line("rate", fmt::format("{}: {} parameters, {}", rate.learning_rate, count(rate.parameters),
-                             rate.pattern.empty() ? "all others" : rate.pattern));
+    line("rate", fmt::format("{}: {} parameters, {}", rate.learning_rate, count(rate.parameters), who(rate)));
   for (const auto& [name, tokens] : plan.data) line("data", fmt::format("{}: {} tokens", name, count(tokens)));
   if (plan.steps) line("steps", fmt::format("{} of {} rows", count(plan.steps), plan.batch_rows));
   const std::string unknown = "not predicted: " + plan.unknown;
@@ -115,6 +120,7 @@ nlohmann::ordered_json plan_json(const Stage& stage, const StagePlan& plan, cons
   for (const RateCount& rate : plan.rates) {
     nlohmann::ordered_json one = {{"learning_rate", rate.learning_rate}, {"parameters", rate.parameters}};
     if (!rate.pattern.empty()) one["pattern"] = rate.pattern;
+    if (!rate.optimizer.empty()) one["optimizer"] = rate.optimizer;
     out["rates"].push_back(one);
   }
   if (plan.memory_bytes) out["peak_memory_bytes"] = *plan.memory_bytes;

@@ -80,10 +80,14 @@ Json of(const OptimizerSpec& o) {
   Json values = {{"learning_rate", o.learning_rate}, {"weight_decay", o.weight_decay}};
   if (!o.decay.empty()) values["decay"] = o.decay;
   for (size_t i = 0; i < o.rates.size(); ++i) values["rates"][i][o.rates[i].pattern] = o.rates[i].learning_rate;
-  if (o.kind == "sgd")
-    values["momentum"] = o.momentum;
-  else
-    values.update({{"beta1", o.beta1}, {"beta2", o.beta2}, {"epsilon", o.epsilon}, {"moments", o.moments}});
+  if (o.kind != "adamw") values["momentum"] = o.momentum;
+  if (o.kind == "sgd") return {{o.kind, values}};
+  Json& adamw = o.kind == "muon" ? values["adamw"] : values;
+  adamw.update({{"beta1", o.beta1}, {"beta2", o.beta2}, {"epsilon", o.epsilon}, {"moments", o.moments}});
+  if (o.kind == "adamw") return {{o.kind, values}};
+  adamw.update({{"learning_rate", o.rate_of_adamw()}, {"weight_decay", o.decay_of_adamw()}});
+  values.update(
+      {{"nesterov", o.nesterov}, {"steps", o.newton_schulz_steps}, {"scale", o.scale}, {"matrices", o.matrices}});
   return {{o.kind, values}};
 }
 
@@ -163,6 +167,7 @@ nlohmann::json effective(const Stage& s) {
     out["sample"] = {{"prompt", s.sample_prompt}, {"tokens", s.sample_tokens}, {"temperature", s.sample_temperature},
                      {"top_k", s.sample_top_k},   {"top_p", s.sample_top_p},   {"count", s.sample_count}};
     if (s.sample_min_p > 0) out["sample"]["min_p"] = s.sample_min_p;  // so that finished stages stay finished
+    if (s.sample_repetition_penalty != 1) out["sample"]["repetition_penalty"] = s.sample_repetition_penalty;
     if (!s.sample_stop.empty()) out["sample"]["stop"] = s.sample_stop;
   }
   return out;

@@ -117,6 +117,7 @@ constexpr Answer answers[] = {
      "gradient_checkpointing use_gradient_checkpointing gradient_checkpointing_kwargs activation_checkpointing "
      "enable_activation_checkpointing",
      "here it is \"recompute\""},
+    {"a stage", "use_muon muon muon_lr", "write optimizer: {muon: {…}}"},
     {"a stage", "optimizer_state_in_8bit", "write optimizer: {adamw: {moments: bfloat16}}"},
     {"a stage", "torch_compile compile use_liger_kernel attn_implementation flash_attn flash_attention",
      "how products are computed is up to the backend: leave it out"},
@@ -125,7 +126,7 @@ constexpr Answer answers[] = {
      "no mean of the weights is kept; keep: best keeps those of the best evaluation"},
     {"a stage", "neftune_noise_alpha",
      "no noise is added to embeddings; an adapter's and a model's \"dropout\" are there"},
-    {"a stage", "temperature top_k top_p min_p max_new_tokens generation_config generation_kwargs",
+    {"a stage", "temperature top_k top_p min_p repetition_penalty max_new_tokens generation_config generation_kwargs",
      "write it in sample: {prompt: TEXT, …}; for answers that are learned from, it is an option of the strategy"},
     {"a stage",
      "block_size max_length max_seq_length max_seq_len max_prompt_length model_max_length sequence_len sequence_length "
@@ -140,6 +141,14 @@ constexpr Answer answers[] = {
     {"a stage", "data_seed", "all random numbers come from the \"seed\" at the top of the file"},
     {"a stage", "device", "the backend belongs at the top of the file: backend: ID"},
     {"a stage", "type method algorithm rl stage", "here it is \"strategy\""},
+
+    {"muon", "ns_steps newton_schulz_steps", "here it is \"steps\""},
+    {"muon", "adjust_lr_fn", "here it is \"scale\""},
+    {"muon", "nesterov_momentum", "here it is \"nesterov\""},
+    {"muon", "moments", "Muon's momentum is float32; of AdamW beside it, write adamw: {moments: bfloat16}"},
+    {"muon", "beta1 beta2 betas adam_beta1 adam_beta2 epsilon eps",
+     "it is of AdamW, which updates all that is no matrix: write adamw: {…}"},
+    {"muon", "adamw_lr adam_lr", "write adamw: {learning_rate: …}"},
 
     {"evaluate", "early_stopping_threshold", "any improvement counts: leave it out"},
     {"evaluate", "early_stopping_patience early_stopping", "here it is \"patience\""},

@@ -10,6 +10,7 @@
 #include "pipeline/two_steps.hpp"
 #include "tensor/dry_device.hpp"
 #include "tensor/quantized.hpp"
+#include "train/muon.hpp"
 
 namespace rgm {
 namespace {
@@ -63,7 +64,9 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   for (const auto& [role, follower] : opened.train->followers)
     follower.visit([&](size_t, const Parameter&, const Parameter& own) { need.weights += held_bytes(own.value); });
   const OptimizerSpec& optimizer = stage.optimizer;
-  need.training = trained * (optimizer.kind != "adamw" ? 8 : optimizer.moments == "bfloat16" ? 8 : 12);
+  const auto by_muon = static_cast<uint64_t>(muon_parameters(optimizer, opened.setup.parameters));
+  const bool is_small = optimizer.kind == "sgd" || optimizer.moments == "bfloat16";
+  need.training = 8 * by_muon + (trained - std::min(by_muon, trained)) * (is_small ? 8 : 12);
   return need;
 }
 

@@ -11,6 +11,7 @@
 #include "pipeline/record.hpp"
 #include "pipeline/two_steps.hpp"
 #include "tensor/dry_device.hpp"
+#include "train/muon.hpp"
 
 namespace rgm {
 namespace {
@@ -66,11 +67,14 @@ void try_out(const Stage& stage, size_t index, const Surroundings& around, Stage
         step * (static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step));
 }
 
+// Not all parameters go by one rate and one optimizer.
+bool tells_rates(const OptimizerSpec& optimizer) { return !optimizer.rates.empty() || optimizer.kind == "muon"; }
+
 // What the strategy prepares is trained, too.
 void count_trained(const OpenedStage& opened, StagePlan& out) {
   const OptimizerSpec& optimizer = opened.setup.settings.optimizer;
   out.trained = opened.trained_parameters();
-  if (opened.setup.strategy->loss && !optimizer.rates.empty())
+  if (opened.setup.strategy->loss && tells_rates(optimizer))
     out.rates = count_rates(optimizer, opened.setup.parameters);
 }
 
@@ -91,7 +95,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     for (const auto& [name, source] : opened.setup.sources) out.data[name] = source->tokens();
     out.steps = steps_of(opened.setup);
     if (opened.setup.strategy->rollout) {
-      if (!stage.optimizer.rates.empty()) {
+      if (tells_rates(stage.optimizer)) {
         prepare_only(opened.setup);
         count_trained(opened, out);
       }
@@ -107,7 +111,9 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     const double rate = rates.of(*model);
     const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
     const double steps = static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step);
-    step_seconds = tokens_a_step * opened.setup.flops_per_token / (rate * efficiency);
+    const double work =
+        tokens_a_step * opened.setup.flops_per_token + muon_flops(stage.optimizer, opened.setup.parameters);
+    step_seconds = work / (rate * efficiency);
     out.seconds = steps * step_seconds;
   }
   set_current_device(real);

@@ -10,7 +10,7 @@ namespace rgm {
 struct StagePlan {
   std::string name, strategy;
   int64_t parameters = 0, trained = 0;
-  std::vector<RateCount> rates;  // of those trained; empty where all have one
+  std::vector<RateCount> rates;  // of those trained; empty where all have one, and one optimizer
   int64_t steps = 0, batch_rows = 0;
   int64_t tokens = 0;                    // that all steps read; 0: not known before it runs
   std::map<std::string, int64_t> data;   // tokens of each source in one epoch

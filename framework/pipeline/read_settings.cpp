@@ -1,5 +1,5 @@
-// read_settings.cpp - how a stage trains: optimizer, schedule, length, batches, evaluation, checkpoints. Read from the
-// strategy's defaults first and from the pipeline then, so what is given last stays.
+// read_settings.cpp - how a stage trains: schedule, length, batches, evaluation, checkpoints; the optimizer is in
+// read_optimizer.cpp. Read from the strategy's defaults first and from the pipeline then, so what is given last stays.
 #include <algorithm>
 
 #include "base/text.hpp"
@@ -9,61 +9,9 @@
 namespace rgm {
 namespace {
 
-// What this version works with, said when another is asked for.
-const std::vector<std::string> precisions = {"float32", "bfloat16"};
-
 // Beyond what anyone trains: a slip of the finger becomes a message and not a run that never ends.
 constexpr int64_t most_steps = 1'000'000'000, most_rows = 1 << 20, most_tokens = 1 << 20, most_samples = 10'000,
                   most_members = 64, longest_row = 1 << 24;
-
-// {pattern: learning rate}, or a list of such maps, as `plan` prints them: their order counts.
-void read_rates(const Yaml& given, std::vector<OwnRate>& out) {
-  out.clear();
-  for (const Yaml& one : given.one_or_list()) {
-    YamlMap map(one, "rates");
-    for (const YamlMap::Item& item : map.items()) {
-      Problems ignored("");
-      if (item.value.is_map())  // as a path with dots makes it
-        item.value.wrong("a number, above 0",
-                         "; a pattern with dots is set with all of \"rates\": --set '….rates={\"*.b\": 1e-3}'");
-      else if (Yaml(item.value.node(), "", ignored).number() == 0.0)
-        item.value.problem(
-            fmt::format("\"{}\" is 0: to leave parameters as they are, say in \"trainable\" what is trained instead",
-                        item.value.path()));
-      else if (const auto rate = item.value.number(single_positive))
-        out.push_back({item.name, *rate});
-    }
-  }
-}
-
-void read_optimizer(const Yaml& given, OptimizerSpec& out) {
-  const auto named = read_named(given, "optimizer");
-  if (!named) return;
-  const std::vector<std::string> kinds = {"adamw", "sgd"};
-  if (!std::count(kinds.begin(), kinds.end(), named->id)) {
-    named->place.problem(not_known("optimizer", named->id, kinds));
-    return;
-  }
-  if (named->id != out.kind) {
-    out = OptimizerSpec();
-    out.kind = named->id;
-  }
-  if (named->options.node().IsNull()) return;
-  YamlMap map(named->options, named->id);
-  map.read("learning_rate", out.learning_rate, single_positive);
-  map.read("weight_decay", out.weight_decay, single_not_negative);
-  if (const auto decay = map.find("decay")) out.decay = decay->texts();
-  if (const auto rates = map.find("rates")) read_rates(*rates, out.rates);
-  if (out.kind == "adamw") {
-    map.read("beta1", out.beta1, single_share);
-    map.read("beta2", out.beta2, single_share);
-    map.read("epsilon", out.epsilon, single_positive);
-    map.choose("moments", out.moments, precisions);
-  } else {
-    map.read("momentum", out.momentum, single_share);
-  }
-  map.finish();
-}
 
 // `100`, or `3%` of all steps.
 void read_step_count(YamlMap& map, const char* key, StepCount& out) {
@@ -179,6 +127,8 @@ void read_sample(const Yaml& given, Stage& out) {
   map.read("top_k", out.sample_top_k, 0);
   map.read("top_p", out.sample_top_p, {.min = 0, .max = 1, .above = true});
   map.read("min_p", out.sample_min_p, {.min = 0, .max = 1});
+  map.read("repetition_penalty", out.sample_repetition_penalty,
+           {.min = least_repetition_penalty, .max = most_repetition_penalty});
   if (const auto stop = map.find("stop")) {
     out.sample_stop = stop->texts();
     if (std::count(out.sample_stop.begin(), out.sample_stop.end(), ""))
@@ -229,6 +179,12 @@ YAML::Node node_of(const rgm_value& v) {
 
 }  // namespace
 
+// What this version works with, said when another is asked for.
+const std::vector<std::string>& precisions() {
+  static const std::vector<std::string> all = {"float32", "bfloat16"};
+  return all;
+}
+
 void read_settings(YamlMap& stage, Stage& out) {
   if (const auto given = stage.find("optimizer")) read_optimizer(*given, out.optimizer);
   if (const auto given = stage.find("schedule")) read_schedule(*given, out.schedule);
@@ -242,7 +198,7 @@ void read_settings(YamlMap& stage, Stage& out) {
   read_every(stage, "log", out.log_every);
   read_checkpoint(stage, out);
   if (const auto given = stage.find("trainable")) read_trainable(*given, out);
-  stage.choose("precision", out.precision, precisions);
+  stage.choose("precision", out.precision, precisions());
   stage.choose("weights", out.weights, weight_types);
   stage.read("recompute", out.recompute);
   if (const auto given = stage.find("sample")) read_sample(*given, out);

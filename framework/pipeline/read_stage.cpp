@@ -184,7 +184,7 @@ void check_other_sources(YamlMap& map, const Stage& out, uint32_t needs) {
 // Scores come from rewards that have learned; one that learns does so by itself, in a stage that trains it.
 void check_rewards(YamlMap& map, const Stage& out, bool trains_it) {
   const auto& strategy = out.strategy.component->table<rgm_strategy>();
-  const auto is_known = [](const Choice& r) { return r.component != nullptr; };
+  const auto is_known = [](const Choice& r) { return r.component != nullptr || r.is_head; };
   const auto learns = [](const Choice& r) { return !r.is_taken() && r.component->table<rgm_reward>().loss; };
   if (out.rewards.empty() || !std::ranges::all_of(out.rewards, is_known)) return;
   const auto untrained = std::ranges::find_if(out.rewards, learns);

@@ -60,10 +60,14 @@ fs::path find_file(const fs::path& pipeline, const std::string& name);
 // -- read_settings.cpp
 // Everything that a strategy's defaults may set too, so it is read twice: from them, then from the pipeline.
 void read_settings(YamlMap& stage, Stage& out);
+const std::vector<std::string>& precisions();  // of a stage, and of moments
 // Rounds through the data: of a stage, and between its evaluations.
 inline constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
 // The strategy's defaults, as if a pipeline had given them.
 void apply_defaults(Reader& reader, const Yaml& place, Stage& out);
+
+// -- read_optimizer.cpp
+void read_optimizer(const Yaml& given, OptimizerSpec& out);
 
 // -- read_evaluate.cpp
 void read_evaluate(YamlMap& stage, Stage& out);

@@ -40,7 +40,7 @@ stages:
     demand: {accuracy: 0.5}
   - {name: b, model: {from: none, add_tokens: [a]}, teacher: {from: none}, optimizer: {sgd: {}}, schedule: {linear: {}}}
   - {name: c, critic: {from: none}, data: {train: {from: none}}, schedule: {cosine: {}}}
-  - {name: e, schedule: {wsd: {}}}
+  - {name: e, optimizer: {muon: {adamw: {}}}, schedule: {wsd: {}}}
   - {name: d, model: {family: gpt2, head: none}, tokenizer: none, optimizer: none, schedule: none}
 )";
 
@@ -280,8 +280,11 @@ class Schema {
       if (key == "begin" || key == "end" || key == "rows" || key == "share") return of(asked);
       return key == "from" ? text() : texts();  // a format, with one file or several
     }
+    if (what == "muon" && key == "adamw") return map_of("adamw in muon");
     if (key == "from") return text();
-    if (key == "labels" || key == "names" || key == "decay" || key == "stop" || key == "add_tokens") return texts();
+    if (key == "labels" || key == "names" || key == "decay" || key == "matrices" || key == "stop" ||
+        key == "add_tokens")
+      return texts();
     if (key == "rates") return one_or_list({{"type", "object"}, {"additionalProperties", ranged("number", positive)}});
     return of(asked);
   }

@@ -115,6 +115,7 @@ void Loop::take_samples() {
   sampling.top_k = s.sample_top_k;
   sampling.top_p = s.sample_top_p;
   sampling.min_p = s.sample_min_p;
+  sampling.repetition_penalty = s.sample_repetition_penalty;
   sampling.stop = s.sample_stop;
   sampling.seed = mix(train_.seed, 0x5A);
   const NoGradient still;

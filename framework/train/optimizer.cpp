@@ -9,6 +9,7 @@
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
+#include "train/muon.hpp"
 #include "train/rates.hpp"
 
 namespace rgm {
@@ -59,13 +60,15 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
       bool decays = spec.decay.empty() && p.value.rank() >= 2 && !p.scales;
       for (size_t i = 0; i < used.size(); ++i)
         if (matches(spec.decay[i], p.name)) decays = used[i] = true;
-      Item item{&p, store, {}, {}, decays, place_in(rates_, rate_of(spec, p.name))};
-      if (spec.kind == "adamw" || spec.momentum != 0) item.m = zeros_like(p.value, moments);
-      if (spec.kind == "adamw") item.v = zeros_like(p.value, moments);
+      const bool by_muon = goes_by_muon(spec, p), by_adamw = spec.kind != "sgd" && !by_muon;
+      Item item{&p, store, {}, {}, decays, by_muon, place_in(rates_, rate_of(spec, p))};
+      if (by_adamw || by_muon || spec.momentum != 0) item.m = zeros_like(p.value, by_adamw ? moments : RGM_F32);
+      if (by_adamw) item.v = zeros_like(p.value, moments);
       items_.push_back(std::move(item));
     }
   for (size_t i = 0; i < used.size(); ++i)
     if (!used[i]) log::warning("optimizer: decay: \"{}\" is not the name of a trained parameter", spec.decay[i]);
+  warn_of_matrices(spec, stores);
 }
 
 int64_t Optimizer::parameters() const {
@@ -120,17 +123,21 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
 
   // The schedule scales all of them alike.
   const auto rate_now = [&](size_t place) { return place == 0 ? rate : rates_[place] * (rate / spec_.learning_rate); };
-  if (spec_.kind != "adamw") {
+  if (spec_.kind == "sgd") {
     for (size_t i = 0; i < touched.size(); ++i) sgd(*touched[i], gradients[i], factor, rate_now(touched[i]->rate));
     return norm;
   }
+  for (size_t i = 0; i < touched.size(); ++i)
+    if (const Item& item = *touched[i]; item.by_muon)
+      step_by_muon(spec_, *item.parameter, item.m, std::move(gradients[i]), factor, rate_now(item.rate),
+                   item.decays ? spec_.weight_decay : 0);
   const Tensor draws = spec_.moments == "bfloat16" ? draws_of(step, touched.size()) : Tensor();
   for (size_t place = 0; place < rates_.size(); ++place)
     for (const bool decays : {true, false}) {
       std::vector<ops::AdamWItem> items;
       for (size_t i = 0; i < touched.size(); ++i) {
         const Item& item = *touched[i];
-        if (item.rate != place || item.decays != decays) continue;
+        if (item.by_muon || item.rate != place || item.decays != decays) continue;
         const auto at = static_cast<int64_t>(i);
         items.push_back({gradients[i], item.parameter->value, item.m, item.v, item.parameter->half,
                          draws ? ops::reshape(ops::slice(draws, 0, at, at + 1), {}) : Tensor()});
@@ -140,7 +147,7 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
                              float(spec_.beta1),
                              float(spec_.beta2),
                              float(spec_.epsilon),
-                             float(decays ? spec_.weight_decay : 0),
+                             float(decays ? spec_.decay_of_adamw() : 0),
                              float(1 - std::pow(spec_.beta1, double(step))),
                              float(1 - std::pow(spec_.beta2, double(step)))};
       const Tensor all[] = {from_host(hyper, {7}), ops::reshape(factor, {1})};

@@ -1,5 +1,5 @@
-// optimizer.hpp - AdamW (arXiv 1711.05101) and SGD with momentum, over everything that is trained. State exists for
-// trained parameters only.
+// optimizer.hpp - AdamW (arXiv 1711.05101), SGD with momentum and Muon (see muon.hpp), over everything that is trained.
+// State exists for trained parameters only.
 #pragma once
 #include <functional>
 #include <memory>
@@ -30,8 +30,8 @@ class Optimizer {
   struct Item {
     Parameter* parameter;
     size_t store;
-    Tensor m, v;  // v is empty for SGD; of spec.moments
-    bool decays;
+    Tensor m, v;  // v is AdamW's; of spec.moments where both are there
+    bool decays, by_muon;
     size_t rate;  // its place in rates_
   };
   void sgd(Item& item, const Tensor& gradient, const Tensor& factor, double rate) const;

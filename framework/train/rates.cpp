@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "train/muon.hpp"
 
 namespace rgm {
 namespace {
@@ -56,9 +57,10 @@ std::string reason(const std::string& pattern, const std::vector<OwnRate>& rates
 
 }  // namespace
 
-double rate_of(const OptimizerSpec& optimizer, std::string_view name) {
-  const size_t place = place_of(optimizer.rates, name);
-  return place < optimizer.rates.size() ? optimizer.rates[place].learning_rate : optimizer.learning_rate;
+double rate_of(const OptimizerSpec& optimizer, const Parameter& parameter) {
+  const size_t place = place_of(optimizer.rates, parameter.name);
+  if (place < optimizer.rates.size()) return optimizer.rates[place].learning_rate;
+  return goes_by_muon(optimizer, parameter) ? optimizer.learning_rate : optimizer.rate_of_adamw();
 }
 
 void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage) {
@@ -72,12 +74,22 @@ void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> st
 }
 
 std::vector<RateCount> count_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores) {
+  const std::vector<std::string> both = {"muon", "adamw"};
+  const std::vector<std::string> optimizers = optimizer.kind == "muon" ? both : std::vector<std::string>{""};
   std::vector<RateCount> out;
-  for (const OwnRate& rate : optimizer.rates) out.push_back({rate.pattern, rate.learning_rate, 0});
-  out.push_back({"", optimizer.learning_rate, 0});
-  for (const Parameter* p : all_of(stores))
-    if (p->trained) out[place_of(optimizer.rates, p->name)].parameters += p->value.count();
-  if (out.back().parameters == 0) out.pop_back();
+  for (size_t place = 0; place <= optimizer.rates.size(); ++place)
+    for (const std::string& one : optimizers) {
+      const std::string pattern = place < optimizer.rates.size() ? optimizer.rates[place].pattern : "";
+      out.push_back({pattern, 0, 0, one});
+    }
+  for (const Parameter* p : all_of(stores)) {
+    if (!p->trained) continue;
+    const size_t which = optimizers.size() == 2 && !goes_by_muon(optimizer, *p) ? 1 : 0;
+    RateCount& count = out[place_of(optimizer.rates, p->name) * optimizers.size() + which];
+    count.learning_rate = rate_of(optimizer, *p);
+    count.parameters += p->value.count();
+  }
+  std::erase_if(out, [](const RateCount& count) { return count.parameters == 0; });
   return out;
 }
 

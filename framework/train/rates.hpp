@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "model/parameters.hpp"
@@ -12,7 +11,7 @@
 namespace rgm {
 
 // Before the schedule scales it.
-double rate_of(const OptimizerSpec& optimizer, std::string_view name);
+double rate_of(const OptimizerSpec& optimizer, const Parameter& parameter);
 
 // RGM_INVALID, for the `stage`, where nothing that is trained goes by one of the patterns.
 void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage);
@@ -20,9 +19,10 @@ void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> st
 struct RateCount {
   std::string pattern;  // empty: of all parameters that match none
   double learning_rate = 0;
-  int64_t parameters = 0;  // elements that are trained
+  int64_t parameters = 0;      // elements that are trained
+  std::string optimizer = {};  // muon or adamw, where the stage has both
 };
-// In the order of the patterns, and all others last, if there are any.
+// In the order of the patterns, and all others last: those that something goes by.
 std::vector<RateCount> count_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores);
 
 }  // namespace rgm

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,21 @@ struct OwnRate {
 };
 
 struct OptimizerSpec {
-  std::string kind = "adamw";  // adamw, sgd
+  std::string kind = "adamw";  // adamw, sgd, muon
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0, momentum = 0.0;
   std::string moments = "float32";  // of AdamW: float32, bfloat16
   std::vector<std::string> decay;   // patterns of parameters that decay; empty: matrices, but for those that scale
   std::vector<OwnRate> rates;       // in place of learning_rate; the first that matches holds
+
+  // Of muon, with learning_rate, momentum and weight_decay. AdamW updates what is none of these matrices, with beta1,
+  // beta2, epsilon, moments and what follows last.
+  bool nesterov = true;
+  int64_t newton_schulz_steps = 5;
+  std::string scale = "match_rms_adamw";                           // match_rms_adamw, original
+  std::vector<std::string> matrices = {"layers.*", "*.layers.*"};  // patterns; the second: of adapters
+  std::optional<double> adamw_learning_rate, adamw_weight_decay;   // nothing: as above
+  double rate_of_adamw() const { return adamw_learning_rate.value_or(learning_rate); }
+  double decay_of_adamw() const { return adamw_weight_decay.value_or(weight_decay); }
 };
 
 struct StepCount {
@@ -55,9 +66,10 @@ struct TrainSettings {
   bool highest_is_best = false;  // of that one
   int64_t ensemble = 1;          // members of the adapter, each of which reads every example
   int64_t log_every = 10;
-  std::string sample_prompt;  // sample: {prompt, tokens, temperature, top_k, top_p, min_p, stop, count}
+  // sample: {prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, count}
+  std::string sample_prompt;
   int64_t sample_tokens = 200, sample_count = 1, sample_top_k = 0;
-  double sample_temperature = 0.8, sample_top_p = 1, sample_min_p = 0;
+  double sample_temperature = 0.8, sample_top_p = 1, sample_min_p = 0, sample_repetition_penalty = 1;
   std::vector<std::string> sample_stop;  // texts that end a sample and stay in it
 };
 

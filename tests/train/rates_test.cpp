@@ -19,6 +19,7 @@ class Rates : public TensorTest {
   }
   void add(const char* name, int64_t count, bool trained) { parameters_.add(name, ops::full({count}, 1), trained); }
   std::vector<RateCount> counts() const { return count_rates(optimizer_, stores_); }
+  double rate(const char* name) const { return rate_of(optimizer_, *parameters_.find(name)); }
   std::function<void()> check(std::vector<OwnRate> rates) {
     optimizer_.rates = std::move(rates);
     return [this] { check_rates(optimizer_, stores_, "tune"); };
@@ -31,9 +32,9 @@ class Rates : public TensorTest {
 
 TEST_F(Rates, TheFirstPatternThatMatchesHolds) {
   optimizer_.rates = {{"*.b", 1.6}, {"lora.*", 0.2}};
-  EXPECT_EQ(rate_of(optimizer_, "lora.query.b"), 1.6);
-  EXPECT_EQ(rate_of(optimizer_, "lora.query.a"), 0.2);
-  EXPECT_EQ(rate_of(optimizer_, "body.weight"), 0.1);
+  EXPECT_EQ(rate("lora.query.b"), 1.6);
+  EXPECT_EQ(rate("lora.query.a"), 0.2);
+  EXPECT_EQ(rate("body.weight"), 0.1);
   const std::vector<RateCount> all = counts();
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].pattern, "*.b");
