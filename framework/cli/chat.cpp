@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/sampling_flags.hpp"
 #include "cli/trained_model.hpp"
 #include "generate/generate.hpp"
 #include "tensor/tape.hpp"
@@ -26,9 +27,10 @@ namespace {
 struct Request {
   std::string model, system, chat_template, backend;
   cli::Types types;
-  std::vector<std::string> adapters, stop;
-  Sampling sampling;
-  int64_t seed = 0;
+  std::vector<std::string> adapters;
+  cli::SamplingFlags sampling{
+      {"chat", 400,
+       "ends an answer and is left out of it; may be given several times; a line break is $'\\n' in a shell"}};
 };
 
 void show(const std::string& text) {
@@ -41,13 +43,12 @@ class Conversation {
   Conversation(const Request& request, const cli::TrainedModel& model)
       : model_(model),
         chat_(cli::chat_template_for(request.chat_template, request.model, *model->tokenizer())),
-        sampling_(request.sampling) {
+        sampling_(request.sampling.sampling(model)) {
     if (!request.system.empty()) messages_.push_back({{"role", "system"}, {"content", request.system}});
     kept_ = messages_.size();
-    sampling_.seed = static_cast<uint64_t>(request.seed);
     // An answer is over at the end of a text, where the template ends one, or at a text of --stop.
     if (std::string end(trimmed(chat_.end_of_answer())); !end.empty()) ends_.push_back(std::move(end));
-    ends_.insert(ends_.end(), request.stop.begin(), request.stop.end());
+    ends_.insert(ends_.end(), sampling_.stop.begin(), sampling_.stop.end());
     sampling_.stop = ends_;
   }
 
@@ -134,16 +135,9 @@ class Conversation {
   std::vector<std::string> ends_;  // texts that end an answer and are left out of it
 };
 
-void check(const Request& request) {
-  const Sampling& s = request.sampling;
+void check(Request& request, const boost::program_options::variables_map& given) {
   require(!request.model.empty(), "chat: which model? As in --model runs/chat/taught");
-  require(request.seed >= 0, "chat: --seed is {}, expected at least 0", request.seed);
-  cli::check_max_tokens("chat", s.max_tokens);
-  cli::check_temperature("chat", s.temperature);
-  cli::check_stops("chat", request.stop);
-  require(s.top_k >= 0, "chat: --top-k is {}, expected at least 0, which keeps all", s.top_k);
-  require(s.top_p > 0 && s.top_p <= 1, "chat: --top-p is {}, expected above 0 and at most 1", s.top_p);
-  require(s.min_p >= 0 && s.min_p <= 1, "chat: --min-p is {}, expected from 0, which keeps all, to 1", s.min_p);
+  request.sampling.check(given);
 }
 
 int talk(const Request& request) {
@@ -168,34 +162,25 @@ int talk(const Request& request) {
 int chat(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
   Request request;
-  Sampling& s = request.sampling;
   po::options_description shown("Options");
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"), "a stage's folder, or its adapter/")(
       "system", text(request.system, "TEXT"), "what the model is told before the conversation")(
       "template", text(request.chat_template, "NAME"),
-      "chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
-      "max-tokens", po::value(&s.max_tokens)->default_value(400)->value_name("N"), "how long an answer may be")(
-      "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
-      "below 1 favours likely tokens; 0 always takes the likeliest")(
-      "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
-      "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
-      "only the likeliest tokens that together have this probability")(
-      "min-p", po::value(&s.min_p)->default_value(0, "0")->value_name("X"),
-      "only tokens with at least this share of the likeliest one's probability; 0: all")(
-      "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
-      "ends an answer and is left out of it; may be given several times; a line break is $'\\n' in a shell")(
-      "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same answers")(
-      "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
+      "chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own");
+  request.sampling.add_to(shown);
+  shown.add_options()("backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
-  const auto given = cli::parse({.command = "chat",
-                                 .line = "--model DIR [--adapter DIR]… [--system TEXT]",
-                                 .text = "Talks with a trained model: each line is a message.",
-                                 .example = "regimen chat --model runs/chat/taught --system \"Answer briefly.\""},
-                                shown, arguments);
+  const auto given = cli::parse(
+      {.command = "chat",
+       .line = "--model DIR [--adapter DIR]… [--system TEXT]",
+       .text = "Talks with a trained model: each line is a message. How answers are sampled, unless that is\n"
+               "given, is as the model's generation_config.json says, if it has one.",
+       .example = "regimen chat --model runs/chat/taught --system \"Answer briefly.\""},
+      shown, arguments);
   if (!given) return 0;
-  check(request);
+  check(request, *given);
   return talk(request);
 }
 

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/sampling_flags.hpp"
 #include "cli/trained_model.hpp"
 #include "data/rows.hpp"
 #include "generate/generate.hpp"
@@ -23,9 +24,10 @@ namespace {
 struct GenerateRequest {
   std::string model, prompt, file, prompts, backend;
   cli::Types types;
-  std::vector<std::string> adapters, stop;
-  Sampling sampling;
-  int64_t seed = 0;  // with its sign, which unsigned numbers would take for a large one
+  std::vector<std::string> adapters;
+  cli::SamplingFlags sampling{
+      {"generate", 200,
+       "ends the answer and stays in it; may be given several times; a line break is $'\\n' in a shell"}};
 };
 
 void show(const std::string& text) {
@@ -33,18 +35,11 @@ void show(const std::string& text) {
     failure("generate: the text could not be written: {}", std::strerror(errno));
 }
 
-void check(const GenerateRequest& request, const boost::program_options::variables_map& given) {
-  const Sampling& s = request.sampling;
+void check(GenerateRequest& request, const boost::program_options::variables_map& given) {
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
   require(given.count("prompt") + given.count("file") + given.count("prompts") == 1,
           "generate: what should it continue? Give one of --prompt TEXT, --file FILE and --prompts FILE");
-  require(request.seed >= 0, "generate: --seed is {}, expected at least 0", request.seed);
-  cli::check_max_tokens("generate", s.max_tokens);
-  cli::check_temperature("generate", s.temperature);
-  cli::check_stops("generate", request.stop);
-  require(s.top_k >= 0, "generate: --top-k is {}, expected at least 0, which keeps all", s.top_k);
-  require(s.top_p > 0 && s.top_p <= 1, "generate: --top-p is {}, expected above 0 and at most 1", s.top_p);
-  require(s.min_p >= 0 && s.min_p <= 1, "generate: --min-p is {}, expected from 0, which keeps all, to 1", s.min_p);
+  request.sampling.check(given);
 }
 
 // A text of any length slides through the context, which nobody sees in the answer.
@@ -62,11 +57,11 @@ void warn_of_long(const std::vector<std::vector<int32_t>>& prompts, int64_t cont
 
 // A row is {"prompt": ..., "adapter": ...}; the second may be left out, and others may be there. Answers as these rows
 // with "text", in their order.
-int answer_rows(const GenerateRequest& request, const cli::TrainedModel& model) {
+int answer_rows(const std::string& prompts, const cli::TrainedModel& model, const Sampling& sampling) {
   std::vector<std::vector<int32_t>> ids;
   std::vector<int32_t> adapters;
   std::vector<Row> rows;
-  each_row(request.prompts, "jsonl", false, [&](Row& row, const std::string& where) {
+  each_row(prompts, "jsonl", false, [&](Row& row, const std::string& where) {
     const auto prompt = row.find("prompt");
     require(prompt != row.end() && prompt->is_string(), "{}: \"prompt\" is missing, or is not text", where);
     ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));
@@ -79,7 +74,7 @@ int answer_rows(const GenerateRequest& request, const cli::TrainedModel& model) 
   });
   warn_of_long(ids, model->config().context);
   const NoGradient still;
-  const std::vector<Generated> answers = generate(*model, ids, request.sampling, /*slide=*/true, {}, adapters);
+  const std::vector<Generated> answers = generate(*model, ids, sampling, /*slide=*/true, {}, adapters);
   const std::vector<int32_t> ends = ends_of_text(*model);
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i]["text"] = model->tokenizer()->decode_on(without_end(answers[i].tokens, ends));
@@ -88,12 +83,12 @@ int answer_rows(const GenerateRequest& request, const cli::TrainedModel& model) 
   return 0;
 }
 
-int answer(GenerateRequest request) {
+int answer(const GenerateRequest& request) {
   const std::string prompt = request.file.empty() ? request.prompt : read_file(request.file);
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types, cli::Use::text);
   require_text(*model, request.model);
-  request.sampling.stop = request.stop;
-  if (!request.prompts.empty()) return answer_rows(request, model);
+  const Sampling sampling = request.sampling.sampling(model);
+  if (!request.prompts.empty()) return answer_rows(request.prompts, model, sampling);
   require(!model.by_row(),
           "generate: which of the named adapters is for this prompt? Leave the name out, or let rows of --prompts FILE "
           "name theirs");
@@ -105,7 +100,7 @@ int answer(GenerateRequest request) {
   TextStream stream(model->tokenizer());
   const std::vector<int32_t> ends = ends_of_text(*model);
   const NoGradient still;
-  generate(*model, {ids}, request.sampling, /*slide=*/true, [&](int64_t, int32_t token) {
+  generate(*model, {ids}, sampling, /*slide=*/true, [&](int64_t, int32_t token) {
     if (std::ranges::find(ends, token) == ends.end()) show(stream.push(token));
   });
   show(stream.finish() + "\n");
@@ -117,7 +112,6 @@ int answer(GenerateRequest request) {
 int generate_text(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
   GenerateRequest request;
-  Sampling& s = request.sampling;
   po::options_description shown("Options");
   const auto text = [](std::string& to, const char* name) { return po::value(&to)->value_name(name); };
   shown.add_options()("model", text(request.model, "DIR"), "a stage's folder, or the model/ in it")(
@@ -127,29 +121,20 @@ int generate_text(const std::vector<std::string>& arguments) {
                                                                       "the same, from a file")(
       "prompts", text(request.prompts, "FILE"),
       "many prompts, decoded side by side: jsonl rows with prompt and optionally adapter; each is printed with its "
-      "answer")("max-tokens", po::value(&s.max_tokens)->default_value(200)->value_name("N"), "length of the answer")(
-      "temperature", po::value(&s.temperature)->default_value(0.8, "0.8")->value_name("X"),
-      "below 1 favours likely tokens; 0 always takes the likeliest")(
-      "top-k", po::value(&s.top_k)->default_value(0)->value_name("N"), "only the N likeliest tokens; 0: all")(
-      "top-p", po::value(&s.top_p)->default_value(1, "1")->value_name("X"),
-      "only the likeliest tokens that together have this probability")(
-      "min-p", po::value(&s.min_p)->default_value(0, "0")->value_name("X"),
-      "only tokens with at least this share of the likeliest one's probability; 0: all")(
-      "stop", po::value(&request.stop)->composing()->value_name("TEXT"),
-      "ends the answer and stays in it; may be given several times; a line break is $'\\n' in a shell")(
-      "seed", po::value(&request.seed)->default_value(0)->value_name("N"), "the same seed gives the same text")(
-      "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
+      "answer");
+  request.sampling.add_to(shown);
+  shown.add_options()("backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
   const auto given = cli::parse(
       {.command = "generate",
        .line = "--model DIR [--adapter [NAME=]DIR]… --prompt TEXT | --file FILE | --prompts FILE",
-       .text = "Continues a text with a trained model.",
+       .text = "Continues a text with a trained model. How it is sampled, unless that is given, is as the model's\n"
+               "generation_config.json says, if it has one.",
        .example = "regimen generate --model runs/quickstart/base --prompt \"Once upon a time\" --max-tokens 100"},
       shown, arguments);
   if (!given) return 0;
   check(request, *given);
-  s.seed = static_cast<uint64_t>(request.seed);
-  return answer(std::move(request));
+  return answer(request);
 }
 
 }  // namespace rgm

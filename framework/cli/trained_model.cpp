@@ -2,12 +2,10 @@
 #include "cli/trained_model.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "artefact/safetensors.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "generate/generate.hpp"
 #include "host/adapter_instance.hpp"
 #include "host/host.hpp"
 #include "pipeline/open_adapter.hpp"
@@ -44,22 +42,6 @@ void add_types(boost::program_options::options_description& options, Types& type
       "precision", type(types.precision), "bfloat16: computes in it, if the backend can");
 }
 
-void check_temperature(const char* command, double temperature) {
-  require(std::isfinite(temperature) && (temperature == 0 || temperature >= least_temperature),
-          "{}: --temperature is {}, expected 0, which takes the likeliest token, or at least {}", command, temperature,
-          least_temperature);
-}
-
-void check_max_tokens(const char* command, int64_t tokens) {
-  constexpr int64_t most = 1 << 20;
-  require(tokens > 0 && tokens <= most, "{}: --max-tokens is {}, expected 1 to {}", command, tokens, most);
-}
-
-void check_stops(const char* command, const std::vector<std::string>& stops) {
-  require(std::count(stops.begin(), stops.end(), "") == 0,
-          "{}: --stop is an empty text, which ends nothing: leave it out", command);
-}
-
 TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::string>& adapters,
                            const std::string& backend, const Types& types, Use use)
     : registry_(host_table()) {
@@ -67,6 +49,7 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   check("--precision", types.precision, {"float32", "bfloat16"});
   const bool half = types.precision == "bfloat16";
   ModelPlace place = model_place(folder);
+  folder_ = place.model;
   std::vector<Named> of_rows;
   for (const std::string& given : adapters) {
     if (Named one = named(given); !one.name.empty())

@@ -22,12 +22,6 @@ struct Types {
   std::string precision = "float32";  // or bfloat16: what it computes in
 };
 void add_types(boost::program_options::options_description& options, Types& types);
-// RGM_INVALID unless --temperature is 0, for the likeliest token, or one that logits can be divided by.
-void check_temperature(const char* command, double temperature);
-// The same for --max-tokens beyond what a pipeline's `sample` may ask for.
-void check_max_tokens(const char* command, int64_t tokens);
-// The same where one --stop is an empty text.
-void check_stops(const char* command, const std::vector<std::string>& stops);
 
 class TrainedModel {
  public:
@@ -37,12 +31,14 @@ class TrainedModel {
                const Types& types = {}, Use use = Use::anything);
   Adapters* adapters() { return adapters_.get(); }           // of every row; NULL: it has none
   const RowAdapters* by_row() const { return rows_.get(); }  // NULL: rows name none
+  const fs::path& folder() const { return folder_; }         // of the model itself
   const Model& operator*() const { return *model_; }
   const Model* operator->() const { return model_.get(); }
 
  private:
   Registry registry_;
   DeviceScope scope_;
+  fs::path folder_;
   std::shared_ptr<Model> model_;
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<RowAdapters> rows_;

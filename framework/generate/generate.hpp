@@ -12,6 +12,7 @@
 namespace rgm {
 
 inline constexpr double least_temperature = 1e-3;  // above 0, which takes the likeliest token
+inline constexpr double least_repetition_penalty = 0.01, most_repetition_penalty = 100;
 
 struct Sampling {
   int64_t answers = 1;  // per prompt
@@ -20,6 +21,7 @@ struct Sampling {
   int64_t top_k = 0;       // 0: all
   double top_p = 1;
   double min_p = 0;  // tokens with less than this share of the likeliest one's probability are not drawn; 0: off
+  double repetition_penalty = 1;  // of tokens that the model has before it: see repetition.hpp; 1: none
   uint64_t seed = 0;
   int64_t first_prompt = 0;       // how many came before, where the prompts are a part of more
   std::vector<std::string> stop;  // texts that end an answer, and stay in it; end of text always ends it
@@ -30,7 +32,7 @@ struct Sampling {
 struct Generated {
   int64_t origin = 0;             // index of its prompt
   std::vector<int32_t> tokens{};  // the answer alone, end of text included where it came
-  std::vector<float> logprobs{};  // of these tokens, as a pass over them says: before top_k, top_p and min_p
+  std::vector<float> logprobs{};  // of these tokens, as a pass over them says: before repetition_penalty, top_k, ...
   bool finished = false;          // ended by itself
 };
 

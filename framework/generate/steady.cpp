@@ -46,7 +46,7 @@ void SteadyStep::place(std::span<const int32_t> tokens, std::span<const int32_t>
 
 void SteadyStep::enqueue(KeyValueCache& cache) {
   const Tensor hidden = model_.hidden(pass_, &cache);
-  auto drawn = choose_(ops::reshape(hidden, {hidden.size(0), -1}), draws_);
+  auto drawn = choose_(ops::reshape(hidden, {hidden.size(0), -1}), ops::reshape(pass_.tokens, {-1}), draws_);
   if (!drawn) failure("the device does not draw");
   drawn_ = std::move(*drawn);
 }

@@ -18,8 +18,9 @@ std::vector<NextToken> fetched(const ops::Drawn& drawn);  // waits; fails where 
 
 class SteadyStep {
  public:
-  // `choose` draws from the last states (B, C) on the device, which has done so before.
-  using Choose = std::function<std::optional<ops::Drawn>(const Tensor& hidden, const Tensor& draws)>;
+  // `choose` draws from the last states (B, C) on the device, which has done so before; tokens (B) were read for them.
+  using Choose =
+      std::function<std::optional<ops::Drawn>(const Tensor& hidden, const Tensor& tokens, const Tensor& draws)>;
   SteadyStep(const Model& model, int64_t rows, Choose choose);
 
   // Reads one token of each row behind what the cache has of it, and draws the next. Nothing where the device does

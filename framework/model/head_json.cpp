@@ -41,10 +41,11 @@ void read_head(const Members& m, ModelConfig& c) {
   if (!m.has("architectures") || !m["architectures"].is_array() || m["architectures"].empty()) return;
   const Json& name = m["architectures"][0];
   if (!name.is_string() || !name.get_ref<const std::string&>().ends_with(classifies)) return;
-  require(!has_type || m["problem_type"] == "regression" || m["problem_type"] == "single_label_classification",
+  const Json type = has_type ? m["problem_type"] : Json();  // transformers may leave it out
+  require(!has_type || type == "regression" || type == "single_label_classification",
           "{}: \"problem_type\" is {}, which is not supported, only single_label_classification and regression; use a "
           "classifier of one of these kinds",
-          m.where(), m["problem_type"].dump());
+          m.where(), type.dump());
   c.outputs = count;
   if (has_labels) {
     const Json& labels = m["id2label"];
@@ -58,7 +59,7 @@ void read_head(const Members& m, ModelConfig& c) {
       c.labels.push_back(found->get<std::string>());
     }
   }
-  if (c.outputs == 1 || (has_type && m["problem_type"] == "regression")) c.labels.clear();
+  if (c.outputs == 1 || type == "regression") c.labels.clear();
 }
 
 }  // namespace rgm

@@ -9,8 +9,9 @@ using namespace regimen;
 struct BestOfNOptions : Sampling {
   int64_t n = 4;
 
-  static constexpr auto list = options(option("n", &BestOfNOptions::n, "answers to choose from").range(1, 1024),
-                                       Part::max_tokens, Part::temperature, Part::by_probability, Part::stop);
+  static constexpr auto list =
+      options(option("n", &BestOfNOptions::n, "answers to choose from").range(1, 1024), Part::max_tokens,
+              Part::temperature, Part::by_probability, Part::repetition_penalty, Part::stop);
 };
 
 class BestOfN {

@@ -1,7 +1,7 @@
 // sample.cpp - answers to every prompt, as rows: `prompt`, `text` (the answer), `finished` (1: it ended by itself),
-// `logprob` (of the answer, under temperature, before top_k, top_p and min_p), and `completion` with
-// `completion.logprobs`, one number for each of its tokens, 0 for those of the prompt. With `score: true` the stage's
-// rewards are asked too.
+// `logprob` (of the answer, under temperature, before top_k, top_p, min_p and repetition_penalty), and `completion`
+// with `completion.logprobs`, one number for each of its tokens, 0 for those of the prompt. With `score: true` the
+// stage's rewards are asked too.
 #include <regimen/regimen.hpp>
 using namespace regimen;
 

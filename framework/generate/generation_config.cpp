@@ -1,0 +1,84 @@
+// generation_config.cpp - the members of a generation_config.json, each with the values that it may have.
+#include "generate/generation_config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace rgm {
+namespace {
+
+struct Member {
+  const char *theirs, *ours, *flag, *expected;
+  bool (*allows)(double);
+  void (*set)(Sampling& to, double value);
+  bool is_for_draws = false;  // of no use to who takes the likeliest token
+};
+
+constexpr double most_whole = 1 << 20;
+
+bool is_whole(double x, double least, double most) { return x >= least && x <= most && x == std::floor(x); }
+
+constexpr Member members[] = {
+    {"temperature", "temperature", "--temperature", "0, which takes the likeliest token, or at least 0.001",
+     [](double x) { return x == 0 || x >= least_temperature; }, [](Sampling& to, double x) { to.temperature = x; },
+     true},
+    {"top_p", "top_p", "--top-p", "a number above 0 and at most 1", [](double x) { return x > 0 && x <= 1; },
+     [](Sampling& to, double x) { to.top_p = x; }, true},
+    {"top_k", "top_k", "--top-k", "a whole number from 0, which keeps all, to 1048576",
+     [](double x) { return is_whole(x, 0, most_whole); },
+     [](Sampling& to, double x) { to.top_k = static_cast<int64_t>(x); }, true},
+    {"min_p", "min_p", "--min-p", "a number from 0, which keeps all, to 1", [](double x) { return x >= 0 && x <= 1; },
+     [](Sampling& to, double x) { to.min_p = x; }, true},
+    {"repetition_penalty", "repetition_penalty", "--repetition-penalty",
+     "a number from 0.01 to 100, of which 1 changes nothing",
+     [](double x) { return x >= least_repetition_penalty && x <= most_repetition_penalty; },
+     [](Sampling& to, double x) { to.repetition_penalty = x; }},
+    {"max_new_tokens", "max_tokens", "--max-tokens", "a whole number from 1 to 1048576",
+     [](double x) { return is_whole(x, 1, most_whole); },
+     [](Sampling& to, double x) { to.max_tokens = static_cast<int64_t>(x); }},
+};
+
+// A member that is null is one that is not there, as in transformers.
+const nlohmann::json* found_in(const nlohmann::json& config, const char* name) {
+  const auto found = config.find(name);
+  return found == config.end() || found->is_null() ? nullptr : &*found;
+}
+
+// Whether the file asks for the likeliest token, and the user for no temperature.
+bool takes_likeliest(const nlohmann::json& config, const std::string& file, const std::set<std::string>& given) {
+  const nlohmann::json* const draws = found_in(config, "do_sample");
+  if (!draws || given.contains("temperature")) return false;
+  require(draws->is_boolean(),
+          "{}: \"do_sample\" is {}, expected true or false: correct it there, or give --temperature, which counts "
+          "instead",
+          file, draws->dump());
+  return !draws->get<bool>();
+}
+
+}  // namespace
+
+std::string take_generation_config(const nlohmann::json& config, const std::string& file,
+                                   const std::set<std::string>& given, Sampling& to) {
+  std::vector<std::string> told;
+  const bool likeliest = takes_likeliest(config, file, given);
+  if (likeliest) {
+    to.temperature = 0;
+    told.emplace_back("temperature 0, as do_sample is false (--temperature X draws)");
+  }
+  for (const Member& member : members) {
+    const nlohmann::json* const value = found_in(config, member.theirs);
+    if (!value || given.contains(member.ours) || (likeliest && member.is_for_draws)) continue;
+    require(value->is_number() && member.allows(value->get<double>()),
+            "{}: \"{}\" is {}, expected {}: correct it there, or give {}, which counts instead", file, member.theirs,
+            value->dump(), member.expected, member.flag);
+    member.set(to, value->get<double>());
+    told.push_back(fmt::format("{} {}", member.ours, value->get<double>()));
+  }
+  return join(told);
+}
+
+}  // namespace rgm
