@@ -18,6 +18,19 @@ std::vector<std::string> labels_of(const nlohmann::json& config, int64_t outputs
   return out;
 }
 
+// A head found in `folder` at `path`.
+void describe_head(const SavedTensor& head, const fs::path& folder, const fs::path& path, ModelConfig& config) {
+  const int64_t channels = config.channels;
+  require(head.shape.size() == 2 && head.shape[1] == channels && head.shape[0] > 0 && is_float(head.dtype),
+          "{}: \"{}\" is not a head for {} channels", path.string(), head.name, channels);
+  const int64_t outputs = head.shape[0];
+  const std::vector<std::string> labels = labels_of(read_adapter_config(folder), outputs, config);
+  require(labels.empty() || static_cast<int64_t>(labels.size()) == outputs, "{}: {} labels for {} outputs",
+          (folder / adapter_config_file).string(), labels.size(), outputs);
+  config.outputs = outputs;
+  config.labels = labels;
+}
+
 }  // namespace
 
 const SavedTensor* saved_head(const SafeTensors& file) {
@@ -26,21 +39,22 @@ const SavedTensor* saved_head(const SafeTensors& file) {
   return nullptr;
 }
 
+void take_saved_head(const fs::path& folder, ModelConfig& config) {
+  const fs::path path = adapter_tensors(folder);
+  const SafeTensors file(path);
+  if (const SavedTensor* const found = saved_head(file)) describe_head(*found, folder, path, config);
+}
+
 void take_saved_head(const fs::path& folder, Model& model) {
   const NoGradient no_gradient;
   const fs::path path = adapter_tensors(folder);
   const SafeTensors file(path);
   const SavedTensor* const found = saved_head(file);
   if (!found) return;
-  const int64_t channels = model.config().channels;
-  require(found->shape.size() == 2 && found->shape[1] == channels && found->shape[0] > 0 && is_float(found->dtype),
-          "{}: \"{}\" is not a head for {} channels", path.string(), found->name, channels);
-  const int64_t outputs = found->shape[0];
-  const std::vector<std::string> labels = labels_of(read_adapter_config(folder), outputs, model.config());
-  require(labels.empty() || static_cast<int64_t>(labels.size()) == outputs, "{}: {} labels for {} outputs",
-          (folder / adapter_config_file).string(), labels.size(), outputs);
-  model.add_head(outputs, labels, 0);
-  const Tensor value = from_host(found->data.data(), {outputs, channels}, found->dtype);
+  ModelConfig config = model.config();
+  describe_head(*found, folder, path, config);
+  model.add_head(config.outputs, config.labels, 0);
+  const Tensor value = from_host(found->data.data(), {config.outputs, config.channels}, found->dtype);
   assign(model.parameters().find("score.weight")->value, ops::cast(value, RGM_F32));
 }
 

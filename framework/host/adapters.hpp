@@ -66,6 +66,7 @@ struct SavedAdapter {
 SavedAdapter peek_adapter(const fs::path& folder);
 // The head of a classifier that was saved beside the adapter becomes the model's, if there is one.
 void take_saved_head(const fs::path& folder, Model& model);
+void take_saved_head(const fs::path& folder, ModelConfig& config);  // how many outputs and which labels alone
 SavedAdapter open_adapter(const fs::path& folder, const rgm_adapter& table, const Model& model);
 
 }  // namespace rgm

@@ -1,9 +1,11 @@
-// open_reward.cpp - creates rewards, and attaches learned ones to the model that carries them.
+// open_reward.cpp - creates rewards, attaches learned ones to the model that carries them, and finds those that are the
+// head of a model.
 #include "pipeline/open_reward.hpp"
 
 #include <set>
 
 #include "host/tables.hpp"
+#include "pipeline/reward_head.hpp"
 #include "pipeline/taken_model.hpp"
 #include "plugins/options.hpp"
 #include "tensor/plugin_call.hpp"
@@ -33,16 +35,25 @@ void attach(Reward& reward, uint64_t seed, bool trained, bool learned, rgm_token
             p.name);
 }
 
+HeadReward head_of(const Stage& stage, const Choice& choice, const Reward& reward) {
+  try {
+    return head_reward(choice, *reward.model);
+  } catch (const Error& e) {
+    throw Error(e.status(), fmt::format("stage \"{}\": reward \"{}\": {}", stage.name, reward.id, e.what()));
+  }
+}
+
 }  // namespace
 
 void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& train) {
   for (const Choice& choice : stage.rewards) {
     Reward reward;
-    reward.id = choice.id;
-    reward.name = plugin_name("reward", choice.id, choice.component->path);
     reward.label = !choice.from_stage.empty()    ? choice.from_stage
                    : !choice.from_folder.empty() ? (choice.from_folder / "").parent_path().filename().string()
                                                  : choice.id;
+    reward.id = choice.is_head ? reward.label : choice.id;
+    reward.name = choice.is_head ? fmt::format("reward \"{}\"", reward.id)
+                                 : plugin_name("reward", choice.id, choice.component->path);
     reward.weight = choice.weight;
     reward.config = choice.config;
     const bool taken = choice.is_taken();
@@ -55,6 +66,11 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
       reward.adapters = std::move(model.adapters);
       require_same_tokens(fmt::format("stage \"{}\": reward \"{}\"", stage.name, reward.id), *reward.model,
                           *train.policy);
+    }
+    if (choice.is_head) {
+      reward.head = head_of(stage, choice, reward);
+      train.rewards.push_back(std::move(reward));
+      continue;
     }
     reward.table = &choice.component->table<rgm_reward>();
     call_plugin(reward.name, "create", [&] { return reward.table->create(reward.config.get(), &reward.self); });

@@ -26,6 +26,11 @@ struct Choice {
   double weight = 1;       // of one reward among several
   std::string from_stage;  // a reward that an earlier stage learned, or the adapter that this one starts as;
   fs::path from_folder;    //   or the folder that it lies in
+  // A reward that is no plug-in's, but a number of the head of the model that it is taken from: that of this label, or
+  // the only one; and whether the head reads an end of text behind an answer, if the pipeline says so.
+  bool is_head = false;
+  std::optional<std::string> label = {};
+  std::optional<bool> end_of_text = {};
   bool is_taken() const { return !from_stage.empty() || !from_folder.empty(); }
 };
 

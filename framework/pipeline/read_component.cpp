@@ -1,6 +1,7 @@
 // read_component.cpp - plug-ins in a pipeline: `id` or `{id: {options}}`, one or a list, rewards with their weights.
 #include "artefact/safetensors.hpp"
 #include "pipeline/reader.hpp"
+#include "pipeline/reward_head.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
@@ -28,41 +29,75 @@ YAML::Node given_options(const std::string& json) {
   return given;
 }
 
-// The reward that an earlier stage learned.
-void take_from_stage(Reader& reader, const Yaml& place, Choice& reward) {
+// A number of the head of a model that is taken; what is wrong with the label stands at `label`.
+void take_head(const std::optional<OwnHead>& head, const Yaml& label, Choice& reward) {
+  reward.is_head = true;
+  if (!head) return;  // opening the model will tell
+  if (const std::string wrong = wrong_label(*head, reward.label); !wrong.empty()) label.problem(wrong);
+}
+
+// The reward that an earlier stage learned, unless a label is asked for; else the head of the stage's model.
+void take_from_stage(Reader& reader, const Yaml& place, const Yaml& label, Choice& reward) {
   for (const Stage& stage : reader.stages) {
     if (stage.name != reward.from_stage) continue;
+    if (stage.ensemble > 1)
+      return place.problem(fmt::format(
+          "stage \"{}\" leaves an ensemble, whose members answer each on its own: no one model scores", stage.name));
+    std::string learns_one;
     for (const Choice& learned : stage.rewards)
       if (learned.component && learned.component->table<rgm_reward>().loss) {
+        learns_one = learned.id;
+        if (reward.label) break;
         reward.id = learned.id;
         reward.component = learned.component;
         reward.config = learned.config;
         return;
       }
-    place.problem(fmt::format("stage \"{}\" learns no reward: name the reward that it should learn there", stage.name));
+    const auto head = own_head(reader, stage.model);
+    if (!head || head->outputs > 0) return take_head(head, label, reward);
+    if (!learns_one.empty())
+      label.problem(fmt::format("stage \"{}\" learns the reward \"{}\", which has no labels: leave \"label\" out",
+                                stage.name, learns_one));
+    else
+      place.problem(fmt::format(
+          "stage \"{}\" learns no reward: name the reward that it should learn there, or give its model a head that "
+          "scores, as in head: {{classify: {{labels: [negative, positive]}}}}",
+          stage.name));
   }
 }
 
 // The reward that a saved model carries: the one that its parameters are filed under, with the options it learned with.
-void take_from_folder(Reader& reader, const Yaml& place, Choice& reward) {
+bool take_learned(Reader& reader, const fs::path& file, Choice& reward) {
   constexpr std::string_view prefix = "reward.";
+  if (!fs::exists(file)) return false;
+  const SafeTensors heads(file);
+  for (const SavedTensor& t : heads.tensors())
+    if (t.name.starts_with(prefix)) {
+      reward.id = t.name.substr(prefix.size(), t.name.find('.', prefix.size()) - prefix.size());
+      reward.component = &reader.find(RGM_KIND_REWARD, reward.id);
+      const auto options = heads.metadata().find(std::string(prefix) + reward.id);
+      reward.config = read_options(*reward.component->data,
+                                   options == heads.metadata().end() ? YAML::Node() : given_options(options->second),
+                                   reader.problems);
+      return true;
+    }
+  return false;
+}
+
+// A learned reward where there is one, unless a label is asked for; else the head of the model.
+void take_from_folder(Reader& reader, const Yaml& place, const Yaml& label, Choice& reward) {
   const fs::path inside = reward.from_folder / "model" / "heads.safetensors";
   const fs::path file = fs::exists(inside) ? inside : reward.from_folder / "heads.safetensors";
   try {
-    const SafeTensors heads(file);
-    for (const SavedTensor& t : heads.tensors())
-      if (t.name.starts_with(prefix)) {
-        reward.id = t.name.substr(prefix.size(), t.name.find('.', prefix.size()) - prefix.size());
-        reward.component = &reader.find(RGM_KIND_REWARD, reward.id);
-        const auto options = heads.metadata().find(std::string(prefix) + reward.id);
-        reward.config = read_options(*reward.component->data,
-                                     options == heads.metadata().end() ? YAML::Node() : given_options(options->second),
-                                     reader.problems);
-        return;
-      }
-    place.problem(fmt::format("no reward was learned there: {} has no \"reward.\" parameters", file.string()));
-  } catch (const Error& e) {
-    place.problem(fmt::format("no learned reward can be taken from there: {}", e.what()));
+    if (!reward.label && take_learned(reader, file, reward)) return;
+    const OwnHead head = own_head(reward.from_folder);
+    if (head.outputs > 0) return take_head(head, label, reward);
+    place.problem(
+        fmt::format("no reward was learned there: {} has no \"reward.\" parameters, and the model has no head of its "
+                    "own, as a \"…ForSequenceClassification\" of transformers has one",
+                    file.string()));
+  } catch (const std::exception& e) {  // of the file system too
+    place.problem(fmt::format("no reward can be taken from there: {}", e.what()));
   }
 }
 
@@ -76,10 +111,20 @@ Choice read_reward(Reader& reader, const Yaml& yaml) {
     const auto [stage, folder] = read_from(reader, *from, Wanted::reward);
     reward.from_stage = stage;
     reward.from_folder = folder;
+    std::string label;
+    if (map.read("label", label)) reward.label = label;
+    bool end_of_text = false;
+    if (map.read("end_of_text", end_of_text)) reward.end_of_text = end_of_text;
+    const Yaml& place = reward.label ? map.key("label") : *from;
     if (!folder.empty())
-      take_from_folder(reader, *from, reward);
+      take_from_folder(reader, *from, place, reward);
     else
-      take_from_stage(reader, *from, reward);
+      take_from_stage(reader, *from, place, reward);
+    if (reward.component && reward.end_of_text)
+      map.key("end_of_text")
+          .problem(fmt::format("\"end_of_text\" is of a model with a head of its own, and reward \"{}\" was learned "
+                               "from answers as they end: leave it out",
+                               reward.id));
     map.finish();
   } else {
     std::vector<Named> named;
@@ -139,6 +184,8 @@ nlohmann::json to_json(const Choice& choice) {
     out["from"] = choice.from_stage;
   else if (!choice.from_folder.empty())
     out["from"] = choice.from_folder.string();
+  if (choice.label) out["label"] = *choice.label;
+  if (choice.end_of_text) out["end_of_text"] = *choice.end_of_text;
   if (out.empty() || (choice.component && choice.component->data->kind == RGM_KIND_ADAPTER))
     out[choice.id] = choice.config ? nlohmann::json(to_json(*choice.config)) : nlohmann::json::object();
   return out;

@@ -20,7 +20,8 @@ Reward::Reward(Reward&& o) noexcept
       weight(o.weight),
       model(std::move(o.model)),
       adapters(std::move(o.adapters)),
-      scope(std::move(o.scope)) {}
+      scope(std::move(o.scope)),
+      head(std::move(o.head)) {}
 Reward::~Reward() {
   if (self) table->destroy(self);
 }

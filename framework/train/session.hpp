@@ -17,6 +17,7 @@
 #include "data/source.hpp"
 #include "model/model.hpp"
 #include "train/follow.hpp"
+#include "train/head_reward.hpp"
 
 namespace rgm {
 struct Filed {  // by plug-ins, and what was saved of it and is not asked for yet
@@ -66,17 +67,18 @@ Tensor file_parameter(rgm_scope& scope, const std::string& name, const rgm_view&
 // What the ABI tells about a model.
 void fill_info(const Model& model, rgm_tokenizer* tokenizer, rgm_model_info& out);
 
-// One configured reward: a rule, or a learned one with the model that carries it.
+// One configured reward: a rule, a learned one with the model that carries it, or the head of a model's own.
 struct Reward {
   std::string id, name;  // the second for messages, with its file
   std::string label;     // what a strategy may ask for it by: the stage or folder it came from, else its id
-  const rgm_reward* table = nullptr;
+  const rgm_reward* table = nullptr;   // of a plug-in; of a head there is none
   std::shared_ptr<rgm_config> config;  // outlives `self`, which may point into it
   void* self = nullptr;
   double weight = 1;
   std::shared_ptr<Model> model;    // of a learned one: its own, frozen, or the policy while it is trained
   std::shared_ptr<void> adapters;  // of its own model, if it was trained with some
   std::unique_ptr<rgm_scope> scope;
+  std::optional<HeadReward> head;  // which of the model's own numbers it is
   Reward() = default;
   Reward(Reward&& o) noexcept;
   Reward& operator=(Reward&&) = delete;

@@ -1,13 +1,13 @@
-// read_pipeline_test.cpp - what a right pipeline becomes: every part of the grammar, defaults, effective values.
+// read_pipeline_test.cpp - what a right pipeline becomes: every part of the grammar, defaults, merge keys.
 #include <gmock/gmock.h>
 
-#include "base/json.hpp"
 #include "fake_components.hpp"
-#include "pipeline/open_model.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm::fake {
 namespace {
+
+using ReadPipeline = PipelineTest;
 
 const char* const whole_grammar = R"(regimen: 1
 name: sentiment
@@ -49,8 +49,6 @@ stages:
     adapter: low_rank
     data: {prompts: {jsonl: p.jsonl}, pretrain: {text: a.txt}}
 )";
-
-using ReadPipeline = PipelineTest;
 
 TEST_F(ReadPipeline, ReadsTheWholeGrammar) {
   ASSERT_EQ(problems(whole_grammar), "");
@@ -139,206 +137,11 @@ TEST_F(ReadPipeline, MergeKeysStandForWhatTheyName) {
   EXPECT_EQ(p.stages[2].batch, 3);
 }
 
-TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
-  const nlohmann::json e = read(one_stage("    steps: 7\n    adapter: low_rank\n")).stages[0].effective;
-  EXPECT_EQ(e["strategy"], parse_json(R"({"pretrain": {}})"));
-  EXPECT_EQ(e["adapter"], parse_json(R"([{"low_rank": {"rank": 8, "alpha": 16.0, "sites": ["*.query"]}}])"));
-  EXPECT_EQ(e["tokenizer"], "bytes");
-  EXPECT_EQ(e["optimizer"]["adamw"]["beta2"], 0.999);
-  EXPECT_EQ(e["steps"], 7);
-  EXPECT_EQ(e["micro_batch"], 8);
-  EXPECT_EQ(e["trainable"], "adapter");
-  EXPECT_EQ(e["data"]["train"]["text"][0], (folder_ / "data/a.txt").string());
-  EXPECT_FALSE(e.contains("epochs"));
-  // 1 layer, 2 heads, 8 channels
-  EXPECT_EQ(e["model"]["kv_heads"], 2);
-  EXPECT_EQ(e["model"]["hidden"], 32);
-  EXPECT_EQ(e["model"]["dropout"], 0);
-  EXPECT_EQ(e["model"]["tied"], true);
-}
-
-TEST_F(ReadPipeline, ALengthAndAMergedModelAreInForce) {
-  const Pipeline p = read(one_stage("    steps: 7\n    length: 6\n    adapter: low_rank\n") +
-                          "  - {name: b, strategy: pretrain, model: {from: base, merged: true}, data: {train: {text: "
-                          "a.txt}}, steps: 1}\n");
-  EXPECT_EQ(p.stages[0].length, 6);
-  EXPECT_EQ(p.stages[0].effective["length"], 6);
-  EXPECT_FALSE(p.stages[1].effective.contains("length"));
-  EXPECT_TRUE(p.stages[1].model.merged);
-  EXPECT_EQ(p.stages[1].effective["model"], parse_json(R"({"from": "base", "merged": true})"));
-}
-
-TEST_F(ReadPipeline, AddedTokensKeepTheirOrder) {
-  const Stage stage = read(one_stage("    steps: 7\n") +
-                           "  - {name: b, strategy: pretrain, model: {from: base, add_tokens: [<b>, <a>]}, data: "
-                           "{train: {text: a.txt}}, steps: 1}\n")
-                          .stages[1];
-  EXPECT_THAT(stage.model.add_tokens, testing::ElementsAre("<b>", "<a>"));
-  EXPECT_EQ(stage.effective["model"], parse_json(R"({"from": "base", "add_tokens": ["<b>", "<a>"]})"));
-}
-
-TEST_F(ReadPipeline, ANewModelSharesItsEmbeddingWithItsHeadWhereAskedTo) {
-  const auto of = [&](const std::string& more) {
-    std::string text = one_stage("    steps: 7\n");
-    text.replace(text.find("family: gpt2"), 12, "family: qwen2" + more);
-    return read(text).stages[0];
-  };
-  EXPECT_EQ(of("").effective["model"]["tied"], false);
-  EXPECT_EQ(of(", tied: true").effective["model"]["tied"], true);
-  EXPECT_EQ(config_of(of(", tied: true").model, 10).is_tied(), true);
-  EXPECT_EQ(config_of(of("").model, 10).is_tied(), false);
-}
-
-TEST_F(ReadPipeline, EffectiveSaysWhatIsHeldOut) {
-  const ReadOptions options = set({"stages.base.data.validation.split=0.1"});
-  const nlohmann::json e = read(one_stage("    steps: 7\n"), options).stages[0].effective;
-  EXPECT_EQ(e["data"]["validation"]["split"], 0.1);
-  EXPECT_FALSE(e["data"]["train"].contains("split"));
-}
-
-TEST_F(ReadPipeline, PartsOfAScheduleAreStepsOrShares) {
-  const Stage shares = read(one_stage("    steps: 200\n    schedule: {wsd: {warmup: 3%, final: 1e-5}}\n")).stages[0];
-  EXPECT_EQ(shares.schedule.warmup.of(200), 6);
-  EXPECT_EQ(shares.schedule.decay.of(200), 20);
-  EXPECT_EQ(shares.effective["schedule"], parse_json(R"({"wsd": {"warmup": "3%", "decay": "10%", "final": 1e-5}})"));
-  const Stage steps = read(one_stage("    steps: 7\n    schedule: {wsd: {warmup: 2, decay: 3}}\n")).stages[0];
-  EXPECT_EQ(steps.effective["schedule"], parse_json(R"({"wsd": {"warmup": 2, "decay": 3, "final": 0.0}})"));
-  const Stage given = read(one_stage("    steps: 7\n"), set({"stages.base.schedule.linear.warmup=2.5%"})).stages[0];
-  EXPECT_EQ(given.schedule.warmup.percent, 2.5);
-  EXPECT_EQ(given.effective["schedule"]["linear"]["warmup"], "2.5%");
-}
-
-// As `plan` prints them they can be given, too.
-TEST_F(ReadPipeline, RatesKeepTheirOrder) {
-  const auto of = [&](const std::string& rates) {
-    return read(one_stage("    steps: 7\n    optimizer: {sgd: {rates: " + rates + "}}\n")).stages[0];
-  };
-  const Stage stage = of("{\"z*\": 1e-3, a.b: 0.5}");
-  ASSERT_EQ(stage.optimizer.rates.size(), 2u);
-  EXPECT_EQ(stage.optimizer.rates[0].pattern, "z*");
-  EXPECT_EQ(stage.optimizer.rates[0].learning_rate, 1e-3);
-  EXPECT_EQ(stage.optimizer.rates[1].pattern, "a.b");
-  const nlohmann::json printed = stage.effective["optimizer"]["sgd"]["rates"];
-  EXPECT_EQ(printed, parse_json(R"([{"z*": 1e-3}, {"a.b": 0.5}])"));
-  EXPECT_EQ(of(printed.dump()).effective, stage.effective);
-  EXPECT_NE(of("{a.b: 0.5, \"z*\": 1e-3}").effective, stage.effective);
-  EXPECT_FALSE(of("{}").effective["optimizer"]["sgd"].contains("rates"));
-}
-
-TEST_F(ReadPipeline, EvaluationsByRoundsReplaceThoseBySteps) {
-  const ReadOptions options = set({"stages.base.data.validation.split=0.5", "stages.base.evaluate.epochs=0.5"});
-  const Stage base = read(one_stage("    steps: 7\n    evaluate: {every: 5, patience: 3}\n"), options).stages[0];
-  EXPECT_EQ(base.evaluate_every, 0);
-  EXPECT_EQ(base.evaluate_epochs, 0.5);
-  EXPECT_EQ(base.patience, 3);
-  EXPECT_EQ(base.effective["evaluate"], parse_json(R"({"epochs": 0.5, "patience": 3})"));
-}
-
-TEST_F(ReadPipeline, TheBestIsByTheNumberThatIsNamed) {
-  const auto of = [&](const std::string& line) {
-    return read(one_stage("    steps: 7\n    " + line + "\n"), set({"stages.base.data.validation.split=0.5"}))
-        .stages[0];
-  };
-  const Stage highest = of("keep: {best: validation_accuracy}");
-  EXPECT_EQ(highest.keep, "best");
-  EXPECT_EQ(highest.best_by, "validation_accuracy");
-  EXPECT_TRUE(highest.highest_is_best);
-  EXPECT_EQ(highest.effective["checkpoint"]["keep"], parse_json(R"({"best": {"validation_accuracy": "highest"}})"));
-  const Stage lowest = of("checkpoint: {every: 2, keep: {best: validation_perplexity}}");
-  EXPECT_EQ(lowest.best_by, "validation_perplexity");
-  EXPECT_FALSE(lowest.highest_is_best);
-  EXPECT_EQ(lowest.effective["checkpoint"]["every"], 2);
-  EXPECT_TRUE(of("keep: {best: {validation_loss: highest}}").highest_is_best);
-  EXPECT_EQ(of("keep: best").best_by, "");
-  EXPECT_EQ(of("keep: best").effective["checkpoint"]["keep"], "best");
-}
-
-TEST_F(ReadPipeline, AnotherNumberReplacesTheOneThatWasToBeBest) {
-  for (const std::string at : {"keep", "checkpoint.keep"}) {
-    const std::string line = at == "keep" ? "keep: {best: {validation_loss: highest}}"
-                                          : "checkpoint: {keep: {best: {validation_loss: highest}}}";
-    const Stage base =
-        read(one_stage("    steps: 7\n    " + line + "\n"),
-             set({"stages.base.data.validation.split=0.5", "stages.base." + at + ".best.validation_kl=lowest"}))
-            .stages[0];
-    EXPECT_EQ(base.best_by, "validation_kl");
-    EXPECT_FALSE(base.highest_is_best);
-  }
-}
-
 TEST_F(ReadPipeline, NameAndSeedHaveDefaults) {
   const Pipeline p = read(one_stage("    steps: 7\n"));
   EXPECT_EQ(p.name, "p");
   EXPECT_EQ(p.seed, 1337u);
   EXPECT_FALSE(p.backend);
-}
-
-TEST_F(ReadPipeline, SetOverridesByStageName) {
-  const ReadOptions options = set({"stages.base.steps=10", "stages.base.optimizer.adamw.learning_rate=0.5", "seed=3",
-                                   "stages.base.adapter.low_rank.rank=2"});
-  const Pipeline p = read(one_stage("    epochs: 7\n    adapter: low_rank\n"), options);
-  EXPECT_EQ(p.seed, 3u);
-  EXPECT_EQ(p.stages[0].steps, 10);
-  EXPECT_EQ(p.stages[0].epochs, 0);  // steps from the command line replace the file's epochs
-  EXPECT_EQ(p.stages[0].optimizer.learning_rate, 0.5);
-  EXPECT_EQ(p.stages[0].adapters[0].config->values.at("rank").json, 2);
-}
-
-TEST_F(ReadPipeline, SetReplacesOneOfSeveral) {
-  const std::string text =
-      "backend: {chop: {cores: 1}}\n" + one_stage(
-                                            "    steps: 7\n"
-                                            "    schedule: {cosine: {warmup: 9, final: 0.5}}\n"
-                                            "    optimizer: {adamw: {learning_rate: 1e-3, beta1: 0.5}}\n"
-                                            "    tokenizer: {bpe: {vocabulary: 300}}\n"
-                                            "    checkpoint: {every: 500, keep: last}\n"
-                                            "    trainable: {last: 1}\n");
-  const Pipeline p = read(
-      text, set({"stages.base.schedule.linear.warmup=3", "stages.base.optimizer.sgd.learning_rate=0.1",
-                 "stages.base.optimizer.sgd.momentum=0.9", "stages.base.tokenizer.characters=",
-                 "stages.base.checkpoint.minutes=5", "stages.base.trainable.names=['*']", "backend.chip.threads=2"}));
-  const Stage& base = p.stages[0];
-  EXPECT_EQ(p.backend->id, "chip");
-  EXPECT_EQ(base.schedule.kind, "linear");
-  EXPECT_EQ(base.schedule.warmup.steps, 3);
-  EXPECT_EQ(base.schedule.final, 0);
-  EXPECT_EQ(base.optimizer.kind, "sgd");
-  EXPECT_EQ(base.optimizer.learning_rate, 0.1);
-  EXPECT_EQ(base.optimizer.momentum, 0.9);
-  EXPECT_EQ(base.tokenizer.kind, "characters");
-  EXPECT_EQ(base.checkpoint_every, 0);
-  EXPECT_EQ(base.checkpoint_minutes, 5);
-  EXPECT_EQ(base.trainable_kind, "names");
-}
-
-TEST_F(ReadPipeline, SetKeepsWhatStandsBesideTheValue) {
-  const std::string text = one_stage("    steps: 7\n    schedule: {cosine: {warmup: 9, final: 0.5}}\n");
-  const Stage base = read(text, set({"stages.base.schedule.cosine.warmup=3"})).stages[0];
-  EXPECT_EQ(base.schedule.warmup.steps, 3);
-  EXPECT_EQ(base.schedule.final, 0.5);
-}
-
-TEST_F(ReadPipeline, SetValuesAreYaml) {
-  const Pipeline p = read(one_stage("    steps: 7\n"), set({"stages.base.schedule={linear: {warmup: 3}}"}));
-  EXPECT_EQ(p.stages[0].schedule.kind, "linear");
-  EXPECT_EQ(p.stages[0].schedule.warmup.steps, 3);
-}
-
-TEST_F(ReadPipeline, SetDoesNotReachThroughAliases) {
-  const std::string two =
-      "regimen: 1\nstages:\n"
-      "  - {name: a, strategy: pretrain, model: &m {family: gpt2, layers: 1, heads: 1, channels: 8, "
-      "context: 8}, data: &d {train: {text: a.txt}}, steps: 1}\n"
-      "  - {name: b, strategy: pretrain, model: *m, data: *d, steps: 1}\n";
-  const Pipeline p = read(two, set({"stages.b.model.layers=5"}));
-  EXPECT_EQ(p.stages[0].model.sizes.at("layers"), 1);
-  EXPECT_EQ(p.stages[1].model.sizes.at("layers"), 5);
-}
-
-TEST_F(ReadPipeline, TheBackendOfTheCommandLineWins) {
-  EXPECT_EQ(read(one_stage("    steps: 7\n"), backend("chip")).backend->id, "chip");
-  const std::string with_options = "backend: {chip: {threads: 3}}\n" + one_stage("    steps: 7\n");
-  EXPECT_EQ(read(with_options, backend("chip")).backend->config->values.at("threads").json, 3);
 }
 
 TEST_F(ReadPipeline, DataIsFoundInTheFolderOfTheVariable) {
