@@ -1,5 +1,4 @@
 // loop.cpp - {% for a in b if c %} ... {% else %} ... {% endfor %}
-#include "base/error.hpp"
 #include "jinja/statements.hpp"
 
 namespace rgm::jinja {

@@ -1,7 +1,6 @@
 // operands.cpp - what operators are put between: constants, names, brackets, and what stands behind these, such as
 // .name, [key], (arguments), | filter, `is` with a test.
 #include <algorithm>
-#include <iterator>
 
 #include "base/error.hpp"
 #include "jinja/expressions.hpp"

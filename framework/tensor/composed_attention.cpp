@@ -10,7 +10,7 @@ namespace {
 
 using namespace ops;
 
-Tensor number(int64_t n) { return full({}, static_cast<double>(n), RGM_I32); }
+Tensor whole(int64_t n) { return full({}, static_cast<double>(n), RGM_I32); }
 // Conditions as 0 and 1: both hold, one of them holds.
 Tensor both(const Tensor& a, const Tensor& b) { return a ? binary(RGM_MIN, a, b) : b; }
 Tensor either(const Tensor& a, const Tensor& b) { return binary(RGM_MAX, a, b); }
@@ -19,17 +19,17 @@ Tensor less(const Tensor& a, const Tensor& b) { return binary(RGM_LESS, a, b); }
 // Which query sees which key, to broadcast to (B, Hkv, H / Hkv, Tq, Tk); empty: every query all keys.
 Tensor visible(int64_t B, int64_t Tq, int64_t Tk, const AttentionOptions& o) {
   const Tensor j = reshape(iota(Tk), {1, 1, 1, 1, Tk});
-  const Tensor used = o.k_lengths ? reshape(o.k_lengths, {B, 1, 1, 1, 1}) : number(Tk);
-  const Tensor here = reshape(iota(Tq), {1, 1, 1, Tq, 1}) + used - number(Tq);
-  const Tensor in_prefix = less(j, number(o.prefix));
+  const Tensor used = o.k_lengths ? reshape(o.k_lengths, {B, 1, 1, 1, 1}) : whole(Tk);
+  const Tensor here = reshape(iota(Tq), {1, 1, 1, Tq, 1}) + used - whole(Tq);
+  const Tensor in_prefix = less(j, whole(o.prefix));
   Tensor sees;
   if (o.k_lengths) sees = less(j, used);
   if (o.causal) sees = both(sees, binary(RGM_LESS_EQUAL, j, here));
-  if (o.window > 0) sees = both(sees, either(less(here - j, number(o.window)), in_prefix));
+  if (o.window > 0) sees = both(sees, either(less(here - j, whole(o.window)), in_prefix));
   if (o.q_segments) {
     const Tensor mine = reshape(o.q_segments, {B, 1, 1, Tq, 1}), other = reshape(o.k_segments, {B, 1, 1, 1, Tk});
     sees = both(sees, either(binary(RGM_EQUAL, mine, other), in_prefix));
-    sees = both(sees, less(number(0), mine));
+    sees = both(sees, less(whole(0), mine));
   }
   return sees;
 }
@@ -38,7 +38,7 @@ Tensor visible(int64_t B, int64_t Tq, int64_t Tk, const AttentionOptions& o) {
 Tensor masked_softmax(const Tensor& scores, const Tensor& sees) {
   if (!sees) return ops::softmax(scores, -1);
   const Tensor zero = full({}, 0), lowest = full({}, -INFINITY);
-  const Tensor seen = select(less(number(0), sees), scores, lowest);
+  const Tensor seen = select(less(whole(0), sees), scores, lowest);
   const Tensor largest = detach(reduce(RGM_MAXIMUM, 1U << 4, seen, true));
   const Tensor e = exp(seen - select(binary(RGM_EQUAL, largest, lowest), zero, largest));
   const Tensor total = reduce(RGM_SUM, 1U << 4, e, true);

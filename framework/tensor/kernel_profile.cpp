@@ -35,14 +35,14 @@ double timed(rgm_status& status, const Call& call) {
 }
 
 template <auto kernel>
-const char* name_of = "";
+const char* kernel_name = "";
 
 // A kernel of the table that is filed under its name alone.
 template <auto kernel, class... A>
 rgm_status plain(A... arguments) {
   rgm_status status = RGM_OK;
   const double seconds = timed(status, [&] { return (running->kernels.*kernel)(arguments...); });
-  if (status == RGM_OK) file(name_of<kernel>, seconds);
+  if (status == RGM_OK) file(kernel_name<kernel>, seconds);
   return status;
 }
 
@@ -113,7 +113,7 @@ void put(rgm_kernels& table, rgm_status (*&place)(A...)) {
 }
 rgm_kernels timed_table(const rgm_kernels& real) {
   rgm_kernels k = real;
-#define RGM_TIME(kernel) name_of<& rgm_kernels::kernel> = #kernel, put<&rgm_kernels::kernel>(k, k.kernel);
+#define RGM_TIME(kernel) kernel_name<& rgm_kernels::kernel> = #kernel, put<&rgm_kernels::kernel>(k, k.kernel);
   RGM_EACH_KERNEL(RGM_TIME)
 #undef RGM_TIME
   // Those whose arithmetic is known, by their shapes.

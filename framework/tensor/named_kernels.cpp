@@ -9,17 +9,18 @@ namespace rgm {
 namespace {
 
 template <auto kernel>
-const char* name_of = "";
+const char* kernel_name = "";
 
 template <auto kernel, class... A>
 rgm_status named(A... arguments) {
   const Device& device = current_device();
-  return answer_of_plugin(device.name(), name_of<kernel>, [&] { return (device.own_kernels().*kernel)(arguments...); });
+  return answer_of_plugin(device.name(), kernel_name<kernel>,
+                          [&] { return (device.own_kernels().*kernel)(arguments...); });
 }
 
 template <auto kernel, class... A>
 void put(const char* name, rgm_status (*&place)(A...)) {
-  name_of<kernel> = name;
+  kernel_name<kernel> = name;
   if (place) place = named<kernel, A...>;
 }
 

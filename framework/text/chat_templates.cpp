@@ -1,6 +1,5 @@
 // chat_templates.cpp - the chat templates that are known by name, for tokenizers that come without one.
 #include <algorithm>
-#include <iterator>
 
 #include "base/error.hpp"
 #include "base/text.hpp"

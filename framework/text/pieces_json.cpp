@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* space_letter = "\xE2\x96\x81";
+constexpr const char* space_mark = "\xE2\x96\x81";
 
 // The steps of a sequence, or the one that there is.
 json steps(const json& file, const char* key, const char* members) {
@@ -30,9 +30,9 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
   using Front = PieceTable::Front;
   bool letters = false;
   for (const json& step : steps(file, "normalizer", "normalizers")) {
-    if (step.value("type", "") == "Prepend" && step.at("prepend") == space_letter)
+    if (step.value("type", "") == "Prepend" && step.at("prepend") == space_mark)
       table.front = Front::always;
-    else if (replaces(step, " ", space_letter))
+    else if (replaces(step, " ", space_mark))
       letters = table.normalizes = true;
     else
       unknown_step(where, "normalizer", step);
@@ -41,7 +41,7 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
     const std::string type = step.value("type", "");
     // Gemma's: there is no space left to split at.
     if (type == "Split" && letters && step.at("pattern") == json{{"String", " "}}) continue;
-    if (type != "Metaspace" || step.value("replacement", "") != space_letter || step.value("split", true) ||
+    if (type != "Metaspace" || step.value("replacement", "") != space_mark || step.value("split", true) ||
         table.front != Front::nothing)
       unknown_step(where, "pre-tokenizer", step);
     const std::string scheme = step.value("prepend_scheme", "always");
@@ -55,7 +55,7 @@ void read_piece_rules(const json& file, const std::string& where, PieceTable& ta
     const std::string type = step.value("type", "");
     if (type == "Strip" && step.at("content") == " " && step.at("start") == 1 && step.at("stop") == 0)
       table.strips_space = true;
-    else if (!replaces(step, space_letter, " ") && type != "ByteFallback" && type != "Fuse")
+    else if (!replaces(step, space_mark, " ") && type != "ByteFallback" && type != "Fuse")
       unknown_step(where, "decoder", step);
   }
   const json& model = file.at("model");

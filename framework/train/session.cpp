@@ -1,8 +1,6 @@
 // session.cpp - the running stage: models by role, scopes of parameters, totals over a step, metrics.
 #include "train/session.hpp"
 
-#include <set>
-
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"

@@ -2,8 +2,6 @@
 // underline does not.
 #include <gmock/gmock.h>
 
-#include <cmath>
-
 #include "base/json.hpp"
 #include "cli/json_schema.hpp"
 #include "cli/program.hpp"

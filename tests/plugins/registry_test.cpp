@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>

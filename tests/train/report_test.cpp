@@ -2,8 +2,6 @@
 // text among it.
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "base/json.hpp"
 #include "train/report_folder.hpp"
 
