@@ -185,8 +185,11 @@ Tensor Model::divergence(const Model& teacher, const Pass& pass, const Tensor& w
     const NoGradient no_gradient;
     theirs = rows(teacher.hidden(shorter));
   }
-  return ops::head_divergence(rows(hidden(shorter)), head_weight(), theirs, ops::detach(teacher.head_weight()), flat(w),
-                              kind, head_options(*this, pass), head_options(teacher, pass), share);
+  // Models of one tokenizer may have more rows than it has tokens, and not equally many: those of both are compared.
+  const int64_t both = std::min(head_weight().size(0), teacher.head_weight().size(0));
+  const auto head = [both](const Model& model) { return ops::slice(model.head_weight(), 0, 0, both); };
+  return ops::head_divergence(rows(hidden(shorter)), head(*this), theirs, ops::detach(head(teacher)), flat(w), kind,
+                              head_options(*this, pass), head_options(teacher, pass), share);
 }
 
 Tensor Model::scores(const Tensor& hidden) const {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tensor/captured.hpp"
+#include "tensor/dry_device.hpp"
 #include "tensor/gradients.hpp"
 #include "tensor/head.hpp"
 #include "tensor/support.hpp"
@@ -11,7 +13,12 @@
 namespace rgm::ops {
 namespace {
 
-Tensor log_probabilities(const Tensor& z) { return z - reduce(RGM_LOGSUMEXP, 2, z, true); }
+// Written over the logits.
+Tensor log_probabilities(const Tensor& z) {
+  const Tensor log_sum = reduce(RGM_LOGSUMEXP, 2, z, true);
+  kernel::binary(RGM_SUB, z.view(), broadcast_to(log_sum.view(), z.shape()), z.view());
+  return z;
+}
 Tensor row_sum(const Tensor& x) { return reduce(RGM_SUM, 2, x, true); }
 
 struct Divergence {
@@ -36,6 +43,21 @@ Divergence divergence(int32_t kind, double share, const Tensor& log_q, const Ten
   return {own + share * row_sum(p * (log_p - log_m)), q * (d - own)};
 }
 
+// (n) I32: the rows whose weight is not 0, or one of them if it is 0 everywhere. Empty for all rows: where none is left
+// out, or the weights cannot be read, as in a captured step, which would go on with the rows of its first run. That is
+// asked of the backend and not of its options, so that a run has the same bits with captures and without.
+Tensor rows_that_count(const Tensor& weights) {
+  const Device& device = current_device();
+  if (knows_capture(device.backend()) || is_dry(device)) return {};
+  const std::vector<float> all = to_host(weights);
+  std::vector<int32_t> out;
+  for (size_t i = 0; i < all.size(); ++i)
+    if (all[i] != 0) out.push_back(static_cast<int32_t>(i));
+  if (out.size() == all.size()) return {};
+  if (out.empty()) out.push_back(0);
+  return from_host(std::span<const int32_t>(out), {std::ssize(out)});
+}
+
 }  // namespace
 
 Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const Tensor& wt, const Tensor& given,
@@ -52,23 +74,35 @@ Tensor head_divergence(const Tensor& x, const Tensor& w, const Tensor& xt, const
           given.shape().text(), x.size(0));
   const Tensor weights = as_float(given);
   const bool records = would_record({&x, &w, &weights});
-  Tensor y, dx, dw;
-  const Tensor values = empty({x.size(0)});
+  Tensor y, dx, dw, values;
   {
     const NoGradient no_gradient;
-    if (records && x.needs_gradient()) dx = empty(x.shape());
+    // A gradient for the weights is the divergences, all of them.
+    const Tensor places = records && weights.needs_gradient() ? Tensor() : rows_that_count(weights);
+    const Tensor counting = places ? gather(weights, 0, places) : weights;
+    if (records && x.needs_gradient()) dx = places ? zeros(x.shape()) : empty(x.shape());
     if (records && w.needs_gradient()) dw = zeros_like(w.view());
-    const int64_t M = x.size(0), rows = head_rows(w.size(0));
+    const int64_t M = counting.size(0), V = std::max<int64_t>(1, w.size(0));
+    int64_t rows = head_rows(V);
+    // Copies of rows need memory too: where they are wider than their logits, fewer go at once.
+    if (places) rows = std::max<int64_t>(1, std::min(x.size(0), rows) / (1 + std::max(x.size(1), xt.size(1)) / V));
+    values = empty({M});
     const Tensor wide = as_weight(w);
     for (int64_t begin = 0; begin < M; begin += rows) {
       const int64_t end = std::min(M, begin + rows);
       const auto part = [&](const Tensor& t) { return t ? slice(t, 0, begin, end) : t; };
-      const HeadChunk student(part(x), w, options), teacher(part(xt), wt, options_of_teacher);
+      const Tensor at = part(places);
+      // Copies do not live on beside what is made of the logits.
+      const auto some = [&](const Tensor& t) { return at ? gather(t, 0, at) : part(t); };
+      const HeadChunk student(some(x), w, options), teacher(some(xt), wt, options_of_teacher);
       Divergence d = divergence(kind, share, log_probabilities(student.z), log_probabilities(teacher.z));
       assign(part(values), reshape(d.value, {end - begin}));
-      if (dx || dw) student.back(d.dz * reshape(part(weights), {end - begin, 1}), part(x), wide, part(dx), dw);
+      if (!dx && !dw) continue;
+      const Tensor own = dx && at ? empty({end - begin, x.size(1)}) : part(dx);
+      student.back(d.dz * reshape(part(counting), {end - begin, 1}), dw ? some(x) : Tensor(), wide, own, dw);
+      if (dx && at) kernel::scatter_add(0, at.view(), own.view(), dx.view());
     }
-    y = sum(weights * values);
+    y = sum(counting * values);
   }
   if (records) record("head_divergence", gradients::head_sum, {&x, &w, &weights}, {&y}, {dx, dw, values});
   return y;

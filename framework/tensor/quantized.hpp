@@ -17,8 +17,8 @@ bool can_quantize(const Shape& shape);  // a matrix whose rows are whole blocks
 // write to it, and no gradient goes to it, only through it.
 Tensor quantized(const Tensor& w);
 bool is_quantized(const Tensor& w);
-const QuantizedWeight* quantized_form(
-    const Tensor& w);  // NULL for any other. RGM_INTERNAL for a part of a quantized one
+// NULL for any other tensor. RGM_INTERNAL for a part of a quantized one that is not quantized_rows().
+const QuantizedWeight* quantized_form(const Tensor& w);
 Tensor quantized_rows(const Tensor& w, int64_t begin, int64_t end);  // of a quantized one: the same memory
 // Its values, in float32 or bfloat16; any other tensor as it is.
 Tensor readable(const Tensor& w, rgm_dtype dtype = RGM_F32);

@@ -77,9 +77,14 @@ void Loop::tell_unjudged(const std::set<std::string>& names) {
   }
   if (!train_.warned.insert("keep: best").second) return;
   const bool keeps = s.keep == "best";
-  log::warning("{}: after step {} strategy \"{}\" reported no {} for {} to go by; if no evaluation has one, {}",
+  std::vector<std::string> others;
+  for (const auto& [name, value] : evaluated_) others.push_back(name);
+  log::warning("{}: after step {} strategy \"{}\" reported no {} for {} to go by; if no evaluation has one, {}{}",
                train_.stage, step_, setup_.strategy_id, by, keeps ? "keep: best" : "patience",
-               keeps ? "the last weights are kept" : "the stage runs all its steps");
+               keeps ? "the last weights are kept" : "the stage runs all its steps",
+               s.best_by.empty() && !others.empty()
+                   ? fmt::format("; it can go by one of these with keep: {{best: NAME}}: {}", join(others))
+                   : "");
 }
 
 bool Loop::keeps_best() const { return setup_.settings.keep == "best" && best_step_ > 0; }

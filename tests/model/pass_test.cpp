@@ -1,6 +1,7 @@
 // pass_test.cpp - what a pass computes: packed rows, log-probabilities, decoding with a cache, and its refusals.
 #include "model/small.hpp"
 #include "model/transformer.hpp"
+#include "tensor/kernel_profile.hpp"
 
 namespace rgm::test {
 namespace {
@@ -164,6 +165,43 @@ TEST(Passes, WhatAModelLacksIsUnsupported) {
   } catch (const Error& e) {
     EXPECT_EQ(e.status(), RGM_UNSUPPORTED);
   }
+}
+
+// Both know 257 tokens, and the head of one has 3 rows more, as when a vocabulary is padded.
+TEST(Passes, HeadsOfUnequalSizeAreComparedInTheRowsOfBoth) {
+  const OnDevice device;
+  ModelConfig padded = small_config();
+  padded.vocabulary = 260;
+  const auto narrow = small_model(), wide = Model::create(padded, byte_tokenizer(), 8);
+  const Pass pass = pass_over(tokens_of({some_tokens(5, 1)}));
+  const Tensor ones = ops::full({1, 5}, 1);
+  const auto known = [&](const Model& model) {
+    const NoGradient no_gradient;
+    const Tensor logits = ops::slice(model.forward(pass, RGM_LOGITS)[0], 1, 0, 4);
+    return ops::log_softmax(ops::slice(logits, 2, 0, 257), -1);
+  };
+  const auto apart = [](const Tensor& p, const Tensor& q) { return item(ops::sum(ops::exp(p) * (p - q))); };
+  const Tensor of_narrow = known(*narrow), of_wide = known(*wide);
+  EXPECT_NEAR(item(narrow->divergence(*wide, pass, ones, RGM_FORWARD_KL)), apart(of_wide, of_narrow), 1e-4);
+  const Tensor loss = wide->divergence(*narrow, pass, ones, RGM_FORWARD_KL);
+  EXPECT_NEAR(item(loss), apart(of_narrow, of_wide), 1e-4);
+  backward(loss);
+  const Tensor gradient = wide->parameters().find("embedding.weight")->value.take_gradient();
+  ASSERT_EQ(gradient.size(0), 260);
+  EXPECT_THAT(to_host(ops::slice(gradient, 0, 0, 257)), testing::Contains(testing::Not(0)));
+  EXPECT_THAT(to_host(ops::slice(gradient, 0, 257, 260)), testing::Each(0));
+}
+
+// Of the three tokens of weight 1, the fourth one begins a segment: nothing predicts it.
+TEST(Passes, ADivergenceMakesLogitsOnlyForTokensThatCount) {
+  const OnDevice device;
+  const auto student = small_model(), teacher = small_model("gpt2", 8);
+  Pass pass = pass_over(tokens_of({some_tokens(6, 1)}));
+  pass.segments = indices({1, 1, 1, 2, 2, 0}, {1, 6});
+  const Tensor weights = values({0, 0, 1, 1, 1, 0}, {1, 6});
+  const KernelProfile profile(current_device());
+  student->divergence(*teacher, pass, weights, RGM_REVERSE_KL);
+  EXPECT_EQ(profile.times().at("matmul 2x16x257").calls, 2U);  // the student's and the teacher's
 }
 
 TEST(Passes, AContextIsExceededByName) {

@@ -205,6 +205,10 @@ inline void add_heads(std::vector<Case>& cases) {
           {"HeadDivergence" + to_text(kind) + suffix, {{4, 3}, {6, 3}, {4}}, [=](In x) {
              return ops::head_divergence(x[0], x[1], sample({4, 2}, 21), sample({6, 2}, 22), x[2], kind, o, o);
            }});
+    cases.push_back({"HeadDivergenceOfSomeRows" + suffix, {{4, 3}, {6, 3}}, [=](In x) {
+                       return ops::head_divergence(x[0], x[1], sample({4, 2}, 21), sample({6, 2}, 22),
+                                                   values({0, 1, 0, 0.5F}), RGM_REVERSE_KL, o, o);
+                     }});
     cases.push_back({"HeadDivergenceOfAShare" + suffix, {{4, 3}, {6, 3}, {4}}, [=](In x) {
                        return ops::head_divergence(x[0], x[1], sample({4, 2}, 21), sample({6, 2}, 22), x[2],
                                                    RGM_JENSEN_SHANNON, o, o, 0.2);

@@ -206,6 +206,14 @@ TEST_F(LoweredWeight, WithNothingToGoByEveryStepIsTaken) {
   EXPECT_THAT(said_, HasSubstr("reported no validation loss, accuracy or reward for patience to go by"));
 }
 
+TEST_F(LoweredWeight, WhatElseThereIsToGoByIsTold) {
+  evaluate_as("divergence");
+  EXPECT_FALSE(result().contains("best_step"));
+  EXPECT_THAT(said_, HasSubstr("no validation loss, accuracy or reward for keep: best to go by; if no evaluation has "
+                               "one, the last weights are kept; it can go by one of these with keep: {best: NAME}: "
+                               "divergence"));
+}
+
 // 10 examples are 2.5 steps of 4.
 TEST_F(LoweredWeight, RoundsBetweenEvaluationsAreRoundedToSteps) {
   setup_.sources["train"] = std::make_unique<Nothing>(10);

@@ -106,5 +106,6 @@ class Gkd {
   Options o_;
 };
 
-constexpr rgm_component gkd = strategy<Gkd>("gkd", "1.0.0", "Learns a teacher's distributions on its own answers");
+constexpr rgm_component gkd =
+    strategy<Gkd>("gkd", "1.0.0", "Learns a teacher's distributions on the student's answers");
 RGM_PLUGIN("gkd", "1.0.0", "", &gkd);
