@@ -32,7 +32,7 @@ class Decoder {
     std::optional<KeyValueCache> cache;
     Tensor hidden;  // (B, C) behind what is read of each row
   };
-  void take_in(std::span<DecodingRow*> more, int64_t slots, State& to) const;
+  void take_in(std::span<DecodingRow*> fresh, int64_t slots, State& to) const;
   void keep_going(std::span<const NextToken> chosen, State& state) const;
   bool goes_on(DecodingRow& row, const NextToken& choice) const;
 

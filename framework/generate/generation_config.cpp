@@ -23,8 +23,9 @@ constexpr double most_whole = 1 << 20;
 bool is_whole(double x, double least, double most) { return x >= least && x <= most && x == std::floor(x); }
 
 constexpr Member members[] = {
-    {"temperature", "temperature", "--temperature", "0, which takes the likeliest token, or at least 0.001",
-     [](double x) { return x == 0 || x >= least_temperature; }, [](Sampling& to, double x) { to.temperature = x; },
+    {"temperature", "temperature", "--temperature", "0, which takes the likeliest token, or more",
+     [](double x) { return x >= 0; },
+     [](Sampling& to, double x) { to.temperature = x < least_temperature ? 0 : x; },  // some write 1e-06 for 0
      true},
     {"top_p", "top_p", "--top-p", "a number above 0 and at most 1", [](double x) { return x > 0 && x <= 1; },
      [](Sampling& to, double x) { to.top_p = x; }, true},
@@ -48,15 +49,27 @@ const nlohmann::json* found_in(const nlohmann::json& config, const char* name) {
   return found == config.end() || found->is_null() ? nullptr : &*found;
 }
 
-// Whether the file asks for the likeliest token, and the user for no temperature.
-bool takes_likeliest(const nlohmann::json& config, const std::string& file, const std::set<std::string>& given) {
+bool is_draw_typed(const std::set<std::string>& given) {
+  return std::ranges::any_of(members, [&](const Member& m) { return m.is_for_draws && given.contains(m.ours); });
+}
+
+// What do_sample says of the temperature. Where transformers has written the file, it left out its own default, 1.
+std::string take_do_sample(const nlohmann::json& config, const std::string& file, const std::set<std::string>& given,
+                           Sampling& to) {
   const nlohmann::json* const draws = found_in(config, "do_sample");
-  if (!draws || given.contains("temperature")) return false;
+  if (!draws || given.contains("temperature")) return "";
   require(draws->is_boolean(),
           "{}: \"do_sample\" is {}, expected true or false: correct it there, or give --temperature, which counts "
           "instead",
           file, draws->dump());
-  return !draws->get<bool>();
+  if (draws->get<bool>()) {
+    if (found_in(config, "temperature")) return "";
+    to.temperature = 1;
+    return "temperature 1";
+  }
+  if (is_draw_typed(given)) return "";
+  to.temperature = 0;
+  return "temperature 0, as do_sample is false (--temperature X draws)";
 }
 
 }  // namespace
@@ -64,14 +77,10 @@ bool takes_likeliest(const nlohmann::json& config, const std::string& file, cons
 std::string take_generation_config(const nlohmann::json& config, const std::string& file,
                                    const std::set<std::string>& given, Sampling& to) {
   std::vector<std::string> told;
-  const bool likeliest = takes_likeliest(config, file, given);
-  if (likeliest) {
-    to.temperature = 0;
-    told.emplace_back("temperature 0, as do_sample is false (--temperature X draws)");
-  }
-  for (const Member& member : members) {
+  if (std::string said = take_do_sample(config, file, given, to); !said.empty()) told.push_back(std::move(said));
+  for (const Member& member : members) {  // the temperature first, which decides whether anything is drawn
     const nlohmann::json* const value = found_in(config, member.theirs);
-    if (!value || given.contains(member.ours) || (likeliest && member.is_for_draws)) continue;
+    if (!value || given.contains(member.ours) || (to.temperature == 0 && member.is_for_draws)) continue;
     require(value->is_number() && member.allows(value->get<double>()),
             "{}: \"{}\" is {}, expected {}: correct it there, or give {}, which counts instead", file, member.theirs,
             value->dump(), member.expected, member.flag);

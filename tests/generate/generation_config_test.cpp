@@ -73,6 +73,41 @@ TEST(GenerationConfig, WithoutSamplingItTakesTheLikeliestToken) {
   EXPECT_EQ(drawn.temperature, 0.8);
 }
 
+// Whoever types what is for draws wants some.
+TEST(GenerationConfig, WithoutSamplingATypedTopKDrawsAllTheSame) {
+  constexpr const char* config = R"({"do_sample": false, "top_p": 0.9, "max_new_tokens": 30})";
+  for (const char* typed : {"top_k", "top_p", "min_p"}) {
+    Sampling s = untouched();
+    EXPECT_EQ(told_of(config, s, {typed, "max_tokens"}), typed == std::string("top_p") ? "" : "top_p 0.9");
+    EXPECT_EQ(s.temperature, 0.8) << typed;
+  }
+  Sampling longer = untouched();
+  told_of(config, longer, {"max_tokens", "seed", "repetition_penalty"});
+  EXPECT_EQ(longer.temperature, 0);
+}
+
+// transformers does not write what is its default, and that is 1.
+TEST(GenerationConfig, SamplingWithoutATemperatureIsAtOne) {
+  Sampling s = untouched();
+  EXPECT_EQ(told_of(R"({"do_sample": true, "top_k": 64})", s), "temperature 1, top_k 64");
+  EXPECT_EQ(s.temperature, 1);
+  Sampling typed = untouched();
+  EXPECT_EQ(told_of(R"({"do_sample": true, "top_k": 64})", typed, {"temperature"}), "top_k 64");
+  EXPECT_EQ(typed.temperature, 0.8);
+}
+
+TEST(GenerationConfig, OfATemperatureThatDrawsNothingTheRestIsNotTaken) {
+  for (const char* config : {R"({"do_sample": true, "temperature": 1e-06, "top_p": 0.8})",
+                             R"({"temperature": 1e-06, "top_k": 1, "top_p": 1.7})"}) {
+    Sampling s = untouched();
+    EXPECT_EQ(told_of(config, s), "temperature 1e-06");
+    EXPECT_EQ(s.temperature, 0);
+  }
+  Sampling typed = untouched();
+  typed.temperature = 0;
+  EXPECT_EQ(told_of(R"({"top_p": 0.8, "repetition_penalty": 1.1})", typed, {"temperature"}), "repetition_penalty 1.1");
+}
+
 TEST(GenerationConfig, ANonsensicalMemberIsNamed) {
   EXPECT_EQ(refusal(R"({"top_p": 1.7})"),
             "m/generation_config.json: \"top_p\" is 1.7, expected a number above 0 and at most 1: correct it there, or "
