@@ -48,11 +48,17 @@ bool is_small(uint64_t memory_bytes, double step_seconds) {
   return memory_bytes < std::min<uint64_t>(free_memory() / 2, uint64_t{4} << 30) && step_seconds < 2;
 }
 
+double work_of_step(const TrainSetup& setup, double tokens) {
+  return tokens * setup.flops_per_token + muon_flops(setup.settings.optimizer, setup.parameters);
+}
+
 double evaluations_in_steps(const TrainSetup& setup, int64_t steps, double tokens_a_step) {
   const auto held_out = setup.sources.find("validation");
   if (held_out == setup.sources.end()) return 0;
+  const double passes = tokens_a_step * setup.flops_per_token;
   return rgm::evaluations_in_steps(steps, steps_between_evaluations(setup),
-                                   static_cast<double>(held_out->second->tokens()), tokens_a_step);
+                                   static_cast<double>(held_out->second->tokens()), tokens_a_step,
+                                   passes / work_of_step(setup, tokens_a_step));
 }
 
 void try_out(const Stage& stage, size_t index, const Surroundings& around, StagePlan& out) {
@@ -111,9 +117,7 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
     const double rate = rates.of(*model);
     const double tokens_a_step = static_cast<double>(out.tokens) / static_cast<double>(out.steps);
     const double steps = static_cast<double>(out.steps) + evaluations_in_steps(opened.setup, out.steps, tokens_a_step);
-    const double work =
-        tokens_a_step * opened.setup.flops_per_token + muon_flops(stage.optimizer, opened.setup.parameters);
-    step_seconds = work / (rate * efficiency);
+    step_seconds = work_of_step(opened.setup, tokens_a_step) / (rate * efficiency);
     out.seconds = steps * step_seconds;
   }
   set_current_device(real);
@@ -123,9 +127,9 @@ std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surrou
 
 }  // namespace
 
-double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step) {
+double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step, double passes) {
   const int64_t times = 1 + (every > 0 ? (steps - 1) / every : 0);
-  return tokens_a_step > 0 ? static_cast<double>(times) * held_out_tokens / tokens_a_step / 3 : 0;
+  return tokens_a_step > 0 ? static_cast<double>(times) * held_out_tokens / tokens_a_step / 3 * passes : 0;
 }
 
 std::vector<StagePlan> plan(const Pipeline& pipeline, Registry& registry) {

@@ -20,8 +20,9 @@ struct StagePlan {
 };
 
 // What evaluations take, in steps: every `every` steps (0: at the end alone) held-out data goes forward, which is a
-// third of a step's work.
-double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step);
+// third of the work of a step's passes; these are the share `passes` of a step, and the optimizer is the rest.
+double evaluations_in_steps(int64_t steps, int64_t every, double held_out_tokens, double tokens_a_step,
+                            double passes = 1);
 
 // Opens every stage on a device that only counts and runs two steps of it there; where these are small, also on the
 // device itself. Leaves nothing on disk.

@@ -44,7 +44,7 @@ void read_muon(YamlMap& map, OptimizerSpec& out) {
   map.choose("scale", out.scale, {"match_rms_adamw", "original"});
   if (const auto matrices = map.find("matrices")) {
     out.matrices = matrices->texts();
-    if (out.matrices.empty())
+    if (matrices->is_list() && matrices->node().size() == 0)
       matrices->problem(fmt::format("\"{}\" is empty: for AdamW alone write optimizer: adamw", matrices->path()));
   }
   const auto given = map.find("adamw");

@@ -18,6 +18,7 @@ TEST(Plan, EvaluationsAreAThirdOfTheirTokensInSteps) {
   EXPECT_EQ(evaluations_in_steps(100, 20, 300, 50), 10) << "at 20, 40, 60, 80 and 100";
   EXPECT_EQ(evaluations_in_steps(90, 20, 300, 50), 10) << "at 20, 40, 60, 80 and 90";
   EXPECT_EQ(evaluations_in_steps(100, 20, 300, 0), 0);
+  EXPECT_EQ(evaluations_in_steps(100, 20, 300, 50, 0.25), 2.5) << "three quarters of a step are the optimizer's";
 }
 
 // The device that only counts draws no tokens either.

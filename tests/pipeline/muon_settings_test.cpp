@@ -74,6 +74,7 @@ TEST_F(MuonSettings, ProblemsAreTold) {
             "8:47: \"optimizer.muon.adamw.learning_rate\" is 0, should be above 0\n"
             "8:50: unknown key \"rates\" in adamw in muon; it has: learning_rate, weight_decay, beta1, beta2, epsilon, "
             "moments");
+  EXPECT_EQ(wrong("{muon: {matrices: {a: b}}}"), "8:34: \"optimizer.muon.matrices\" should be text, got a map");
 }
 
 TEST_F(MuonSettings, ForeignNamesAreAnswered) {
@@ -83,7 +84,14 @@ TEST_F(MuonSettings, ForeignNamesAreAnswered) {
             "8:44: unknown key \"adjust_lr_fn\" in muon: here it is \"scale\"\n"
             "8:68: unknown key \"moments\" in muon: Muon's momentum is float32; of AdamW beside it, write adamw: "
             "{moments: bfloat16}\n"
-            "8:87: unknown key \"eps\" in muon: it is of AdamW, which updates all that is no matrix: write adamw: {…}");
+            "8:87: unknown key \"eps\" in muon: it is of AdamW, which updates what Muon does not: write adamw: {…}");
+  EXPECT_EQ(
+      wrong("{muon: {muon_lr: 1, adamw_betas: [0.9, 0.95], adamw_weight_decay: 0.1, ns_coefficients: [3, -5, 2]}}"),
+      "8:24: unknown key \"muon_lr\" in muon: here it is \"learning_rate\"\n"
+      "8:36: unknown key \"adamw_betas\" in muon: it is of AdamW, which updates what Muon does not: write adamw: "
+      "{…}\n"
+      "8:62: unknown key \"adamw_weight_decay\" in muon: write adamw: {weight_decay: …}\n"
+      "8:87: unknown key \"ns_coefficients\" in muon: the iteration has those of the publication: leave it out");
 }
 
 }  // namespace
