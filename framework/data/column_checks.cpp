@@ -52,8 +52,10 @@ void warn_of_nothing_to_learn(const DataSpec& spec, const std::vector<StoredColu
             file, all, column.wish.name, bound_of(options), options.context,
             options.by_length ? "set a larger length" : "give the model a longer context");
     if (empty > 0)
-      log::warning("{}: {} of {} examples of \"{}\" have no token to learn: their prompts fill the {} of {} tokens",
-                   file, empty, all, column.wish.name, bound_of(options), options.context);
+      log::warning(
+          "{}: {} of {} examples of \"{}\" have no token to learn: their prompts fill the {} of {} "
+          "tokens, or nothing follows them",
+          file, empty, all, column.wish.name, bound_of(options), options.context);
   }
 }
 

@@ -31,7 +31,7 @@ void write_head(const ModelConfig& c, Json& out) {
     out["id2label"][std::to_string(i)] = label;
     out["label2id"][label] = i;
   }
-  out["problem_type"] = c.labels.empty() ? "regression" : "single_label_classification";
+  out["problem_type"] = c.outputs == 1 ? "regression" : "single_label_classification";
 }
 
 void read_head(const Members& m, ModelConfig& c) {
@@ -59,7 +59,11 @@ void read_head(const Members& m, ModelConfig& c) {
       c.labels.push_back(found->get<std::string>());
     }
   }
-  if (c.outputs == 1 || type == "regression") c.labels.clear();
+  require(c.outputs == 1 || type != "regression",
+          "{}: \"problem_type\" is \"regression\" and the head has {} numbers, each on a scale of its own, which is "
+          "not supported; use a head with one number, or a classifier",
+          m.where(), c.outputs);
+  if (c.outputs == 1) c.labels.clear();
 }
 
 }  // namespace rgm

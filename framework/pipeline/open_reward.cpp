@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "base/log.hpp"
 #include "host/tables.hpp"
 #include "pipeline/reward_head.hpp"
 #include "pipeline/taken_model.hpp"
@@ -69,6 +70,11 @@ void open_rewards(const Stage& stage, const Surroundings& around, rgm_train& tra
     }
     if (choice.is_head) {
       reward.head = head_of(stage, choice, reward);
+      if (reward.head->reads_end && !choice.end_of_text)
+        log::info(
+            "stage {}: reward \"{}\" is taken for a published reward model, which reads answers with their end "
+            "of text, unless that is its padding; if it has learned without, write end_of_text: false",
+            stage.name, reward.id);
       train.rewards.push_back(std::move(reward));
       continue;
     }

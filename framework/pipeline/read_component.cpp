@@ -1,4 +1,6 @@
 // read_component.cpp - plug-ins in a pipeline: `id` or `{id: {options}}`, one or a list, rewards with their weights.
+#include <algorithm>
+
 #include "artefact/safetensors.hpp"
 #include "pipeline/reader.hpp"
 #include "pipeline/reward_head.hpp"
@@ -13,7 +15,9 @@ Choice choose(Reader& reader, const Named& named, int kind) {
   try {
     choice.component = &reader.find(kind, named.id);
   } catch (const Error& e) {
-    named.place.problem(e.what());
+    const bool is_stage = kind == RGM_KIND_REWARD && std::ranges::count(reader.stages, named.id, &Stage::name) > 0;
+    named.place.problem(
+        e.what() + (is_stage ? fmt::format("; to take the stage of that name, write {{from: {}}}", named.id) : ""));
     return choice;
   }
   const PathFinder find = [&](const std::string& name) { return find_file(reader.file, name).string(); };
@@ -40,6 +44,7 @@ void take_head(const std::optional<OwnHead>& head, const Yaml& label, Choice& re
 void take_from_stage(Reader& reader, const Yaml& place, const Yaml& label, Choice& reward) {
   for (const Stage& stage : reader.stages) {
     if (stage.name != reward.from_stage) continue;
+    if (stage.strategy.component && !trains(stage)) return;  // which has been said
     if (stage.ensemble > 1)
       return place.problem(fmt::format(
           "stage \"{}\" leaves an ensemble, whose members answer each on its own: no one model scores", stage.name));

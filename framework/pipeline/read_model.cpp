@@ -225,7 +225,7 @@ From read_from(Reader& reader, const Yaml& yaml, Wanted wanted) {
     }
     if (stage.strategy.component && !trains(stage))
       yaml.problem(fmt::format("stage \"{}\" leaves rows, but a {} is needed here: strategy \"{}\" trains nothing",
-                               stage.name, wanted == Wanted::model ? "model" : "learned reward", stage.strategy.id));
+                               stage.name, wanted == Wanted::model ? "model" : "model that scores", stage.strategy.id));
     return {stage.name, {}};
   }
   const std::string before = earlier.empty() ? "there is none before this one" : "before this one: " + join(earlier);

@@ -7,6 +7,17 @@
 
 namespace rgm {
 
+std::vector<TokenExample> token_examples(const BatchColumn& tokens, int64_t count) {
+  std::vector<TokenExample> out(static_cast<size_t>(count));
+  for (size_t i = 0; i < tokens.integers.size(); ++i) {
+    if (tokens.segments[i] == 0) continue;
+    TokenExample& example = out[static_cast<size_t>(tokens.segments[i] - 1)];
+    example.ids.push_back(tokens.integers[i]);
+    example.weights.push_back(tokens.reals[i]);
+  }
+  return out;
+}
+
 std::optional<Batch> closed_answers(const Batch& batch, const Model& model, int64_t context) {
   const auto finished = batch.columns.find("finished");
   const auto is_tokens = [](const auto& named) { return named.second.kind == ColumnKind::tokens; };
@@ -16,13 +27,7 @@ std::optional<Batch> closed_answers(const Batch& batch, const Model& model, int6
       std::ranges::count_if(batch.columns, is_tokens) != 1)
     return {};
   const auto& [name, tokens] = *std::ranges::find_if(batch.columns, is_tokens);
-  std::vector<TokenExample> examples(static_cast<size_t>(batch.examples));
-  for (size_t i = 0; i < tokens.integers.size(); ++i) {
-    if (tokens.segments[i] == 0) continue;
-    TokenExample& example = examples[static_cast<size_t>(tokens.segments[i] - 1)];
-    example.ids.push_back(tokens.integers[i]);
-    example.weights.push_back(tokens.reals[i]);
-  }
+  std::vector<TokenExample> examples = token_examples(tokens, batch.examples);
   const std::vector<int32_t> ends = ends_of_text(model);
   bool lacked = false;
   for (size_t e = 0; e < examples.size(); ++e) {

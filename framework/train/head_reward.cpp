@@ -6,23 +6,13 @@
 
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
+#include "train/closed_answers.hpp"
 
 namespace rgm {
 namespace {
 
 bool is_token_column(const std::string& name, const BatchColumn& column) {
   return column.kind == ColumnKind::tokens && name.find('.') == std::string::npos;
-}
-
-std::vector<TokenExample> examples_of(const BatchColumn& tokens, int64_t count) {
-  std::vector<TokenExample> out(static_cast<size_t>(count));
-  for (size_t i = 0; i < tokens.integers.size(); ++i) {
-    if (tokens.segments[i] == 0) continue;
-    TokenExample& example = out[static_cast<size_t>(tokens.segments[i] - 1)];
-    example.ids.push_back(tokens.integers[i]);
-    example.weights.push_back(tokens.reals[i]);
-  }
-  return out;
 }
 
 // As the head reads it; something of a text stays in any case.
@@ -65,7 +55,7 @@ Batch as_head_reads(const HeadReward& head, const Batch& answers, const Model& w
   out.examples = answers.examples;
   for (const auto& [name, column] : answers.columns) {
     if (!is_token_column(name, column)) continue;
-    std::vector<TokenExample> examples = examples_of(column, answers.examples);
+    std::vector<TokenExample> examples = token_examples(column, answers.examples);
     for (size_t e = 0; e < examples.size(); ++e)
       end_as_read(examples[e], says_finished && finished->second.integers[e] == 1, head, ends, context);
     out.columns[name] = pack(examples, context);

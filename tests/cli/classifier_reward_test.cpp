@@ -123,7 +123,8 @@ TEST_F(ClassifierRewardTest, AFolderWithOneNumberIsAReward) {
     return said.err;
   };
   const auto score = [&] { return double(rows("answers")[0]["score"]); };
-  run_with("{from: judge}");
+  const std::string told = "reward \"published\" is taken for a published reward model";
+  EXPECT_THAT(run_with("{from: judge}"), testing::Not(HasSubstr("published reward model")));
   const double own = score();
   fs::create_directories(folder_ / "published");
   for (const char* file : {"model.safetensors", "tokenizer.json", "tokenizer_config.json"})
@@ -131,7 +132,7 @@ TEST_F(ClassifierRewardTest, AFolderWithOneNumberIsAReward) {
   auto config = json("runs/tiny/judge/model/config.json");
   config.erase("problem_type");
   write("published/config.json", config.dump());
-  run_with("{from: published}");
+  EXPECT_THAT(run_with("{from: published}"), HasSubstr(told));
   EXPECT_EQ(score(), own);
   EXPECT_THAT(run_with("{from: published}"), HasSubstr("stage answers: unchanged"));
   write("published/config.json", config.dump() + "\n");

@@ -28,6 +28,29 @@ TEST(PublishedHeads, LabelsNeedNoTypeOfProblem) {
   EXPECT_EQ(c.labels, (std::vector<std::string>{"NEGATIVE", "POSITIVE"}));
 }
 
+// Their numbers exclude nothing: a softmax over them, and the odds of one of them, would mean nothing.
+TEST(PublishedHeads, SeveralNumbersThatAreNoLabelsAreRefused) {
+  const std::string regression = R"(, "problem_type": "regression")";
+  EXPECT_EQ(published(regression + R"(, "id2label": {"0": "score"})").outputs, 1);
+  try {
+    published(regression + R"(, "id2label": {"0": "helpful", "1": "correct"})");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.what(),
+              std::string("config.json: \"problem_type\" is \"regression\" and the head has 2 numbers, each on "
+                          "a scale of its own, which is not supported; use a head with one number, or a "
+                          "classifier"));
+  }
+}
+
+// transformers leaves the names out where they are LABEL_0 and LABEL_1.
+TEST(PublishedHeads, LabelsWithoutNamesStayLabelsWhenTheyAreWritten) {
+  const ModelConfig c = published("");
+  const nlohmann::json written = to_hugging_face(c);
+  EXPECT_EQ(written["problem_type"], "single_label_classification");
+  EXPECT_EQ(from_hugging_face(written, "config.json").outputs, 2);
+}
+
 TEST(PublishedHeads, WhatIsWrittenDownNowhereIsTwoLabelsWithoutNames) {
   EXPECT_EQ(published("").outputs, 2);
   EXPECT_EQ(published(R"(, "num_labels": 5)").outputs, 5);

@@ -68,6 +68,19 @@ TEST_F(PipelineHeadRewards, AModelWithoutAHeadOfItsOwnScoresNothing) {
             "head that scores, as in head: {classify: {labels: [negative, positive]}}");
 }
 
+TEST_F(PipelineHeadRewards, AStageThatLeavesRowsIsToldOnce) {
+  const std::string rows =
+      "  - {name: judge, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}}\n";
+  EXPECT_EQ(problems(scored("{from: judge}", rows)),
+            "9:84: stage \"judge\" leaves rows, but a model that scores is needed here: strategy \"sample\" trains "
+            "nothing");
+}
+
+TEST_F(PipelineHeadRewards, AStageThatIsNamedAsAPlugInIsToBeTaken) {
+  EXPECT_EQ(problems(scored("judge", classifies(two_labels))),
+            "9:77: reward \"judge\" is not known; to take the stage of that name, write {from: judge}");
+}
+
 TEST_F(PipelineHeadRewards, AFolderOfTransformersIsAReward) {
   write_classifier(R"({"0": "LABEL_0"})");
   EXPECT_EQ(problems(scored("{from: published}")), "");
