@@ -19,9 +19,9 @@ class OneDnnQuantized : public ::testing::Test {
     if (q_) backend_->opened.table->queue_free(q_);
   }
   rgm_status multiply(Floats& x, Floats& y, int64_t rows) {
-    const auto in = static_cast<int64_t>(n);
-    const rgm_view vx = floats(x, {rows, in}), vy = floats(y, {rows, in}),
-                   codes = view_of(codes_.data(), RGM_U8, {in, in / 2}), scales = floats(scales_, {in, in / 64});
+    const int64_t in = std::ssize(x) / rows, out = std::ssize(y) / rows;
+    const rgm_view vx = floats(x, {rows, in}), vy = floats(y, {rows, out}),
+                   codes = view_of(codes_.data(), RGM_U8, {out, in / 2}), scales = floats(scales_, {out, in / 64});
     rgm_linear args{};
     args.struct_size = sizeof args;
     args.features = RGM_LINEAR_QUANTIZED;
@@ -44,6 +44,17 @@ TEST_F(OneDnnQuantized, EveryElementMeetsItsOwnOfEveryRow) {
     EXPECT_EQ(y, twice) << rows;
     ASSERT_EQ(multiply(x, x, static_cast<int64_t>(rows)), RGM_OK);  // in the place of x
     EXPECT_EQ(x, twice) << rows;
+  }
+}
+
+// Longer than what is summed at once, which is 8192 elements of one row, 4096 of two, and 1024 of eight.
+TEST_F(OneDnnQuantized, ALongRowIsSummedToItsEnd) {
+  constexpr size_t in = 8192 + 192, out = 5;  // w (5, 8384) = 2
+  codes_.assign(out * in / 2, 0xFF), scales_.assign(out * in / 64, 2);
+  for (const size_t rows : {1, 2, 4, 8}) {
+    Floats x(rows * in, 1), y(rows * out);
+    ASSERT_EQ(multiply(x, y, static_cast<int64_t>(rows)), RGM_OK);
+    EXPECT_THAT(y, ::testing::Each(2 * in)) << rows;
   }
 }
 
