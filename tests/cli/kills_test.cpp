@@ -52,6 +52,10 @@ const Strategy strategies[] = {
      "good}}}\n",
      "model/model.safetensors"},
     {"distill", "distill\n    teacher: {from: base}\n    data: {train: {text: text.txt}}\n", "model/model.safetensors"},
+    {"gkd",
+     "{gkd: {on_policy: 0.5, max_tokens: 4, minibatches: 2}}\n    teacher: {from: base}\n"
+     "    data: {train: {text: text.txt}, prompts: {jsonl: pairs.jsonl}}\n",
+     "model/model.safetensors"},
     {"reward_modeling",
      "reward_modeling\n    reward: pairwise\n    data: {train: {jsonl: pairs.jsonl, columns: {chosen: {prompt: prompt, "
      "answer: chosen}, rejected: {prompt: prompt, answer: rejected}}}}\n",

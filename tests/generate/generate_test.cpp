@@ -1,130 +1,13 @@
-// generate_test.cpp - drawing tokens, and texts that do not depend on their neighbours.
+// generate_test.cpp - texts that do not depend on their neighbours, and how often a prompt is read.
 #include "generate/generate.hpp"
 
-#include <algorithm>
-#include <numeric>
-
-#include "base/philox.hpp"
-#include "model/small.hpp"
+#include "generation.hpp"
 
 namespace rgm::test {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// With the draw that is this part of 2^32
-int32_t drawn(std::span<const float> logprobs, const Sampling& s, double part) {
-  return sample(logprobs, s, static_cast<uint32_t>(part * 0x1p32));
-}
-
-TEST(Sample, TakesTokensInFallingOrderOfProbability) {
-  const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.25F), std::log(0.15F)};
-  Sampling s;
-  EXPECT_EQ(drawn(logits, s, 0.49), 1);
-  EXPECT_EQ(drawn(logits, s, 0.51), 2);
-  EXPECT_EQ(drawn(logits, s, 0.76), 3);
-  EXPECT_EQ(drawn(logits, s, 0.9999), 0);
-  s.temperature = 0;
-  EXPECT_EQ(drawn(logits, s, 0.9999), 1);
-}
-
-TEST(Sample, TopKAndTopPLeaveTheMostLikely) {
-  const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.25F), std::log(0.15F)};
-  Sampling s;
-  s.top_k = 2;
-  EXPECT_EQ(drawn(logits, s, 0.66), 1);  // 0.5 of 0.75
-  EXPECT_EQ(drawn(logits, s, 0.68), 2);
-  s.top_k = 0;
-  s.top_p = 0.6;  // 0.5 is not enough, 0.75 is
-  EXPECT_EQ(drawn(logits, s, 0.999), 2);
-  s.top_p = 0.4;
-  EXPECT_EQ(drawn(logits, s, 0.999), 1);
-}
-
-TEST(Sample, AFlatDistributionIsDrawnFlat) {
-  const std::vector<float> logits(1000, std::log(0.001F));
-  for (int32_t i = 0; i < 1000; i += 37) EXPECT_EQ(drawn(logits, Sampling{}, (i + 0.5) / 1000), i);
-}
-
-// By the formula of rgm_sample -1.9375 counts 158399660032, of 2^40; where products and sums round in one, 16384 more.
-TEST(Sample, AProbabilityCountsAsTheContractSaysToTheBit) {
-  const std::vector<float> logprobs = {-1.9375F, -2};
-  constexpr uint32_t behind = 158399660032 / 256;  // the first draw of 2^32 that is behind them
-  EXPECT_EQ(sample(logprobs, Sampling{}, behind - 1), 0);
-  EXPECT_EQ(sample(logprobs, Sampling{}, behind), 1);
-}
-
-using OnABackend = TensorTest;
-
-TEST_F(OnABackend, DrawsAreThoseOfTheHost) {
-  const NoGradient no_gradient;
-  for (const int64_t V : {1, 3, 200, 3000})
-    for (const double spread : {0.0, 4.0})
-      for (const auto& [top_k, top_p] : {std::pair{0, 1.0}, {0, 0.7}, {50, 1.0}, {2, 0.9}, {1, 1.0}}) {
-        const Tensor logprobs = ops::log_softmax(ops::affine(rgm::test::sample({20, V}, 3), spread, 0), 1);
-        std::vector<int32_t> draws(20);
-        for (size_t b = 0; b < 20; ++b) draws[b] = static_cast<int32_t>(mix(7, b, static_cast<uint32_t>(V)) >> 32);
-        const auto drawn = ops::sample(logprobs, from_host(std::span<const int32_t>(draws), {20}), top_k, top_p);
-        ASSERT_TRUE(drawn);
-        const auto values = to_host<float>(logprobs), chosen = to_host<float>(drawn->logprobs);
-        const auto tokens = to_host<int32_t>(drawn->tokens);
-        Sampling s;
-        s.top_k = top_k, s.top_p = top_p;
-        for (size_t b = 0; b < 20; ++b) {
-          const auto row = std::span(values).subspan(b * static_cast<size_t>(V), static_cast<size_t>(V));
-          EXPECT_EQ(tokens[b], rgm::sample(row, s, static_cast<uint32_t>(draws[b])))
-              << V << ' ' << top_k << ' ' << top_p;
-          EXPECT_EQ(chosen[b], row[static_cast<size_t>(tokens[b])]);
-        }
-      }
-}
-
-TEST_F(OnABackend, ARowWithoutFiniteLogProbabilitiesHasNoToken) {
-  const std::vector<float> values = {-1, NAN, -1, -2, -INFINITY, -INFINITY};
-  const std::vector<int32_t> draws = {0, 0, 0};
-  const auto drawn = ops::sample(from_host(std::span<const float>(values), {3, 2}),
-                                 from_host(std::span<const int32_t>(draws), {3}), 0, 1);
-  ASSERT_TRUE(drawn);
-  EXPECT_THAT(to_host<int32_t>(drawn->tokens), ElementsAre(-1, 0, -1));
-}
-
-// 5,000 tokens, shuffled, whose probabilities fall slowly: the same as by sorting all of them.
-TEST(Sample, ADeepDrawIsThatOfASortedList) {
-  std::vector<double> p(5000);
-  for (size_t i = 0; i < p.size(); ++i) p[i] = 1 / (1000.0 + double(i * 2221 % 5000));
-  const double all = std::accumulate(p.begin(), p.end(), 0.0);
-  std::vector<float> logprobs;
-  for (const double x : p) logprobs.push_back(static_cast<float>(std::log(x / all)));
-  std::vector<int32_t> order(p.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::sort(order, [&](int32_t a, int32_t b) { return p[size_t(a)] > p[size_t(b)]; });
-  double reached = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const double middle = (reached + p[size_t(order[i])] / 2) / all;
-    if (i % 97 == 0) {
-      EXPECT_EQ(drawn(logprobs, Sampling{}, middle), order[i]) << i;
-    }
-    reached += p[size_t(order[i])];
-  }
-}
-
-class Generation : public TensorTest {
- protected:
-  std::vector<int32_t> greedy(std::vector<int32_t> text, int64_t n) const {
-    const NoGradient no_gradient;
-    std::vector<int32_t> out;
-    for (int64_t i = 0; i < n; ++i) {
-      const auto logits = to_host(model->forward(pass_over(tokens_of({text})), RGM_LOGITS)[0]);
-      const auto last = logits.end() - 257;
-      out.push_back(static_cast<int32_t>(std::max_element(last, logits.end()) - last));
-      text.push_back(out.back());
-    }
-    return out;
-  }
-  std::shared_ptr<Model> model = small_model();
-  const std::vector<std::vector<int32_t>> prompts = {some_tokens(3, 1), some_tokens(8, 2), some_tokens(5, 3)};
-};
 
 TEST_F(Generation, WithoutTemperatureItIsTheMostLikelyTokenOfTheFullPass) {
   Sampling s;
@@ -263,78 +146,6 @@ TEST_F(Generation, SoTheyAreWhereTheHeadHasMoreRowsThanThereAreTokens) {
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(out.logprobs[i], expected[prompts[0].size() + i], 1e-4) << i;
 }
 
-TEST_F(Generation, StopsAreKeptAndEndTheAnswer) {
-  Sampling s;
-  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
-  const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
-  s.stop = {model->tokenizer()->decode_on(std::span(whole).subspan(1, 2))};
-  std::vector<std::pair<int64_t, int32_t>> seen;
-  const auto out = generate(*model, {prompts[0]}, s, false, [&](int64_t a, int32_t t) { seen.emplace_back(a, t); });
-  EXPECT_TRUE(out[0].finished);
-  EXPECT_LE(out[0].tokens.size(), 3U);
-  EXPECT_EQ(seen.size(), out[0].tokens.size());
-  EXPECT_EQ(seen.back(), std::pair(int64_t{0}, out[0].tokens.back()));
-}
-
-// Its bytes need not be the last ones: "cd" is in "abcde", whose last token may write "de".
-TEST_F(Generation, ATextEndsTheAnswerWhereverATokenCompletesIt) {
-  Sampling s;
-  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
-  const auto whole = generate(*model, {prompts[0]}, s)[0].tokens;
-  const TokenizerPtr tokenizer = model->tokenizer();
-  const auto text_of = [&](size_t begin, size_t end) {
-    return tokenizer->decode_on(std::span(whole).subspan(begin, end - begin));
-  };
-  s.stop = {text_of(1, 3)};
-  const auto stopped = generate(*model, {prompts[0]}, s)[0];
-  EXPECT_TRUE(stopped.finished);
-  ASSERT_LE(stopped.tokens.size(), 3U);
-  EXPECT_TRUE(tokenizer->decode_on(stopped.tokens).ends_with(s.stop[0]));
-  s.stop = {"never written by the model"};
-  const auto free = generate(*model, {prompts[0]}, s)[0];
-  EXPECT_EQ(free.tokens, whole);
-  EXPECT_FALSE(free.finished);
-}
-
-// config.json and generation_config.json of a model that is spoken to name more than the tokenizer's one.
-TEST_F(Generation, EveryEndOfTheModelsFilesEndsTheAnswer) {
-  ModelConfig config = model->config();
-  const auto written = [&] {
-    Sampling s;
-    s.temperature = 0, s.max_tokens = 6;
-    return generate(*Model::create(config, byte_tokenizer(), 7), {prompts[0]}, s).front();
-  };
-  const std::vector<int32_t> whole = written().tokens;
-  ASSERT_GT(whole.size(), 2U);
-  const std::vector<int32_t> ended(whole.begin(), std::ranges::find(whole, whole[2]) + 1);
-  config.others["eos_token_id"] = {256, whole[2]};
-  EXPECT_EQ(written().tokens, ended);
-  EXPECT_TRUE(written().finished);
-  EXPECT_THAT(ends_of_text(*Model::create(config, byte_tokenizer(), 7)), ElementsAre(256, whole[2], 256));
-  config.others.clear();
-  config.generation["eos_token_id"] = whole[2];
-  EXPECT_EQ(written().tokens, ended);
-}
-
-TEST_F(Generation, ThePositionsEndTheAnswerUnlessItSlides) {
-  Sampling s;
-  s.temperature = 0, s.max_tokens = 40, s.end_at_end_of_text = false;
-  const auto out = generate(*model, prompts, s);
-  EXPECT_EQ(out[0].tokens.size(), 21U);  // the context has 24
-  EXPECT_EQ(out[1].tokens.size(), 16U);
-  EXPECT_FALSE(out[0].finished);
-
-  const auto longer = generate(*model, prompts, s, true);
-  for (size_t i = 0; i < 3; ++i) {
-    ASSERT_EQ(longer[i].tokens.size(), 40U);
-    EXPECT_TRUE(std::equal(out[i].tokens.begin(), out[i].tokens.end(), longer[i].tokens.begin()));
-  }
-  // The 25th token of the text comes; then the last 12 are all that is known.
-  auto text = prompts[0];
-  text.insert(text.end(), longer[0].tokens.begin(), longer[0].tokens.begin() + 22);
-  EXPECT_EQ(longer[0].tokens[22], greedy({text.end() - 12, text.end()}, 1)[0]);
-}
-
 // Keys and values of two layers, 2 x 2 x 16 numbers a slot: 7 slots of a text of 7 tokens, whatever the context.
 TEST_F(Generation, RoomIsTakenForTheTextAndNotForTheContext) {
   ModelConfig config = model->config();
@@ -368,23 +179,6 @@ TEST_F(Generation, PromptsThatCannotBeReadAreNamed) {
   const auto prompt = some_tokens(30, 1);
   const std::vector<int32_t> tail(prompt.end() - 24, prompt.end());
   EXPECT_EQ(generate(*model, {prompt}, s, true)[0].tokens[0], greedy(tail, 1)[0]);
-}
-
-// 3 tokens of a prompt and 7 of an answer, though the context has 24.
-TEST_F(Generation, AnAnswerEndsWhereItsReadersHaveNoRoom) {
-  Sampling s;
-  s.temperature = 0, s.max_tokens = 40, s.end_at_end_of_text = false, s.room = 10;
-  const auto out = generate(*model, {prompts[0]}, s);
-  EXPECT_EQ(out[0].tokens, greedy(prompts[0], 7));
-  EXPECT_FALSE(out[0].finished);
-}
-
-TEST(PromptRoom, AnAnswerHasItsTokensOrHalfOfTheContext) {
-  EXPECT_EQ(prompt_room(48, 8), 40);
-  EXPECT_EQ(prompt_room(48, 24), 24);
-  EXPECT_EQ(prompt_room(48, 1000), 24);
-  EXPECT_EQ(prompt_room(48, 0), 48);
-  EXPECT_EQ(prompt_room(1, 8), 1);
 }
 
 TEST_F(Generation, WhoClassifiesWritesNoText) {
