@@ -210,6 +210,13 @@ void set_text(Batch& batch, std::string_view name, int64_t example, std::string_
   column.texts[static_cast<size_t>(example)] = text;
 }
 
+std::vector<std::string> token_columns(const Batch& batch) {
+  std::vector<std::string> out;
+  for (const auto& [name, column] : batch.columns)
+    if (column.kind == ColumnKind::tokens && name.find('.') == std::string::npos) out.push_back(name);
+  return out;
+}
+
 std::string first_tokens(const Batch& batch) {
   for (const auto& [name, column] : batch.columns)
     if (column.kind == ColumnKind::tokens) return name;

@@ -71,6 +71,8 @@ const std::string& text_of(const Batch& batch, std::string_view name, int64_t ex
 void set_text(Batch& batch, std::string_view name, int64_t example, std::string_view text);
 // The one token column, or the first by name; empty when there is none.
 std::string first_tokens(const Batch& batch);
+// Every token column, by name.
+std::vector<std::string> token_columns(const Batch& batch);
 // The token column that `name` begins with, as `completion` for `completion.advantages`; empty when there is none.
 std::string tokens_of(const Batch& batch, std::string_view name);
 

@@ -11,10 +11,6 @@
 namespace rgm {
 namespace {
 
-bool is_token_column(const std::string& name, const BatchColumn& column) {
-  return column.kind == ColumnKind::tokens && name.find('.') == std::string::npos;
-}
-
 // As the head reads it; something of a text stays in any case.
 void end_as_read(TokenExample& example, bool is_finished, const HeadReward& head, const std::vector<int32_t>& ends,
                  int64_t context) {
@@ -53,9 +49,8 @@ Batch as_head_reads(const HeadReward& head, const Batch& answers, const Model& w
   const bool says_finished = finished != answers.columns.end() && finished->second.kind == ColumnKind::integer;
   Batch out;
   out.examples = answers.examples;
-  for (const auto& [name, column] : answers.columns) {
-    if (!is_token_column(name, column)) continue;
-    std::vector<TokenExample> examples = token_examples(column, answers.examples);
+  for (const std::string& name : token_columns(answers)) {
+    std::vector<TokenExample> examples = token_examples(answers.columns.at(name), answers.examples);
     for (size_t e = 0; e < examples.size(); ++e)
       end_as_read(examples[e], says_finished && finished->second.integers[e] == 1, head, ends, context);
     out.columns[name] = pack(examples, context);
@@ -65,9 +60,7 @@ Batch as_head_reads(const HeadReward& head, const Batch& answers, const Model& w
 
 std::vector<float> head_scores(const HeadReward& head, const Model& model, Batch answers) {
   const auto outputs = static_cast<size_t>(model.config().outputs);
-  std::vector<std::string> names;
-  for (const auto& [name, tokens] : answers.columns)
-    if (is_token_column(name, tokens)) names.push_back(name);
+  const std::vector<std::string> names = token_columns(answers);
   require(!names.empty(), "a classifier scores answers, and there is no column of tokens");
   std::vector<float> out;
   for (const std::string& name : names) {

@@ -82,9 +82,7 @@ Tensor checked_scores(Tensor scores, int64_t n, const Reward& reward) {
 // Of the batch's token columns, one after the other by name: both answers of each pair.
 Tensor learned_scores(const Reward& reward, Model& model, Batch& batch) {
   std::vector<Tensor> all;
-  std::vector<std::string> names;
-  for (const auto& [name, column] : batch.columns)
-    if (column.kind == ColumnKind::tokens && name.find('.') == std::string::npos) names.push_back(name);
+  const std::vector<std::string> names = token_columns(batch);
   require(!names.empty(), "reward {}: there is no column of tokens to be scored", reward.id);
   for (const std::string& name : names) {
     const Tensor hidden =

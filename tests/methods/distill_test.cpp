@@ -8,15 +8,6 @@ using Distribution = std::array<double, 3>;
 
 class Distillation : public TensorTest {
  protected:
-  static std::shared_ptr<Model> of_three_tokens(uint64_t seed) {
-    ModelConfig c = small_config();
-    c.vocabulary = 3;
-    const auto model = Model::create(c, byte_tokenizer(), seed);
-    const NoGradient still;
-    for (Parameter& p : model->parameters().all())
-      if (p.value.rank() == 2) assign(p.value, 10 * p.value);
-    return model;
-  }
   // Of what follows each token of the row.
   static std::vector<Distribution> distributions(const Model& model, const std::vector<int32_t>& row, double tau) {
     const NoGradient still;

@@ -11,15 +11,6 @@ class OnPolicy : public TensorTest {
  protected:
   using Chances = std::array<double, 3>;
 
-  static std::shared_ptr<Model> of_three(uint64_t seed) {
-    ModelConfig c = small_config();
-    c.vocabulary = 3;
-    const auto model = Model::create(c, byte_tokenizer(), seed);
-    const NoGradient still;
-    for (Parameter& p : model->parameters().all())
-      if (p.value.rank() == 2) assign(p.value, 10 * p.value);
-    return model;
-  }
   static std::vector<Chances> chances(const Model& model, const TokenExample& e, double tau) {
     const NoGradient still;
     const std::vector<float> logits = to_host(model.forward(pass_over(tokens_of({e.ids})), RGM_LOGITS)[0]);
@@ -74,7 +65,7 @@ class OnPolicy : public TensorTest {
 TEST_F(OnPolicy, LossWeighsOwnAnswersAndTexts) {
   const TokenExample answer{{0, 2, 1, 1, 0}, {0, 0, 1, 1, 1}}, text{{1, 2, 2, 0, 1, 0}, {0, 1, 0, 1, 1, 1}};
   Method method("gkd", "{on_policy: 0.25, temperature: 3, divergence: js, js_weight: 0.3, share: 0.7}");
-  const auto student = of_three(7), teacher = of_three(8);
+  const auto student = of_three_tokens(7), teacher = of_three_tokens(8);
   method.train.roles["policy"] = {student};
   method.train.roles["teacher"] = {teacher, false, true};
   Batch batch;
@@ -94,7 +85,7 @@ TEST_F(OnPolicy, LossWeighsOwnAnswersAndTexts) {
 TEST_F(OnPolicy, AloneOwnAnswersAreTheWholeLoss) {
   const TokenExample answer{{0, 2, 1, 1, 0}, {0, 0, 1, 1, 1}};
   Method method("gkd", "{divergence: js}");
-  const auto student = of_three(7), teacher = of_three(8);
+  const auto student = of_three_tokens(7), teacher = of_three_tokens(8);
   method.train.roles["policy"] = {student};
   method.train.roles["teacher"] = {teacher, false, true};
   Batch batch;

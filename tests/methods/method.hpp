@@ -31,6 +31,17 @@ inline std::shared_ptr<rgm_config> options_of(const Component& c, const std::str
   return config;
 }
 
+// A vocabulary that a test can go through in float64, with distributions that are far from flat.
+inline std::shared_ptr<Model> of_three_tokens(uint64_t seed) {
+  ModelConfig c = small_config();
+  c.vocabulary = 3;
+  const auto model = Model::create(c, byte_tokenizer(), seed);
+  const NoGradient still;
+  for (Parameter& p : model->parameters().all())
+    if (p.value.rank() == 2) assign(p.value, 10 * p.value);
+  return model;
+}
+
 // Numbers that tests/parity/record_losses.py recorded.
 inline const nlohmann::json& recorded(const std::string& name) {
   static const nlohmann::json all =
