@@ -57,40 +57,51 @@ struct Warp {
 struct Block {
   std::vector<Warp> warps;
   unsigned threads = 0, done = 0, arrived = 0, yes = 0, answer = 0;
+  bool backwards = false;
   const std::function<void()>* thread = nullptr;
 } block;
 std::vector<float> shared;
+
+// Where the launch itself runs, while a fiber does.
+struct Outside {
+  context::fiber fiber;
+  bool left = false;  // just now
+  const void* bottom = nullptr;
+  size_t size = 0;
+} outside;
 
 // Runs one thread after another, each from its beginning to its end; lives as long as the process.
 class Fiber {
  public:
   explicit Fiber(unsigned number) : number_(number) {
-    fiber_ = context::fiber(std::allocator_arg, Stack{this}, [this](context::fiber&& from) {
-      from_ = std::move(from);
-      Change().end(&outside_, &outside_size_);
+    fiber_ = context::fiber(std::allocator_arg, Stack{this}, [this](context::fiber&& nobody) {
+      arrive({});
       for (;;) {
         (*block.thread)();
         state = State::kDone;
         ++block.done;
         leave();
       }
-      return std::move(from_);
+      return std::move(nobody);
     });
   }
+  // From the launch; comes back when this thread and those of its warp behind it have done what they can.
   void enter() {
-    here.number = number_;
-    const dim3& n = here.block_size;
-    here.thread = dim3(number_ % n.x, number_ / n.x % n.y, number_ / n.x / n.y);
     Change change;
-    change.begin(bottom_, stack_size);
-    fiber_ = std::move(fiber_).resume();
+    outside.left = true;
+    go_to_me(change, outside.fiber);
     change.end();
   }
+  // To the next of the warp that can go on: straight there, as half of the time goes into changes.
   void leave() {
     Change change;
-    change.begin(outside_, outside_size_);
-    from_ = std::move(from_).resume();
-    change.end(&outside_, &outside_size_);
+    if (Fiber* const next = behind()) {
+      next->go_to_me(change, fiber_);
+    } else {
+      change.begin(outside.bottom, outside.size);
+      go(outside.fiber, fiber_);
+    }
+    arrive(change);
   }
   State state = State::kReady;
 
@@ -105,10 +116,29 @@ class Fiber {
     }
     void deallocate(context::stack_context& made) { memory.deallocate(made); }
   };
+  static void go(context::fiber& there, context::fiber& from) {
+    std::move(there).resume_with([&from](context::fiber&& left) {
+      from = std::move(left);
+      return context::fiber();
+    });
+  }
+  void go_to_me(Change& change, context::fiber& from) {
+    here.number = number_;
+    const dim3& n = here.block_size;
+    here.thread = dim3(number_ % n.x, number_ / n.x % n.y, number_ / n.x / n.y);
+    change.begin(bottom_, stack_size);
+    go(fiber_, from);
+  }
+  static void arrive(const Change& change) {
+    const void* bottom = nullptr;
+    size_t size = 0;
+    change.end(&bottom, &size);
+    if (std::exchange(outside.left, false)) outside.bottom = bottom, outside.size = size;
+  }
+  Fiber* behind() const;
   unsigned number_;
-  context::fiber fiber_, from_;
-  const void *bottom_ = nullptr, *outside_ = nullptr;
-  size_t outside_size_ = 0;
+  context::fiber fiber_;
+  const void* bottom_ = nullptr;
 };
 
 std::vector<std::unique_ptr<Fiber>>& fibers() {  // never ended: a fiber that waits has no end
@@ -123,21 +153,24 @@ void release(State waiting, unsigned first, unsigned end) {
     if (fibers()[i]->state == waiting) fibers()[i]->state = State::kReady;
 }
 
-// Each of its threads that can, until it waits. False: none could.
-bool run_warp(unsigned warp, bool backwards) {
+// The first one of its threads, from place `i` on in their order, that can go on; or NULL.
+Fiber* ready_from(unsigned warp, unsigned i) {
   const unsigned first = warp * warp_size, lanes = block.warps[warp].lanes;
-  bool moved = false;
-  for (unsigned i = 0; i < lanes; ++i) {
-    Fiber& fiber = *fibers()[first + (backwards ? lanes - 1 - i : i)];
-    if (fiber.state != State::kReady) continue;
-    fiber.enter();
-    moved = true;
-  }
-  return moved;
+  for (; i < lanes; ++i)
+    if (Fiber* const fiber = fibers()[first + (block.backwards ? lanes - 1 - i : i)].get();
+        fiber->state == State::kReady)
+      return fiber;
+  return nullptr;
+}
+
+Fiber* Fiber::behind() const {
+  const unsigned warp = number_ / warp_size, lane = number_ % warp_size;
+  return ready_from(warp, (block.backwards ? block.warps[warp].lanes - 1 - lane : lane) + 1);
 }
 
 void run_block(const std::function<void()>& thread, bool backwards) {
   block.thread = &thread;
+  block.backwards = backwards;
   block.done = block.arrived = block.yes = 0;
   for (unsigned w = 0; w < block.warps.size(); ++w)
     block.warps[w] = {{}, 0, std::min(warp_size, block.threads - w * warp_size), 0};
@@ -147,7 +180,7 @@ void run_block(const std::function<void()>& thread, bool backwards) {
     bool moved = false;
     for (unsigned w = 0; w < block.warps.size(); ++w) {
       const unsigned warp = backwards ? static_cast<unsigned>(block.warps.size()) - 1 - w : w;
-      while (run_warp(warp, backwards)) moved = true;  // as far as it goes alone
+      while (Fiber* const fiber = ready_from(warp, 0)) fiber->enter(), moved = true;  // as far as it goes alone
     }
     if (!moved) fail("threads of a block wait for others that have left, or wait elsewhere");
   }
