@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
@@ -127,6 +128,8 @@ int new_project(const std::vector<std::string>& arguments) {
       "  {5} run {6}\n",
       kind, name, quoted(to), quoted(to / "build"), quoted(prefix), quoted(Registry::program_folder() / "regimen"),
       quoted(to / "pipeline.yaml"));
+  if (const fs::path same = prefix / "lib" / "regimen" / (name + ".so"); fs::exists(same))
+    log::warning("{} is there already: installed into the same folder, yours takes its place", same.string());
   return 0;
 }
 

@@ -34,10 +34,12 @@ struct Findings {
   }
 };
 
-// Takes what one check told; false when it did not come to its end.
-bool add(Findings& all, const std::string& part, const std::string& step, const Told& told) {
+// True when there are any.
+bool add_verdicts(Findings& all, const std::string& part, const std::string& step, const Told& told) {
+  bool any = false;
   for (const nlohmann::json& line : told.lines) {
     if (!line.contains("verdict")) continue;
+    any = true;
     const std::string verdict = line["verdict"];
     all.push_back({part, step,
                    verdict == "ok"        ? Verdict::ok
@@ -45,6 +47,12 @@ bool add(Findings& all, const std::string& part, const std::string& step, const 
                                           : Verdict::failed,
                    line.value("text", "")});
   }
+  return any;
+}
+
+// Takes what one check told; false when it did not come to its end.
+bool add(Findings& all, const std::string& part, const std::string& step, const Told& told) {
+  add_verdicts(all, part, step, told);
   if (!told.end.empty()) all.push_back({part, step, Verdict::failed, told.end});
   return told.end.empty();
 }
@@ -57,22 +65,51 @@ std::optional<size_t> last_choice(const Told& told) {
   return out;
 }
 
+struct Part {  // of the file: a component
+  std::string name, id;
+  int kind;
+  bool must_have_options;
+};
+
+// Twenty lines of text, and a program that says them, for plug-ins that run one.
+void write_samples(const fs::path& file) {
+  std::string lines = "#!/bin/cat\n";
+  for (int i = 2; i <= 20; ++i) lines += fmt::format("sample line {}\n", i);
+  write_file(file, lines);
+  fs::permissions(file, fs::perms::owner_exec, fs::perm_options::add);
+}
+
+Told in_trial(const fs::path& path, const fs::path& scratch, const std::function<void(Opened&)>& trial) {
+  return in_child(
+      [&](const Pen& pen) {
+        log::set_levels({log::Level::warning, log::Level::warning});
+        ::setenv("TMPDIR", scratch.c_str(), 1);  // a trial that crashes removes nothing
+        pen.at("loading it");
+        Opened opened(path, pen);
+        trial(opened);
+      },
+      most_seconds);
+}
+
+// It wants other values than samples for options that it must be given: nothing more can be tried. If that cannot be
+// found out, the checks will tell.
+bool refuses_samples(const fs::path& path, const Part& part, const fs::path& scratch, Findings& all) {
+  if (!part.must_have_options || part.kind == RGM_KIND_BACKEND) return false;
+  const Told told = in_trial(path, scratch, [&](Opened& opened) {
+    if (const auto refusal = refusal_of_samples(opened, part.kind, part.id)) opened.skipped("{}", *refusal);
+  });
+  return !told.lines.empty() && told.end.empty() && add_verdicts(all, part.name, "create", told);
+}
+
 // In a process of its own, and in another for what a choice of options has kept it from that ended the first.
-void run_step(const fs::path& path, const std::string& part, const std::string& id, const Step& step,
-              const fs::path& scratch, Findings& all) {
+void run_step(const fs::path& path, const Part& part, const Step& step, const fs::path& scratch, Findings& all) {
   for (size_t choice = 0;;) {
-    const Told told = in_child(
-        [&](const Pen& pen) {
-          log::set_levels({log::Level::warning, log::Level::warning});
-          ::setenv("TMPDIR", scratch.c_str(), 1);  // a trial that crashes removes nothing
-          pen.at("loading it");
-          Opened opened(path, pen);
-          opened.first_choice = choice;
-          step.run(opened, id);
-        },
-        most_seconds);
+    const Told told = in_trial(path, scratch, [&](Opened& opened) {
+      opened.first_choice = choice;
+      step.run(opened, part.id);
+    });
     const std::optional<size_t> last = last_choice(told);
-    if (add(all, part, step.name, told) || !last) return;
+    if (add(all, part.name, step.name, told) || !last) return;
     choice = *last + 1;
   }
 }
@@ -84,9 +121,11 @@ void check_tables(const fs::path& file, const Pen& pen) {
   const rgm_plugin& plugin = plugin_file.load(RGM_ABI_MINOR);
   int options = 0, components = 0;
   for (const rgm_component* const* c = plugin.components; *c; ++c) {
-    pen.write({{"kind", (*c)->kind}, {"id", (*c)->id}});
+    const std::vector<rgm_option> its = options_of(**c);
+    const bool must = std::ranges::any_of(its, [](const rgm_option& o) { return o.flags & RGM_REQUIRED; });
+    pen.write({{"kind", (*c)->kind}, {"id", (*c)->id}, {"must_have_options", must}});
     ++components;
-    options += static_cast<int>(options_of(**c).size());
+    options += static_cast<int>(its.size());
   }
   pen.write({{"verdict", "ok"},
              {"text", fmt::format("\"{}\" {} for ABI 1.{}, needs a host with at least 1.{}; {} component{}, {} options",
@@ -101,6 +140,7 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
   if (!fs::exists(file, error)) invalid("{}: there is no such file; build the plug-in first", file.string());
   const fs::path path = fs::absolute(file).lexically_normal();
   const ScratchFolder scratch;  // here: what trials lack would be told as the plug-in's fault
+  write_samples(sample_file(scratch.path()));
   Findings all{.tell = tell};
   const auto opening = in_child(
       [&](const Pen& pen) {
@@ -120,10 +160,12 @@ std::vector<Finding> inspect(const fs::path& file, const std::function<void(cons
   for (const nlohmann::json& line : tables.lines) {
     if (!line.contains("kind")) continue;
     const int kind = line["kind"];
-    const std::string id = line["id"], part = fmt::format("{} \"{}\"", kind_name(kind), id);
+    const std::string id = line["id"];
+    const Part part{fmt::format("{} \"{}\"", kind_name(kind), id), id, kind, line["must_have_options"]};
     if (steps_of(kind).empty())
-      all.push_back({part, "kind", Verdict::skipped, "this host does not know the kind: update it"});
-    for (const Step& step : steps_of(kind)) run_step(path, part, id, step, scratch.path(), all);
+      all.push_back({part.name, "kind", Verdict::skipped, "this host does not know the kind: update it"});
+    if (refuses_samples(path, part, scratch.path(), all)) continue;
+    for (const Step& step : steps_of(kind)) run_step(path, part, step, scratch.path(), all);
   }
   return all.all;
 }

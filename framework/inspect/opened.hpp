@@ -70,6 +70,10 @@ void tell(const Opened& opened, const Refusals& seen);
 // -- options.cpp
 // A value for each option that must be given, as a pipeline's YAML would; the rest are defaults.
 std::string sample_options(const rgm_component& component);
+// The file that is given for one that must be named: a few lines of text, written into the folder of all trials.
+fs::path sample_file(const fs::path& folder);
+// Why create or plan say no to these values, which may be right: then nothing else can be tried.
+std::optional<std::string> refusal_of_samples(Opened& opened, int kind, const std::string& id);
 // With these, as a pipeline's YAML. RGM_INVALID with all that is wrong in them.
 std::unique_ptr<rgm_config> config_of(const rgm_component& component, const std::string& options);
 

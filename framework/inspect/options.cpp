@@ -20,6 +20,8 @@ nlohmann::json required_options(const rgm_component& component) {
       case RGM_REAL:
       case RGM_REALS: one = low; break;
       case RGM_CHOICE: one = o.choices[0]; break;
+      case RGM_TEXT:
+      case RGM_TEXTS: one = o.flags & RGM_PATH ? sample_file(fs::temp_directory_path()).string() : "sample"; break;
       default: one = "sample"; break;
     }
     given[o.key] = o.type >= RGM_INTEGERS ? nlohmann::json::array({one}) : one;
@@ -73,6 +75,20 @@ Answer make_once(const rgm_component& component, const std::string& options) {
 }
 
 }  // namespace
+
+fs::path sample_file(const fs::path& folder) { return folder / "sample.txt"; }
+
+std::optional<std::string> refusal_of_samples(Opened& opened, int kind, const std::string& id) {
+  const rgm_component& component = *opened.component(kind, id).data;
+  const nlohmann::json required = required_options(component);
+  if (required.empty()) return std::nullopt;
+  opened.at("create with " + required.dump());
+  keep_failure(RGM_OK, "");
+  const auto [function, status] = make_once(component, required.dump());
+  if (status != RGM_INVALID && status != RGM_UNSUPPORTED) return std::nullopt;  // a check of its own tells
+  return fmt::format("{} says no to the samples of the options that it must be given, {}: {}", function,
+                     required.dump(), last_failure());
+}
 
 std::string sample_options(const rgm_component& component) { return required_options(component).dump(); }
 
