@@ -111,8 +111,13 @@ std::optional<ColumnMap> recognised(const Row& row, const std::string& column) {
     if (is(key, true)) return ColumnMap{column, key, std::nullopt, ChatMap{}};
   if (is("instruction", false) && is("output", false))
     return ColumnMap{column, "output", std::nullopt, ChatMap{.alpaca = true}};
-  for (const char* key : {"completion", "response"})
+  for (const char* key : {"completion", "response"}) {
     if (is("prompt", false) && is(key, false)) return ColumnMap{column, key, "prompt"};
+    auto said = row.contains("prompt") ? recognised_answer(row, key) : std::nullopt;
+    if (!said || !said->chat) continue;
+    said->column = column;  // messages, behind those of the prompt
+    return said;
+  }
   return std::nullopt;
 }
 

@@ -83,10 +83,15 @@ class ColumnReader {
             column.wish.name);
     const auto names = names_of(row);
     const bool is_table = spec_.format == "csv" || spec_.format == "tsv";
+    const std::string near = did_you_mean(name, names);
+    const bool is_unnamed = near.empty() && !is_table && name == column.wish.name;  // nobody has said what it is called
     invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}", where, name, column.wish.name,
             join(names),
             is_table && !columns_by_number(spec_) ? " (give columns by number if the file has no header line)" : "",
-            did_you_mean(name, names));
+            is_unnamed ? fmt::format("; if one of them is meant, write columns: {{{0}: NAME}}, or for a command "
+                                     "--column {0}=NAME",
+                                     name)
+                       : near);
   }
 
   // What the first row lacks is read of no row.

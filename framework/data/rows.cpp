@@ -12,8 +12,8 @@ namespace {
 
 Row parse_object(std::string_view text, const std::string& where) {
   Row value = parse_json<Row>(text, where);
-  require(value.is_object(), "{}: a JSON {} where an object was expected, as in {{\"text\": \"...\"}}", where,
-          value.type_name());
+  require(value.is_object(), "{}: a JSON {} where an object was expected, as in {{\"text\": \"...\"}}{}", where,
+          value.type_name(), value.is_array() ? "; a file that is one array of objects has the format json" : "");
   return value;
 }
 
