@@ -65,6 +65,9 @@ std::optional<std::string> near_name(std::string_view name, std::span<const std:
     return d[a.size()][b.size()];
   };
   if (name.size() > 64) return std::nullopt;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  for (const std::string& c : candidates)
+    if (std::ranges::equal(name, c, {}, lower, lower)) return c;
   size_t best = std::max<size_t>(name.size() / 3, 1) + 1;
   std::optional<std::string> found;
   for (const std::string& c : candidates)

@@ -46,6 +46,7 @@ constexpr std::pair<std::string_view, const char*> names_elsewhere[] = {{"q_proj
                                                                         {"o_proj", "*.attention.output"}};
 
 std::string meant_by(const std::string& pattern, std::span<const std::string> candidates) {
+  if (pattern == "all-linear") return "; here that is \"layers.*\".";  // PEFT's word
   for (const auto& [theirs, ours] : names_elsewhere)
     if (last_part(pattern) == theirs && std::ranges::find(candidates, ours) != candidates.end())
       return fmt::format("; did you mean \"{}\"?", ours);

@@ -55,7 +55,9 @@ fs::path find_file(const fs::path& pipeline, const std::string& name) {
     looked.push_back(candidate.string());
   }
   std::string text = fmt::format("there is no file \"{}\" (looked for {})", name, join(looked));
-  if (!absolute)
+  if (name.starts_with('~') || name.find('$') != std::string::npos)
+    text += ": ~ and $VARIABLE are not expanded here, so write the path in full";
+  else if (!absolute)
     text += fmt::format(": put it into {}, or set REGIMEN_DATA to the folder that has it", project.string());
   for (const Origin& origin : origins)
     if (fs::path(name).filename() == origin.name) text += fmt::format("; it is {}", origin.from);

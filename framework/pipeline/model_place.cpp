@@ -22,6 +22,14 @@ std::vector<std::string> stages_in(const fs::path& folder) {
   return out;
 }
 
+// What a stage says of itself; nothing where there is no such record.
+std::string status_of(const fs::path& file) {
+  if (!fs::exists(file)) return "";
+  const auto record = json_or_discarded(read_file(file));
+  const auto status = record.is_object() ? record.find("status") : record.end();
+  return status != record.end() && status->is_string() ? status->get<std::string>() : "";
+}
+
 }  // namespace
 
 ModelPlace model_place(const fs::path& given) {
@@ -48,6 +56,14 @@ ModelPlace model_place(const fs::path& given) {
   if (fs::exists(given / "rows.jsonl"))
     invalid("{}: has no model: the stage that left this folder trained nothing, and wrote {}", given.string(),
             (given / "rows.jsonl").string());
+  if (const std::string status = status_of(given / "stage.json"); !status.empty() && status != "done")
+    invalid("{}: has no model yet: its stage is not done ({}); `regimen run` of its pipeline brings it to its end",
+            given.string(), status);
+  require(
+      !fs::exists(given / "adapter_config.json"),
+      "{0}: holds an adapter, and no model: a command takes its base with --model and this folder with --adapter; in "
+      "a stage, write model: {{from: BASE}} and adapter: {{ID: {{}}, from: {0}}}",
+      given.string());
   invalid("{}: has no model: expected config.json in it, or in a model/ inside it", given.string());
 }
 

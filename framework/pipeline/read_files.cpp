@@ -19,7 +19,15 @@ void check_files(const Yaml& one, const fs::path& given, std::span<const fs::pat
     std::error_code error;
     return fs::is_regular_file(file, error) && fs::is_empty(file, error);
   };
-  if (const auto closed = std::ranges::find_if(files, is_closed); closed != files.end())
+  // A pipe waits for its writer, and what was read of it is gone the next time.
+  const auto is_stream = [](const fs::path& file) {
+    std::error_code error;
+    return fs::exists(file, error) && !fs::is_regular_file(file, error);
+  };
+  if (const auto stream = std::ranges::find_if(files, is_stream); stream != files.end())
+    one.problem(fmt::format("{} is a pipe or a device, and data is read more than once: write it into a file first",
+                            stream->string()));
+  else if (const auto closed = std::ranges::find_if(files, is_closed); closed != files.end())
     one.problem(fmt::format("{} cannot be read: {}", closed->string(), std::strerror(errno)));
   else if (std::ranges::all_of(files, is_empty))
     one.problem(fmt::format("{} is empty{}", given.string(), files.size() > 1 ? ", as is every file in it" : ""));

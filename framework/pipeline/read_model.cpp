@@ -239,8 +239,10 @@ From read_from(Reader& reader, const Yaml& yaml, Wanted wanted) {
         all.size() > reader.stages.size() && all[reader.stages.size()] == *name ? "this stage itself" : "a later stage",
         before));
   else
-    yaml.problem(fmt::format("\"{}\" is neither an earlier stage ({}) nor a folder (looked for {}){}", *name, before,
-                             folder.string(), did_you_mean(*name, earlier)));
+    yaml.problem(fmt::format(
+        "\"{}\" is neither an earlier stage ({}) nor a folder (looked for {}){}", *name, before, folder.string(),
+        name->find('/') != std::string::npos ? "; nothing is downloaded: put the model's folder there, or name another"
+                                             : did_you_mean(*name, earlier)));
   return {};
 }
 

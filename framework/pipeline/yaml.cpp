@@ -21,6 +21,16 @@ std::string shown(const YAML::Node& node) {
   return node.Tag() == "!" ? fmt::format("the text \"{}\"", text) : fmt::format("\"{}\"", text);
 }
 
+// What is written there, for those who have begun with a value alone.
+std::string_view example_of(std::string_view what) {
+  if (what == "a model") return "{from: STAGE or FOLDER} or {family: …} with sizes";
+  if (what == "data") return "{train: {FORMAT: FILE}}";
+  if (what == "a source of data") return "{FORMAT: FILE}";
+  if (what == "checkpoint") return "{every: steps}";
+  if (what == "sample") return "{prompt: TEXT}";
+  return "{key: value}";
+}
+
 // The whole of a plain scalar as a number; a quoted one is a text, whatever is in it.
 template <class Number>
 std::optional<Number> parsed(const YAML::Node& node) {
@@ -121,7 +131,7 @@ std::vector<std::string> Yaml::texts() const {
 YamlMap::YamlMap(const Yaml& yaml, std::string what) : yaml_(yaml), what_(std::move(what)) {
   if (!yaml.is_map()) {
     const std::string name = yaml.path().empty() ? what_ : fmt::format("\"{}\"", yaml.path());
-    yaml.problem(fmt::format("{} should be a map, {{key: value}}, got {}", name, shown(yaml.node())));
+    yaml.problem(fmt::format("{} should be a map, {}, got {}", name, example_of(what_), shown(yaml.node())));
     return;
   }
   for (const auto& pair : yaml.node()) {

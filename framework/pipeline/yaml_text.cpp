@@ -61,6 +61,7 @@ std::string explained(const std::string& said, const std::string& before) {
   if (has("illegal map value"))
     return "a \":\" where no key can be: look for a wrong indentation, or put the text in quotes";
   if (has("anchor is not defined")) return "an alias without an anchor before it: text that begins with * needs quotes";
+  if (has("unknown token")) return "a text cannot begin with %, @ or `: put it in quotes";
   return "not YAML: " + said;
 }
 

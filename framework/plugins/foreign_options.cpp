@@ -109,7 +109,50 @@ constexpr std::pair<std::string_view, std::string_view> elsewhere[] = {
     {"mask_truncated_completions", "unfinished"},
 };
 
+// What stands in a stage beside its plug-ins, by our names and those of other tools.
+constexpr std::pair<std::string_view, std::string_view> of_the_stage[] = {
+    {"batch", "batch"},
+    {"batch_size", "batch"},
+    {"train_batch_size", "batch"},
+    {"micro_batch", "micro_batch"},
+    {"per_device_train_batch_size", "micro_batch"},
+    {"steps", "steps"},
+    {"max_steps", "steps"},
+    {"epochs", "epochs"},
+    {"num_train_epochs", "epochs"},
+    {"length", "length"},
+    {"max_length", "length"},
+    {"max_seq_length", "length"},
+    {"max_prompt_length", "length"},
+    {"max_grad_norm", "clip"},
+    {"optimizer", "optimizer"},
+    {"learning_rate", "optimizer"},
+    {"lr", "optimizer"},
+    {"weight_decay", "optimizer"},
+    {"schedule", "schedule"},
+    {"lr_scheduler_type", "schedule"},
+    {"warmup_ratio", "schedule"},
+    {"evaluate", "evaluate"},
+    {"eval_steps", "evaluate"},
+    {"checkpoint", "checkpoint"},
+    {"save_steps", "checkpoint"},
+    {"precision", "precision"},
+    {"bf16", "precision"},
+    {"weights", "weights"},
+    {"load_in_4bit", "weights"},
+    {"reward", "reward"},
+    {"reward_funcs", "reward"},
+    {"reward_weights", "reward"},
+    {"reference", "reference"},
+    {"ref_model", "reference"},
+};
+
 }  // namespace
+
+std::string_view key_of_stage(std::string_view name) {
+  const auto found = std::ranges::find(of_the_stage, name, &std::pair<std::string_view, std::string_view>::first);
+  return found == std::end(of_the_stage) ? std::string_view() : found->second;
+}
 
 std::string_view name_here(std::string_view name, std::span<const std::string> known) {
   for (const auto& [theirs, ours] : elsewhere)

@@ -15,6 +15,9 @@ namespace {
 std::string unknown_key(const std::string& key, const std::string& owner, const std::vector<std::string>& known) {
   if (const std::string_view here = name_here(key, known); !here.empty())
     return fmt::format("{}: option \"{}\" is called \"{}\" here", owner, key, here);
+  if (const std::string_view of_stage = key_of_stage(key); !of_stage.empty())
+    return fmt::format("{}: option \"{}\" is not known: it is \"{}\" of the stage, beside the {}", owner, key, of_stage,
+                       owner.substr(0, owner.find(' ')));
   const std::string near = did_you_mean(key, known);
   return fmt::format("{}: option \"{}\" is not known{}", owner, key,
                      !near.empty()   ? near

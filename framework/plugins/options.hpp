@@ -55,6 +55,8 @@ rgm_status config_get(const rgm_config* config, const char* key, rgm_value* out)
 
 // What `lora_r` of another tool is called here: `rank`, if that is among the known names. Otherwise empty.
 std::string_view name_here(std::string_view elsewhere, std::span<const std::string> known);
+// The key of a stage that this is, or is called here: `length` of `max_length`. Otherwise empty.
+std::string_view key_of_stage(std::string_view name);
 
 // The effective values, in the order of the options; unset ones are null.
 nlohmann::ordered_json to_json(const rgm_config& config);

@@ -11,6 +11,17 @@
 
 namespace rgm {
 
+namespace {
+
+// Other tools have classes, NameTrainer and NameConfig.
+std::string_view without_class(std::string_view id) {
+  for (const std::string_view ending : {"Trainer", "Config"})
+    if (id.size() > ending.size() && id.ends_with(ending)) return id.substr(0, id.size() - ending.size());
+  return id;
+}
+
+}  // namespace
+
 Registry::Registry(const rgm_host* host) : host_(host ? host : &minimal_host()), folders_(folders()) {}
 Registry::~Registry() { shutdown(); }
 
@@ -128,9 +139,12 @@ const Component& Registry::find(int kind, const std::string& id) {
   }
   if (!refused.empty()) invalid("{} \"{}\" is not available: {}", kind_name(kind), id, refused);
   const std::vector<std::string> known = ids(kind);
-  const std::string near = did_you_mean(id, known);
+  const std::string_view method = without_class(id);
+  const std::string near = did_you_mean(method, known);
   invalid("{} \"{}\" is not known{}{} (looked in {})", kind_name(kind), id, near,
-          !near.empty()   ? ""
+          !near.empty() ? ""
+          : method.size() < id.size() && !known.empty()
+              ? "; there are: " + join(known) + ", and docs/from-trl.md says what such classes are called here"
           : known.empty() ? "; there are none"
                           : "; there are: " + join(known),
           places());

@@ -183,7 +183,7 @@ void Loop::log_step() {
     log::end_progress();
     log::warning(
         "{}: at step {} the gradient is exactly zero: the loss does not depend on what is trained, or nothing "
-        "in its batch counts",
+        "in its batch counts, as where all answers to a prompt have the same score",
         train_.stage, step_);
   }
   progress_->step({step_, tokens_, last_loss_, rate(), norm, train_seconds_}, train_.read_metrics());

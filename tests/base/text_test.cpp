@@ -31,6 +31,7 @@ TEST(NearName, FindsAMistypedName) {
   const std::vector<std::string> known = {"lora", "prefix", "prompt", "ia3"};
   EXPECT_EQ(near_name("lroa", known), "lora");  // two letters swapped are one mistake
   EXPECT_EQ(near_name("prefx", known), "prefix");
+  EXPECT_EQ(near_name("LoRA", known), "lora");
   EXPECT_EQ(near_name("adamw", known), std::nullopt);
   EXPECT_EQ(near_name("", known), std::nullopt);
   EXPECT_EQ(did_you_mean("lroa", known), "; did you mean \"lora\"?");

@@ -94,7 +94,7 @@ TEST_F(Mixtures, SharesStandWhereAStepDraws) {
 TEST_F(Mixtures, WhatIsWrongWithAPartHasItsPlace) {
   EXPECT_EQ(problems(with_data("{train: []}")), "6:19: an empty list, expected at least one source: {FORMAT: FILE}");
   EXPECT_EQ(problems(with_data("{train: [a.txt]}")),
-            "6:20: \"data.train[0]\" should be a map, {key: value}, got \"a.txt\"");
+            "6:20: \"data.train[0]\" should be a map, {FORMAT: FILE}, got \"a.txt\"");
   EXPECT_THAT(problems(with_data("{train: [{text: a.txt}, {columns: {text: 0}}]}")),
               testing::StartsWith("6:35: \"data.train[1]\" does not say where the data is: "));
   EXPECT_EQ(problems(with_data("{train: [{text: a.txt, max_samples: 3}]}")),

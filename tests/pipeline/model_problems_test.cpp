@@ -94,7 +94,8 @@ TEST_F(PipelineProblems, ModelHasToBeThere) {
 }
 
 TEST_F(PipelineProblems, ModelIsAMap) {
-  EXPECT_EQ(problems(with_line(5, "    model: gpt2")), "5:12: \"model\" should be a map, {key: value}, got \"gpt2\"");
+  EXPECT_EQ(problems(with_line(5, "    model: gpt2")),
+            "5:12: \"model\" should be a map, {from: STAGE or FOLDER} or {family: …} with sizes, got \"gpt2\"");
 }
 
 TEST_F(PipelineProblems, ModelSizes) {
