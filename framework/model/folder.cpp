@@ -47,8 +47,9 @@ std::shared_ptr<Model> Model::open(const fs::path& folder, const NarrowWeights& 
   const NoGradient no_gradient;
   require(fs::is_directory(folder), "{}: there is no such folder; a model's folder was expected", folder.string());
   const fs::path config = folder / "config.json";
-  std::shared_ptr<Model> out(new Model(
-      from_hugging_face(parse_json(read_file(config), config.string()), config.string()), load_tokenizer(folder)));
+  ModelConfig sizes = from_hugging_face(parse_json(read_file(config), config.string()), config.string());
+  TokenizerPtr tokenizer = load_tokenizer(folder, sizes.vocabulary);
+  std::shared_ptr<Model> out(new Model(std::move(sizes), std::move(tokenizer)));
   ModelConfig& c = out->config_;
   require(out->tokenizer_->vocabulary() <= c.vocabulary, "{}: the tokenizer has {} tokens, the model {}",
           folder.string(), out->tokenizer_->vocabulary(), c.vocabulary);

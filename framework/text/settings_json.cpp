@@ -46,6 +46,29 @@ void check_settings(const json& config, const json& vocabulary, const SpecialTok
     not_supported(where, "\"add_prefix_space\" of tokenizer_config.json is true, only false is known");
 }
 
+void leave_out_image_token(json& file, json& config, int64_t embeddings) {
+  const auto content = [](const json& token) { return token.is_object() ? token.value("content", json()) : token; };
+  const auto in = [&](const json& place) {
+    return content(place.is_object() ? place.value("image_token", json()) : json());
+  };
+  json name = in(config);
+  if (!name.is_string() && config.is_object()) name = in(config.value("extra_special_tokens", json()));
+  if (!name.is_string() || !file.is_object() || !file.contains("added_tokens")) return;
+  const auto erase = [&](json& tokens, int64_t from) {
+    size_t erased = 0;
+    for (auto i = tokens.begin(); tokens.is_structured() && i != tokens.end();) {
+      const json id = i->is_object() ? i->value("id", json(0)) : json(0);
+      const bool goes = content(*i) == name && id.is_number_integer() && id >= from;
+      i = goes ? (++erased, tokens.erase(i)) : std::next(i);
+    }
+    return erased;
+  };
+  if (erase(file["added_tokens"], embeddings) == 0) return;
+  for (const char* key : {"added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"})
+    if (config.contains(key)) erase(config[key], 0);
+  config.erase("image_token");
+}
+
 std::string end_of_text_of(const json& config, const SpecialTokens& specials, const std::string& where) {
   if (!config.is_object() || !config.contains("eos_token")) return std::string(end_of_text_name);
   std::string name = name_of(config["eos_token"]);

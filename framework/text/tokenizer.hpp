@@ -106,8 +106,9 @@ TokenizerPtr train_bpe(std::string_view text, const BpeOptions& options);
 
 // From a tokenizer.json or the folder that holds one: what is saved here, and any byte-level BPE, such as those of
 // GPT-2, Pythia, Llama 3, Qwen and OLMo 2, and BPE on characters as Llama 1 and 2, Mistral and Gemma have it. Ids are
-// those without the tokens that a post-processor adds.
-TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder);
+// those without the tokens that a post-processor adds. A token for images that has none of the `embeddings` of the
+// model is left out.
+TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder, int64_t embeddings = INT64_MAX);
 // `config`: of tokenizer_config.json, or null
 TokenizerPtr tokenizer_from_json(const nlohmann::json& json, const std::string& where,
                                  const nlohmann::json& config = {});

@@ -4,6 +4,7 @@
 #include "base/json.hpp"
 #include "text/chat.hpp"
 #include "text/sentence_piece.hpp"
+#include "text/settings_json.hpp"
 #include "text/tokenizer.hpp"
 
 namespace rgm {
@@ -28,15 +29,15 @@ json read_settings(const fs::path& folder) {
 
 }  // namespace
 
-TokenizerPtr load_tokenizer(const fs::path& file_or_folder) {
+TokenizerPtr load_tokenizer(const fs::path& file_or_folder, int64_t embeddings) {
   const fs::path path = fs::is_directory(file_or_folder) ? file_or_folder / "tokenizer.json" : file_or_folder;
   const fs::path older = path.parent_path() / "tokenizer.model";
-  const json config = fs::is_directory(file_or_folder) ? read_settings(file_or_folder) : json();
+  json config = fs::is_directory(file_or_folder) ? read_settings(file_or_folder) : json();
   const bool is_older = path.extension() == ".model" || (!fs::exists(path) && fs::exists(older));
   const fs::path found = is_older && path.extension() != ".model" ? older : path;
   const std::string content = read_file(found);
-  const json file =
-      is_older ? json_of_sentence_piece(content, found.string(), config) : parse_json(content, found.string());
+  json file = is_older ? json_of_sentence_piece(content, found.string(), config) : parse_json(content, found.string());
+  leave_out_image_token(file, config, embeddings);
   const TokenizerPtr out = tokenizer_from_json(file, found.string(), config);
   // As newer versions of transformers write it; older ones have it in the file of settings, or several with names.
   const fs::path jinja = path.parent_path() / chat_template_file;

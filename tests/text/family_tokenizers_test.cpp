@@ -186,6 +186,31 @@ TEST(PieceTokenizer, RunsOfSpacesComeBackAsSpaces) {
   EXPECT_EQ(gemma->pieces()[first], "  ");
 }
 
+// Gemma 3 of 1B parameters has the tokenizer of those that see images, whose token has no embedding there.
+TEST(PieceTokenizer, ATokenForImagesWithoutAnEmbeddingIsPlainText) {
+  const fs::path folder = fs::temp_directory_path() / ("regimen-image-token-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  nlohmann::json file = recorded().at("gemma2").at("tokenizer");
+  const auto image = static_cast<int64_t>(file["model"]["vocab"].size());
+  const std::string name = "<image_soft_token>";
+  file["added_tokens"].push_back({{"id", image}, {"content", name}, {"special", true}, {"normalized", false}});
+  const nlohmann::json config = {{"image_token", name},
+                                 {"extra_special_tokens", {{"boi_token", "<s>"}, {"image_token", name}}},
+                                 {"added_tokens_decoder", {{std::to_string(image), {{"content", name}}}}}};
+  write_file(folder / "tokenizer.json", file.dump());
+  write_file(folder / "tokenizer_config.json", config.dump());
+  const TokenizerPtr sees = load_tokenizer(folder), reads = load_tokenizer(folder, image);
+  EXPECT_EQ(sees->vocabulary(), image + 1);
+  EXPECT_EQ(sees->encode(name), std::vector<int32_t>{static_cast<int32_t>(image)});
+  EXPECT_EQ(load_tokenizer(folder, image + 1)->vocabulary(), image + 1);
+  EXPECT_EQ(reads->vocabulary(), image);
+  EXPECT_EQ(reads->decode(reads->encode(name)), name);
+  EXPECT_EQ(reads->to_json(), recorded().at("gemma2").at("tokenizer"));
+  EXPECT_EQ(reads->config_json(), nlohmann::json({{"extra_special_tokens", {{"boi_token", "<s>"}}},
+                                                  {"added_tokens_decoder", nlohmann::json::object()}}));
+  fs::remove_all(folder);
+}
+
 using Ids = std::vector<int32_t>;
 
 // Hugging Face's library looks for these behind the others, in a text that is normalized, as their names are then.
