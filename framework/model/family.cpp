@@ -96,14 +96,17 @@ void check(const ModelConfig& c) {
           "soft caps of {} and {}, a query scalar of {}: none may be negative", c.attention_softcap, c.logits_softcap,
           c.query_scalar);
   if (c.family->positions == Positions::rotary) {
-    require(c.rope.base > 0 && c.rope.factor > 0,
-            "rotary positions with the base {} and the factor {}: both must be above 0", c.rope.base, c.rope.factor);
+    for (const Rope* rope : {&c.rope, c.window_rope ? &*c.window_rope : &c.rope})
+      require(rope->base > 0 && rope->factor > 0,
+              "rotary positions with the base {} and the factor {}: both must be above 0", rope->base, rope->factor);
     require(c.rotary() > 0 && c.rotary() <= c.head_dim && c.rotary() % 2 == 0,
             "rotary positions turn {} of {} channels a head, an even number of them was expected", c.rotary(),
             c.head_dim);
   }
   require(c.windows.empty() || c.windows.size() == static_cast<size_t>(c.layers), "{} windows for {} layers",
           c.windows.size(), c.layers);
+  require(c.turned.empty() || c.turned.size() == static_cast<size_t>(c.layers),
+          "{} answers whether positions turn, for {} layers", c.turned.size(), c.layers);
   require(!c.family->has_fused_heads() || (c.kv_heads == c.heads && c.heads * c.head_dim == c.channels),
           "{}: {} channels are not {} heads of {}; channels must be a multiple of heads, and kv_heads equal to heads",
           c.family->id, c.channels, c.heads, c.head_dim);

@@ -18,7 +18,9 @@ namespace rgm {
 enum class Positions { learned, rotary };
 enum class Normalisation { layer, root_mean_square };
 
-enum class Windows { none, all, alternate, upper };  // which layers look back over a window only, where one is set
+// Which layers look back over a window only, where one is set: `alternate` all but one in `full_each`, `unturned` those
+// that turn no positions.
+enum class Windows { none, all, alternate, upper, unturned };
 
 struct ModelConfig;
 
@@ -45,6 +47,7 @@ struct ConfigKey {
 struct Family {
   const char* id;  // as in the pipeline, and model_type in config.json
   const char* architecture;
+  const char* model_type = nullptr;  // in config.json, where that is not the id
   Positions positions = Positions::rotary;
   Normalisation norm = Normalisation::root_mean_square;
   int32_t activation = RGM_SILU;  // RGM_GELU_TANH ...
@@ -55,11 +58,17 @@ struct Family {
   bool weights_from_one = false;  // norms multiply by 1 + weight
   bool scaled_embedding = false;  // times sqrt(C)
   double rotary_part = 1;         // of the channels of a head, where config.json does not say
+  double rope_base = 10000;
+  double window_rope_base = 0;                 // of layers with a window, which then turn by it alone; 0: as all others
+  const char* window_rope_key = "rope_theta";  // that base, as transformers 4 calls it
+  int64_t unturned_each = 0;                   // one layer in so many turns no positions; 0: all turn
   Windows windows = Windows::none;
+  int64_t full_each = 2;
   std::span<const ParameterName> names;
   std::span<const ConfigKey> keys;
   void (*begin)(ModelConfig&) = nullptr;  // what a new model has beside its sizes
   bool has_fused_heads() const;           // query, key and value are one product
+  std::string_view type() const { return model_type ? model_type : id; }
 };
 
 std::span<const Family* const> families();
@@ -67,11 +76,16 @@ const Family& family(std::string_view id);  // RGM_INVALID with the names there 
 std::vector<std::string> family_ids();
 
 struct Rope {
-  enum class Scaling { none, linear, llama3 };
+  enum class Scaling { none, linear, llama3, yarn };
   double base = 10000, part = 1;  // part: of the channels of a head that turn
   Scaling scaling = Scaling::none;
   double factor = 1, low = 1, high = 4;
   int64_t original_context = 0;
+  // Of yarn: turns in the old context from which and up to which a pair stays and is slowed down, what cosines and
+  // sines are multiplied by (0: as its paper says, by the factor), and whether the ramp between goes by whole pairs.
+  double fast = 32, slow = 1, attention = 0;
+  bool whole_pairs = true;
+  double amplitude() const;  // of cosines and sines
 };
 
 // The sizes of one model; what config.json holds.
@@ -86,6 +100,8 @@ struct ModelConfig {
   int64_t outputs = 0;
   std::vector<std::string> labels;
   Rope rope;
+  std::optional<Rope> window_rope;                   // of layers with a window, where they turn by one of their own
+  std::vector<bool> turned;                          // by layer: its positions turn; empty: those of all do
   int32_t activation = 0;                            // 0: the family's
   bool attention_bias = false, mlp_bias = false;     // where the family leaves it open
   bool parallel = false;                             // attention and mlp read the same stream, and both are added
@@ -100,13 +116,22 @@ struct ModelConfig {
   int32_t activation_kind() const { return activation ? activation : family->activation; }
   int64_t rotary() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rope.part); }  // of a head
   int64_t window(size_t layer) const { return windows.empty() ? 0 : windows[layer]; }
+  // How the layer's positions turn; NULL: they do not.
+  const Rope* rope_of(size_t layer) const {
+    if (family->positions != Positions::rotary || (!turned.empty() && !turned[layer])) return nullptr;
+    return window_rope && window(layer) > 0 ? &*window_rope : &rope;
+  }
 };
 // Where `config` has its sizes: the rest as a new model of its family has it. The family must be set.
 void begin_new(ModelConfig& config);
 int64_t usual_hidden(const Family& family, int64_t channels);
 std::vector<int64_t> usual_windows(const ModelConfig& config, int64_t window, int64_t first = 0);
+std::vector<bool> usual_turned(const ModelConfig& config, int64_t unturned_each);
 // Radians a position of each pair of channels that turns.
-std::vector<double> rope_frequencies(const ModelConfig& config);
+std::vector<double> rope_frequencies(const ModelConfig& config, const Rope& rope);
+inline std::vector<double> rope_frequencies(const ModelConfig& config) { return rope_frequencies(config, config.rope); }
+std::vector<double> yarn_frequencies(const Rope& rope, int64_t channels);
+double yarn_amplitude(double factor, double scale = 1);
 
 // One parameter of one model.
 struct ParameterSlot {

@@ -72,15 +72,24 @@ ModelConfig read(const Members& m) {
   ModelConfig c;
   const std::string type = m.text("model_type", "");
   require(!type.empty(), "{}: \"model_type\" is missing", m.where());
-  const auto ids = family_ids();
-  require(std::ranges::find(ids, type) != ids.end(),
+  std::vector<std::string> types;
+  for (const Family* family : families()) {
+    types.emplace_back(family->type());
+    if (types.back() == type) c.family = family;
+  }
+  // Models that see or hear, too, keep the configuration of their text part so.
+  require(
+      c.family || !m.has("text_config"),
+      "{}: \"model_type\" is \"{}\", a model of more than text, and \"text_config\" that of its text part: save the "
+      "text part as a model of its own first, as docs/pipelines.md shows",
+      m.where(), type);
+  require(c.family,
           "{}: \"model_type\" is \"{}\", which is not supported{} (there are {}); use a model of one of these",
-          m.where(), type, did_you_mean(type, ids), fmt::join(ids, ", "));
+          m.where(), type, did_you_mean(type, types), fmt::join(types, ", "));
   require(
       !m.has("quantization_config"),
       "{}: the weights are quantised, float32, float16 or bfloat16 was expected: use the model as it was before that",
       m.where());
-  c.family = &family(type);
   c.vocabulary = m.size("vocab_size");
   c.kv_heads = c.head_dim = c.hidden = 0;
   // Where several are kept in one place, the first of the table counts.
@@ -92,6 +101,7 @@ ModelConfig read(const Members& m) {
   require(c.layers <= 1 << 16, "{}: {} layers, at most {} were expected", m.where(), c.layers, 1 << 16);
   c.tied = m.flag("tie_word_embeddings", c.family->tied);
   read_activation(m, c);
+  read_turned(m, c);
   read_rope(m, c);
   read_windows(m, c);
   read_head(m, c);
@@ -121,7 +131,8 @@ Json to_hugging_face(const ModelConfig& config) {
   Json out = c.others;
   for (const ConfigKey& key : c.family->keys) out[key.theirs] = written(key, c);
   out[c.family->activation_key] = activation_name(c);
-  out["model_type"] = c.family->id;
+  out["model_type"] = c.family->type();
+  write_turned(c, out);
   write_rope(c, out);
   write_windows(c, out);
   write_head(c, out);

@@ -132,9 +132,9 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
   q = in_heads(q, config_.heads, layer.query_norm);
   k = in_heads(k, config_.kv_heads, layer.key_norm);
   v = in_heads(v, config_.kv_heads, {});
-  if (config_.family->positions == Positions::rotary) {
-    q = ops::rope(q, positions_, model_.cosines(), model_.sines());
-    k = ops::rope(k, positions_, model_.cosines(), model_.sines());
+  if (const RopeTables* rope = model_.rope_of(i)) {
+    q = ops::rope(q, positions_, rope->cosines, rope->sines);
+    k = ops::rope(k, positions_, rope->cosines, rope->sines);
   }
   Tensor y = ops::reshape(attend(i, q, k, v), {B_, T_, config_.heads * config_.head_dim});
   return end(layer.attention, x, layer.output, y, layer.attention_end_norm, std::move(residual));

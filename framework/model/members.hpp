@@ -37,6 +37,8 @@ class Members {
 // The parts of config.json that families share; each reads and writes its own members.
 void read_rope(const Members& members, ModelConfig& config);
 void write_rope(const ModelConfig& config, nlohmann::json& out);
+void read_turned(const Members& members, ModelConfig& config);  // which layers turn positions; before their windows
+void write_turned(const ModelConfig& config, nlohmann::json& out);
 void read_windows(const Members& members, ModelConfig& config);
 void write_windows(const ModelConfig& config, nlohmann::json& out);
 void read_head(const Members& members, ModelConfig& config);  // one of the model's own, beside that over tokens

@@ -10,23 +10,37 @@
 
 namespace rgm {
 
+namespace {
+
+RopeTables rope_tables(const ModelConfig& config, const Rope& rope) {
+  const std::vector<double> frequencies = rope_frequencies(config, rope);
+  const double amplitude = rope.amplitude();
+  std::vector<float> cosines, sines;
+  cosines.reserve(static_cast<size_t>(config.context) * frequencies.size());
+  sines.reserve(cosines.capacity());
+  for (int64_t t = 0; t < config.context; ++t)
+    for (const double frequency : frequencies) {
+      const double angle = static_cast<double>(t) * frequency;
+      cosines.push_back(static_cast<float>(amplitude * std::cos(angle)));
+      sines.push_back(static_cast<float>(amplitude * std::sin(angle)));
+    }
+  const Shape shape{config.context, std::ssize(frequencies)};
+  return {from_host(std::span<const float>(cosines), shape), from_host(std::span<const float>(sines), shape)};
+}
+
+}  // namespace
+
 Model::Model(ModelConfig config, TokenizerPtr tokenizer)
     : config_(std::move(config)), tokenizer_(std::move(tokenizer)) {
   check(config_);
   if (config_.family->positions != Positions::rotary) return;
-  const std::vector<double> frequencies = rope_frequencies(config_);
-  const auto pairs = static_cast<int64_t>(frequencies.size());
-  std::vector<float> cosines, sines;
-  cosines.reserve(static_cast<size_t>(config_.context) * frequencies.size());
-  sines.reserve(cosines.capacity());
-  for (int64_t t = 0; t < config_.context; ++t)
-    for (const double frequency : frequencies) {
-      const double angle = static_cast<double>(t) * frequency;
-      cosines.push_back(static_cast<float>(std::cos(angle)));
-      sines.push_back(static_cast<float>(std::sin(angle)));
-    }
-  cos_ = from_host(std::span<const float>(cosines), {config_.context, pairs});
-  sin_ = from_host(std::span<const float>(sines), {config_.context, pairs});
+  rope_ = rope_tables(config_, config_.rope);
+  if (config_.window_rope) window_rope_ = rope_tables(config_, *config_.window_rope);
+}
+
+const RopeTables* Model::rope_of(size_t layer) const {
+  const Rope* rope = config_.rope_of(layer);
+  return !rope ? nullptr : rope == &config_.rope ? &rope_ : &window_rope_;
 }
 
 const Tensor& Model::head_weight() const {

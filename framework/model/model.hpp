@@ -88,6 +88,10 @@ struct NormPart {
   const Parameter *weight = nullptr, *bias = nullptr;
   explicit operator bool() const { return weight != nullptr; }
 };
+// Of rotary positions: (context, R / 2), R the channels of a head that turn.
+struct RopeTables {
+  Tensor cosines, sines;
+};
 // A linear layer's weight (out, in), which `count` layers have.
 struct ProductShape {
   int64_t in = 0, out = 0, count = 0;
@@ -161,9 +165,8 @@ class Model {
   const std::vector<LayerPart>& layers() const { return layers_; }
   const NormPart& last_norm() const { return norm_; }
   const Tensor& head_weight() const;  // (V, C), as products read it; RGM_INVALID where the model only classifies
-  // Of rotary positions: (context, R / 2), R the channels of a head that turn
-  const Tensor& cosines() const { return cos_; }
-  const Tensor& sines() const { return sin_; }
+  // By which the layer's queries and keys turn; NULL: they do not.
+  const RopeTables* rope_of(size_t layer) const;
 
   // What acts at the sites; NULL: nothing. Borrowed.
   void set_hooks(Hooks* hooks) { hooks_ = hooks; }
@@ -225,7 +228,7 @@ class Model {
   std::vector<SiteInfo> sites_;
   std::vector<LayerPart> layers_;
   NormPart norm_;
-  Tensor cos_, sin_;
+  RopeTables rope_, window_rope_;
   Tensor packed_head_;  // of a tied head, beside the embedding
   bool packed_ = false;
   Hooks* hooks_ = nullptr;

@@ -7,7 +7,9 @@
 namespace rgm {
 
 void begin_new(ModelConfig& c) {
-  c.rope.part = c.family->rotary_part;
+  c.rope.base = c.family->rope_base, c.rope.part = c.family->rotary_part;
+  if (c.family->window_rope_base > 0) c.window_rope = Rope{.base = c.family->window_rope_base};
+  c.turned = usual_turned(c, c.family->unturned_each);
   if (c.family->begin) c.family->begin(c);
 }
 
@@ -20,15 +22,22 @@ std::vector<int64_t> usual_windows(const ModelConfig& c, int64_t window, int64_t
   std::vector<int64_t> out;
   for (int64_t i = 0; i < c.layers; ++i) {
     const Windows kind = c.family->windows;
-    const bool has =
-        kind == Windows::all || (kind == Windows::alternate && i % 2 == 0) || (kind == Windows::upper && i >= first);
+    const bool has = kind == Windows::all || (kind == Windows::alternate && (i + 1) % c.family->full_each != 0) ||
+                     (kind == Windows::upper && i >= first) ||
+                     (kind == Windows::unturned && !c.rope_of(static_cast<size_t>(i)));
     out.push_back(has ? window : 0);
   }
   return out;
 }
 
-std::vector<double> rope_frequencies(const ModelConfig& c) {
-  const Rope& rope = c.rope;
+std::vector<bool> usual_turned(const ModelConfig& c, int64_t unturned_each) {
+  std::vector<bool> out;
+  for (int64_t i = 0; unturned_each > 0 && i < c.layers; ++i) out.push_back((i + 1) % unturned_each != 0);
+  return out;
+}
+
+std::vector<double> rope_frequencies(const ModelConfig& c, const Rope& rope) {
+  if (rope.scaling == Rope::Scaling::yarn) return yarn_frequencies(rope, c.rotary());
   std::vector<double> out;
   for (int64_t i = 0; i < c.rotary() / 2; ++i) {
     const double plain = std::pow(rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary()));

@@ -127,8 +127,8 @@ TEST(ConfigJson, WhatNobodyReadsIsHandedOn) {
 TEST(ConfigJson, WhatIsNotSupportedIsNamedWithWhatIs) {
   EXPECT_THAT(problem(plain("mistrall")), HasSubstr("\"model_type\" is \"mistrall\", which is not supported; did you "
                                                     "mean \"mistral\"? (there are gpt2, gpt_neox, llama"));
-  EXPECT_THAT(problem(with(plain("llama"), {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}}})),
-              HasSubstr("scaled by \"yarn\" are not supported, only default, linear and llama3"));
+  EXPECT_THAT(problem(with(plain("llama"), {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4.0}}}})),
+              HasSubstr("scaled by \"dynamic\" are not supported, only default, linear, llama3 and yarn"));
   EXPECT_THAT(problem(with(plain("llama"), {{"hidden_act", "mish"}})),
               HasSubstr("\"hidden_act\": \"mish\" is not supported, only gelu_new"));
   EXPECT_THAT(problem(with(plain("gemma2"), {{"use_bidirectional_attention", true}})),
