@@ -10,12 +10,13 @@ namespace rgm {
 
 // Each in a file of its own.
 extern const Family gpt2_family, gpt_neox_family, llama_family, mistral_family, qwen2_family, qwen3_family,
-    gemma2_family, olmo2_family;
+    gemma2_family, olmo2_family, gemma3_family, smollm3_family, olmo3_family;
 
 namespace {
 
-const Family* const table[] = {&gpt2_family,  &gpt_neox_family, &llama_family,  &mistral_family,
-                               &qwen2_family, &qwen3_family,    &gemma2_family, &olmo2_family};
+const Family* const table[] = {&gpt2_family,   &gpt_neox_family, &llama_family,  &mistral_family,
+                               &qwen2_family,  &qwen3_family,    &gemma2_family, &olmo2_family,
+                               &gemma3_family, &smollm3_family,  &olmo3_family};
 
 int64_t size_of(const ModelConfig& c, char axis) {
   const int64_t attention = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;

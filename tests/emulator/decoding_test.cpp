@@ -64,6 +64,19 @@ TEST_P(CapturedDecoding, SaysWhatTheReferenceSays) {
 
 INSTANTIATE_TEST_SUITE_P(Families, CapturedDecoding, testing::Values("gpt2", "gemma2"));
 
+// Two tables of positions, and a layer without any.
+TEST_F(CapturedDecoding, LayersThatTurnPositionsDifferentlyAreCapturedAsTheyAre) {
+  Sampling s;
+  s.temperature = 0, s.max_tokens = 6, s.end_at_end_of_text = false;
+  for (const char* const family : {"gemma3", "smollm3"}) {
+    captures = replays = 0;
+    const std::vector<std::vector<int32_t>> prompts = {some_tokens(5, 3)};
+    EXPECT_EQ(answers(counting(), family, prompts, s), answers(reference(), family, prompts, s)) << family;
+    EXPECT_EQ(captures, 1) << family;
+    EXPECT_EQ(replays, 2) << family;
+  }
+}
+
 // Rows that end leave, and a row that outgrows the context forgets its first half: what was captured for other rows is
 // not what is replayed.
 TEST_F(CapturedDecoding, RowsThatLeaveOrForgetAreCapturedAnew) {

@@ -57,13 +57,12 @@ class FamilyParity : public testing::TestWithParam<std::tuple<std::string, Offer
 };
 
 // With fused kernels, and composed of the ten that every backend has.
-INSTANTIATE_TEST_SUITE_P(All, FamilyParity,
-                         testing::Combine(testing::Values("gpt2", "gpt_neox", "gpt_neox_serial", "llama_linear",
-                                                          "llama3", "mistral", "qwen2", "qwen3", "gemma2", "olmo2"),
-                                          testing::Values(Offer::everything, Offer::nothing)),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + name_of(std::get<1>(info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, FamilyParity,
+    testing::Combine(testing::Values("gpt2", "gpt_neox", "gpt_neox_serial", "llama_linear", "llama3", "mistral",
+                                     "qwen2", "qwen3", "gemma2", "olmo2", "gemma3", "smollm3", "olmo3", "qwen3_yarn"),
+                     testing::Values(Offer::everything, Offer::nothing)),
+    [](const auto& info) { return std::get<0>(info.param) + "_" + name_of(std::get<1>(info.param)); });
 
 TEST_P(FamilyParity, LossAndLogits) {
   const NoGradient no_gradient;

@@ -28,7 +28,8 @@ class PackedModel : public testing::TestWithParam<const char*> {
   std::shared_ptr<Model> model;
 };
 INSTANTIATE_TEST_SUITE_P(Families, PackedModel,
-                         testing::Values("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "olmo2"));
+                         testing::Values("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "olmo2",
+                                         "gemma3", "smollm3", "olmo3"));
 
 TEST_P(PackedModel, ComputesTheSame) {
   const auto before = logits();

@@ -15,7 +15,9 @@ inline ModelConfig small_config(const char* id = "gpt2") {
   c.kv_heads = c.family->has_fused_heads() ? 4 : 2;
   begin_new(c);
   if (c.rope.part < 1) c.rope.part = 0.5;  // a quarter of 4 is no pair
+  if (!c.turned.empty()) c.turned[1] = false;
   if (c.family->windows != Windows::none) c.windows = usual_windows(c, 3, 1);
+  if (c.window_rope) c.windows[1] = 0;  // a layer of either kind
   return c;
 }
 

@@ -38,6 +38,9 @@ SHARED = {"vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 24, 
 GROUPED = {**SHARED, "num_key_value_heads": 2}
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 16}
+YARN = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 16.0, "original_max_position_embeddings": 16,
+        "beta_fast": 1.5, "beta_slow": 0.44}
+BY_LAYER = ("full_attention", "sliding_attention")
 
 # name: model_type, config, how it is saved and how uneven its norms are
 CASES = {
@@ -66,6 +69,19 @@ CASES = {
                           "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0,
                           "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
     "olmo2": ("olmo2", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
+    "gemma3": ("gemma3_text", {**GROUPED, "head_dim": 6, "sliding_window": 3, "sliding_window_pattern": 2,
+                               "query_pre_attn_scalar": 3, "final_logit_softcapping": 4.0, "rope_parameters": {
+                                   "full_attention": {"rope_type": "linear", "rope_theta": 100.0, "factor": 2.5},
+                                   "sliding_attention": {"rope_type": "default", "rope_theta": 8.0}}}, {"norms": 0.8}),
+    "smollm3": ("smollm3", {**GROUPED, "no_rope_layer_interval": 2, "use_sliding_window": True, "sliding_window": 4,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"version": 4}),
+    "olmo3": ("olmo3", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "sliding_window": 3,
+                        "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {
+                            "full_attention": {**YARN, "attention_factor": 1.5},
+                            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}},
+              {"version": 4, "norms": 0.6}),
+    "qwen3_yarn": ("qwen3", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
+                             "rope_parameters": {**YARN, "truncate": False}}, {}),
 }
 
 
@@ -81,7 +97,7 @@ def draw_weights(model, dtype, generator, norms):
             mean, deviation = 0.0, 0.8
             if "norm" in name or "ln_" in name:
                 deviation = norms
-                mean = 1.0 if name.endswith("weight") and "gemma2" not in model.config.model_type else 0.0
+                mean = 1.0 if name.endswith("weight") and "gemma" not in model.config.model_type else 0.0
             elif x.dim() == 2 and ("embed" in name or "wte" in name or "wpe" in name):
                 deviation = 0.5
             elif x.dim() == 2:
@@ -110,6 +126,12 @@ class Same(torch.nn.Module):
         return x
 
 
+def ropes(config):
+    """How positions turn by type of layer, or of all layers under ""."""
+    rope = config.get("rope_parameters", {})
+    return rope if set(rope) & set(BY_LAYER) else {"": rope} if rope else {}
+
+
 def without(model_type, config, weights):
     """Pairs of a mechanism's name and a model that lacks it."""
     def model(other=None, change=None, new_weights=None):
@@ -128,7 +150,7 @@ def without(model_type, config, weights):
 
     for name, x in weights.items():
         if x.dim() == 1 and not name.endswith(("k_proj.bias",)):  # the keys' bias shifts all scores of a query alike
-            neutral = 1.0 if name.endswith("weight") and model_type != "gemma2" else 0.0
+            neutral = 1.0 if name.endswith("weight") and "gemma" not in model_type else 0.0
             yield name, model(new_weights={name: torch.full_like(x, neutral)})
     for layer in range(2):
         for part in ("attn", "self_attn", "attention", "mlp"):
@@ -138,31 +160,43 @@ def without(model_type, config, weights):
                 yield f"{part} {layer}", model(new_weights={n: torch.zeros_like(weights[n])})
     changes = {"activation": {next(k for k in ("hidden_activation", "hidden_act", "activation_function")
                                    if hasattr(model().config, k)): "relu"}}
-    rope = config.get("rope_parameters")
-    if rope:
-        changes["base of positions"] = {"rope_parameters": {**rope, "rope_theta": 10000.0}}
-    if rope and rope["rope_type"] != "default":
-        changes["scaled positions"] = {"rope_parameters": {"rope_type": "default", "rope_theta": rope["rope_theta"]}}
-    if rope and "partial_rotary_factor" in rope:
-        changes["partial positions"] = {"rope_parameters": {**rope, "partial_rotary_factor": 1.0}}
+    for kind, rope in ropes(config).items():
+        def turned(other):
+            return {"rope_parameters": {**config["rope_parameters"], kind: other} if kind else other}
+        changes[f"base of positions {kind}"] = turned({**rope, "rope_theta": 10000.0})
+        if rope["rope_type"] != "default":
+            changes[f"scaled positions {kind}"] = turned({"rope_type": "default", "rope_theta": rope["rope_theta"]})
+        if "partial_rotary_factor" in rope:
+            changes[f"partial positions {kind}"] = turned({**rope, "partial_rotary_factor": 1.0})
+        if rope["rope_type"] == "yarn":
+            changes["amplitude of positions"] = turned({**rope, "attention_factor": 1.0})
+        if "truncate" in rope:
+            changes |= {f"{key} of positions": turned({**rope, key: other}) for key, other in (
+                ("truncate", True), ("beta_fast", 1.0), ("beta_slow", 1.0), ("factor", 2.0),
+                ("original_max_position_embeddings", 32))}
+        if kind:
+            changes[f"positions of {kind} in all layers"] = {"rope_parameters": dict.fromkeys(BY_LAYER, rope)}
+    if "no_rope_layer_interval" in config:
+        changes["layers that turn no positions"] = {"no_rope_layers": [1, 1], "layer_types": model().config.layer_types}
     if "sliding_window" in config:
         changes["window"] = {"sliding_window": 100}
-        if "layer_types" not in config and model_type != "mistral":
+        if "full_attention" in model().config.layer_types and model_type != "mistral":
             changes["layers without a window"] = {"layer_types": ["sliding_attention"] * 2}
     if model_type == "gpt_neox":
         changes["parallel residual"] = {"use_parallel_residual": not config.get("use_parallel_residual", True)}
-    if model_type == "gemma2":
-        changes |= {"cap of scores": {"attn_logit_softcapping": None},
-                    "cap of logits": {"final_logit_softcapping": None},
+    if "gemma" in model_type:
+        changes |= {"cap of logits": {"final_logit_softcapping": None},
                     "query scalar": {"query_pre_attn_scalar": config["head_dim"]}}
+    if model_type == "gemma2":
+        changes["cap of scores"] = {"attn_logit_softcapping": None}
     for name, other in changes.items():
         yield name, model(other)
-    if model_type == "gemma2":
+    if "gemma" in model_type:
         yield "scaled embedding", model(change=lambda m: setattr(m.model.embed_tokens, "scalar_embed_scale", 1.0) or
                                         m.model.embed_tokens.embed_scale.fill_(1.0))
     for part in ("q_norm", "k_norm", "post_attention_layernorm", "post_feedforward_layernorm"):
         found = any(f"{part}.weight" in n for n in weights)
-        if found and (part.startswith(("q_", "k_")) or model_type in ("gemma2", "olmo2")):
+        if found and (part.startswith(("q_", "k_")) or model_type in ("gemma2", "olmo2", "gemma3_text", "olmo3")):
             yield f"{part} as a whole", model(change=identity(part))
     if config.get("num_key_value_heads", 4) == 2:
         swapped = {}
@@ -192,13 +226,16 @@ def as_version_4(folder):
     config = json.loads(path.read_text())
     rope = config.pop("rope_parameters")
     config["torch_dtype"] = config.pop("dtype")
-    config.pop("layer_types", None)
+    if config["model_type"] != "olmo3":
+        config.pop("layer_types", None)
+    rope = rope.get("full_attention", rope)
     if config["model_type"] == "gpt_neox":
         config["rotary_emb_base"], config["rotary_pct"] = rope["rope_theta"], rope["partial_rotary_factor"]
     else:
         config["rope_theta"] = rope["rope_theta"]
     scaled = rope["rope_type"] != "default"
-    config["rope_scaling"] = {"type": rope["rope_type"], "factor": rope["factor"]} if scaled else None
+    more = {key: value for key, value in rope.items() if key not in ("rope_type", "rope_theta")}
+    config["rope_scaling"] = {"type": rope["rope_type"], **more} if scaled else None
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
