@@ -31,8 +31,6 @@ std::optional<size_t> invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1F\x8B"); }
-
 void append_utf8(std::string& out, char32_t c) {
   utf8proc_uint8_t bytes[4];
   const auto n = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);

@@ -12,7 +12,6 @@ namespace rgm {
 
 // Offset of the first byte that is not part of valid UTF-8; nothing when all is.
 std::optional<size_t> invalid_utf8(std::string_view text);
-bool is_gzip(std::string_view bytes);  // by how such a file begins, which no UTF-8 does
 void append_utf8(std::string& out, char32_t c);
 // Code points of valid UTF-8; a broken byte becomes U+FFFD.
 std::vector<char32_t> code_points(std::string_view text);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +14,7 @@
 #include "cli/evaluate_head.hpp"
 #include "cli/evaluated_rows.hpp"
 #include "cli/trained_model.hpp"
+#include "data/rows.hpp"
 #include "data/sequences.hpp"
 #include "generate/score.hpp"
 #include "pipeline/reader.hpp"
@@ -31,20 +31,11 @@ struct EvaluateRequest {
   bool json = false, per_token = false;
 };
 
-// By its ending, in letters of either case; what is no table is a text.
-std::string format_of(const fs::path& file) {
-  std::string ending = file.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* const format : {"jsonl", "json", "csv", "tsv"})
-    if (ending == std::string(".") + format) return format;
-  return "text";
-}
-
 DataSpec data_of(const EvaluateRequest& request) {
   DataSpec out;
   out.files = {find_file("evaluate", request.data)};
   require(fs::is_regular_file(out.files[0]), "evaluate: {} is not a file", out.files[0].string());
-  out.format = format_of(out.files[0]);
+  out.format = format_by_ending(out.files[0]);
   require(out.format != "text" || request.columns.empty(),
           "evaluate: --column is \"{}\", but {} is plain text, which has no columns: leave it out, or give a file that "
           "ends in .jsonl, .json, .csv or .tsv",

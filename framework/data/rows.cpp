@@ -2,6 +2,7 @@
 #include "data/rows.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/interrupt.hpp"
 #include "base/json.hpp"
@@ -22,36 +23,42 @@ using GoesOn = std::function<bool(Row& values, const std::string& where)>;
 
 // Calls line(text, number) for each that is not empty, without its line break, as long as it answers true.
 template <class Line>
-void each_line(std::string_view text, Line&& line) {
-  for (size_t number = 1; !text.empty(); ++number) {
-    const size_t end = text.find('\n');
-    std::string_view one = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+void each_line(TextWindow& text, Line&& line) {
+  for (size_t number = 1; text.holds(0); ++number) {
+    size_t end = text.text().find('\n');
+    for (size_t seen = text.text().size(); end == std::string_view::npos && text.holds(seen);) {
+      end = text.text().find('\n', seen);
+      seen = text.text().size();
+    }
+    std::string_view one = text.text().substr(0, end);
+    const size_t length = one.size() + (end != std::string_view::npos);
     if (one.ends_with('\r')) one.remove_suffix(1);
     if (!one.empty() && !line(one, number)) return;
+    text.drop(length);
   }
 }
 
 // Cuts an array into its elements without building it, so that each has its line and a large file takes no memory.
-void each_element(std::string_view text, const std::string& file, const GoesOn& row) {
+void each_element(TextWindow& text, const std::string& file, const GoesOn& row) {
   constexpr std::string_view blank = " \t\r\n";
-  size_t line = 1, at = 0;
+  size_t line = 1;
   const auto skip = [&] {
-    for (; at < text.size() && blank.find(text[at]) != std::string_view::npos; ++at) line += text[at] == '\n';
+    size_t at = 0;
+    for (; text.holds(at) && blank.find(text[at]) != std::string_view::npos; ++at) line += text[at] == '\n';
+    text.drop(at);
+    return text.holds(0);
   };
-  const auto where = [&] { return fmt::format("{}:{}", file, line); };
-  skip();
-  require(at < text.size() && text[at] == '[',
-          "{}: an array of objects was expected, as in [{{\"text\": \"...\"}}]; for one object per line use jsonl",
-          where());
-  ++at;
+  require(skip() && text[0] == '[',
+          "{}:{}: an array of objects was expected, as in [{{\"text\": \"...\"}}]; for one object per line use jsonl",
+          file, line);
+  text.drop(1);
   for (bool is_first = true;; is_first = false) {
-    skip();
-    require(at < text.size(), "{}: the array is not closed", where());
-    if (text[at] == ']' && is_first) break;
-    const size_t begin = at, began_on = line;
+    require(skip(), "{}:{}: the array is not closed", file, line);
+    if (text[0] == ']' && is_first) break;
+    const std::string place = fmt::format("{}:{}", file, line);
     bool in_text = false;
-    for (int depth = 0; at < text.size(); ++at) {
+    size_t at = 0;
+    for (int depth = 0; text.holds(at); ++at) {
       const char c = text[at];
       line += c == '\n';
       if (in_text) {
@@ -63,16 +70,15 @@ void each_element(std::string_view text, const std::string& file, const GoesOn& 
       if (c == '"') in_text = true;
       depth += (c == '{' || c == '[') - (c == '}' || c == ']');
     }
-    require(at < text.size(), "{}:{}: the array is not closed", file, began_on);
-    const std::string place = fmt::format("{}:{}", file, began_on);
-    Row value = parse_object(text.substr(begin, at - begin), place);
+    require(text.holds(at), "{}: the array is not closed", place);
+    Row value = parse_object(text.text().substr(0, at), place);
     if (!row(value, place)) return;
-    if (text[at] == ']') break;
-    ++at;
+    text.drop(at);
+    if (text[0] == ']') break;
+    text.drop(1);
   }
-  ++at;
-  skip();
-  require(at == text.size(), "{}: there is text after the array", where());
+  text.drop(1);
+  require(!skip(), "{}:{}: there is text after the array", file, line);
 }
 
 // Rows of fields, under the names in the first.
@@ -117,15 +123,21 @@ class Table {
 
 }  // namespace
 
+std::string format_by_ending(const fs::path& file) {
+  std::string ending = fs::path(without_packed_ending(file.string())).extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* const format : {"jsonl", "json", "csv", "tsv"})
+    if (ending == std::string(".") + format) return format;
+  return "text";
+}
+
 void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given,
               const std::function<bool()>& is_enough) {
   const std::string file = path.string();
-  const MappedFile mapped(path);
-  std::string_view text = mapped.text();
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the mark that spreadsheets write
-  require(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
+  TextWindow text(path);
+  if (text.holds(2) && text.text().starts_with("\xEF\xBB\xBF")) text.drop(3);  // the mark that spreadsheets write
+  require(!text.text().starts_with("\xFF\xFE") && !text.text().starts_with("\xFE\xFF"),
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
-  require(!is_gzip(text), "{}: is compressed with gzip; unpack it, for example with gunzip", file);
   const GoesOn row = [&](Row& values, const std::string& where) {
     stop_if_interrupted("reading {}", file);
     given(values, where);
@@ -153,7 +165,7 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
     });
   } else if (format == "csv") {
     std::vector<std::string> fields;
-    for (size_t at = 0, line = 1, began_on = 1; next_csv_record(text, at, line, file, fields, began_on);)
+    for (size_t line = 1, began_on = 1; next_csv_record(text, line, file, fields, began_on);)
       if (!table.add(fields, fmt::format("{}:{}", file, began_on))) break;
   } else {
     invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv and tsv", file, format);

@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "data/row.hpp"
+#include "data/text_window.hpp"
 
 namespace rgm {
 
@@ -20,9 +21,14 @@ using RowCall = std::function<void(Row& values, const std::string& where)>;
 void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row,
               const std::function<bool()>& is_enough = {});
 
-// One record of RFC 4180: quoted fields may hold commas, doubled quotes and line breaks. Advances `at` and `line`;
-// false at the end. Empty lines are passed over; a quote inside of an unquoted field stands for itself.
-bool next_csv_record(std::string_view text, size_t& at, size_t& line, const std::string& file,
-                     std::vector<std::string>& fields, size_t& began_on);
+// What a file's name says it is: jsonl, json, csv or tsv, also in front of .gz or .zst, in letters of either case; of
+// other names, text.
+std::string format_by_ending(const fs::path& file);
+
+// One record of RFC 4180, which is dropped from the text: quoted fields may hold commas, doubled quotes and line
+// breaks. Advances `line`; false at the end. Empty lines are passed over; a quote inside of an unquoted field stands
+// for itself.
+bool next_csv_record(TextWindow& text, size_t& line, const std::string& file, std::vector<std::string>& fields,
+                     size_t& began_on);
 
 }  // namespace rgm

@@ -11,6 +11,7 @@
 #include "data/chat_rows.hpp"
 #include "data/rows.hpp"
 #include "data/stored_column.hpp"
+#include "data/text_pieces.hpp"
 
 namespace rgm {
 namespace {
@@ -62,8 +63,8 @@ void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const Templ
                    const SequenceCall& see) {
   const fs::path& file = spec.files.at(0);
   if (spec.format == "text") {
-    const std::string text = read_file(file);
-    if (const auto at = invalid_utf8(text)) invalid("{}: is not UTF-8 at byte {}", file.string(), *at);
+    std::string text;
+    each_piece(file, nullptr, [&](std::string_view piece, size_t) { text += piece; });
     try {
       return see({tokenizer.encode(text), {}}, Row(), file.string());
     } catch (const Error& e) {

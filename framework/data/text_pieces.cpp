@@ -2,14 +2,11 @@
 // not depend on the size of the pieces.
 #include "data/text_pieces.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "base/unpacked_file.hpp"
 
 namespace rgm {
 namespace {
@@ -29,30 +26,25 @@ size_t unfinished_character(std::string_view text) {
 
 std::string each_piece(const fs::path& file, const Tokenizer* tokenizer,
                        const std::function<void(std::string_view text, size_t offset)>& piece, size_t piece_bytes) {
-  require(!fs::is_directory(file), "{}: is a folder, a file was expected", file.string());
-  std::ifstream in(file, std::ios::binary);
-  if (!in) invalid("{}: cannot be read: {}", file.string(), std::strerror(errno));
-  std::error_code unknown;
-  const uintmax_t size = fs::file_size(file, unknown);  // of a pipe there is none
   Sha256 sum;
+  UnpackedFile in(file, &sum);
+  std::error_code unknown;
+  const uintmax_t size = in.is_packed() ? 0 : fs::file_size(file, unknown);  // of a pipe there is none
+  const bool has_size = !in.is_packed() && !unknown;
   std::string held;
   size_t offset = 0, checked = 0;  // of held[0] in the file; how much of held is known to be UTF-8
   for (size_t wanted = piece_bytes;;) {
     const size_t before = held.size();
     // Room for what is left and the end behind it: many small files would fill megabytes of zeros.
     const uintmax_t left = size - std::min<uintmax_t>(size, offset + before);
-    const size_t room = unknown ? wanted : std::min<size_t>(wanted, std::max<uintmax_t>(left, 4096) + 1);
+    const size_t room = has_size ? std::min<size_t>(wanted, std::max<uintmax_t>(left, 4096) + 1) : wanted;
     held.resize(before + room);
-    in.read(held.data() + before, static_cast<std::streamsize>(room));
-    held.resize(before + static_cast<size_t>(in.gcount()));
-    if (in.bad()) invalid("{}: cannot be read: {}", file.string(), std::strerror(errno));
-    const bool is_end = in.eof();
-    sum.update(held.data() + before, held.size() - before);
+    const size_t n = in.read(held.data() + before, room);
+    held.resize(before + n);
+    const bool is_end = n < room;
 
     const size_t whole = held.size() - (is_end ? 0 : unfinished_character(held));
     stop_if_interrupted("reading {}", file.string());
-    require(offset > 0 || checked > 0 || !is_gzip(held),
-            "{}: is compressed with gzip; unpack it, for example with gunzip", file.string());
     const std::string_view fresh(held.data() + checked, whole - checked);
     if (const auto broken = invalid_utf8(fresh))
       invalid("{}: is not UTF-8 at byte {}; convert it, for example with iconv -t UTF-8", file.string(),

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "base/unpacked_file.hpp"
 #include "data/content_hash.hpp"
 #include "data/text_pieces.hpp"
 
@@ -40,9 +42,12 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
   const log::OfWork told;  // the file is kept, and it may be the longest part of what is otherwise done in silence
   const auto started = Clock::now();
   auto shown = started;
-  uintmax_t size = 0, before = 0;  // in bytes: of all files, of those that are done
-  const auto size_of = [](const fs::path& file) { return fs::is_regular_file(file) ? fs::file_size(file) : 0; };
-  for (const fs::path& file : files) size += size_of(file);
+  uintmax_t size = 0, before = 0, in_this = 0;  // in bytes: of all files, of the texts that are done and of this one
+  bool is_size_known = true;
+  for (const fs::path& file : files) {
+    size += fs::is_regular_file(file) ? fs::file_size(file) : 0;
+    is_size_known &= without_packed_ending(file.string()) == file.string();
+  }
   Sha256 whole;
   const auto put = [&](std::string_view bytes) { whole.update(bytes), written(bytes); };
   const uint32_t bytes_each = tokenizer.vocabulary() <= 65536 ? 2 : 4;
@@ -64,12 +69,13 @@ void make(const std::vector<fs::path>& files, const std::string& content, const 
       }
       put_ids(ids, bytes_each, put);
       count += ids.size();
+      in_this = offset + text.size();
       if (Clock::now() - shown < std::chrono::seconds(2)) return;
       shown = Clock::now();
-      log::progress(
-          fmt::format("tokenising: {} of {}", bytes_for_people(before + offset + text.size()), bytes_for_people(size)));
+      log::progress(fmt::format("tokenising: {}{}", bytes_for_people(before + in_this),
+                                is_size_known ? " of " + bytes_for_people(size) : ""));
     }));
-    before += size_of(file);
+    before += std::exchange(in_this, 0);
   }
   require(sum.hex() == content, "the text changed while it was read ({}); run again", files.front().string());
   put(raw(count)), written(whole.hex()), written(magic);

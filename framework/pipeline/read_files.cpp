@@ -5,12 +5,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <span>
 
+#include "base/unpacked_file.hpp"
 #include "pipeline/read_source.hpp"
 
 namespace rgm {
 namespace {
+
+// A packed file is opened to see that it can be; whether it is whole is seen when it is read.
+void look_at(const fs::path& file) {
+  char byte = 0;
+  UnpackedFile(file).read(&byte, 1);
+}
 
 // An empty file does no harm beside others in a folder.
 void check_files(const Yaml& one, const fs::path& given, std::span<const fs::path> files) {
@@ -24,13 +32,36 @@ void check_files(const Yaml& one, const fs::path& given, std::span<const fs::pat
     std::error_code error;
     return fs::exists(file, error) && !fs::is_regular_file(file, error);
   };
-  if (const auto stream = std::ranges::find_if(files, is_stream); stream != files.end())
+  if (const auto stream = std::ranges::find_if(files, is_stream); stream != files.end()) {
     one.problem(fmt::format("{} is a pipe or a device, and data is read more than once: write it into a file first",
                             stream->string()));
-  else if (const auto closed = std::ranges::find_if(files, is_closed); closed != files.end())
+    return;
+  }
+  if (const auto closed = std::ranges::find_if(files, is_closed); closed != files.end()) {
     one.problem(fmt::format("{} cannot be read: {}", closed->string(), std::strerror(errno)));
-  else if (std::ranges::all_of(files, is_empty))
+    return;
+  }
+  if (std::ranges::all_of(files, is_empty))
     one.problem(fmt::format("{} is empty{}", given.string(), files.size() > 1 ? ", as is every file in it" : ""));
+  for (const fs::path& file : files)
+    if (fs::is_regular_file(file)) look_at(file);
+}
+
+// Has the folder's file the ending of its format, packed or not?
+bool is_of(const std::string& format, const fs::path& file) {
+  const std::string ending = format == "text" ? ".txt" : "." + format;
+  return fs::path(without_packed_ending(file.filename().string())).extension() == ending;
+}
+
+// Who unpacks a file beside the packed one means one of the two.
+void check_once(const Yaml& one, std::span<const fs::path> sorted) {
+  std::map<std::string, const fs::path*> seen;
+  for (const fs::path& file : sorted)
+    if (const auto [before, is_new] = seen.emplace(without_packed_ending(file.string()), &file); !is_new)
+      one.problem(
+          fmt::format("{} and {} are both in the folder, and would both be read: move one of them away, or "
+                      "name the files",
+                      before->second->string(), file.filename().string()));
 }
 
 }  // namespace
@@ -47,15 +78,16 @@ void read_files(Reader& reader, const Yaml& given, DataSpec& out) {
     try {
       const fs::path found = find_file(reader.file, *name);
       std::vector<fs::path> inside;
-      const std::string ending = out.format == "text" ? ".txt" : "." + out.format;
       if (!fs::is_directory(found))
         inside.push_back(found);
       else
         for (const auto& entry : fs::recursive_directory_iterator(found))
-          if (entry.is_regular_file() && entry.path().extension() == ending) inside.push_back(entry.path());
+          if (entry.is_regular_file() && is_of(out.format, entry.path())) inside.push_back(entry.path());
       std::sort(inside.begin(), inside.end());
+      check_once(one, inside);
       if (inside.empty())
-        one.problem(fmt::format("the folder {} has no *{} files in it", found.string(), ending));
+        one.problem(fmt::format("the folder {0} has no *.{1} files in it, and no *.{1}.gz or *.{1}.zst", found.string(),
+                                out.format == "text" ? "txt" : out.format));
       else
         check_files(one, inside.size() == 1 ? inside[0] : found, inside);
       out.files.insert(out.files.end(), inside.begin(), inside.end());

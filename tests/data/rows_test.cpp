@@ -6,6 +6,7 @@
 
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
+#include "base/packed.hpp"
 
 namespace rgm {
 namespace {
@@ -45,9 +46,39 @@ TEST_F(RowsTest, Utf16IsToldAsSuch) {
                 HasSubstr("is UTF-16; convert it"));
 }
 
-TEST_F(RowsTest, ACompressedFileIsToldAsSuch) {
-  for (const char* format : {"csv", "tsv", "jsonl", "json"})
-    EXPECT_THAT(refusal(format, "\x1F\x8B\x08 and so on"), HasSubstr("is compressed with gzip; unpack it"));
+// Records lie across the pieces of a mebibyte that are held of an unpacked text.
+TEST_F(RowsTest, APackedFileHasTheRowsAndLinesOfTheUnpackedOne) {
+  std::map<std::string, std::string> files = {
+      {"csv", "a,b\n"}, {"tsv", "a\tb\n"}, {"jsonl", "\xEF\xBB\xBF"}, {"json", " [\n"}};
+  const std::string filling(4900, '.');
+  for (int i = 0; i < 220; ++i) {
+    const std::string n = std::to_string(i), object = "{\"a\": " + n + ", \"b\": \"[" + filling + "\\\"\"}";
+    files["csv"] += i % 2 ? n + ",\"" + filling + "\n\"\"\"\r\n" : "\n\n" + n + "," + filling + "\n";
+    files["tsv"] += n + '\t' + filling + (i == 219 ? "" : "\r\n");
+    files["jsonl"] += object + (i == 219 ? "" : "\n");
+    files["json"] += object + (i == 219 ? "]\n\n" : "\n,");
+  }
+  for (const auto& [format, content] : files) {
+    const auto rows = read(format, content);
+    EXPECT_EQ(rows.size(), 220U);
+    EXPECT_EQ(read(format, format.starts_with("j") ? test::gzipped(content) : test::zstandard(content)), rows)
+        << format;
+  }
+}
+
+TEST_F(RowsTest, APackedFileThatIsCutOffIsNotTakenForAShortOne) {
+  for (const char* format : {"csv", "tsv", "jsonl", "json"}) {
+    const std::string whole = test::gzipped("[{\"a\": 1}]\n");
+    EXPECT_THAT(refusal(format, whole.substr(0, whole.size() - 1)), HasSubstr("is cut off: its gzip data goes on"));
+  }
+}
+
+TEST_F(RowsTest, AnEndingSaysTheFormatAlsoInFrontOfThatOfAPack) {
+  EXPECT_EQ(format_by_ending("a/b.jsonl"), "jsonl");
+  EXPECT_EQ(format_by_ending("b.JSON.GZ"), "json");
+  EXPECT_EQ(format_by_ending("b.c.csv.zst"), "csv");
+  EXPECT_EQ(format_by_ending("b.txt.gz"), "text");
+  EXPECT_EQ(format_by_ending("jsonl"), "text");
 }
 
 TEST_F(RowsTest, JsonLines) {

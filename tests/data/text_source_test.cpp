@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/packed.hpp"
 #include "data/text_source.hpp"
 
 namespace rgm {
@@ -124,7 +125,21 @@ TEST_F(TextSourceTest, OneRepeatedTokenLeavesNothingToLearn) {
 TEST_F(TextSourceTest, BrokenTextIsNamedWithItsPlace) {
   EXPECT_THAT(refusal({write("b.txt", "good \xff bad")}, 4), HasSubstr("b.txt: is not UTF-8 at byte 5"));
   EXPECT_THAT(refusal({write("c.txt", "cut \xe2\x82")}, 4), HasSubstr("byte 4"));
-  EXPECT_THAT(refusal({write("z.txt", "\x1F\x8B\x08 and so on")}, 4), HasSubstr("z.txt: is compressed with gzip"));
+  EXPECT_THAT(refusal({write("z.txt", "\x1F\x8B\x08 and so on")}, 4), HasSubstr("z.txt: its gzip data is damaged"));
+}
+
+TEST_F(TextSourceTest, APackedTextHasTheWindowsOfTheUnpackedOne) {
+  const std::string text = "one two three four five six";
+  const auto plain = open({write("a.txt", text)}, 8);
+  for (const std::string& packed :
+       {test::gzipped(text), test::gzipped("one two ") + test::gzipped(text.substr(8)), test::zstandard(text)}) {
+    const auto source = open({write("a.txt.gz", packed)}, 8);
+    ASSERT_EQ(source->units(), plain->units());
+    for (int64_t i = 0; i < plain->units(); ++i)
+      EXPECT_EQ(row_text(source->in_order(i, i + 1), 0), row_text(plain->in_order(i, i + 1), 0));
+  }
+  const std::string cut = test::zstandard(text).substr(0, 20);
+  EXPECT_THAT(refusal({write("b.txt", cut)}, 8), HasSubstr("b.txt: is cut off: its zstd data goes on"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // data_problems_test.cpp - data that is missing, empty, or has not what a stage reads.
 #include <gmock/gmock.h>
 
+#include "base/packed.hpp"
 #include "fake_components.hpp"
 
 namespace rgm::fake {
@@ -90,7 +91,22 @@ TEST_F(PipelineProblems, TextForSeveralColumns) {
 
 TEST_F(PipelineProblems, FoldersWithoutFiles) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {jsonl: many}}")),
-            "6:27: the folder data/many has no *.jsonl files in it");
+            "6:27: the folder data/many has no *.jsonl files in it, and no *.jsonl.gz or *.jsonl.zst");
+}
+
+TEST_F(PipelineProblems, PackedFilesAreFoundInFoldersAndOpened) {
+  write_file(folder_ / "data/many/a.jsonl.gz", test::gzipped("{}\n"));
+  write_file(folder_ / "data/many/b.jsonl.zst", test::zstandard("{}\n"));
+  const std::string many = with_line(6, "    data: {train: {jsonl: many}}");
+  EXPECT_THAT(read(many).stages[0].data.at("train").files,
+              testing::ElementsAre(folder_ / "data/many/a.jsonl.gz", folder_ / "data/many/b.jsonl.zst"));
+  write_file(folder_ / "data/many/b.jsonl", "{}\n");
+  EXPECT_EQ(problems(many),
+            "6:27: data/many/b.jsonl and b.jsonl.zst are both in the folder, and would both be read: move one of them "
+            "away, or name the files");
+  write_file(folder_ / "data/p.jsonl", "\x1F\x8B\x08");
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {jsonl: p.jsonl}}")),
+            "6:27: data/p.jsonl: is cut off: its gzip data goes on after 0 unpacked bytes; copy or download it again");
 }
 
 TEST_F(PipelineProblems, Splits) {
