@@ -8,7 +8,8 @@ umask 022  # a plug-in that others may write is refused
 
 packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options-dev libboost-filesystem-dev
           libboost-system-dev libdnnl-dev libyaml-cpp-dev nlohmann-json3-dev libpcre2-dev libfmt-dev libssl-dev
-          libutf8proc-dev libsqlite3-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev)
+          libutf8proc-dev libsqlite3-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev
+          libbrotli-dev libgtest-dev libgmock-dev)
 # For the tests that build plug-ins with another compiler and library, for sanitizers and fuzzing, for the format check,
 # for the comparison of the contract with what was recorded of it, for a page that is looked at in a browser, and for
 # the threads of a GPU in software.
@@ -32,7 +33,7 @@ missing() {
 have_everything() {
   local tool
   for tool in g++ cmake ninja pkg-config; do command -v $tool >/dev/null || return 1; done
-  pkg-config --exists yaml-cpp libpcre2-8 fmt libcrypto libutf8proc sqlite3 zlib libzstd gmock || return 1
+  pkg-config --exists yaml-cpp libpcre2-8 fmt libcrypto libutf8proc sqlite3 zlib libzstd snappy liblz4 libbrotlidec gmock || return 1
   printf '#include <%s>\n' boost/dll/shared_library.hpp boost/filesystem.hpp boost/program_options.hpp boost/beast.hpp \
     nlohmann/json.hpp gtest/gtest.h oneapi/dnnl/dnnl.hpp |
     g++ -std=c++20 -x c++ -fsyntax-only - 2>/dev/null
@@ -55,7 +56,7 @@ prepare() {
     say "this is \"${distribution:-an unknown system}\", and the packages are known only for Debian 12. Regimen needs"
     say "g++ 12 or newer (or clang 14), cmake 3.25, ninja, pkg-config, and the development files of Boost 1.74"
     say "(program_options, filesystem, system), oneDNN, yaml-cpp, nlohmann-json 3.11, PCRE2, fmt, OpenSSL, utf8proc,"
-    say "SQLite, zlib, zstd, GoogleTest and GoogleMock. On Debian they are called:"
+    say "SQLite, zlib, zstd, snappy, LZ4, Brotli, GoogleTest and GoogleMock. On Debian they are called:"
     say "${packages[*]}"
     exit 2
   fi

@@ -38,7 +38,7 @@ DataSpec data_of(const EvaluateRequest& request) {
   out.format = format_by_ending(out.files[0]);
   require(out.format != "text" || request.columns.empty(),
           "evaluate: --column is \"{}\", but {} is plain text, which has no columns: leave it out, or give a file that "
-          "ends in .jsonl, .json, .csv or .tsv",
+          "ends in .jsonl, .json, .csv, .tsv or .parquet",
           request.columns.empty() ? "" : request.columns[0], out.files[0].string());
   for (const std::string& given : request.columns) {
     const size_t at = given.find('=');
@@ -165,7 +165,7 @@ int evaluate(const std::vector<std::string>& arguments) {
       "adapter", po::value(&request.adapters)->composing()->value_name("DIR"),
       "a stage's folder, or the adapter/ in it; NAME=DIR: for the rows that name it in the column adapter")(
       "data", text(request.data, "FILE"),
-      "plain text, or by its ending jsonl, json, csv or tsv: each row is a sequence")(
+      "plain text, or by its ending jsonl, json, csv, tsv or parquet: each row is a sequence")(
       "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
       "which column holds text, prompt, label or value; by number, as in text=0, where there is no header line")(
       "rows", text(request.rows, "OUT.jsonl"),

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "data/rows.hpp"
 
 namespace rgm::cli {
 
@@ -21,7 +22,7 @@ EvaluatedRows::EvaluatedRows(fs::path out, const fs::path& data) : out_(std::mov
 
 void EvaluatedRows::add(const Row& row) {
   if (!are_wanted()) return;
-  rows_.push_back(row);
+  drop_unreadable(rows_.emplace_back(row));
   said_.emplace_back();
 }
 

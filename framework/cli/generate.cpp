@@ -61,7 +61,10 @@ int answer_rows(const std::string& prompts, const cli::TrainedModel& model, cons
   std::vector<std::vector<int32_t>> ids;
   std::vector<int32_t> adapters;
   std::vector<Row> rows;
-  each_row(prompts, "jsonl", false, [&](Row& row, const std::string& where) {
+  const std::string format = format_by_ending(prompts);
+  each_row(prompts, format == "text" ? "jsonl" : format, false, [&](Row& row, const std::string& where) {
+    require_readable(row, "prompt", where);
+    drop_unreadable(row);
     const auto prompt = row.find("prompt");
     require(prompt != row.end() && prompt->is_string(), "{}: \"prompt\" is missing, or is not text", where);
     ids.push_back(model->tokenizer()->encode(prompt->get_ref<const std::string&>()));
@@ -120,7 +123,7 @@ int generate_text(const std::vector<std::string>& arguments) {
       "prompt", text(request.prompt, "TEXT"), "the text to continue")("file", text(request.file, "FILE"),
                                                                       "the same, from a file")(
       "prompts", text(request.prompts, "FILE"),
-      "many prompts, decoded side by side: jsonl rows with prompt and optionally adapter; each is printed with its "
+      "many prompts, decoded side by side: rows with prompt and optionally adapter; each is printed with its "
       "answer");
   request.sampling.add_to(shown);
   shown.add_options()("backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");

@@ -72,6 +72,7 @@ class ColumnReader {
   const Row* field(StoredColumn& column, const std::string& name, const Row& row, const std::string& where,
                    bool may_miss) {
     const auto found = row.find(name);
+    require_readable(row, name, where);
     if (found != row.end() && !found->is_null()) return &*found;
     static const Row nothing = "";
     if (column.may_be_empty) return &nothing;
@@ -85,13 +86,14 @@ class ColumnReader {
     const bool is_table = spec_.format == "csv" || spec_.format == "tsv";
     const std::string near = did_you_mean(name, names);
     const bool is_unnamed = near.empty() && !is_table && name == column.wish.name;  // nobody has said what it is called
-    invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}", where, name, column.wish.name,
+    invalid("{}: there is no \"{}\" for the column \"{}\"; there are {}{}{}{}", where, name, column.wish.name,
             join(names),
             is_table && !columns_by_number(spec_) ? " (give columns by number if the file has no header line)" : "",
             is_unnamed ? fmt::format("; if one of them is meant, write columns: {{{0}: NAME}}, or for a command "
                                      "--column {0}=NAME",
                                      name)
-                       : near);
+                       : near,
+            unreadable_columns(row));
   }
 
   // What the first row lacks is read of no row.
@@ -105,7 +107,9 @@ class ColumnReader {
 
   // Every column of the first row that nobody asked for by name, as text.
   void take_all(const Row& row) {
-    for (const std::string& name : names_of(row))
+    Row readable = row;
+    drop_unreadable(readable);
+    for (const std::string& name : names_of(readable))
       if (std::ranges::none_of(columns_, [&](const StoredColumn& c) { return c.wish.name == name; }))
         columns_.push_back(
             {.wish = {name, RGM_TEXT_COLUMN, 0}, .map = {name, name, std::nullopt}, .may_be_empty = true});
@@ -117,7 +121,11 @@ class ColumnReader {
   };
   Fields fields_of(StoredColumn& column, const Row& row, const std::string& where) {
     Fields out{nullptr, nullptr};
-    if (column.map.chat) return out;
+    if (column.map.chat) {
+      require_readable(row, column.map.from, where);
+      if (column.map.prompt) require_readable(row, *column.map.prompt, where);
+      return out;
+    }
     const bool may_miss = column.wish.flags & (RGM_OPTIONAL | RGM_TOGETHER);
     if (column.is_present) out.value = field(column, column.map.from, row, where, may_miss);
     if (column.is_missing) tell_of_late(column, row, where);

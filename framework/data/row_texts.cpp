@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "data/chat_rows.hpp"
+#include "data/rows.hpp"
 #include "data/stored_column.hpp"
 
 namespace rgm {
@@ -16,7 +17,8 @@ void append(const Row& value, std::string& out, bool read = false) {
     for (const Row& one : value) append(one, out, read);
 }
 
-void append_named(const Row& row, const std::string& name, std::string& out) {
+void append_named(const Row& row, const std::string& name, const std::string& where, std::string& out) {
+  require_readable(row, name, where);
   if (const auto found = row.find(name); found != row.end()) append(*found, out, /*read=*/true);
 }
 
@@ -53,6 +55,7 @@ std::string RowTexts::of(const Row& row, const std::string& where) {
   std::string out;
   for (const auto& [map, chat] : columns_) {
     if (chat) {
+      require_readable(row, map.from, where);
       const Messages messages = messages_of(row, map, where);
       try {
         out +=
@@ -62,8 +65,8 @@ std::string RowTexts::of(const Row& row, const std::string& where) {
       }
       continue;
     }
-    if (map.prompt) append_named(row, *map.prompt, out);
-    append_named(row, map.from, out);
+    if (map.prompt) append_named(row, *map.prompt, where, out);
+    append_named(row, map.from, where, out);
   }
   if (columns_.empty()) append(row, out);
   return out;

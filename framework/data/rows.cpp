@@ -7,6 +7,7 @@
 #include "base/interrupt.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "parquet/rows.hpp"
 
 namespace rgm {
 namespace {
@@ -126,23 +127,41 @@ class Table {
 std::string format_by_ending(const fs::path& file) {
   std::string ending = fs::path(without_packed_ending(file.string())).extension().string();
   for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* const format : {"jsonl", "json", "csv", "tsv"})
+  for (const char* const format : {"jsonl", "json", "csv", "tsv", "parquet"})
     if (ending == std::string(".") + format) return format;
   return "text";
+}
+
+void require_readable(const Row& row, const std::string& name, const std::string& where) {
+  const auto found = row.find(name);
+  if (found != row.end() && parquet::is_unreadable(*found)) invalid("{}: {}", where, parquet::why_unreadable(*found));
+}
+std::string unreadable_columns(const Row& row) {
+  std::string out;
+  for (const auto& [name, value] : row.items())
+    if (parquet::is_unreadable(value)) out += "; " + parquet::why_unreadable(value);
+  return out;
+}
+void drop_unreadable(Row& row) {
+  Row readable = Row::object();
+  for (auto& [name, value] : row.items())
+    if (!parquet::is_unreadable(value)) readable[name] = std::move(value);
+  row = std::move(readable);
 }
 
 void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given,
               const std::function<bool()>& is_enough) {
   const std::string file = path.string();
-  TextWindow text(path);
-  if (text.holds(2) && text.text().starts_with("\xEF\xBB\xBF")) text.drop(3);  // the mark that spreadsheets write
-  require(!text.text().starts_with("\xFF\xFE") && !text.text().starts_with("\xFE\xFF"),
-          "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
   const GoesOn row = [&](Row& values, const std::string& where) {
     stop_if_interrupted("reading {}", file);
     given(values, where);
     return !is_enough || !is_enough();
   };
+  if (format == "parquet") return parquet::each_row(path, row);
+  TextWindow text(path);
+  if (text.holds(2) && text.text().starts_with("\xEF\xBB\xBF")) text.drop(3);  // the mark that spreadsheets write
+  require(!text.text().starts_with("\xFF\xFE") && !text.text().starts_with("\xFE\xFF"),
+          "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
   Table table(numbered, row);
   if (format == "json") {
     each_element(text, file, row);
@@ -168,7 +187,7 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
     for (size_t line = 1, began_on = 1; next_csv_record(text, line, file, fields, began_on);)
       if (!table.add(fields, fmt::format("{}:{}", file, began_on))) break;
   } else {
-    invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv and tsv", file, format);
+    invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv, tsv and parquet", file, format);
   }
 }
 

@@ -1,4 +1,4 @@
-// rows.hpp - rows of jsonl, json, csv and tsv files as JSON objects, each with the line it begins on.
+// rows.hpp - rows of jsonl, json, csv, tsv and parquet files as JSON objects, each with the line it begins on.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -13,17 +13,24 @@
 
 namespace rgm {
 
-// Calls row(values, where) in order; `where` is file:line. Values of csv and tsv are texts under the names in the first
-// line; with `numbered` there is no such line, and columns are called "0", "1" ...
+// Calls row(values, where) in order; `where` is file:line, of parquet `file: row 17`. Values of csv and tsv are texts
+// under the names in the first line; with `numbered` there is no such line, and columns are called "0", "1" ...
 // RGM_INVALID: file:line and what is wrong with it. Throws Interrupted before a row when one has come. After a row,
 // `is_enough` (may be empty) says whether the rest of the file is left unread.
 using RowCall = std::function<void(Row& values, const std::string& where)>;
 void each_row(const fs::path& file, std::string_view format, bool numbered, const RowCall& row,
               const std::function<bool()>& is_enough = {});
 
-// What a file's name says it is: jsonl, json, csv or tsv, also in front of .gz or .zst, in letters of either case; of
-// other names, text.
+// What a file's name says it is: jsonl, json, csv, tsv, these also in front of .gz or .zst, or parquet, in letters of
+// either case; of other names, text.
 std::string format_by_ending(const fs::path& file);
+
+// What cannot be read of a row, only parquet has: RGM_INVALID with the reason where that is the value with this name.
+void require_readable(const Row& row, const std::string& name, const std::string& where);
+// The reasons, to end a message with; empty where all can be read.
+std::string unreadable_columns(const Row& row);
+// For who hands the row on.
+void drop_unreadable(Row& row);
 
 // One record of RFC 4180, which is dropped from the text: quoted fields may hold commas, doubled quotes and line
 // breaks. Advances `line`; false at the end. Empty lines are passed over; a quote inside of an unquoted field stands

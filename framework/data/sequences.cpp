@@ -18,13 +18,14 @@ namespace {
 
 const Row& field(const Row& row, const std::string& name, const std::string& where) {
   const auto found = row.find(name);
+  require_readable(row, name, where);
   if (found == row.end()) {
     std::vector<std::string> names;
     for (const auto& [key, value] : row.items()) names.push_back(key);
     invalid(
         "{}: there is no \"{}\"; there are {}: say which one with --column text=NAME, or text=0 by number if a table "
-        "has no header line",
-        where, name, join(names));
+        "has no header line{}",
+        where, name, join(names), unreadable_columns(row));
   }
   require(!found->is_structured() && !found->is_null(), "{}: \"{}\" is {}, but only text is read here", where, name,
           found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
@@ -83,6 +84,7 @@ void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const Templ
     const ColumnMap& map = reading->map;
     StoredColumn one{.wish = {"text", RGM_TOKENS_COLUMN, 0}, .map = map, .is_recognised = reading->is_recognised};
     if (chat) {
+      require_readable(row, map.from, where);
       one.chat = chat;
       one.add_chat(row, false, tokenizer, where);
     } else {

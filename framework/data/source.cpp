@@ -57,9 +57,11 @@ std::unique_ptr<Source> open_source(const DataSpec& spec, const std::vector<Colu
       tokens = &wish;
       continue;
     }
-    require(wish.flags & RGM_OPTIONAL, "data: plain text has no column \"{}\"; use jsonl, json, csv or tsv", wish.name);
+    require(wish.flags & RGM_OPTIONAL, "data: plain text has no column \"{}\"; use jsonl, json, csv, tsv or parquet",
+            wish.name);
   }
-  require(tokens != nullptr, "data: plain text gives tokens, which nothing here reads; use jsonl, json, csv or tsv");
+  require(tokens != nullptr,
+          "data: plain text gives tokens, which nothing here reads; use jsonl, json, csv, tsv or parquet");
   return open_text(spec, *tokens, tokenizer, options);
 }
 

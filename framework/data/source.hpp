@@ -35,7 +35,7 @@ struct ColumnMap {
 
 // A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`; or a list of them, its parts.
 struct DataSpec {
-  std::string format;                     // text, jsonl, json, csv, tsv
+  std::string format;                     // text, jsonl, json, csv, tsv, parquet
   std::vector<fs::path> files;            // found already; folders are walked (sorted, *.txt for text)
   std::vector<ColumnMap> columns;         // empty: by the component's own names
   double split_begin = 0, split_end = 1;  // the share of it that is used: the train part ends where `split` begins

@@ -104,7 +104,7 @@ std::unique_ptr<Source> open_text(const DataSpec& spec, const ColumnWish& wish,
                                   const std::shared_ptr<const Tokenizer>& tokenizer, const SourceOptions& options) {
   require(!spec.files.empty(), "text: no files were found; name a .txt file or a folder that holds some");
   require(wish.kind == RGM_TOKENS_COLUMN,
-          "text: gives tokens, but column \"{}\" does not hold tokens; use jsonl, csv or tsv", wish.name);
+          "text: gives tokens, but column \"{}\" does not hold tokens; use jsonl, csv, tsv or parquet", wish.name);
   require(tokenizer != nullptr, "text: needs a tokenizer");
   const int64_t context = wish.flags & RGM_STATES ? options.context - 1 : options.context;
   require(context > 0, "text: a context of {} tokens makes no windows", options.context);

@@ -185,7 +185,7 @@ constexpr Answer answers[] = {
     {"data", "valid val dev eval test", "here it is \"validation\""},
     {"data", "training", "here it is \"train\""},
 
-    {"a source of data", "file path", "name the format: {text: FILE}, jsonl, json, csv or tsv"},
+    {"a source of data", "file path", "name the format: {text: FILE}, jsonl, json, csv, tsv or parquet"},
     {"a source of data", "txt", "here it is \"text\""},
     {"a source of data", "stage", "here it is \"from\""},
     {"a source of data", "max_samples", "here it is \"rows\", at most the first so many"},

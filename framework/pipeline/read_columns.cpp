@@ -86,9 +86,9 @@ void check_text_fits(const YamlMap& map, const Wishes& wishes, const std::string
       required.push_back(w.name == every_column ? "that its options name" : w.name);
   const bool is_one_text = required.size() == 1 && (wishes[0].kind == RGM_TOKENS_COLUMN);
   if (!is_one_text)
-    map.key("text").problem(
-        fmt::format("strategy \"{}\" reads the columns {}, but plain text has none: use jsonl, json, csv or tsv", who,
-                    join(required)));
+    map.key("text").problem(fmt::format(
+        "strategy \"{}\" reads the columns {}, but plain text has none: use jsonl, json, csv, tsv or parquet", who,
+        join(required)));
 }
 
 }  // namespace rgm

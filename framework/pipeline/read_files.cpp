@@ -9,19 +9,21 @@
 #include <span>
 
 #include "base/unpacked_file.hpp"
+#include "parquet/rows.hpp"
 #include "pipeline/read_source.hpp"
 
 namespace rgm {
 namespace {
 
-// A packed file is opened to see that it can be; whether it is whole is seen when it is read.
-void look_at(const fs::path& file) {
+// Opened to see that it can be; whether all of it is there is seen when it is read.
+void look_at(const fs::path& file, const std::string& format) {
+  if (format == "parquet") return parquet::look_at(file);
   char byte = 0;
   UnpackedFile(file).read(&byte, 1);
 }
 
 // An empty file does no harm beside others in a folder.
-void check_files(const Yaml& one, const fs::path& given, std::span<const fs::path> files) {
+void check_files(const Yaml& one, const fs::path& given, std::span<const fs::path> files, const std::string& format) {
   const auto is_closed = [](const fs::path& file) { return ::access(file.c_str(), R_OK) != 0; };
   const auto is_empty = [](const fs::path& file) {
     std::error_code error;
@@ -44,13 +46,19 @@ void check_files(const Yaml& one, const fs::path& given, std::span<const fs::pat
   if (std::ranges::all_of(files, is_empty))
     one.problem(fmt::format("{} is empty{}", given.string(), files.size() > 1 ? ", as is every file in it" : ""));
   for (const fs::path& file : files)
-    if (fs::is_regular_file(file)) look_at(file);
+    if (fs::is_regular_file(file)) look_at(file, format);
 }
 
 // Has the folder's file the ending of its format, packed or not?
 bool is_of(const std::string& format, const fs::path& file) {
   const std::string ending = format == "text" ? ".txt" : "." + format;
   return fs::path(without_packed_ending(file.filename().string())).extension() == ending;
+}
+
+std::string no_files(const std::string& format, const fs::path& folder) {
+  const std::string ending = format == "text" ? "txt" : format;
+  return fmt::format("the folder {} has no *.{} files in it{}", folder.string(), ending,
+                     format == "parquet" ? "" : fmt::format(", and no *.{0}.gz or *.{0}.zst", ending));
 }
 
 // Who unpacks a file beside the packed one means one of the two.
@@ -67,7 +75,7 @@ void check_once(const Yaml& one, std::span<const fs::path> sorted) {
 }  // namespace
 
 const std::vector<std::string>& data_formats() {
-  static const std::vector<std::string> all = {"text", "jsonl", "json", "csv", "tsv"};
+  static const std::vector<std::string> all = {"text", "jsonl", "json", "csv", "tsv", "parquet"};
   return all;
 }
 
@@ -86,10 +94,9 @@ void read_files(Reader& reader, const Yaml& given, DataSpec& out) {
       std::sort(inside.begin(), inside.end());
       check_once(one, inside);
       if (inside.empty())
-        one.problem(fmt::format("the folder {0} has no *.{1} files in it, and no *.{1}.gz or *.{1}.zst", found.string(),
-                                out.format == "text" ? "txt" : out.format));
+        one.problem(no_files(out.format, found));
       else
-        check_files(one, inside.size() == 1 ? inside[0] : found, inside);
+        check_files(one, inside.size() == 1 ? inside[0] : found, inside, out.format);
       out.files.insert(out.files.end(), inside.begin(), inside.end());
     } catch (const Error& e) {
       one.problem(e.what());

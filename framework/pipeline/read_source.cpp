@@ -52,7 +52,7 @@ void read_source(Reader& reader, YamlMap& map, const Wishes* wishes, const std::
   if (from_stage) read_rows_of_stage(reader, *map.find("from"), spec);
   if (const auto columns = map.find("columns")) {
     if (spec.format == "text")
-      map.key("columns").problem("plain text has no columns: leave this out, or use jsonl, json, csv or tsv");
+      map.key("columns").problem("plain text has no columns: leave this out, or use jsonl, json, csv, tsv or parquet");
     else
       read_columns(reader, *columns, wishes, spec);
   }

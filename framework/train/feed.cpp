@@ -19,7 +19,7 @@ Feed::Feed(TrainSetup& setup, void* self) : setup_(setup), self_(self), main_(*s
   if (!setup.strategy->annotate || !setup.settings.annotates) return;
   require(main_.has_fixed_units(),
           "strategy \"{}\" annotates examples, but windows of a text are cut differently in each epoch: give it rows "
-          "(jsonl, json, csv or tsv)",
+          "(jsonl, json, csv, tsv or parquet)",
           setup.strategy_id);
   annotations_ = std::make_unique<Annotations>(setup, self, main_, setup.main_source, micro_rows(), few_units());
   if (has_held_out())

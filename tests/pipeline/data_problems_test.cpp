@@ -49,7 +49,7 @@ TEST_F(PipelineProblems, FilesThatCannotBeRead) {
 TEST_F(PipelineProblems, MissingSources) {
   EXPECT_EQ(problems(with_line(6, "")),
             "3:5: strategy \"pretrain\" reads \"train\" with text: write data: {train: {FORMAT: FILE}} with text, "
-            "jsonl, json, csv, tsv");
+            "jsonl, json, csv, tsv, parquet");
 }
 
 TEST_F(PipelineProblems, UnknownSources) {
@@ -62,6 +62,7 @@ TEST_F(PipelineProblems, SourcesWithoutFormat) {
   EXPECT_EQ(
       problems(with_line(6, "    data: {train: {columns: {text: 0}}, validation: {txt: a.txt}}")),
       "6:19: \"data.train\" does not say where the data is: write {FORMAT: FILE} with text, jsonl, json, csv, tsv, "
+      "parquet, "
       "or {from: STAGE}\n"
       "6:54: unknown key \"txt\" in a source of data: here it is \"text\"");
 }
@@ -80,13 +81,13 @@ TEST_F(PipelineProblems, ColumnsThatNobodyReads) {
 
 TEST_F(PipelineProblems, ColumnsOfText) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt, columns: {text: 0}}}")),
-            "6:33: plain text has no columns: leave this out, or use jsonl, json, csv or tsv");
+            "6:33: plain text has no columns: leave this out, or use jsonl, json, csv, tsv or parquet");
 }
 
 TEST_F(PipelineProblems, TextForSeveralColumns) {
   EXPECT_EQ(problems(with_line(4, "    strategy: pairs")),
             "6:20: strategy \"pairs\" reads the columns chosen, rejected, but plain text has none: use jsonl, json, "
-            "csv or tsv");
+            "csv, tsv or parquet");
 }
 
 TEST_F(PipelineProblems, FoldersWithoutFiles) {
@@ -117,7 +118,7 @@ TEST_F(PipelineProblems, Splits) {
 TEST_F(PipelineProblems, SplitOfNothing) {
   EXPECT_EQ(problems(with_line(6, "    data: {validation: {split: 0.5}}")),
             "6:5: strategy \"pretrain\" reads \"train\" with text: write data: {train: {FORMAT: FILE}} with text, "
-            "jsonl, json, csv, tsv");
+            "jsonl, json, csv, tsv, parquet");
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+// rows.hpp - the rows of a Parquet file as objects of JSON, one after the other. Of each column one page is held, and
+// its dictionary.
+#pragma once
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/file.hpp"
+
+namespace rgm::parquet {
+
+using Row = nlohmann::ordered_json;
+
+// Calls row(values, where) in order, as long as it answers true; `where` is `file: row 17`. RGM_INVALID: not a Parquet
+// file, cut off, or damaged. A column that cannot be read, or that no row of JSON can hold, is unreadable() in its
+// rows, as nobody may want it.
+void each_row(const fs::path& file, const std::function<bool(Row& values, const std::string& where)>& row);
+
+// Of a file that is to be read later: whether it is one, by what its end says.
+void look_at(const fs::path& file);
+
+// A value that says why there is none; only what comes from Parquet has such, as JSON has no bytes.
+Row unreadable(std::string_view why);
+bool is_unreadable(const Row& value);
+std::string why_unreadable(const Row& value);
+
+}  // namespace rgm::parquet
