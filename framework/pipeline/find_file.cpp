@@ -37,17 +37,35 @@ fs::path data_of_project(const fs::path& pipeline) {
   return start / "data";
 }
 
+// Where a file of that name may be, best first.
+std::vector<fs::path> places_of(const fs::path& pipeline, const std::string& name) {
+  std::vector<fs::path> out = {pipeline.parent_path() / name};  // an absolute name stays itself
+  if (fs::path(name).is_absolute()) return out;
+  if (const char* const variable = std::getenv("REGIMEN_DATA"); variable && *variable)
+    out.push_back(fs::path(variable) / name);
+  out.push_back(data_of_project(pipeline) / name);
+  return out;
+}
+
 }  // namespace
 
-fs::path find_file(const fs::path& pipeline, const std::string& name) {
-  std::vector<fs::path> candidates = {pipeline.parent_path() / name};  // an absolute name stays itself
-  const bool absolute = fs::path(name).is_absolute();
-  const char* const variable = std::getenv("REGIMEN_DATA");
-  const fs::path project = data_of_project(pipeline);
-  if (!absolute) {
-    if (variable && *variable) candidates.push_back(fs::path(variable) / name);
-    candidates.push_back(project / name);
+std::vector<fs::path> find_matching(const fs::path& pipeline, const std::string& pattern) {
+  std::error_code error;
+  for (const fs::path& place : places_of(pipeline, pattern)) {
+    std::vector<fs::path> found;
+    const fs::path folder = place.parent_path();
+    for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error))
+      if (matches(place.filename().string(), entry.path().filename().string()) && entry.is_regular_file(error))
+        found.push_back(folder / entry.path().filename());
+    if (!found.empty()) return found;
   }
+  return {};
+}
+
+fs::path find_file(const fs::path& pipeline, const std::string& name) {
+  const std::vector<fs::path> candidates = places_of(pipeline, name);
+  const bool absolute = fs::path(name).is_absolute();
+  const fs::path project = data_of_project(pipeline);
   std::vector<std::string> looked;
   std::error_code error;
   for (const fs::path& candidate : candidates) {

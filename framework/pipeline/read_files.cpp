@@ -6,6 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <optional>
+#include <regex>
+#include <set>
 #include <span>
 
 #include "base/unpacked_file.hpp"
@@ -49,16 +52,44 @@ void check_files(const Yaml& one, const fs::path& given, std::span<const fs::pat
     if (fs::is_regular_file(file)) look_at(file, format);
 }
 
-// Has the folder's file the ending of its format, packed or not?
-bool is_of(const std::string& format, const fs::path& file) {
+std::vector<fs::path> files_in(const fs::path& folder, const std::string& format) {
   const std::string ending = format == "text" ? ".txt" : "." + format;
-  return fs::path(without_packed_ending(file.filename().string())).extension() == ending;
+  const auto is_of_format = [&](const fs::path& file) {
+    const std::string name = file.filename().string();
+    return fs::path(format == "parquet" ? name : without_packed_ending(name)).extension() == ending;
+  };
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && is_of_format(entry.path())) out.push_back(entry.path());
+  return out;
 }
 
-std::string no_files(const std::string& format, const fs::path& folder) {
+// train-00000-of-00002.parquet: a part of `train`, as the Hub has them.
+std::optional<std::string> split_of(const fs::path& file) {
+  static const std::regex part(R"((.*)-\d{5}-of-\d{5}\..*)");
+  std::smatch found;
+  const std::string name = file.filename().string();
+  if (!std::regex_match(name, found, part)) return std::nullopt;
+  return found[1];
+}
+
+void check_folder(const Yaml& one, const fs::path& folder, std::span<const fs::path> files, const std::string& format) {
   const std::string ending = format == "text" ? "txt" : format;
-  return fmt::format("the folder {} has no *.{} files in it{}", folder.string(), ending,
-                     format == "parquet" ? "" : fmt::format(", and no *.{0}.gz or *.{0}.zst", ending));
+  if (files.empty())
+    one.problem(fmt::format("the folder {} has no *.{} files in it{}", folder.string(), ending,
+                            format == "parquet" ? "" : fmt::format(", and no *.{0}.gz or *.{0}.zst", ending)));
+  std::set<std::string> splits;
+  for (const fs::path& file : files)
+    if (const auto split = split_of(file)) splits.insert(*split);
+  if (splits.size() > 1)
+    one.problem(fmt::format(
+        "the folder {} has files of {}, which are not read as one: name those of one, as in {}", folder.string(),
+        fmt::join(splits, " and of "),
+        (fs::path(*one.text()) / ((splits.contains("train") ? "train" : *splits.begin()) + "-*." + ending)).string()));
+}
+
+bool is_pattern(const std::string& name) {
+  return fs::path(name).filename().string().find_first_of("*?") != std::string::npos;
 }
 
 // Who unpacks a file beside the packed one means one of the two.
@@ -84,19 +115,18 @@ void read_files(Reader& reader, const Yaml& given, DataSpec& out) {
     const auto name = one.text();
     if (!name) continue;
     try {
-      const fs::path found = find_file(reader.file, *name);
       std::vector<fs::path> inside;
-      if (!fs::is_directory(found))
-        inside.push_back(found);
-      else
-        for (const auto& entry : fs::recursive_directory_iterator(found))
-          if (entry.is_regular_file() && is_of(out.format, entry.path())) inside.push_back(entry.path());
-      std::sort(inside.begin(), inside.end());
+      if (is_pattern(*name)) inside = find_matching(reader.file, *name);
+      const fs::path found = inside.empty() ? find_file(reader.file, *name) : inside[0];
+      if (inside.empty() && fs::is_directory(found)) {
+        inside = files_in(found, out.format);
+        check_folder(one, found, inside, out.format);
+      } else if (inside.empty()) {
+        inside = {found};
+      }
+      std::ranges::sort(inside);
       check_once(one, inside);
-      if (inside.empty())
-        one.problem(no_files(out.format, found));
-      else
-        check_files(one, inside.size() == 1 ? inside[0] : found, inside, out.format);
+      if (!inside.empty()) check_files(one, inside.size() == 1 ? inside[0] : found, inside, out.format);
       out.files.insert(out.files.end(), inside.begin(), inside.end());
     } catch (const Error& e) {
       one.problem(e.what());

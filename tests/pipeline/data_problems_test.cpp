@@ -110,6 +110,21 @@ TEST_F(PipelineProblems, PackedFilesAreFoundInFoldersAndOpened) {
             "6:27: data/p.jsonl: is cut off: its gzip data goes on after 0 unpacked bytes; copy or download it again");
 }
 
+TEST_F(PipelineProblems, FilesOfSeveralSplitsAreNotReadAsOneAndAPatternNamesThoseOfOne) {
+  for (const char* name : {"train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"})
+    write_file(folder_ / fmt::format("data/many/{}.jsonl", name), "{}\n");
+  const auto reads = [](const std::string& files) {
+    return with_line(6, "    data: {train: {jsonl: \"" + files + "\"}}");
+  };
+  EXPECT_EQ(problems(reads("many")),
+            "6:27: the folder data/many has files of test and of train, which are not read as one: name those of one, "
+            "as in many/train-*.jsonl");
+  EXPECT_THAT(read(reads("many/train-*.jsonl")).stages[0].data.at("train").files,
+              testing::ElementsAre(folder_ / "data/many/train-00000-of-00002.jsonl",
+                                   folder_ / "data/many/train-00001-of-00002.jsonl"));
+  EXPECT_THAT(problems(reads("many/dev-*.jsonl")), testing::HasSubstr("there is no file \"many/dev-*.jsonl\""));
+}
+
 TEST_F(PipelineProblems, Splits) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, validation: {split: 1.5}}")),
             "6:54: \"data.validation.split\" is 1.5, should be above 0 and below 1");
