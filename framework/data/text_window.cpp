@@ -13,7 +13,7 @@ TextWindow::TextWindow(const fs::path& file) : unpacked_(std::make_unique<Unpack
 }
 
 bool TextWindow::grow(size_t at) {
-  constexpr size_t piece = size_t{1} << 20;
+  constexpr size_t piece = size_t{1} << 18;
   buffer_.erase(0, buffer_.size() - text_.size());
   while (at >= buffer_.size()) {
     const size_t before = buffer_.size(), more = std::max(piece, before);

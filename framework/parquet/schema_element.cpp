@@ -101,7 +101,10 @@ SchemaElement schema_element_of(Thrift& in) {
         out.repetition = static_cast<Repetition>(repetition);
         return;
       }
-      case 4: out.name = in.text(); return;
+      case 4:
+        out.name = in.text();
+        require(!invalid_utf8(out.name), "has a column whose name is not UTF-8");
+        return;
       case 5: out.children = in.integer(); return;
       case 6: converted = in.integer(); return;
       case 7: out.scale = in.integer(); return;

@@ -93,8 +93,8 @@ TEST_F(UnpackedFileTest, NoByteOfTheTextChangesUnseen) {
       std::string changed = whole;
       changed[at] = static_cast<char>(changed[at] ^ 0x10);
       const std::string said = refusal(changed);
-      if (said != "read: " + text)  // a few bits are padding
-        EXPECT_THAT(said, testing::AnyOf(HasSubstr("is damaged after"), HasSubstr("is cut off"))) << at;
+      if (said == "read: " + text) continue;  // a few bits are padding
+      EXPECT_THAT(said, testing::AnyOf(HasSubstr("is damaged after"), HasSubstr("is cut off"))) << at;
     }
   }
 }

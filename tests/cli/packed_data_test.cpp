@@ -57,8 +57,8 @@ TEST_F(PackedData, ABadFileIsToldWhereThePipelineNamesIt) {
   const std::string whole = read_file(folder_ / "many/rows.parquet");
   write("cut.parquet", whole.substr(0, 2000));
   EXPECT_THAT(checked("{parquet: cut.parquet}"),
-              HasSubstr("bad.yaml:10:28: cut.parquet: is cut off: it does not end with PAR1"));
-  write("bent.parquet", std::string(whole).replace(200, 1, 1, static_cast<char>(whole[200] ^ 1)));
+              HasSubstr("bad.yaml:10:29: cut.parquet: is cut off: it does not end with PAR1"));
+  write("bent.parquet", std::string(whole).replace(1000, 40, 40, '\xFF'));
   EXPECT_THAT(checked("{parquet: bent.parquet}"), HasSubstr("bad.yaml:10:5: stage \"base\": bent.parquet: is damaged"));
   write("cut.jsonl.gz", read_file(folder_ / "rows.jsonl.gz").substr(0, 900));
   EXPECT_THAT(checked("{jsonl: cut.jsonl.gz}"),
