@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
 
 #include "artefact/folder.hpp"
@@ -29,7 +30,7 @@ class ParquetTest : public testing::Test {
   // Of a file with these bytes: its rows, and what is said of it.
   std::string said_of(const std::string& bytes) {
     const fs::path file = folder / "f.parquet";
-    write_file(file, bytes, Sync::no);
+    std::ofstream(file, std::ios::binary) << bytes;
     try {
       std::string out;
       for (const std::string& row : rows_of(file, "parquet")) out += row + '\n';
@@ -88,7 +89,7 @@ TEST_F(ParquetTest, NoValueChangesUnseen) {
   const size_t names = whole.find("schema");
   ASSERT_NE(names, whole.npos);
   size_t refused = 0, tried = 0;
-  for (size_t at = 4; at < names - 20; at += 7, ++tried) {
+  for (size_t at = 4; at < names - 20; at += 13, ++tried) {
     std::string changed = whole;
     changed[at] = static_cast<char>(changed[at] ^ 0x20);
     const std::string said = said_of(changed);
@@ -103,7 +104,7 @@ TEST_F(ParquetTest, NoValueChangesUnseen) {
 TEST_F(ParquetTest, AnyByteMayBeWrong) {
   for (const char* name : {"nested.arrow", "types.arrow", "flat.duckdb-v2"}) {
     const std::string whole = bytes_of(name);
-    for (size_t at = 0; at < whole.size(); at += 37) {
+    for (size_t at = 0; at < whole.size(); at += 97) {
       std::string changed = whole;
       changed[at] = static_cast<char>(changed[at] ^ (1 << at % 8));
       said_of(changed);
