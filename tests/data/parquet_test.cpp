@@ -77,7 +77,7 @@ TEST_F(ParquetTest, RowsAreNumberedAndReadAsFarAsTheyAreWanted) {
 
 TEST_F(ParquetTest, AFileThatIsCutOffAnywhereIsRefused) {
   const std::string whole = bytes_of("nested.arrow-v2");
-  for (size_t length = 4; length < whole.size(); length += 17)
+  for (size_t length = 4; length < whole.size(); length += 47)
     EXPECT_THAT(said_of(whole.substr(0, length)), HasSubstr("is cut off: it does not end with PAR1"));
   EXPECT_THAT(said_of("{\"text\": 1}"), HasSubstr("is not a Parquet file: it does not begin with PAR1"));
   EXPECT_THAT(said_of(""), HasSubstr("is not a Parquet file"));
@@ -89,7 +89,7 @@ TEST_F(ParquetTest, NoValueChangesUnseen) {
   const size_t names = whole.find("schema");
   ASSERT_NE(names, whole.npos);
   size_t refused = 0, tried = 0;
-  for (size_t at = 4; at < names - 20; at += 13, ++tried) {
+  for (size_t at = 4; at < names - 20; at += 29, ++tried) {
     std::string changed = whole;
     changed[at] = static_cast<char>(changed[at] ^ 0x20);
     const std::string said = said_of(changed);
@@ -104,7 +104,7 @@ TEST_F(ParquetTest, NoValueChangesUnseen) {
 TEST_F(ParquetTest, AnyByteMayBeWrong) {
   for (const char* name : {"nested.arrow", "types.arrow", "flat.duckdb-v2"}) {
     const std::string whole = bytes_of(name);
-    for (size_t at = 0; at < whole.size(); at += 97) {
+    for (size_t at = 0; at < whole.size(); at += 197) {
       std::string changed = whole;
       changed[at] = static_cast<char>(changed[at] ^ (1 << at % 8));
       said_of(changed);
