@@ -118,8 +118,11 @@ Json evaluate(const Stage& s) {
 }
 
 Json keep(const Stage& s) {
-  if (s.best_by.empty()) return s.keep;
-  return {{"best", {{s.best_by, s.highest_is_best ? "highest" : "lowest"}}}};
+  if (s.best_by.empty() && s.average == 0) return s.keep;
+  Json out = Json::object();
+  if (!s.best_by.empty()) out["best"] = {{s.best_by, s.highest_is_best ? "highest" : "lowest"}};
+  if (s.average > 0) out["average"] = s.average;
+  return out;
 }
 
 Json checkpoint(const Stage& s) {

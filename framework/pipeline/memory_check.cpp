@@ -20,7 +20,7 @@ constexpr double surely_fits = 0.25;
 constexpr double wanted_share = 0.9;  // of what is free, for what is advised: the prediction is within a tenth
 
 struct Need {
-  uint64_t bytes = 0, weights = 0, training = 0;  // the last: gradients and moments
+  uint64_t bytes = 0, weights = 0, training = 0;  // the last: gradients, moments and average
   int64_t rows = 0;                               // at once
 };
 
@@ -66,7 +66,8 @@ std::optional<Need> need_of(const Stage& stage, size_t index, const Surroundings
   const OptimizerSpec& optimizer = stage.optimizer;
   const auto by_muon = static_cast<uint64_t>(muon_parameters(optimizer, opened.setup.parameters));
   const bool is_small = optimizer.kind == "sgd" || optimizer.moments == "bfloat16";
-  need.training = 8 * by_muon + (trained - std::min(by_muon, trained)) * (is_small ? 8 : 12);
+  need.training = 8 * by_muon + (trained - std::min(by_muon, trained)) * (is_small ? 8 : 12) +
+                  (stage.average > 0 ? 4 * trained : 0);
   return need;
 }
 
@@ -112,11 +113,12 @@ void check_memory(const Stage& stage, size_t index, const Surroundings& around) 
 
   const uint64_t held = need->weights + need->training;
   const std::string text = fmt::format(
-      "stage {} needs about {} of memory, and {} is free{}: weights {}, gradients and moments {}, {} for what is kept "
+      "stage {} needs about {} of memory, and {} is free{}: weights {}, {} {}, {} for what is kept "
       "of {} rows at once",
       stage.name, bytes_for_people(need->bytes), bytes_for_people(free), is_machines ? "" : " on the device",
-      bytes_for_people(need->weights), bytes_for_people(need->training),
-      bytes_for_people(need->bytes - std::min(need->bytes, held)), count_for_people(static_cast<uint64_t>(need->rows)));
+      bytes_for_people(need->weights), stage.average > 0 ? "gradients, moments and average" : "gradients and moments",
+      bytes_for_people(need->training), bytes_for_people(need->bytes - std::min(need->bytes, held)),
+      count_for_people(static_cast<uint64_t>(need->rows)));
   Stage smaller = stage;
   smaller.batch = smaller.micro_batch = need->rows / 2;
   const auto half = smaller.batch ? try_need_of(smaller, index, around, real, is_machines, free) : std::nullopt;

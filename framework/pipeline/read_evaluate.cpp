@@ -8,6 +8,8 @@
 namespace rgm {
 namespace {
 
+constexpr Range decay{.min = 0, .max = 1, .above = true, .below = true};
+
 // By how the number's name ends; nothing where that does not tell.
 std::optional<bool> highest_is_best(const std::string& name) {
   const auto ends = [&](const char* end) { return name.ends_with(end); };
@@ -51,13 +53,15 @@ void read_best(const Yaml& given, Stage& out) {
 void read_keep(YamlMap& map, Stage& out) {
   const auto given = map.find("keep");
   if (!given) return;
-  const std::string wanted = "last, best or {best: NAME}";
+  const std::string wanted = "last, best, {best: NAME} or {average: DECAY}";
   if (given->is_map()) {
     YamlMap keep(*given, "keep");
-    if (const auto best = keep.find("best"))
-      read_best(*best, out);
-    else if (keep.items().empty())
-      given->wrong(wanted);
+    if (keep.items().empty()) given->wrong(wanted);
+    out.keep = "last";
+    out.best_by.clear();
+    out.average = 0;
+    if (const auto best = keep.find("best")) read_best(*best, out);
+    keep.read("average", out.average, decay);
     keep.finish();
     return;
   }
@@ -69,6 +73,7 @@ void read_keep(YamlMap& map, Stage& out) {
   }
   out.keep = word;
   out.best_by.clear();
+  out.average = 0;
 }
 
 void read_evaluate(YamlMap& stage, Stage& out) {

@@ -46,6 +46,9 @@ void refuse_training(YamlMap& map, const Stage& stage) {
   for (const char* key : {"optimizer", "schedule", "clip", "trainable", "evaluate", "keep"})
     if (map.has(key))
       map.key(key).problem(fmt::format("strategy \"{}\" trains nothing: leave \"{}\" out", stage.strategy.id, key));
+  if (stage.average > 0 && !map.has("keep"))  // in `checkpoint`, which writing rows has
+    map.key("checkpoint")
+        .problem(fmt::format("strategy \"{}\" trains nothing: there are no weights to average", stage.strategy.id));
   const auto is_new = [](const Choice& adapter) { return adapter.component != nullptr && !adapter.is_taken(); };
   if (const auto found = std::ranges::find_if(stage.adapters, is_new); found != stage.adapters.end())
     map.key("adapter").problem(

@@ -32,7 +32,7 @@ stages:
     optimizer: {adamw: {}}
     schedule: {constant: {}}
     evaluate: {every: 1}
-    keep: {best: a}
+    keep: {best: a, average: 0.9}
     log: {every: 1}
     checkpoint: {every: 1}
     trainable: {last: 1}
@@ -232,7 +232,7 @@ class Schema {
       map["minProperties"] = 1;
       return {{"anyOf", {{{"enum", {"last", "best"}}}, map}}};
     }
-    if (what == "keep") {
+    if (what == "keep" && key == "best") {
       const Json one = {{"type", "object"},
                         {"additionalProperties", {{"enum", {"highest", "lowest"}}}},
                         {"minProperties", 1},

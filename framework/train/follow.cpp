@@ -1,33 +1,13 @@
-// follow.cpp - the policy's weights on their way into a model that follows it. They are written in place, so a captured
-// step reads the new ones.
+// follow.cpp - the policy's weights on their way into a model that follows it.
 #include "train/follow.hpp"
 
-#include <algorithm>
-
-#include "tensor/ops.hpp"
 #include "tensor/quantized.hpp"
+#include "tensor/tape.hpp"
+#include "train/in_place.hpp"
 #include "train/session.hpp"
 
 namespace rgm {
 namespace {
-
-constexpr int64_t piece = int64_t{1} << 20;  // elements at a time, so that a large matrix needs no second one beside it
-
-// The difference, so that what is equal stays equal to the bit.
-Tensor between(const Tensor& own, const Tensor& policy, double rate) {
-  const Tensor target = ops::cast(policy, own.dtype());
-  return rate == 1 ? target : own + rate * (target - own);
-}
-
-void move(const Tensor& own, const Tensor& policy, double rate) {
-  if (own.count() <= piece) return assign(own, between(own, policy, rate));
-  const int64_t rows = own.size(0), at_once = std::max<int64_t>(1, piece / (own.count() / rows));
-  for (int64_t i = 0; i < rows; i += at_once) {
-    const int64_t end = std::min(rows, i + at_once);
-    const Tensor part = ops::slice(own, 0, i, end);
-    assign(part, between(part, ops::slice(policy, 0, i, end), rate));
-  }
-}
 
 std::string heads_of(const ModelConfig& c) {
   return fmt::format("{} heads of {} channels, {} of them for keys", c.heads, c.head_dim, c.kv_heads);
@@ -57,7 +37,7 @@ void follow(rgm_train& train, const std::string& name, double rate) {
   if (rate == 0) return;
   const NoGradient still;
   found->second.visit([&](size_t, const Parameter& policy, const Parameter& own) {
-    move(own.value, readable(policy.value), rate);
+    move_towards(own.value, readable(policy.value), rate);
     own.refresh_half();
   });
 }

@@ -25,6 +25,7 @@ Loop::Loop(TrainSetup& setup, void* self)
       gradients_(train_, setup.parameters, may_capture(setup),
                  [this](size_t i, Batch* batch) { return trained_loss_of(i, batch); }),
       optimizer_(setup.settings.optimizer, setup.parameters),
+      average_(setup.settings.average, setup.parameters),
       steps_(steps_of(setup)),
       evaluate_every_(steps_between_evaluations(setup)) {
   // From here on the policy moves, and a model that only annotates has done its work.
@@ -136,6 +137,7 @@ void Loop::learn(double rate) {
   loss_ = gradients_.run(batches);
   train_.policy->training = false;
   norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss_);
+  average_.update(step_);
   tokens_ += feed_.tokens();
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "artefact/checkpoint.hpp"
+#include "train/average.hpp"
 #include "train/feed.hpp"
 #include "train/optimizer.hpp"
 #include "train/progress.hpp"
@@ -46,6 +47,7 @@ class Loop {
 
   bool evaluation_is_due() const;
   void evaluate();
+  void evaluate_kept();
   Tensor held_out_loss();
   void keep_shown();
   void judge(const Numbers& numbers, const std::set<std::string>& names);
@@ -65,6 +67,7 @@ class Loop {
   Feed feed_;
   StepGradients gradients_;
   Optimizer optimizer_;
+  Average average_;
   int64_t steps_, evaluate_every_, step_ = 0, tokens_ = 0;
   int64_t logged_at_ = 0, evaluated_at_ = 0;
   Tensor loss_, norm_;

@@ -52,6 +52,11 @@ Tensor Loop::held_out_loss() {
 void Loop::evaluate() {
   const Stopwatch watch(evaluate_seconds_);
   gradients_.forget();
+  average_.in_place([this] { evaluate_kept(); });
+}
+
+// The weights that would be kept if this was the end.
+void Loop::evaluate_kept() {
   train_.progress = double(step_) / double(steps_);
   const NoGradient still;
   // Those of the steps since the last line go on afterwards, also when this is interrupted.
@@ -134,6 +139,8 @@ void Loop::finish() {
     if (setup_.check_folder) setup_.check_folder();
     load_weights(setup_.folder / "best.safetensors", setup_);
     evaluated_ = best_evaluated_;
+  } else {
+    average_.exchange();
   }
   if (!setup_.settings.sample_prompt.empty()) take_samples();
   nlohmann::json& r = result_.result;
@@ -145,6 +152,7 @@ void Loop::finish() {
   r["trained_parameters"] = optimizer_.parameters();
   if (std::isfinite(last_loss_)) r["loss"] = last_loss_;
   if (keeps_best()) r["best_step"] = best_step_;
+  if (const double decay = setup_.settings.average; decay > 0) r["average_decay"] = decay;
   result_.timings = {{"train", train_seconds_},
                      {"evaluate", evaluate_seconds_},
                      {"checkpoint", checkpoint_seconds_},

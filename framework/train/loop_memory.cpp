@@ -44,13 +44,14 @@ void Loop::out_of_memory(const char* what) {
       gradients += held_bytes(p.value.gradient());
     }
   const uint64_t moments = optimizer_.state_bytes(), in_use = current_device().bytes_when_refused();
-  const uint64_t held = weights + gradients + moments;
+  const uint64_t average = average_.bytes(), held = weights + gradients + moments + average;
   throw Error(
       RGM_NO_MEMORY,
-      fmt::format("{}: at step {}: {}: weights {}, gradients {}, moments {}, {} for activations and the rest. {}",
+      fmt::format("{}: at step {}: {}: weights {}, gradients {}, moments {}, {}{} for activations and the rest. {}",
                   train_.stage, step_, what, bytes_for_people(weights), bytes_for_people(gradients),
-                  bytes_for_people(moments), bytes_for_people(in_use - std::min(in_use, held)),
-                  advice(train_.stage, setup_.settings)));
+                  bytes_for_people(moments),
+                  average ? fmt::format("their average {}, ", bytes_for_people(average)) : "",
+                  bytes_for_people(in_use - std::min(in_use, held)), advice(train_.stage, setup_.settings)));
 }
 
 }  // namespace rgm

@@ -62,7 +62,7 @@ void Loop::checkpoint() {
                             {"best_evaluated", best_evaluated_},
                             {"report", train_.report},
                             {"samples", result_.samples}};
-  save_state(checkpoints_, step_, more, setup_, optimizer_, feed_);
+  save_state(checkpoints_, step_, more, setup_, optimizer_, average_, feed_);
   last_checkpoint_ = Clock::now();
 }
 
@@ -93,7 +93,7 @@ void Loop::resume() {
   const auto checkpoint = own_checkpoint();
   if (!checkpoint || owner_of(*checkpoint) != setup_.training_sha256) return;
   const nlohmann::json& state = checkpoint->state;
-  load_state(*checkpoint, setup_, optimizer_, feed_);
+  load_state(*checkpoint, setup_, optimizer_, average_, feed_);
   step_ = checkpoint->step;
   tokens_ = state.at("tokens");
   steps_ = state.value("steps", steps_);  // fewer than the settings say where the strategy has ended the stage

@@ -38,12 +38,13 @@ void restore(const SafeTensors& file, const std::string& name, const Tensor& int
 }  // namespace
 
 void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& more, const TrainSetup& setup,
-                const Optimizer& optimizer, const Feed& feed) {
+                const Optimizer& optimizer, const Average& average, const Feed& feed) {
   std::vector<OutgoingTensor> tensors;
   const auto add = [&](const std::string& name, const Tensor& value) { tensors.push_back(outgoing(name, value)); };
   visit_weights(setup, add);
   visit_followers(setup, [&](const std::string& name, const Parameter& p) { add(name, p.value); });
   optimizer.visit(add);
+  average.visit(add);
   std::vector<SavedArray> arrays;
   nlohmann::json state = more;
   state["feed"] = feed.save(arrays);
@@ -58,14 +59,17 @@ void save_state(Checkpoints& checkpoints, int64_t step, const nlohmann::json& mo
   checkpoints.write(step, state, tensors);
 }
 
-void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer& optimizer, Feed& feed) {
+void load_state(const Checkpoint& checkpoint, TrainSetup& setup, const Optimizer& optimizer, const Average& average,
+                Feed& feed) {
   visit_weights(setup, [&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
   refresh_halves(setup);
   visit_followers(setup, [&](const std::string& name, const Parameter& p) {
     restore(checkpoint.tensors, name, p.value);
     p.refresh_half();
   });
-  optimizer.visit([&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); });
+  const auto put_back = [&](const std::string& name, const Tensor& value) { restore(checkpoint.tensors, name, value); };
+  optimizer.visit(put_back);
+  average.visit(put_back);
   std::vector<SavedArray> arrays;
   for (const auto& name : checkpoint.state.at("arrays")) {
     const SavedTensor* found = checkpoint.tensors.find("feed." + name.get<std::string>());

@@ -64,6 +64,7 @@ struct TrainSettings {
   std::string keep = "last";     // last, best
   std::string best_by;           // the number that is to be best; empty: validation_loss, or else accuracy or reward
   bool highest_is_best = false;  // of that one
+  double average = 0;            // decay of the mean of the trained weights that is kept; 0: they are, as they are
   int64_t ensemble = 1;          // members of the adapter, each of which reads every example
   int64_t log_every = 10;
   // sample: {prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, count}

@@ -35,5 +35,24 @@ TEST_F(TinyRun, TheBestWeightsAreLeftWhereTheLossRisesAgain) {
   EXPECT_NE(hash_of("best" + std::string(weights)), hash_of("last" + std::string(weights)));
 }
 
+// What evaluates as the stage says is what it has left.
+TEST_F(TinyRun, AMeanOfTheWeightsIsEvaluatedAndLeftAndSurvivesAKill) {
+  write("p.yaml", tiny(300,
+                       "    optimizer: {adamw: {learning_rate: 0.01}}\n    keep: {average: 0.9}\n"
+                       "    checkpoint: {every: 50}\n    evaluate: {every: 100}\n"));
+  ASSERT_EQ(regimen("run p.yaml --out mean").status, 0);
+  const auto result = json("mean/base/stage.json")["result"];
+  EXPECT_EQ(result["average_decay"], 0.9);
+  const std::string text = read_file(folder_ / "text.txt");
+  write("held-out.txt", text.substr(text.size() - text.size() / 10));
+  const Said said = regimen("evaluate --model mean/base --data held-out.txt --json");
+  ASSERT_EQ(said.status, 0) << said.err;
+  EXPECT_NEAR(parse_json(said.out)["loss"].get<double>(), result["validation_loss"].get<double>(), 0.01);
+  kill_and_resume("base/checkpoint/step-100");
+  EXPECT_EQ(hash_of("mean" + std::string(weights)), hash_of("killed" + std::string(weights)));
+  ASSERT_EQ(regimen("run p.yaml --set stages.base.keep=last --out last").status, 0);
+  EXPECT_NE(hash_of("mean" + std::string(weights)), hash_of("last" + std::string(weights)));
+}
+
 }  // namespace
 }  // namespace rgm

@@ -115,5 +115,23 @@ TEST_F(ReadPipeline, TheBestIsByTheNumberThatIsNamed) {
   EXPECT_EQ(of("keep: best").effective["checkpoint"]["keep"], "best");
 }
 
+TEST_F(ReadPipeline, AMeanOfTheWeightsIsPrintedAsItCanBeGiven) {
+  const auto of = [&](const std::string& keep, const std::string& more = "") {
+    std::vector<std::string> all = {"stages.base.data.validation.split=0.5"};
+    if (!more.empty()) all.push_back(more);
+    return read(one_stage("    steps: 7\n    keep: " + keep + "\n"), ReadOptions{all, {}}).stages[0];
+  };
+  const Stage mean = of("{average: 0.99}");
+  EXPECT_EQ(mean.average, 0.99);
+  EXPECT_EQ(mean.keep, "last");
+  EXPECT_EQ(mean.effective["checkpoint"]["keep"], parse_json(R"({"average": 0.99})"));
+  const Stage both = of("{best: validation_loss, average: 0.99}");
+  EXPECT_EQ(both.keep, "best");
+  EXPECT_EQ(of(both.effective["checkpoint"]["keep"].dump()).effective, both.effective);
+  EXPECT_EQ(of("{best: validation_loss}", "stages.base.keep.average=0.99").effective, both.effective);
+  EXPECT_EQ(of("{average: 0.99}", "stages.base.keep=last").average, 0);
+  EXPECT_EQ(of("best", "stages.base.keep.average=0.9").keep, "last") << "a map replaces the word";
+}
+
 }  // namespace
 }  // namespace rgm::fake

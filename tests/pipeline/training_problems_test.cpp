@@ -27,7 +27,7 @@ TEST_F(PipelineProblems, OptimizersAndSchedules) {
 TEST_F(PipelineProblems, CheckpointWhen) {
   EXPECT_EQ(problems(right + "    checkpoint: {every: 3, minutes: 3, keep: all}\n"),
             "8:28: \"every\" (steps) and \"minutes\" both say when: leave one of them out\n"
-            "8:46: \"checkpoint.keep\" should be last, best or {best: NAME}, got \"all\"");
+            "8:46: \"checkpoint.keep\" should be last, best, {best: NAME} or {average: DECAY}, got \"all\"");
 }
 
 TEST_F(PipelineProblems, EvaluateWithoutHeldOutData) {
@@ -70,12 +70,36 @@ TEST_F(PipelineProblems, TheNumberThatIsToBeBest) {
   EXPECT_EQ(keep("{best: [a]}"), "8:18: \"keep.best\" should be NAME, {NAME: highest} or {NAME: lowest}, got a list");
   EXPECT_EQ(keep("{best: {\"\": lowest}}"),
             "8:18: \"keep.best\" should be NAME, {NAME: highest} or {NAME: lowest}, got a map");
-  EXPECT_EQ(keep("{worst: a}"), "8:12: unknown key \"worst\" in keep; it has: best");
-  EXPECT_EQ(keep("{}"), "8:11: \"keep\" should be last, best or {best: NAME}, got a map");
+  EXPECT_EQ(keep("{worst: a}"), "8:12: unknown key \"worst\" in keep; it has: best, average");
+  EXPECT_EQ(keep("{}"), "8:11: \"keep\" should be last, best, {best: NAME} or {average: DECAY}, got a map");
   EXPECT_EQ(
       keep("{best: accuracy}"),
       "8:5: strategy \"pretrain\" reports no \"accuracy\" of held-out data, where what its steps report is called "
       "validation_…: write keep: {best: validation_accuracy}");
+}
+
+TEST_F(PipelineProblems, TheMeanOfTheWeights) {
+  const auto keep = [&](const std::string& value) { return problems(right + "    keep: " + value + "\n"); };
+  EXPECT_EQ(keep("{average: 0.999}"), "") << "it needs no held-out data";
+  for (const std::string wrong : {"0", "1", "-0.5", "1.5"})
+    EXPECT_EQ(keep("{average: " + wrong + "}"),
+              "8:21: \"keep.average\" is " + wrong + ", should be above 0 and below 1");
+  EXPECT_EQ(keep("{average: true}"), "8:21: \"keep.average\" should be a number, above 0 and below 1, got \"true\"");
+  EXPECT_EQ(keep("{ema_decay: 0.999}"),
+            "8:12: unknown key \"ema_decay\" in keep: here it is \"average\", the decay of the mean of the weights "
+            "that is kept");
+  EXPECT_EQ(problems(right + "    checkpoint: {every: 2, keep: {average: 2}}\n"),
+            "8:44: \"checkpoint.keep.average\" is 2, should be above 0 and below 1");
+  EXPECT_EQ(problems(right + "    ema: true\n"),
+            "8:5: unknown key \"ema\" in a stage: write keep: {average: 0.999}, the decay of the mean of the weights "
+            "that is kept");
+  const auto sampled = [&](const std::string& more) {
+    return problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}, " +
+                    more + "}\n");
+  };
+  EXPECT_EQ(sampled("keep: {average: 0.9}"), "8:89: strategy \"sample\" trains nothing: leave \"keep\" out");
+  EXPECT_EQ(sampled("checkpoint: {keep: {average: 0.9}}"),
+            "8:89: strategy \"sample\" trains nothing: there are no weights to average");
 }
 
 TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
