@@ -99,6 +99,8 @@ void print(const Stage& stage, const StagePlan& plan) {
     line("rate", fmt::format("{}: {} parameters, {}", rate.learning_rate, count(rate.parameters), who(rate)));
   for (const auto& [name, tokens] : plan.data) line("data", fmt::format("{}: {} tokens", name, count(tokens)));
   if (plan.steps) line("steps", fmt::format("{} of {} rows", count(plan.steps), plan.batch_rows));
+  if (plan.chosen_rows)
+    line("at once", fmt::format("{} rows, chosen by the memory that is free now", count(plan.chosen_rows)));
   const std::string unknown = "not predicted: " + plan.unknown;
   line("tokens", plan.tokens ? count(plan.tokens) + " read in all steps" : unknown);
   line("memory", plan.memory_bytes ? bytes_for_people(*plan.memory_bytes) + " at the peak" : unknown);
@@ -123,6 +125,7 @@ nlohmann::ordered_json plan_json(const Stage& stage, const StagePlan& plan, cons
     if (!rate.optimizer.empty()) one["optimizer"] = rate.optimizer;
     out["rates"].push_back(one);
   }
+  if (plan.chosen_rows) out["micro_batch"] = plan.chosen_rows;
   if (plan.memory_bytes) out["peak_memory_bytes"] = *plan.memory_bytes;
   if (plan.seconds) out["seconds"] = *plan.seconds;
   if (!plan.unknown.empty()) out["not_predicted"] = plan.unknown;

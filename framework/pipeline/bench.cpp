@@ -15,6 +15,7 @@
 #include "pipeline/aside.hpp"
 #include "pipeline/bench_parts.hpp"
 #include "pipeline/device.hpp"
+#include "pipeline/micro_batch.hpp"
 #include "pipeline/open_stage.hpp"
 #include "pipeline/product_time.hpp"
 #include "pipeline/reader.hpp"
@@ -139,17 +140,18 @@ Figures bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& op
   const DeviceScope scope;
   const Quiet quiet;
   reset_peak_memory();
-  const Stage& stage = pipeline.stages[index];
+  const Stage& given = pipeline.stages[index];
   const auto device = open_device(pipeline.backend, registry);
   // A stage that goes on from an earlier one's model has one of that shape, without its adapters: how fast it is, its
   // values do not say.
-  const bool goes_on = !stage.model.from_stage.empty();
+  const bool goes_on = !given.model.from_stage.empty();
   PlannedModels planned;
   if (goes_on) planned = models_before(index, pipeline, registry, folder.path / "cache", *device);
-  require(!goes_on || planned.contains(stage.model.from_stage),
-          "stage \"{}\": stage \"{}\", whose model it takes, cannot be opened: see `regimen check`", stage.name,
-          stage.model.from_stage);
+  require(!goes_on || planned.contains(given.model.from_stage),
+          "stage \"{}\": stage \"{}\", whose model it takes, cannot be opened: see `regimen check`", given.name,
+          given.model.from_stage);
   const Surroundings around{pipeline, registry, folder.path, folder.path / "cache", goes_on ? &planned : nullptr};
+  const Stage stage = with_rows_at_once(given, index, around);
   std::optional<OpenedStage> opened(open_stage(stage, index, around));
   fs::create_directories(opened->setup.folder);
   Figures out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};

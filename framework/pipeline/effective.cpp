@@ -150,7 +150,10 @@ nlohmann::json effective(const Stage& s) {
   else
     out["epochs"] = s.epochs;
   out["batch"] = s.batch;
-  out["micro_batch"] = s.micro_batch ? s.micro_batch : s.batch;
+  if (s.micro_batch_auto && s.micro_batch == 0)
+    out["micro_batch"] = "auto";
+  else
+    out["micro_batch"] = s.micro_batch ? s.micro_batch : s.batch;
   if (s.length) out["length"] = s.length;
   out["log"] = {{"every", s.log_every}};
   out["precision"] = s.precision;

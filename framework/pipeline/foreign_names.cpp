@@ -27,6 +27,7 @@ constexpr Answer answers[] = {
     {"a stage", "max_steps max_iters train_steps num_steps", "here it is \"steps\""},
     {"a stage", "batch_size train_batch_size", "here it is \"batch\", rows a step"},
     {"a stage", "per_device_train_batch_size", "here it is \"micro_batch\", rows at once; \"batch\" is rows a step"},
+    {"a stage", "auto_find_batch_size", "write micro_batch: auto, which leaves \"batch\" as it is"},
     {"a stage", "micro_batch_size", "here it is \"micro_batch\", rows at once"},
     {"a stage", "gradient_accumulation_steps gradient_accumulation grad_accum",
      "write micro_batch: rows at once; a step takes batch / micro_batch of them"},

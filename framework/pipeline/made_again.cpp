@@ -57,7 +57,7 @@ std::string differing(const nlohmann::json& one, const nlohmann::json& other) {
 std::string why_again(const Stage& stage, const Record& before, const Record& hashes) {
   Record made_of = before.value("hashes", Record::object());
   if (!made_of.is_object()) made_of = Record::object();
-  const nlohmann::json values = before.value("configuration", Record::object());
+  const nlohmann::json values = given_values(before);
   const auto differs = [&](const char* key) { return made_of.value(key, Record()) != hashes.value(key, Record()); };
   if (!differs("inputs")) return "a file that it left is missing or was changed";
   std::set<std::string> out;

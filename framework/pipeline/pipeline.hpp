@@ -79,6 +79,7 @@ struct Stage : TrainSettings {
   std::vector<std::string> trainable_names;
   std::string precision = "float32", weights = "float32";
   bool recompute = false;
+  bool micro_batch_auto = false;              // micro_batch is chosen when the stage begins, and 0 until then
   std::map<std::string, Demand> demands;      // of its result, before anything behind it is run
   nlohmann::json effective;                   // every value in force, as `plan` prints it and stage.json keeps it
   std::map<std::string, std::string> places;  // of its keys, for messages: `file:line:column`; its own under ""

@@ -7,6 +7,7 @@
 #include "base/memory.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
+#include "pipeline/micro_batch.hpp"
 #include "pipeline/product_time.hpp"
 #include "pipeline/record.hpp"
 #include "pipeline/two_steps.hpp"
@@ -85,9 +86,11 @@ void count_trained(const OpenedStage& opened, StagePlan& out) {
 }
 
 // Answers the model that the stage would leave; it lies on the device that only counts.
-std::shared_ptr<Model> plan_stage(const Stage& stage, size_t index, const Surroundings& around,
+std::shared_ptr<Model> plan_stage(const Stage& given, size_t index, const Surroundings& around,
                                   const std::shared_ptr<Device>& real, Rates& rates, StagePlan& out) {
   const Quiet quiet;
+  const Stage stage = with_rows_at_once(given, index, around);
+  if (stage.micro_batch_auto) out.chosen_rows = stage.micro_batch;
   const auto dry = make_dry_device(*real);
   set_current_device(dry);
   reset_peak_memory();

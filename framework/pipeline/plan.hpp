@@ -12,6 +12,7 @@ struct StagePlan {
   int64_t parameters = 0, trained = 0;
   std::vector<RateCount> rates;  // of those trained; empty where all have one, and one optimizer
   int64_t steps = 0, batch_rows = 0;
+  int64_t chosen_rows = 0;               // at once, where the pipeline leaves that to the memory; 0: it does not
   int64_t tokens = 0;                    // that all steps read; 0: not known before it runs
   std::map<std::string, int64_t> data;   // tokens of each source in one epoch
   std::optional<uint64_t> memory_bytes;  // of the process at its peak

@@ -79,6 +79,24 @@ void read_checkpoint(YamlMap& stage, Stage& out) {
   read_keep(stage, out);
 }
 
+// A number, or auto.
+void read_micro_batch(YamlMap& stage, Stage& out) {
+  const auto given = stage.find("micro_batch");
+  if (!given) return;
+  Problems ignored("");
+  const std::vector<std::string> words = {"auto"};
+  const std::string word = given->is_scalar() ? given->node().Scalar() : "";
+  if (word == "auto") {
+    out.micro_batch_auto = true;
+    out.micro_batch = 0;
+  } else if (!Yaml(given->node(), "", ignored).number()) {
+    given->wrong(fmt::format("auto or a whole number, 1 to {}", most_rows), did_you_mean(word, words));
+  } else if (const auto rows = given->integer(1, most_rows)) {
+    out.micro_batch_auto = false;
+    out.micro_batch = *rows;
+  }
+}
+
 void read_every(YamlMap& stage, const char* key, int64_t& out) {
   const auto given = stage.find(key);
   if (!given) return;
@@ -190,7 +208,7 @@ void read_settings(YamlMap& stage, Stage& out) {
   if (const auto given = stage.find("schedule")) read_schedule(*given, out.schedule);
   read_steps(stage, out);
   stage.read("batch", out.batch, 1, most_rows);
-  stage.read("micro_batch", out.micro_batch, 1, most_rows);
+  read_micro_batch(stage, out);
   stage.read("length", out.length, 2, longest_row);  // of one token nothing is predicted
   stage.read("ensemble", out.ensemble, 1, most_members);
   stage.read("clip", out.clip, not_negative);

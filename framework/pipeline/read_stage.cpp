@@ -57,6 +57,22 @@ void refuse_training(YamlMap& map, const Stage& stage) {
                     stage.strategy.id, found->id));
 }
 
+// What fits is counted from steps on a device that computes nothing: there the model writes no answers.
+void check_micro_batch(YamlMap& map, const Stage& stage) {
+  if (stage.micro_batch > stage.batch)
+    (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
+        .problem(
+            fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", stage.micro_batch, stage.batch));
+  if (!stage.micro_batch_auto || !stage.strategy.component) return;
+  const auto& strategy = stage.strategy.component->table<rgm_strategy>();
+  if (strategy.rollout || !strategy.loss)
+    map.key("micro_batch")
+        .problem(
+            fmt::format("strategy \"{}\" lets the model write, and what its answers take is not known before: give "
+                        "\"micro_batch\" a number, or leave it out",
+                        stage.strategy.id));
+}
+
 // Of a new model it is known now how long its rows can be.
 void check_length(YamlMap& map, const Stage& stage) {
   const auto context = stage.model.sizes.find("context");
@@ -257,9 +273,7 @@ Stage read_stage(Reader& reader, const Yaml& yaml, size_t index) {
   read_roles(reader, map, out);
   read_data(reader, map, out);
 
-  if (out.micro_batch > out.batch)
-    (map.has("micro_batch") ? map.key("micro_batch") : map.key("batch"))
-        .problem(fmt::format("\"micro_batch\" is {}, more than the {} rows of \"batch\"", out.micro_batch, out.batch));
+  check_micro_batch(map, out);
   check_length(map, out);
   check_sample(map, out);
   check_ensemble(map, out);

@@ -65,6 +65,7 @@ void read_settings(YamlMap& stage, Stage& out);
 const std::vector<std::string>& precisions();  // of a stage, and of moments
 // Rounds through the data: of a stage, and between its evaluations.
 inline constexpr Range epochs{.min = 0, .max = 1e6, .above = true};
+inline constexpr Range micro_batch_rows{.min = 1, .max = 1 << 20};  // micro_batch, where it is no word
 // The strategy's defaults, as if a pipeline had given them.
 void apply_defaults(Reader& reader, const Yaml& place, Stage& out);
 

@@ -65,22 +65,32 @@ Record stage_record(const Stage& stage, const OpenedStage& opened, const Record&
                   {"counted_tokens", source->counted()},
                   {"sha256", source->sha256()}};
   }
-  return {{"stage", stage.name},
-          {"strategy", stage.strategy.id},
-          {"status", "running"},
-          {"model",
-           {{"family", c.family->id},
-            {"layers", c.layers},
-            {"heads", c.heads},
-            {"channels", c.channels},
-            {"context", c.context},
-            {"vocabulary", c.vocabulary},
-            {"outputs", c.outputs},
-            {"parameters", opened.parameters()},
-            {"trained_parameters", opened.trained_parameters()}}},
-          {"configuration", stage.effective},
-          {"data", data},
-          {"hashes", hashes}};
+  Record out = {{"stage", stage.name},
+                {"strategy", stage.strategy.id},
+                {"status", "running"},
+                {"model",
+                 {{"family", c.family->id},
+                  {"layers", c.layers},
+                  {"heads", c.heads},
+                  {"channels", c.channels},
+                  {"context", c.context},
+                  {"vocabulary", c.vocabulary},
+                  {"outputs", c.outputs},
+                  {"parameters", opened.parameters()},
+                  {"trained_parameters", opened.trained_parameters()}}},
+                {"configuration", stage.effective},
+                {"data", data},
+                {"hashes", hashes}};
+  if (stage.micro_batch_auto) out["chosen"] = {{"micro_batch", "auto"}};
+  return out;
+}
+
+nlohmann::json given_values(const Record& record) {
+  nlohmann::json out = record.value("configuration", Record::object());
+  const Record chosen = record.value("chosen", Record());
+  if (out.is_object() && chosen.is_object())
+    for (const auto& [key, word] : chosen.items()) out[key] = word;
+  return out;
 }
 
 }  // namespace rgm

@@ -17,5 +17,7 @@ std::string time_now();  // 2026-01-31 23:59:59 UTC
 Record run_record(const Pipeline& pipeline, const Device& device, const Registry& registry, const std::string& started);
 // What is known before the stage runs; `status` is "running".
 Record stage_record(const Stage& stage, const OpenedStage& opened, const Record& hashes);
+// The values of a stage's record as the pipeline gave them: `auto`, and not the number that was chosen.
+nlohmann::json given_values(const Record& record);
 
 }  // namespace rgm

@@ -117,7 +117,7 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
     };
     if (made_by.is_string() && made_by != configuration_hash(source))
       refuse(fmt::format("with other values than the pipeline has now (in {})",
-                         differing(record.value("configuration", Record::object()), source.effective)));
+                         differing(given_values(record), source.effective)));
     if (made_by.is_string())
       if (const auto keys = other_content(source, i, before, around, device); !keys.empty())
         refuse(fmt::format("from other content than there is now (in {})", join(keys)));

@@ -10,6 +10,7 @@
 #include "pipeline/adapter_guard.hpp"
 #include "pipeline/inputs.hpp"
 #include "pipeline/memory_check.hpp"
+#include "pipeline/micro_batch.hpp"
 #include "pipeline/stage_folder.hpp"
 
 namespace rgm {
@@ -73,13 +74,14 @@ void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::
               file, around);
 }
 
-OpenedStage open_or_record(const Stage& stage, size_t index, const Surroundings& around, const fs::path& file) {
+OpenedStage open_or_record(const Stage& stage, const Stage& given, size_t index, const Surroundings& around,
+                           const fs::path& file) {
   try {
     return open_stage(stage, index, around);
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& e) {
-    keep_failure_to_open(stage, e.what(), file, around);
+    keep_failure_to_open(given, e.what(), file, around);
     throw;
   }
 }
@@ -104,25 +106,26 @@ TrainResult train_or_record(OpenedStage& opened, Record& record, const fs::path&
 
 }  // namespace
 
-void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
-  const fs::path folder = around.run / stage.name, file = folder / "stage.json";
+void run_stage(const Stage& given, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
+  const fs::path folder = around.run / given.name, file = folder / "stage.json";
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
     invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
   if (anew) begin_anew(folder);
   set_crash_note(fmt::format("It was in stage {}. What is in {} is intact: the same command continues from there.",
-                             stage.name, folder.string()));
+                             given.name, folder.string()));
+  const Stage stage = with_rows_of_run(given, index, around, hashes.at("training"));
   check_memory(stage, index, around);
   // What the stage before left idle is none of this one's memory.
   current_device().trim();
   give_back_memory();
   reset_peak_memory();
-  OpenedStage opened = open_or_record(stage, index, around, file);
+  OpenedStage opened = open_or_record(stage, given, index, around, file);
   opened.setup.check_folder = around.check_folder;
   opened.setup.inputs_sha256 = hashes.at("inputs");
   opened.setup.training_sha256 = hashes.at("training");
-  opened.setup.training_inputs = training_inputs(stage, index, around, current_device(), hashes);
+  opened.setup.training_inputs = training_inputs(given, index, around, current_device(), hashes);
   Record record = stage_record(stage, opened, hashes);
   say_opened(stage, opened);
   if (around.check_folder) around.check_folder();

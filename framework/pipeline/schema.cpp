@@ -227,6 +227,7 @@ class Schema {
       if (key == "stages") return {{"type", "array"}, {"minItems", 1}, {"items", reference("stage")}};
     }
     if (key == "warmup" || (what == "wsd" && key == "decay")) return step_count();
+    if (key == "micro_batch") return {{"anyOf", {{{"const", "auto"}}, of({Asked::Type::integer, micro_batch_rows})}}};
     if (key == "keep") {
       Json map = map_of(key);
       map["minProperties"] = 1;

@@ -6,6 +6,7 @@
 #include "artefact/checkpoint.hpp"
 #include "base/log.hpp"
 #include "data/content_hash.hpp"
+#include "pipeline/micro_batch.hpp"
 #include "pipeline/open_adapter.hpp"
 #include "train/annotations.hpp"
 
@@ -99,7 +100,7 @@ void remove_checkpoints(const fs::path& folder) {
   Checkpoints(folder / "checkpoint").remove_all();
   remove_older_annotations(folder, 1);
   std::error_code ignored;
-  fs::remove(folder / "best.safetensors", ignored);
+  for (const char* name : {"best.safetensors", chosen_file}) fs::remove(folder / name, ignored);
 }
 
 void begin_anew(const fs::path& folder) {

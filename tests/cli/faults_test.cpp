@@ -266,6 +266,42 @@ TEST_F(Faults, MemoryThatRunsOutInAStepIsToldByWhoHoldsItAndWhatMakesItFit) {
   EXPECT_EQ(json("out/base/stage.json")["status"], "failed");
 }
 
+// 700 kB hold the weights, gradients and moments, and no 4 rows beside them.
+TEST_F(Faults, RowsAtOnceAreAsManyAsFitAndStayAsManyWhenARunGoesOn) {
+  const std::string pipeline = tiny(6, "    micro_batch: auto\n    checkpoint: {every: 1}\n    log: {every: 1}\n");
+  const std::string little = "SCARCE_BYTES=700000 SCARCE_SAYS=700000", life = " SCARCE_LIFE=";
+  write("p.yaml", pipeline);
+  const Said whole = scarce("run p.yaml --backend scarce --out whole", little);
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  std::smatch told;
+  ASSERT_TRUE(
+      std::regex_search(whole.err, told,
+                        std::regex("stage base: micro_batch: auto takes ([123]) of 4 rows at once, as 700 kB is "
+                                   "free on the device")))
+      << whole.err;
+  const auto record = json("whole/base/stage.json");
+  EXPECT_EQ(record["configuration"]["micro_batch"], std::stoi(told[1]));
+  EXPECT_EQ(record["chosen"]["micro_batch"], "auto");
+  EXPECT_FALSE(fs::exists(folder_ / "whole/base/chosen.json"));
+  EXPECT_THAT(scarce("run p.yaml --backend scarce --out whole", "SCARCE_SAYS=1").err, HasSubstr("base: unchanged"));
+
+  const Said first = scarce("run p.yaml --backend scarce --out killed", little + life + "400");
+  ASSERT_EQ(first.status, 1) << first.err;
+  const Said again = scarce("run p.yaml --backend scarce --out killed", "SCARCE_SAYS=90000000");
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("auto takes " + told[1].str() + " of 4 rows at once, as before"));
+  EXPECT_THAT(again.err, HasSubstr("base: resumed at step "));
+  EXPECT_EQ(hash_of("killed" + std::string(model)), hash_of("whole" + std::string(model)));
+
+  const Said none = scarce("run p.yaml --backend scarce --out none", "SCARCE_SAYS=200000");
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("Even one row at a time is too much"));
+  const Said plan = scarce("plan p.yaml --backend scarce", little);
+  EXPECT_THAT(plan.out,
+              HasSubstr("  at once       " + told[1].str() + " rows, chosen by the memory that is free now\n"))
+      << plan.err;
+}
+
 TEST_F(Faults, ADeviceThatFallsAwayLeavesTheLastCheckpointFromWhichTheRunGoesOn) {
   write("p.yaml", tiny(6, "    checkpoint: {every: 1}\n"));
   const Said first = scarce("run p.yaml --backend scarce --out out", "SCARCE_LIFE=300");

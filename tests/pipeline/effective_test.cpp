@@ -115,6 +115,17 @@ TEST_F(ReadPipeline, TheBestIsByTheNumberThatIsNamed) {
   EXPECT_EQ(of("keep: best").effective["checkpoint"]["keep"], "best");
 }
 
+TEST_F(ReadPipeline, RowsAtOnceThatAreChosenLaterAreNoNumberYet) {
+  const Stage stage = read(one_stage("    steps: 7\n    micro_batch: auto\n")).stages[0];
+  EXPECT_TRUE(stage.micro_batch_auto);
+  EXPECT_EQ(stage.micro_batch, 0);
+  EXPECT_EQ(stage.effective["micro_batch"], "auto");
+  const Stage given =
+      read(one_stage("    steps: 7\n    micro_batch: auto\n"), set({"stages.base.micro_batch=3"})).stages[0];
+  EXPECT_FALSE(given.micro_batch_auto);
+  EXPECT_EQ(given.effective["micro_batch"], 3);
+}
+
 TEST_F(ReadPipeline, AMeanOfTheWeightsIsPrintedAsItCanBeGiven) {
   const auto of = [&](const std::string& keep, const std::string& more = "") {
     std::vector<std::string> all = {"stages.base.data.validation.split=0.5"};

@@ -102,6 +102,18 @@ TEST_F(PipelineProblems, TheMeanOfTheWeights) {
             "8:89: strategy \"sample\" trains nothing: there are no weights to average");
 }
 
+TEST_F(PipelineProblems, RowsAtOnceAreANumberOrLeftToTheMemory) {
+  EXPECT_EQ(problems(right + "    micro_batch: auto\n"), "");
+  EXPECT_EQ(
+      problems(right + "    micro_batch: atuo\n"),
+      "8:18: \"micro_batch\" should be auto or a whole number, 1 to 1048576, got \"atuo\"; did you mean \"auto\"?");
+  EXPECT_EQ(problems(right + "    micro_batch: 0\n"), "8:18: \"micro_batch\" is 0, should be 1 to 1048576");
+  EXPECT_EQ(problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}, "
+                             "micro_batch: auto}\n"),
+            "8:89: strategy \"sample\" lets the model write, and what its answers take is not known before: give "
+            "\"micro_batch\" a number, or leave it out");
+}
+
 TEST_F(PipelineProblems, TrainingWhereNothingIsTrained) {
   EXPECT_EQ(problems("regimen: 1\n"
                      "stages:\n"
