@@ -1,6 +1,7 @@
 // open_stage.cpp - opens what a stage names, in the order it depends on each other: model, adapters, rewards, data.
 #include "pipeline/open_stage.hpp"
 
+#include "base/log.hpp"
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/added_tokens.hpp"
@@ -19,6 +20,23 @@ void set_precision(const Stage& stage, OpenedStage& out) {
     if (handle.model->dtype() != RGM_BF16) handle.model->use_bfloat16();
   for (const Reward& reward : out.train->rewards)
     if (reward.model && reward.model->dtype() != RGM_BF16) reward.model->use_bfloat16();
+}
+
+// Of what the models that are open keep; roles that are left out are made of the policy, when they are asked for.
+void warn_of_weights(const Stage& stage, const OpenedStage& opened) {
+  const auto& strategy = stage.strategy.component->table<rgm_strategy>();
+  if (stage.weights == "float32" || !strategy.loss || *strategy.roles) return;
+  const auto is_wide = [](const Model& model) {
+    return model.parameters().narrow_count() == 0 && model.parameters().quantized_count() == 0;
+  };
+  for (const Reward& reward : opened.train->rewards)
+    if (reward.model && !is_wide(*reward.model)) return;
+  if (is_wide(*opened.model))
+    log::warning(
+        "stage \"{}\": weights: {} changes nothing, as every matrix is trained, in float32: leave it out, or train "
+        "less "
+        "of the model, as with an adapter",
+        stage.name, stage.weights);
 }
 
 // What is only read at the end is looked at now: a night's training must not end in a mistake of the prompt.
@@ -92,6 +110,7 @@ OpenedStage open_stage(const Stage& stage, size_t index, const Surroundings& aro
     }
   open_roles(stage, around, out);
   open_rewards(stage, around, *out.train);
+  warn_of_weights(stage, out);
   set_precision(stage, out);
   out.model->recompute = stage.recompute;
   for (const auto& trained : out.trained) trained.second->recompute = stage.recompute;

@@ -222,6 +222,8 @@ void check_rewards(YamlMap& map, const Stage& out, bool trains_it) {
 // What would else be told after earlier stages have trained.
 void check_plan(const Reader& reader, YamlMap& map, Stage& out, bool strategy_is_right) {
   const auto plan = plan_of(map, out.strategy, strategy_is_right);
+  if (out.strategy.component && (plan || !out.strategy.component->table<rgm_strategy>().plan))
+    check_unused_reward(reader, map, out, plan ? plan->needs : 0);
   if (!plan) return;
   if (plan->needs & RGM_NEEDS_REWARD) {
     const bool counts = std::ranges::any_of(out.rewards, [](const Choice& r) { return r.weight != 0; });

@@ -87,6 +87,10 @@ void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool 
 // Of a stage whose roles follow its policy: one that cannot is a problem.
 void check_followers(const Reader& reader, YamlMap& map, const Stage& stage);
 
+// -- check_rewards.cpp
+// A reward that the strategy cannot ask is a problem, one that it does not say it asks (`needs` of its plan) a warning.
+void check_unused_reward(const Reader& reader, YamlMap& map, const Stage& stage, uint32_t needs);
+
 // -- read_stage.cpp
 Stage read_stage(Reader& reader, const Yaml& yaml, size_t index);
 

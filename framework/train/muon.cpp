@@ -108,17 +108,18 @@ double muon_flops(const OptimizerSpec& optimizer, std::span<Parameters* const> s
   return all;
 }
 
-void warn_of_matrices(const OptimizerSpec& optimizer, std::span<Parameters* const> stores) {
+void warn_of_matrices(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage) {
   if (optimizer.kind != "muon") return;
   if (muon_parameters(optimizer, stores) == 0)
-    return log::warning("optimizer: muon: no trained matrix matches {}, so AdamW updates everything",
-                        join(optimizer.matrices));
+    return log::warning("stage \"{}\": optimizer: muon: no trained matrix matches {}, so AdamW updates everything",
+                        stage, join(optimizer.matrices));
   if (optimizer.matrices == OptimizerSpec().matrices) return;
   for (const std::string& pattern : optimizer.matrices) {
     OptimizerSpec alone = optimizer;
     alone.matrices = {pattern};
     if (muon_parameters(alone, stores) == 0)
-      log::warning("optimizer: muon: matrices: \"{}\" is not the name of a trained matrix", pattern);
+      log::warning("stage \"{}\": optimizer: muon: matrices: \"{}\" is not the name of a trained matrix", stage,
+                   pattern);
   }
 }
 

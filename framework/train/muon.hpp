@@ -27,6 +27,6 @@ void step_by_muon(const OptimizerSpec& optimizer, const Parameter& p, const Tens
 int64_t muon_parameters(const OptimizerSpec& optimizer, std::span<Parameters* const> stores);
 double muon_flops(const OptimizerSpec& optimizer, std::span<Parameters* const> stores);
 // Where a pattern of `matrices` that was given, or all of them, match nothing.
-void warn_of_matrices(const OptimizerSpec& optimizer, std::span<Parameters* const> stores);
+void warn_of_matrices(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage);
 
 }  // namespace rgm

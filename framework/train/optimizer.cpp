@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "base/log.hpp"
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
@@ -53,22 +52,17 @@ Optimizer::Optimizer(const OptimizerSpec& spec, std::span<Parameters* const> sto
           "optimizer: moments: bfloat16 needs a backend whose kernel for AdamW has them, which \"{}\" does not; write "
           "float32, or name another backend (`regimen plugins` lists them)",
           current_device().id());
-  std::vector<bool> used(spec.decay.size(), false);
   for (size_t store = 0; store < stores.size(); ++store)
     for (Parameter& p : stores[store]->all()) {
       if (!p.trained || p.buffer) continue;
       bool decays = spec.decay.empty() && p.value.rank() >= 2 && !p.scales;
-      for (size_t i = 0; i < used.size(); ++i)
-        if (matches(spec.decay[i], p.name)) decays = used[i] = true;
+      for (const std::string& pattern : spec.decay) decays = decays || matches(pattern, p.name);
       const bool by_muon = goes_by_muon(spec, p), by_adamw = spec.kind != "sgd" && !by_muon;
       Item item{&p, store, {}, {}, decays, by_muon, place_in(rates_, rate_of(spec, p))};
       if (by_adamw || by_muon || spec.momentum != 0) item.m = zeros_like(p.value, by_adamw ? moments : RGM_F32);
       if (by_adamw) item.v = zeros_like(p.value, moments);
       items_.push_back(std::move(item));
     }
-  for (size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) log::warning("optimizer: decay: \"{}\" is not the name of a trained parameter", spec.decay[i]);
-  warn_of_matrices(spec, stores);
 }
 
 int64_t Optimizer::parameters() const {

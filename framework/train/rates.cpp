@@ -1,7 +1,10 @@
 // rates.cpp - the first pattern that matches holds, so one behind it may be left with nothing.
 #include "train/rates.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "train/muon.hpp"
 
@@ -71,6 +74,17 @@ void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> st
     if (p->trained) used[place_of(rates, p->name)] = true;
   for (size_t i = 0; i < rates.size(); ++i)
     if (!used[i]) invalid("stage \"{}\": optimizer: rates: {}", stage, reason(rates[i].pattern, rates, all));
+}
+
+void warn_of_patterns(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage) {
+  std::vector<std::string> names;
+  for (const Parameter* p : all_of(stores))
+    if (p->trained) names.push_back(p->name);
+  for (const std::string& pattern : optimizer.decay)
+    if (std::ranges::none_of(names, [&](const std::string& name) { return matches(pattern, name); }))
+      log::warning("stage \"{}\": optimizer: decay: \"{}\" is not the name of a trained parameter{}", stage, pattern,
+                   did_you_mean(pattern, names_and_patterns(names)));
+  warn_of_matrices(optimizer, stores, stage);
 }
 
 std::vector<RateCount> count_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores) {

@@ -16,6 +16,9 @@ double rate_of(const OptimizerSpec& optimizer, const Parameter& parameter);
 // RGM_INVALID, for the `stage`, where nothing that is trained goes by one of the patterns.
 void check_rates(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage);
 
+// A warning for each pattern of `decay` and `matrices` that means nothing that is trained.
+void warn_of_patterns(const OptimizerSpec& optimizer, std::span<Parameters* const> stores, const std::string& stage);
+
 struct RateCount {
   std::string pattern;  // empty: of all parameters that match none
   double learning_rate = 0;

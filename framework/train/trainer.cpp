@@ -79,7 +79,9 @@ void prepare(TrainSetup& setup, void* self) {
     call_plugin(setup.strategy_name, "prepare", [&] { return setup.strategy->prepare(self, &session); });
   }
   session.close_scopes();
-  if (setup.strategy->loss) check_rates(setup.settings.optimizer, setup.parameters, session.stage);
+  if (!setup.strategy->loss) return;
+  check_rates(setup.settings.optimizer, setup.parameters, session.stage);
+  warn_of_patterns(setup.settings.optimizer, setup.parameters, session.stage);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace rgm {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using Rehearsal = RehearsedRun;
 
 TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
@@ -25,6 +26,27 @@ TEST_F(Rehearsal, WhatALaterStageCannotDoIsToldBeforeTheFirst) {
   expect_told(second("    adapter: lora\n"), "\"layers.*\" matches \"layers.0.attention_norm.weight\", which the stage",
               "stages.second.optimizer={adamw: {rates: {\"layers.*\": 1}}}");
   expect_told(second(""), "40 virtual tokens", "stages.second.adapter={soft_prompt: {length: 40}}");
+}
+
+// A run says it, too, but only when it comes to the stage.
+TEST_F(Rehearsal, PatternsAndWeightsThatMeanNothingAreTold) {
+  write("p.yaml", tiny(3,
+                       "    optimizer: {muon: {matrices: [\"*.atention.*\", \"*.mlp.*\"], decay: \"*.wieght\"}}\n"
+                       "    weights: bfloat16\n"));
+  const Said wrong = regimen("check p.yaml");
+  EXPECT_EQ(wrong.status, 0) << wrong.err;
+  for (const char* part :
+       {"stage \"base\": optimizer: decay: \"*.wieght\" is not the name of a trained parameter; did you mean "
+        "\"*.weight\"?",
+        "stage \"base\": optimizer: muon: matrices: \"*.atention.*\" is not the name of a trained matrix",
+        "stage \"base\": weights: bfloat16 changes nothing, as every matrix is trained, in float32"})
+    EXPECT_THAT(wrong.err, HasSubstr(part));
+  EXPECT_THAT(wrong.err, Not(HasSubstr("mlp")));
+  const Said right = regimen(
+      "check p.yaml --set stages.base.optimizer.muon.matrices='*.mlp.*' --set stages.base.optimizer.muon.decay='*' "
+      "--set 'stages.base.trainable={last: 1}'");
+  EXPECT_EQ(right.err.find("is not the name"), std::string::npos) << right.err;
+  EXPECT_EQ(right.err.find("changes nothing"), std::string::npos) << right.err;
 }
 
 TEST_F(Rehearsal, BehindAnAdapterMistakesAreSeenToo) {

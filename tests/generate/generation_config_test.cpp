@@ -96,6 +96,16 @@ TEST(GenerationConfig, SamplingWithoutATemperatureIsAtOne) {
   EXPECT_EQ(typed.temperature, 0.8);
 }
 
+TEST(GenerationConfig, TopKOfNoneAtAllKeepsAllTokens) {
+  for (const char* none : {"0", "-1"}) {
+    Sampling s = untouched();
+    s.top_k = 5;
+    EXPECT_EQ(told_of((std::string(R"({"do_sample": true, "top_k": )") + none + "}").c_str(), s),
+              std::string("temperature 1, top_k ") + none);
+    EXPECT_EQ(s.top_k, 0);
+  }
+}
+
 TEST(GenerationConfig, OfATemperatureThatDrawsNothingTheRestIsNotTaken) {
   for (const char* config : {R"({"do_sample": true, "temperature": 1e-06, "top_p": 0.8})",
                              R"({"temperature": 1e-06, "top_k": 1, "top_p": 1.7})"}) {
@@ -118,7 +128,7 @@ TEST(GenerationConfig, ANonsensicalMemberIsNamed) {
   for (const auto& [config, member] : {std::pair{R"({"temperature": "warm"})", "temperature"},
                                        {R"({"temperature": -1})", "temperature"},
                                        {R"({"top_k": 2.5})", "top_k"},
-                                       {R"({"top_k": -1})", "top_k"},
+                                       {R"({"top_k": -2})", "top_k"},
                                        {R"({"min_p": [0.1]})", "min_p"},
                                        {R"({"repetition_penalty": 0})", "repetition_penalty"},
                                        {R"({"max_new_tokens": 0})", "max_new_tokens"}})

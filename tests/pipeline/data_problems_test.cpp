@@ -13,7 +13,8 @@ TEST_F(PipelineProblems, OneColumnIsNotOfTwoKinds) {
   EXPECT_EQ(
       problems(with_line(6, "    data: {train: {jsonl: p.jsonl}}") + "    reward: proofreader\n"),
       "8:5: reward \"proofreader\" reads the column \"text\" as text, which the stage reads as tokens already: the "
-      "two cannot work on the same data");
+      "two cannot work on the same data\n"
+      "8:5: strategy \"pretrain\" asks no reward for scores: leave \"reward\" out");
   // What comes with an answer is of a kind of its own.
   EXPECT_EQ(
       problems(right + "  - {name: s, strategy: sample, model: {from: base}, reward: proofreader, data: {prompts: "

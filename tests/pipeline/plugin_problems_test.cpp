@@ -39,11 +39,14 @@ TEST_F(PipelineProblems, TwoComponentsWhereOneIsMeant) {
 }
 
 TEST_F(PipelineProblems, RequiredOptions) {
-  EXPECT_EQ(problems(right + "    reward: words\n"), "8:13: reward \"words\": option \"words\" must be given: a list");
+  EXPECT_EQ(problems(right + "    reward: words\n"),
+            "8:5: strategy \"pretrain\" asks no reward for scores: leave \"reward\" out\n"
+            "8:13: reward \"words\": option \"words\" must be given: a list");
 }
 
 TEST_F(PipelineProblems, FilesOfOptions) {
   EXPECT_EQ(problems(right + "    reward: {words: {words: none.txt}}\n"),
+            "8:5: strategy \"pretrain\" asks no reward for scores: leave \"reward\" out\n"
             "8:29: reward \"words\": option \"words\": there is no file \"none.txt\" (looked for none.txt, "
             "data/none.txt): put it into data, or set REGIMEN_DATA to the folder that has it");
 }

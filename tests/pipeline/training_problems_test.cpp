@@ -102,6 +102,21 @@ TEST_F(PipelineProblems, TheMeanOfTheWeights) {
             "8:89: strategy \"sample\" trains nothing: there are no weights to average");
 }
 
+// Scores are asked for outside of a loss, and this one has nothing beside it.
+TEST_F(PipelineProblems, ARewardThatNobodyCanAsk) {
+  EXPECT_EQ(problems(right + "    reward: {words: {words: a.txt}}\n"),
+            "8:5: strategy \"pretrain\" asks no reward for scores: leave \"reward\" out");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(problems(right + "  - {name: s, strategy: sample, model: {from: base}, data: {prompts: {jsonl: p.jsonl}}, "
+                             "reward: {words: {words: a.txt}}}\n"),
+            "");
+  EXPECT_NE(
+      testing::internal::GetCapturedStderr().find(
+          "8:89: strategy \"sample\" does not say that it asks for scores with the options given here: \"reward\" "
+          "may have no effect"),
+      std::string::npos);
+}
+
 TEST_F(PipelineProblems, RowsAtOnceAreANumberOrLeftToTheMemory) {
   EXPECT_EQ(problems(right + "    micro_batch: auto\n"), "");
   EXPECT_EQ(
