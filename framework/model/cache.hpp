@@ -16,6 +16,7 @@ class CacheReading {
   // All rows go on at the same place, which is start().
   bool together() const { return fresh_ || equal_; }
   int64_t start() const { return start_; }
+  int64_t capacity() const { return cache_.capacity(); }
   int64_t longest() const { return *std::ranges::max_element(cache_.lengths); }
   const Tensor& positions() const { return positions_; }  // (B, 1) where they do not
   Tensor lengths(size_t layer) const;                     // (B) keys in use, where they do not; or empty

@@ -2,6 +2,7 @@
 #include "model/family.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -9,20 +10,22 @@
 namespace rgm {
 
 // Each in a file of its own.
-extern const Family gpt2_family, gpt_neox_family, llama_family, mistral_family, qwen2_family, qwen3_family,
-    gemma2_family, olmo2_family, gemma3_family, smollm3_family, olmo3_family;
+extern const Family gpt2_family, gpt_neo_family, gpt_neox_family, opt_family, llama_family, mistral_family,
+    qwen2_family, qwen3_family, gemma2_family, gemma3_family, olmo2_family, olmo3_family, phi3_family, granite_family,
+    starcoder2_family, smollm3_family;
 
 namespace {
 
-const Family* const table[] = {&gpt2_family,   &gpt_neox_family, &llama_family,  &mistral_family,
-                               &qwen2_family,  &qwen3_family,    &gemma2_family, &olmo2_family,
-                               &gemma3_family, &smollm3_family,  &olmo3_family};
+const Family* const table[] = {&gpt2_family,   &gpt_neo_family, &gpt_neox_family,   &opt_family,
+                               &llama_family,  &mistral_family, &qwen2_family,      &qwen3_family,
+                               &gemma2_family, &gemma3_family,  &olmo2_family,      &olmo3_family,
+                               &phi3_family,   &granite_family, &starcoder2_family, &smollm3_family};
 
 int64_t size_of(const ModelConfig& c, char axis) {
   const int64_t attention = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
   switch (axis) {
     case 'V': return c.vocabulary;
-    case 'P': return c.context;
+    case 'P': return c.context + c.family->first_position;
     case 'C': return c.channels;
     case 'H': return c.hidden;
     case 'A': return attention;
@@ -59,12 +62,28 @@ bool Family::has_fused_heads() const {
   return std::ranges::any_of(names, [](const ParameterName& name) { return name.shape[0] == 'F'; });
 }
 
+bool Family::shares_keys() const {
+  return std::ranges::any_of(keys, [](const ConfigKey& key) {
+    const auto* const size = std::get_if<int64_t ModelConfig::*>(&key.ours);
+    return size && *size == &ModelConfig::kv_heads;
+  });
+}
+
+double ModelConfig::score_scale() const {
+  if (attention_scale > 0) return attention_scale;
+  if (family->attention_scale > 0) return family->attention_scale;
+  return query_scalar > 0 ? 1 / std::sqrt(query_scalar) : 0;
+}
+
 std::vector<ParameterSlot> parameter_slots(const ModelConfig& config) {
   std::vector<ParameterSlot> out;
   const auto add = [&](const ParameterName& name, int64_t layer) {
     if (name.when && !(config.*name.when)) return;
-    ParameterSlot slot{
-        with_layer(name.ours, layer), with_layer(name.theirs, layer), {}, name.transposed, name.interleaved};
+    ParameterSlot slot{.ours = with_layer(name.ours, layer),
+                       .theirs = with_layer(name.theirs, layer),
+                       .shape = {},
+                       .transposed = name.transposed,
+                       .interleaved = name.interleaved};
     for (const char* axis = name.shape; *axis; ++axis) slot.shape.push_back(size_of(config, *axis));
     out.push_back(std::move(slot));
   };
@@ -79,7 +98,21 @@ std::vector<ParameterSlot> parameter_slots(const ModelConfig& config) {
   const bool lacks_head = config.is_tied() || config.outputs > 0;
   for (; i < names.size(); ++i)
     if (!of_layer(names[i]) && !(lacks_head && std::string_view(names[i].ours) == "head.weight")) add(names[i], 0);
+  // Those of one tensor of theirs stand behind one another.
+  for (size_t first = 0, last = 0; first < out.size(); first = last) {
+    int64_t rows = 0;
+    for (last = first; last < out.size() && out[last].theirs == out[first].theirs; ++last)
+      out[last].first_row = rows, rows += out[last].shape[0];
+    for (size_t k = first; last - first > 1 && k < last; ++k) out[k].rows_there = rows;
+  }
   if (config.outputs > 0) out.push_back({"score.weight", "score.weight", {config.outputs, config.channels}});
+  return out;
+}
+
+Shape ParameterSlot::shape_there() const {
+  if (transposed) return {shape[1], shape[0]};
+  Shape out = shape;
+  if (rows_there > 0) out[0] = rows_there;
   return out;
 }
 
@@ -92,14 +125,30 @@ void check(const ModelConfig& c) {
   positive(c.head_dim, "channels a head"), positive(c.channels, "channels"), positive(c.hidden, "hidden channels");
   positive(c.context, "tokens of context"), positive(c.vocabulary, "tokens in its vocabulary");
   require(c.heads % c.kv_heads == 0, "{} heads are not a multiple of {} kv_heads", c.heads, c.kv_heads);
+  require(
+      c.embedding_dim == 0 || c.embedding_dim == c.channels,
+      "vectors of {} channels in the embedding and {} in the layers, which is not supported: use a model where both "
+      "are equal",
+      c.embedding_dim, c.channels);
   require(c.dropout >= 0 && c.dropout < 1, "a dropout of {} is not in [0, 1)", c.dropout);
   require(c.attention_softcap >= 0 && c.logits_softcap >= 0 && c.query_scalar >= 0,
           "soft caps of {} and {}, a query scalar of {}: none may be negative", c.attention_softcap, c.logits_softcap,
           c.query_scalar);
+  require(c.attention_scale >= 0 && c.embedding_multiplier > 0 && c.residual_multiplier > 0 && c.logits_divisor > 0,
+          "multipliers of {} (attention), {} (embedding), {} (residual) and {} (logits): all must be above 0",
+          c.attention_scale, c.embedding_multiplier, c.residual_multiplier, c.logits_divisor);
+  require(c.logits_softcap == 0 || c.logits_divisor == 1, "logits divided by {} cannot have a soft cap of {} too",
+          c.logits_divisor, c.logits_softcap);
   if (c.family->positions == Positions::rotary) {
-    for (const Rope* rope : {&c.rope, c.window_rope ? &*c.window_rope : &c.rope})
-      require(rope->base > 0 && rope->factor > 0,
+    for (const Rope* rope : {&c.rope, c.window_rope ? &*c.window_rope : &c.rope}) {
+      const bool long_rope = rope->scaling == Rope::Scaling::longrope;
+      require(rope->base > 0 && (rope->factor > 0 || long_rope),
               "rotary positions with the base {} and the factor {}: both must be above 0", rope->base, rope->factor);
+      require(!long_rope || rope->original_context > 1, "an old context of {}, more than 1 was expected",
+              rope->original_context);
+    }
+    require(!c.window_rope || c.window_rope->scaling != Rope::Scaling::longrope,
+            "positions of layers with a window are scaled by longrope, only those of the others can be");
     require(c.rotary() > 0 && c.rotary() <= c.head_dim && c.rotary() % 2 == 0,
             "rotary positions turn {} of {} channels a head, an even number of them was expected", c.rotary(),
             c.head_dim);
@@ -108,7 +157,7 @@ void check(const ModelConfig& c) {
           c.windows.size(), c.layers);
   require(c.turned.empty() || c.turned.size() == static_cast<size_t>(c.layers),
           "{} answers whether positions turn, for {} layers", c.turned.size(), c.layers);
-  require(!c.family->has_fused_heads() || (c.kv_heads == c.heads && c.heads * c.head_dim == c.channels),
+  require(c.family->shares_keys() || (c.kv_heads == c.heads && c.heads * c.head_dim == c.channels),
           "{}: {} channels are not {} heads of {}; channels must be a multiple of heads, and kv_heads equal to heads",
           c.family->id, c.channels, c.heads, c.head_dim);
 }

@@ -19,12 +19,13 @@ enum class Positions { learned, rotary };
 enum class Normalisation { layer, root_mean_square };
 
 // Which layers look back over a window only, where one is set: `alternate` all but one in `full_each`, `unturned` those
-// that turn no positions.
-enum class Windows { none, all, alternate, upper, unturned };
+// that turn no positions; `stated` all, and only where config.json has one; `odd` as "attention_types" lists them.
+enum class Windows { none, all, alternate, upper, unturned, stated, odd };
 
 struct ModelConfig;
 
-// One parameter of the model and its place in Hugging Face's file; {i} is the layer.
+// One parameter of the model and its place in Hugging Face's file; {i} is the layer. Those of one name there lie in one
+// tensor, one below the other in the order of the table.
 struct ParameterName {
   const char* ours;
   const char* theirs;
@@ -58,16 +59,20 @@ struct Family {
   bool weights_from_one = false;  // norms multiply by 1 + weight
   bool scaled_embedding = false;  // times sqrt(C)
   double rotary_part = 1;         // of the channels of a head, where config.json does not say
+  const char *base_key = "rope_theta", *part_key = nullptr;  // part_key: nothing: all channels turn
   double rope_base = 10000;
   double window_rope_base = 0;                 // of layers with a window, which then turn by it alone; 0: as all others
   const char* window_rope_key = "rope_theta";  // that base, as transformers 4 calls it
   int64_t unturned_each = 0;                   // one layer in so many turns no positions; 0: all turn
+  int64_t first_position = 0;                  // the row that it has among learned positions
   Windows windows = Windows::none;
   int64_t full_each = 2;
+  double attention_scale = 0;  // of scores; 0: one over the root of the query scalar
   std::span<const ParameterName> names;
   std::span<const ConfigKey> keys;
   void (*begin)(ModelConfig&) = nullptr;  // what a new model has beside its sizes
   bool has_fused_heads() const;           // query, key and value are one product
+  bool shares_keys() const;               // heads may share keys and values
   std::string_view type() const { return model_type ? model_type : id; }
 };
 
@@ -76,16 +81,20 @@ const Family& family(std::string_view id);  // RGM_INVALID with the names there 
 std::vector<std::string> family_ids();
 
 struct Rope {
-  enum class Scaling { none, linear, llama3, yarn };
+  enum class Scaling { none, linear, llama3, yarn, longrope };
   double base = 10000, part = 1;  // part: of the channels of a head that turn
   Scaling scaling = Scaling::none;
   double factor = 1, low = 1, high = 4;
   int64_t original_context = 0;
-  // Of yarn: turns in the old context from which and up to which a pair stays and is slowed down, what cosines and
-  // sines are multiplied by (0: as its paper says, by the factor), and whether the ramp between goes by whole pairs.
-  double fast = 32, slow = 1, attention = 0;
+  // Of yarn and longrope: what cosines and sines are multiplied by; 0: as the paper says, by the factor.
+  double attention = 0;
+  // Of yarn: turns in the old context from which and up to which a pair stays and is slowed down, and whether the ramp
+  // between goes by whole pairs.
+  double fast = 32, slow = 1;
   bool whole_pairs = true;
-  double amplitude() const;  // of cosines and sines
+  // Of longrope: what each pair of channels turns slower by, in texts that fit into the old context and in longer ones.
+  // There, a factor of 0 is the context over the old one.
+  std::vector<double> short_factors = {}, long_factors = {};
 };
 
 // The sizes of one model; what config.json holds.
@@ -104,9 +113,13 @@ struct ModelConfig {
   std::vector<bool> turned;                          // by layer: its positions turn; empty: those of all do
   int32_t activation = 0;                            // 0: the family's
   bool attention_bias = false, mlp_bias = false;     // where the family leaves it open
+  int64_t embedding_dim = 0;                         // of the embedding's vectors; 0: channels
   bool parallel = false;                             // attention and mlp read the same stream, and both are added
   double attention_softcap = 0, logits_softcap = 0;  // 0: none
   double query_scalar = 0;                           // scores are divided by its root; 0: head_dim
+  double attention_scale = 0;                        // of scores; 0: the family's
+  // Of the whole stream where it begins, prompts too; of what each module adds to it; logits are divided by the last.
+  double embedding_multiplier = 1, residual_multiplier = 1, logits_divisor = 1;
   std::vector<int64_t> windows;                      // by layer, 0: all it can see; empty: no layer has one
   nlohmann::json others = nlohmann::json::object();  // of config.json, handed on: nobody here reads them
   nlohmann::json generation;                         // generation_config.json, handed on; null: there is none
@@ -115,6 +128,11 @@ struct ModelConfig {
   double norm_epsilon() const { return epsilon >= 0 ? epsilon : family->epsilon; }
   int32_t activation_kind() const { return activation ? activation : family->activation; }
   int64_t rotary() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rope.part); }  // of a head
+  double score_scale() const;  // 0: one over the root of head_dim
+  // Under longrope: texts of more tokens turn by the long factors; 0: all turn alike.
+  int64_t old_context(const Rope& of) const {
+    return of.scaling == Rope::Scaling::longrope && of.original_context < context ? of.original_context : 0;
+  }
   int64_t window(size_t layer) const { return windows.empty() ? 0 : windows[layer]; }
   // How the layer's positions turn; NULL: they do not.
   const Rope* rope_of(size_t layer) const {
@@ -127,10 +145,11 @@ void begin_new(ModelConfig& config);
 int64_t usual_hidden(const Family& family, int64_t channels);
 std::vector<int64_t> usual_windows(const ModelConfig& config, int64_t window, int64_t first = 0);
 std::vector<bool> usual_turned(const ModelConfig& config, int64_t unturned_each);
-// Radians a position of each pair of channels that turns.
-std::vector<double> rope_frequencies(const ModelConfig& config, const Rope& rope);
+// Radians a position of each pair of channels that turns; `beyond`: of texts longer than longrope's old context.
+std::vector<double> rope_frequencies(const ModelConfig& config, const Rope& rope, bool beyond = false);
 inline std::vector<double> rope_frequencies(const ModelConfig& config) { return rope_frequencies(config, config.rope); }
 std::vector<double> yarn_frequencies(const Rope& rope, int64_t channels);
+double rope_amplitude(const ModelConfig& config, const Rope& rope);  // of the cosines and sines
 double yarn_amplitude(double factor, double scale = 1);
 
 // One parameter of one model.
@@ -138,6 +157,9 @@ struct ParameterSlot {
   std::string ours, theirs;
   Shape shape;  // ours
   bool transposed = false, interleaved = false;
+  // Where theirs has others beside it, above and below: its first row there, and how many theirs has.
+  int64_t first_row = 0, rows_there = 0;
+  Shape shape_there() const;  // of theirs
 };
 std::vector<ParameterSlot> parameter_slots(const ModelConfig& config);
 // RGM_INVALID naming the size that makes no sense.

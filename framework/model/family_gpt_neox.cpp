@@ -57,6 +57,8 @@ constinit const Family gpt_neox_family = {
     .tied = false,
     .epsilon = 1e-5,
     .rotary_part = 0.25,
+    .base_key = "rotary_emb_base",
+    .part_key = "rotary_pct",
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.attention_bias = c.parallel = true; },

@@ -1,12 +1,17 @@
 // folder.cpp - the folder that a model is kept in: config.json, model.safetensors, the tokenizer, and heads.safetensors
 // for what plug-ins filed.
 
+#include <algorithm>
+#include <utility>
+
 #include "artefact/safetensors.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "model/model.hpp"
 #include "model/outgoing.hpp"
 #include "model/weights.hpp"
+#include "tensor/ops.hpp"
+#include "tensor/quantized.hpp"
 #include "tensor/tape.hpp"
 
 namespace rgm {
@@ -33,11 +38,17 @@ nlohmann::json pad_id(const nlohmann::json& config, const Tokenizer* tokenizer) 
   return end.is_array() && !end.empty() ? end[0] : end;
 }
 
-// Of a quantized weight: its values, which are made when their turn comes.
-OutgoingTensor outgoing_values(const ParameterSlot& slot, const ModelConfig& config, const Tensor& weight) {
-  const Shape shape = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
-  return {slot.theirs, RGM_BF16, {shape.begin(), shape.end()}, [=](const OutgoingTensor::Put& put) {
-            outgoing(slot.theirs, to_file_order(slot, config, readable(weight, RGM_BF16))).data(put);
+// The values of quantized weights, and of those that lie in one tensor there, are made when their turn comes.
+OutgoingTensor outgoing_values(const ParameterSlot& slot, const ModelConfig& config, std::vector<Tensor> weights) {
+  const bool narrow =
+      std::ranges::all_of(weights, [](const Tensor& w) { return w.dtype() == RGM_BF16 || is_quantized(w); });
+  const rgm_dtype dtype = narrow ? RGM_BF16 : RGM_F32;
+  const Shape shape = slot.shape_there();
+  return {slot.theirs, dtype, {shape.begin(), shape.end()}, [=](const OutgoingTensor::Put& put) {
+            for (const Tensor& w : weights) {
+              const Tensor values = is_quantized(w) ? readable(w, dtype) : w.dtype() == dtype ? w : ops::cast(w, dtype);
+              outgoing(slot.theirs, to_file_order(slot, config, values)).data(put);
+            }
           }};
 }
 
@@ -86,10 +97,17 @@ std::string Model::save(const fs::path& folder) const {
   const NoGradient no_gradient;
   if (packed_) throw Error(RGM_INTERNAL, "a packed model cannot be saved");
   std::vector<OutgoingTensor> own, heads;
+  std::vector<Tensor> joined;
   for (const ParameterSlot& slot : parameter_slots(config_)) {
     const Tensor& value = parameters_.find(slot.ours)->value;
-    own.push_back(is_quantized(value) ? outgoing_values(slot, config_, value)
-                                      : outgoing(slot.theirs, to_file_order(slot, config_, value)));
+    if (slot.rows_there == 0) {
+      own.push_back(is_quantized(value) ? outgoing_values(slot, config_, {value})
+                                        : outgoing(slot.theirs, to_file_order(slot, config_, value)));
+      continue;
+    }
+    joined.push_back(value);
+    if (slot.first_row + slot.shape[0] == slot.rows_there)
+      own.push_back(outgoing_values(slot, config_, std::exchange(joined, {})));
   }
   for (const Parameter& p : extra_.all()) heads.push_back(outgoing(p.name, p.value));
   for (const auto& [name, value] : saved_extra_)  // nobody asked for these: they are handed on

@@ -127,6 +127,7 @@ std::vector<int32_t> ends_of_text(const ModelConfig& config) {
 Json to_hugging_face(const ModelConfig& config) {
   ModelConfig c = config;
   c.epsilon = config.norm_epsilon();
+  if (c.embedding_dim == 0) c.embedding_dim = c.channels;
   if (c.query_scalar == 0) c.query_scalar = static_cast<double>(c.head_dim);
   Json out = c.others;
   for (const ConfigKey& key : c.family->keys) out[key.theirs] = written(key, c);

@@ -1,6 +1,5 @@
 // layers.cpp - the layers of a pass, written once for all families; hooks act at the sites.
 #include <algorithm>
-#include <cmath>
 
 #include "model/reader.hpp"
 #include "tensor/ops.hpp"
@@ -76,7 +75,7 @@ Tensor PassReader::attend(size_t i, const Tensor& q, Tensor k, Tensor v) {
   ops::AttentionOptions options;
   options.dropout = hooked_.dropout_now();
   options.softcap = config_.attention_softcap;
-  if (config_.query_scalar > 0) options.scale = 1 / std::sqrt(config_.query_scalar);
+  options.scale = config_.score_scale();
   int64_t extra = 0;
   if (!key_values_.empty() && key_values_[i].first) {
     const auto& [front_k, front_v] = key_values_[i];
@@ -120,6 +119,8 @@ Tensor PassReader::in_heads(const Tensor& x, int64_t heads, const NormPart& part
 
 Tensor PassReader::end(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner,
                        const NormPart& end_norm, Tensor residual) const {
+  if (const double m = config_.residual_multiplier; m != 1)
+    return residual + m * norm(hooked_.end_of_module(module, x, part, inner), end_norm, RGM_F32);
   if (!end_norm) return hooked_.end_of_module(module, x, part, inner, std::move(residual));
   return residual + norm(hooked_.end_of_module(module, x, part, inner), end_norm, RGM_F32);
 }
@@ -133,8 +134,9 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
   k = in_heads(k, config_.kv_heads, layer.key_norm);
   v = in_heads(v, config_.kv_heads, {});
   if (const RopeTables* rope = model_.rope_of(i)) {
-    q = ops::rope(q, positions_, rope->cosines, rope->sines);
-    k = ops::rope(k, positions_, rope->cosines, rope->sines);
+    const Tensor& rows = rope->old_context > 0 ? rows_ : positions_;
+    q = ops::rope(q, rows, rope->cosines, rope->sines);
+    k = ops::rope(k, rows, rope->cosines, rope->sines);
   }
   Tensor y = ops::reshape(attend(i, q, k, v), {B_, T_, config_.heads * config_.head_dim});
   return end(layer.attention, x, layer.output, y, layer.attention_end_norm, std::move(residual));

@@ -13,19 +13,23 @@ namespace rgm {
 namespace {
 
 RopeTables rope_tables(const ModelConfig& config, const Rope& rope) {
-  const std::vector<double> frequencies = rope_frequencies(config, rope);
-  const double amplitude = rope.amplitude();
+  const double amplitude = rope_amplitude(config, rope);
+  const int64_t pairs = config.rotary() / 2, old = config.old_context(rope), positions = old + config.context;
   std::vector<float> cosines, sines;
-  cosines.reserve(static_cast<size_t>(config.context) * frequencies.size());
+  cosines.reserve(static_cast<size_t>(positions * pairs));
   sines.reserve(cosines.capacity());
-  for (int64_t t = 0; t < config.context; ++t)
-    for (const double frequency : frequencies) {
-      const double angle = static_cast<double>(t) * frequency;
-      cosines.push_back(static_cast<float>(amplitude * std::cos(angle)));
-      sines.push_back(static_cast<float>(amplitude * std::sin(angle)));
-    }
-  const Shape shape{config.context, std::ssize(frequencies)};
-  return {from_host(std::span<const float>(cosines), shape), from_host(std::span<const float>(sines), shape)};
+  const auto add = [&](int64_t count, const std::vector<double>& frequencies) {
+    for (int64_t t = 0; t < count; ++t)
+      for (const double frequency : frequencies) {
+        const double angle = static_cast<double>(t) * frequency;
+        cosines.push_back(static_cast<float>(amplitude * std::cos(angle)));
+        sines.push_back(static_cast<float>(amplitude * std::sin(angle)));
+      }
+  };
+  if (old > 0) add(old, rope_frequencies(config, rope));
+  add(config.context, rope_frequencies(config, rope, old > 0));
+  const Shape shape{positions, pairs};
+  return {from_host(std::span<const float>(cosines), shape), from_host(std::span<const float>(sines), shape), old};
 }
 
 }  // namespace

@@ -88,9 +88,11 @@ struct NormPart {
   const Parameter *weight = nullptr, *bias = nullptr;
   explicit operator bool() const { return weight != nullptr; }
 };
-// Of rotary positions: (context, R / 2), R the channels of a head that turn.
+// Of rotary positions: (context, R / 2), R the channels of a head that turn; in front of them `old_context` rows of
+// their own for texts that fit into it, where longer ones turn otherwise.
 struct RopeTables {
   Tensor cosines, sines;
+  int64_t old_context = 0;
 };
 // A linear layer's weight (out, in), which `count` layers have.
 struct ProductShape {

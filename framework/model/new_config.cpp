@@ -22,8 +22,9 @@ std::vector<int64_t> usual_windows(const ModelConfig& c, int64_t window, int64_t
   std::vector<int64_t> out;
   for (int64_t i = 0; i < c.layers; ++i) {
     const Windows kind = c.family->windows;
-    const bool has = kind == Windows::all || (kind == Windows::alternate && (i + 1) % c.family->full_each != 0) ||
-                     (kind == Windows::upper && i >= first) ||
+    const bool has = kind == Windows::all || kind == Windows::stated ||
+                     (kind == Windows::alternate && (i + 1) % c.family->full_each != 0) ||
+                     (kind == Windows::odd && i % 2 == 1) || (kind == Windows::upper && i >= first) ||
                      (kind == Windows::unturned && !c.rope_of(static_cast<size_t>(i)));
     out.push_back(has ? window : 0);
   }
@@ -36,12 +37,14 @@ std::vector<bool> usual_turned(const ModelConfig& c, int64_t unturned_each) {
   return out;
 }
 
-std::vector<double> rope_frequencies(const ModelConfig& c, const Rope& rope) {
+std::vector<double> rope_frequencies(const ModelConfig& c, const Rope& rope, bool beyond) {
   if (rope.scaling == Rope::Scaling::yarn) return yarn_frequencies(rope, c.rotary());
   std::vector<double> out;
   for (int64_t i = 0; i < c.rotary() / 2; ++i) {
     const double plain = std::pow(rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary()));
     if (rope.scaling == Rope::Scaling::none) out.push_back(plain);
+    if (rope.scaling == Rope::Scaling::longrope)
+      out.push_back(plain / (beyond ? rope.long_factors : rope.short_factors)[static_cast<size_t>(i)]);
     if (rope.scaling == Rope::Scaling::linear) out.push_back(plain / rope.factor);
     if (rope.scaling != Rope::Scaling::llama3) continue;
     // Llama 3.1: what turns round `high` times or more within the old context stays, what turns less than `low` times
@@ -51,6 +54,19 @@ std::vector<double> rope_frequencies(const ModelConfig& c, const Rope& rope) {
     out.push_back(plain * (kept + (1 - kept) / rope.factor));
   }
   return out;
+}
+
+// LongRoPE, arXiv 2402.13753: sqrt(1 + ln(s) / ln(old context)), s the contexts' ratio, for texts of all lengths.
+static double longrope_amplitude(const ModelConfig& c, const Rope& rope) {
+  const auto old = static_cast<double>(rope.original_context);
+  const double s = rope.factor > 0 ? rope.factor : static_cast<double>(c.context) / old;
+  return s <= 1 ? 1 : std::sqrt(1 + std::log(s) / std::log(old));
+}
+
+double rope_amplitude(const ModelConfig& c, const Rope& rope) {
+  if (rope.scaling != Rope::Scaling::yarn && rope.scaling != Rope::Scaling::longrope) return 1;
+  if (rope.attention > 0) return rope.attention;
+  return rope.scaling == Rope::Scaling::yarn ? yarn_amplitude(rope.factor) : longrope_amplitude(c, rope);
 }
 
 }  // namespace rgm

@@ -46,7 +46,7 @@ void require_tokens(const Pass& pass) {
 }
 
 ops::HeadOptions head_options(const Model& model, const Pass& pass) {
-  return {.scale = 1 / pass.temperature, .softcap = model.config().logits_softcap};
+  return {.scale = 1 / (pass.temperature * model.config().logits_divisor), .softcap = model.config().logits_softcap};
 }
 
 Tensor flat(const Tensor& x) { return ops::reshape(ops::contiguous(x), {-1}); }
@@ -201,7 +201,8 @@ Tensor Model::logits(const Tensor& hidden, double temperature) const {
   const double cap = config_.logits_softcap;
   Tensor out = ops::linear(hidden, packed_head_ ? packed_head_ : head_weight());
   if (cap > 0) out = cap * ops::unary(RGM_TANH, ops::affine(out, 1 / cap, 0));
-  return temperature == 1 ? out : ops::affine(out, 1 / temperature, 0);
+  const double divisor = temperature * config_.logits_divisor;
+  return divisor == 1 ? out : ops::affine(out, 1 / divisor, 0);
 }
 
 }  // namespace rgm

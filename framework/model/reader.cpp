@@ -67,11 +67,31 @@ void PassReader::place() {
   };
   if (positions_ && prompts_ > 0) positions_ = ops::concat(std::array{line(prompts_), positions_}, 1);
   if (!positions_ && config_.family->positions == Positions::rotary) positions_ = ops::contiguous(line(T_));
+  if (const int64_t old = config_.old_context(config_.rope); old > 0) rows_ = rows_in_table(old);
 
   if (cache_ && !cache_->fresh()) return;
   segments_ = pass_.segments ? pass_.segments : cache_ ? cache_->segments() : Tensor();
   if (segments_ && prompts_ > 0)
     segments_ = ops::concat(std::array{ops::full({B_, prompts_}, prompt_segment, RGM_I32), segments_}, 1);
+}
+
+// Under longrope the length of a text decides by which factors all of it turns. transformers goes by the longest text
+// of a batch, and reads everything again when an answer outgrows the old context. Here it is each text's own length, so
+// that it computes the same alone and packed with others; and what the cache has room for, as its keys have turned
+// before the text's length is known. Behind a prompt, whose keys all texts of a row see, it is that of the row, and
+// where positions are given the largest of the row.
+Tensor PassReader::rows_in_table(int64_t old) const {
+  const int64_t front = prefix_ + prompts_;
+  const Tensor longer = ops::affine(positions_, 1, static_cast<double>(old));
+  if (!cache_ && pass_.positions) {
+    const Tensor last = ops::reduce(RGM_MAXIMUM, 1U << 1, ops::cast(positions_, RGM_F32), true);
+    const Tensor is_longer = ops::binary(RGM_LESS, ops::full({}, static_cast<double>(old - 1)), last);
+    return ops::select(ops::broadcast(is_longer, positions_.shape()), longer, positions_);
+  }
+  if ((cache_ ? cache_->capacity() : front + text_) <= old) return positions_;
+  if (cache_ || !pass_.segments || prompts_ > 0) return longer;
+  const Tensor most = ops::full({}, static_cast<double>(old - front), RGM_I32);
+  return ops::select(ops::binary(RGM_LESS, most, tokens_in_segments(pass_.segments)), longer, positions_);
 }
 
 // x (B, T, C) = embedding of the tokens, behind the prompt, + that of the positions
@@ -86,11 +106,18 @@ Tensor PassReader::embed() const {
     const Tensor front = ops::broadcast(ops::reshape(prompt_, {-1, prompts_, C}), {B_, prompts_, C});
     x = ops::concat(std::array{front, x}, 1);
   }
+  // transformers multiplies vectors that it is handed too, such as PEFT's prompts: what acts at the site sees none of
+  // it.
+  if (config_.embedding_multiplier != 1) x = config_.embedding_multiplier * x;
   if (config_.family->positions == Positions::learned) {
     const Tensor& places = model_.parameters().find("positions.weight")->value;
-    x = x + (positions_
-                 ? ops::reshape(ops::gather(places, 0, ops::reshape(ops::contiguous(positions_), {-1})), {B_, T_, C})
-                 : ops::slice(places, 0, start_, start_ + T_));
+    const int64_t first = config_.family->first_position;
+    if (positions_) {
+      const Tensor rows = first > 0 ? ops::affine(positions_, 1, static_cast<double>(first)) : positions_;
+      x = x + ops::reshape(ops::gather(places, 0, ops::reshape(ops::contiguous(rows), {-1})), {B_, T_, C});
+    } else {
+      x = x + ops::slice(places, 0, first + start_, first + start_ + T_);
+    }
   }
   return hooked_.dropout(site, x);
 }

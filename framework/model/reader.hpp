@@ -22,6 +22,7 @@ class PassReader {
  private:
   void check_length() const;
   void place();
+  Tensor rows_in_table(int64_t old_context) const;
   Tensor embed() const;
   Tensor norm(const Tensor& x, const NormPart& part) const { return norm(x, part, model_.dtype()); }
   Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // where there is none, x in that dtype
@@ -46,6 +47,7 @@ class PassReader {
   std::optional<CacheReading> cache_;
   int64_t start_ = 0;   // position of the first slot, where all rows go on in one line
   Tensor positions_;    // (B, T) otherwise; always there for rotary positions
+  Tensor rows_;         // (B, T) of a table for positions in texts of two kinds, where there is one
   Tensor segments_;     // (B, T) where attention must respect some
   RandomState before_;  // anything of this pass was drawn
 };

@@ -13,6 +13,11 @@ namespace rgm {
 namespace {
 
 std::string parent(const std::string& name) { return name.substr(0, name.rfind('.')); }
+// "transformer.h.3" of "transformer.h.3.attn.attention"
+std::string layer_of(const std::string& module, int64_t i) {
+  const std::string number = fmt::format(".{}.", i);
+  return module.substr(0, module.find(number) + number.size() - 1);
+}
 
 }  // namespace
 
@@ -85,8 +90,10 @@ void Model::make_layers() {
     linear(part.gate, mlp + ".gate");
     linear(part.up, mlp + ".up");
     linear(part.down, mlp + ".down");
-    part.mlp = add_site(RGM_MLP_SITE, i, mlp, parent(theirs(mlp + ".down")), config_.channels, config_.channels);
-    part.block = add_site(RGM_BLOCK_SITE, i, name, parent(their_attention), config_.channels, config_.channels);
+    std::string their_mlp = parent(theirs(mlp + ".down"));
+    if (their_mlp == layer_of(their_attention, i)) their_mlp += ".mlp";  // OPT has no module around its matrices
+    part.mlp = add_site(RGM_MLP_SITE, i, mlp, their_mlp, config_.channels, config_.channels);
+    part.block = add_site(RGM_BLOCK_SITE, i, name, layer_of(their_attention, i), config_.channels, config_.channels);
     layers_.push_back(part);
   }
 }

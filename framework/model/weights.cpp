@@ -99,7 +99,7 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
   std::vector<Tensor> out;
   std::set<std::string_view> used;
   for (const ParameterSlot& slot : slots) {
-    const Shape want = slot.transposed ? Shape{slot.shape[1], slot.shape[0]} : slot.shape;
+    const Shape want = slot.shape_there();
     const Found* found = find(c, slot.theirs);
     require(found != nullptr,
             "{}: tensor \"{}\" is missing; config.json says {} with {} layers, which has it with the shape {}: make "
@@ -117,8 +117,12 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
     used.insert(saved.name);
     const NarrowWeights::Form form = narrow.form(slot, c, saved.dtype);
     const rgm_dtype dtype = NarrowWeights::dtype(form);
-    out.push_back(NarrowWeights::kept(
-        from_file_order(slot, c, ops::cast(from_host(saved.data.data(), have, saved.dtype), dtype)), form));
+    Shape own = have;
+    if (slot.rows_there > 0) own[0] = slot.shape[0];
+    const auto* const first =
+        saved.data.data() + saved.data.size() / static_cast<size_t>(have[0]) * static_cast<size_t>(slot.first_row);
+    out.push_back(
+        NarrowWeights::kept(from_file_order(slot, c, ops::cast(from_host(first, own, saved.dtype), dtype)), form));
     forget(saved.data);
     if ((saved.dtype != dtype || form == NarrowWeights::Form::nf4) && have.count() > large_tensor)
       current_device().trim();  // its copy would lie idle

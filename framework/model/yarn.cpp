@@ -11,11 +11,6 @@ namespace rgm {
 // The paper's section 3.4: the root of 1 / t.
 double yarn_amplitude(double factor, double scale) { return 0.1 * scale * std::log(std::max(factor, 1.0)) + 1; }
 
-double Rope::amplitude() const {
-  if (scaling != Scaling::yarn) return 1;
-  return attention > 0 ? attention : yarn_amplitude(factor);
-}
-
 std::vector<double> yarn_frequencies(const Rope& rope, int64_t channels) {
   const auto R = static_cast<double>(channels);
   // The pair, counted with fractions, that turns so often within the old context.

@@ -88,6 +88,49 @@ TEST(ConfigJson, WindowsAreThoseOfTheFamily) {
               ElementsAre(0, 0, 8));
 }
 
+TEST(ConfigJson, GptNeoListsItsLayersInGroups) {
+  const json neo = {{"model_type", "gpt_neo"},
+                    {"vocab_size", 100},
+                    {"num_layers", 4},
+                    {"num_heads", 4},
+                    {"hidden_size", 16},
+                    {"window_size", 256},
+                    {"intermediate_size", nullptr}};
+  EXPECT_THAT(read(neo).windows, ElementsAre(0, 256, 0, 256));
+  EXPECT_EQ(read(neo).hidden, 64);
+  EXPECT_EQ(read(neo).score_scale(), 1);
+  const auto grouped = [&](const char* groups) { return with(neo, {{"attention_types", json::parse(groups)}}); };
+  const ModelConfig c = read(grouped(R"([[["global", "global", "local"], 1], [["local"], 1]])"));
+  EXPECT_THAT(c.windows, ElementsAre(0, 0, 256, 256));
+  EXPECT_THAT(read(to_hugging_face(c)).windows, ElementsAre(0, 0, 256, 256));
+  EXPECT_THAT(problem(grouped(R"([[["global", "local"], 3]])")), HasSubstr("more than the 4 layers"));
+  EXPECT_THAT(problem(grouped(R"([[["local"], 3]])")), HasSubstr("has 3 layers, \"num_layers\" is 4"));
+  EXPECT_THAT(problem(grouped(R"([["local", 3]])")), HasSubstr("a list such as"));
+}
+
+TEST(ConfigJson, TheOptThatIsBuiltOtherwiseIsRefused) {
+  const json opt = with(plain("opt"), {{"ffn_dim", 96}});
+  EXPECT_EQ(read(opt).channels, 64);
+  EXPECT_EQ(to_hugging_face(read(opt))["word_embed_proj_dim"], 64);
+  EXPECT_EQ(parameter_slots(read(opt))[1].shape[0], 66);  // positions: two rows are of none
+  EXPECT_THAT(problem(with(opt, {{"do_layer_norm_before", false}, {"word_embed_proj_dim", 32}})),
+              HasSubstr("\"do_layer_norm_before\": false is not supported, only true"));
+  EXPECT_THAT(problem(with(opt, {{"word_embed_proj_dim", 32}})),
+              HasSubstr("vectors of 32 channels in the embedding and 64 in the layers, which is not supported"));
+}
+
+// Else transformers takes one that a small vocabulary lacks, and refuses the model.
+TEST(ConfigJson, ANewModelNamesNoTokenForPadding) {
+  for (const char* id : {"phi3", "opt"}) {
+    ModelConfig c;
+    c.family = &family(id), c.vocabulary = 257;
+    begin_new(c);
+    const json out = to_hugging_face(c);
+    ASSERT_TRUE(out.contains("pad_token_id"));
+    EXPECT_EQ(out["pad_token_id"], nullptr);
+  }
+}
+
 TEST(ConfigJson, NullIsNoCapAndNothingIsTheFamilys) {
   EXPECT_EQ(read(plain("gemma2")).attention_softcap, 50);
   EXPECT_EQ(read(with(plain("gemma2"), {{"attn_logit_softcapping", nullptr}})).attention_softcap, 0);
@@ -125,10 +168,11 @@ TEST(ConfigJson, WhatNobodyReadsIsHandedOn) {
 }
 
 TEST(ConfigJson, WhatIsNotSupportedIsNamedWithWhatIs) {
-  EXPECT_THAT(problem(plain("mistrall")), HasSubstr("\"model_type\" is \"mistrall\", which is not supported; did you "
-                                                    "mean \"mistral\"? (there are gpt2, gpt_neox, llama"));
+  EXPECT_THAT(problem(plain("mistrall")),
+              HasSubstr("\"model_type\" is \"mistrall\", which is not supported; did you "
+                        "mean \"mistral\"? (there are gpt2, gpt_neo, gpt_neox, opt, llama"));
   EXPECT_THAT(problem(with(plain("llama"), {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4.0}}}})),
-              HasSubstr("scaled by \"dynamic\" are not supported, only default, linear, llama3 and yarn"));
+              HasSubstr("scaled by \"dynamic\" are not supported, only default, linear, llama3, yarn and longrope"));
   EXPECT_THAT(problem(with(plain("llama"), {{"hidden_act", "mish"}})),
               HasSubstr("\"hidden_act\": \"mish\" is not supported, only gelu_new"));
   EXPECT_THAT(problem(with(plain("gemma2"), {{"use_bidirectional_attention", true}})),

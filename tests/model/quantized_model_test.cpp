@@ -29,7 +29,7 @@ class QuantizedModel : public testing::TestWithParam<const char*> {
     return to_host(of.logits(of.hidden(pass_over(tokens_of({some_tokens(12, 1), some_tokens(12, 2)})))));
   }
 };
-INSTANTIATE_TEST_SUITE_P(Families, QuantizedModel, testing::Values("gpt2", "gpt_neox", "llama", "gemma2"));
+INSTANTIATE_TEST_SUITE_P(Families, QuantizedModel, testing::Values("gpt2", "gpt_neox", "llama", "gemma2", "phi3"));
 
 TEST_P(QuantizedModel, HoldsTheMatricesOfItsLayersInFourBitsAndTheOthersInBfloat16) {
   for (const Parameter& p : model->parameters().all()) {

@@ -110,9 +110,9 @@ TEST(RopeJson, Olmo3ScalesThePositionsOfLayersThatSeeAllAlone) {
   EXPECT_THAT(c.windows, ElementsAre(8, 8, 8, 0, 8, 8, 8));
   EXPECT_EQ(bases(c), std::vector<double>(7, 500));
   EXPECT_EQ(c.rope_of(0)->scaling, Rope::Scaling::none);
-  EXPECT_EQ(c.rope_of(0)->amplitude(), 1);
+  EXPECT_EQ(rope_amplitude(c, *c.rope_of(0)), 1);
   EXPECT_EQ(c.rope_of(3)->scaling, Rope::Scaling::yarn);
-  EXPECT_EQ(c.rope_of(3)->amplitude(), 1.2079441541679836);
+  EXPECT_EQ(rope_amplitude(c, *c.rope_of(3)), 1.2079441541679836);
   const json saved = to_hugging_face(c);
   EXPECT_EQ(saved["rope_scaling"], yarn);
   EXPECT_EQ(saved["rope_parameters"]["sliding_attention"], json({{"rope_type", "default"}, {"rope_theta", 500.0}}));
@@ -136,7 +136,7 @@ TEST(RopeJson, YarnKeepsWhatTurnsOftenAndSlowsDownWhatTurnsSeldom) {
   for (const size_t i : {5, 6, 7}) EXPECT_DOUBLE_EQ(share(i), 0.25) << i;
   EXPECT_DOUBLE_EQ(share(2), 1 - 0.75 / 4);  // a quarter of the way
   EXPECT_DOUBLE_EQ(share(3), 1 - 0.75 / 2);
-  EXPECT_DOUBLE_EQ(c.rope.amplitude(), 0.1 * std::log(4) + 1);
+  EXPECT_DOUBLE_EQ(rope_amplitude(c, c.rope), 0.1 * std::log(4) + 1);
   scaling["truncate"] = false, scaling["beta_fast"] = turns(1.5), scaling["beta_slow"] = turns(5.5);
   const ModelConfig exact = opened(sizes("qwen3", {{"rope_parameters", scaling}}));
   EXPECT_NEAR(rope_frequencies(exact)[2], std::pow(10.0, -2 / 8.0) * (1 - 0.75 / 8), 1e-12);  // an eighth of the way
@@ -155,9 +155,13 @@ TEST(RopeJson, YarnHasTheDefaultsOfItsPaperAndDeepSeeksRatio) {
   EXPECT_EQ(plain.slow, 1);
   EXPECT_EQ(plain.original_context, 64);
   EXPECT_FALSE(to_hugging_face(opened(with(json::object())))["rope_scaling"].contains("attention_factor"));
-  EXPECT_DOUBLE_EQ(opened(with({{"mscale", 0.5}, {"mscale_all_dim", 1.0}})).rope.amplitude(),
+  const auto amplitude = [&](const json& more) {
+    const ModelConfig c = opened(with(more));
+    return rope_amplitude(c, c.rope);
+  };
+  EXPECT_DOUBLE_EQ(amplitude({{"mscale", 0.5}, {"mscale_all_dim", 1.0}}),
                    (0.05 * std::log(40) + 1) / (0.1 * std::log(40) + 1));
-  EXPECT_EQ(opened(with({{"attention_factor", 1.5}})).rope.amplitude(), 1.5);
+  EXPECT_EQ(amplitude({{"attention_factor", 1.5}}), 1.5);
   EXPECT_THAT(trouble(with({{"beta_fast", 0.5}})), HasSubstr("\"beta_slow\" is 1, at most the \"beta_fast\" of 0.5"));
   EXPECT_THAT(trouble(with({{"attention_factor", -1}})), HasSubstr("\"attention_factor\" is -1"));
 }

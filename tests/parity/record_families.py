@@ -82,6 +82,32 @@ CASES = {
               {"version": 4, "norms": 0.6}),
     "qwen3_yarn": ("qwen3", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
                              "rope_parameters": {**YARN, "truncate": False}}, {}),
+    # Texts of 14 tokens turn by the short factors where the old context is 16, and by the long ones where it is 8.
+    "phi3": ("phi3", {**SHARED, "num_attention_heads": 2, "num_key_value_heads": 1, "sliding_window": 3,
+                      "tie_word_embeddings": True, "original_max_position_embeddings": 16,
+                      "rope_parameters": {"rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.5,
+                                          "short_factor": [1.5, 0.3], "long_factor": [2.0, 6.0],
+                                          "attention_factor": 1.4}}, {"dtype": torch.bfloat16}),
+    "phi3_long": ("phi3", {**GROUPED, "original_max_position_embeddings": 8,
+                           "rope_parameters": {"rope_type": "longrope", "rope_theta": 100.0,
+                                               "partial_rotary_factor": 1.0, "short_factor": [1.0, 1.1],
+                                               "long_factor": [2.5, 0.2]}}, {"version": 4}),
+    "granite": ("granite", {**GROUPED, "embedding_multiplier": 3.0,
+                            "attention_multiplier": 1.25, "residual_multiplier": 0.6, "logits_scaling": 1.7,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
+    "granite_tied": ("granite", {**GROUPED, "mlp_bias": True, "tie_word_embeddings": True,
+                                 "embedding_multiplier": 2.0, "attention_multiplier": 0.25,
+                                 "residual_multiplier": 1.5, "logits_scaling": 0.6,
+                                 "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"version": 4}),
+    "gpt_neo": ("gpt_neo", {"vocab_size": VOCABULARY, "hidden_size": 16, "num_layers": 2, "num_heads": 4,
+                            "max_position_embeddings": 32, "attention_types": [[["global", "local"], 1]],
+                            "window_size": 3, "bos_token_id": None, "eos_token_id": None}, {"dtype": torch.float16}),
+    "opt": ("opt", {"vocab_size": VOCABULARY, "hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2,
+                    "num_attention_heads": 4, "max_position_embeddings": 32, "bos_token_id": None,
+                    "eos_token_id": None, "pad_token_id": None}, {"dtype": torch.float16}),
+    "starcoder2": ("starcoder2", {**GROUPED, "sliding_window": 3,
+                                  "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+                   {"dtype": torch.bfloat16, "version": 4, "norms": 0.8}),
 }
 
 
@@ -101,7 +127,8 @@ def draw_weights(model, dtype, generator, norms):
             elif x.dim() == 2 and ("embed" in name or "wte" in name or "wpe" in name):
                 deviation = 0.5
             elif x.dim() == 2:
-                inner = x.size(0) if "c_" in name else x.size(1)  # GPT-2 keeps (in, out)
+                gpt2 = model.config.model_type == "gpt2"  # which keeps (in, out)
+                inner = x.size(0) if gpt2 and "c_" in name else x.size(1)
                 deviation = 1.4 / math.sqrt(inner)
             x.copy_((torch.randn(x.shape, generator=generator, dtype=torch.float64) * deviation + mean).to(dtype))
 
@@ -155,21 +182,25 @@ def without(model_type, config, weights):
     for layer in range(2):
         for part in ("attn", "self_attn", "attention", "mlp"):
             ends = [n for n in weights if f".{layer}.{part}." in n and n.endswith(
-                ("c_proj.weight", "o_proj.weight", "dense.weight", "down_proj.weight", "dense_4h_to_h.weight"))]
+                ("c_proj.weight", "o_proj.weight", "out_proj.weight", "dense.weight", "down_proj.weight", "dense_4h_to_h.weight", "fc2.weight"))]
             for n in ends:
                 yield f"{part} {layer}", model(new_weights={n: torch.zeros_like(weights[n])})
     changes = {"activation": {next(k for k in ("hidden_activation", "hidden_act", "activation_function")
-                                   if hasattr(model().config, k)): "relu"}}
+                                   if hasattr(model().config, k)): "relu" if model_type != "opt" else "gelu"}}
     for kind, rope in ropes(config).items():
         def turned(other):
             return {"rope_parameters": {**config["rope_parameters"], kind: other} if kind else other}
         changes[f"base of positions {kind}"] = turned({**rope, "rope_theta": 10000.0})
         if rope["rope_type"] != "default":
             changes[f"scaled positions {kind}"] = turned({"rope_type": "default", "rope_theta": rope["rope_theta"]})
-        if "partial_rotary_factor" in rope:
-            changes[f"partial positions {kind}"] = turned({**rope, "partial_rotary_factor": 1.0})
-        if rope["rope_type"] == "yarn":
+        if rope.get("partial_rotary_factor", 1.0) != 1.0:
+            factors = {key: rope[key] * 2 for key in ("short_factor", "long_factor") if key in rope}
+            changes[f"partial positions {kind}"] = turned({**rope, **factors, "partial_rotary_factor": 1.0})
+        if rope["rope_type"] in ("yarn", "longrope"):
             changes["amplitude of positions"] = turned({**rope, "attention_factor": 1.0})
+        if rope["rope_type"] == "longrope":
+            changes["factors of positions"] = turned({**rope, "short_factor": rope["long_factor"],
+                                                      "long_factor": rope["short_factor"]})
         if "truncate" in rope:
             changes |= {f"{key} of positions": turned({**rope, key: other}) for key, other in (
                 ("truncate", True), ("beta_fast", 1.0), ("beta_slow", 1.0), ("factor", 2.0),
@@ -180,10 +211,21 @@ def without(model_type, config, weights):
         changes["layers that turn no positions"] = {"no_rope_layers": [1, 1], "layer_types": model().config.layer_types}
     if "sliding_window" in config:
         changes["window"] = {"sliding_window": 100}
-        if "full_attention" in model().config.layer_types and model_type != "mistral":
+        if "full_attention" in (getattr(model().config, "layer_types", None) or []) and model_type != "mistral":
             changes["layers without a window"] = {"layer_types": ["sliding_attention"] * 2}
     if model_type == "gpt_neox":
         changes["parallel residual"] = {"use_parallel_residual": not config.get("use_parallel_residual", True)}
+    if model_type == "opt":
+        yield "first position", model(new_weights={n: x.roll(2, 0) for n, x in weights.items() if "positions" in n})
+    if model_type == "gpt_neo":
+        changes["window"] = {"window_size": 100}
+        changes["layers without a window"] = {"attention_types": [[["local"], 2]]}
+        yield "scores without a scale", model(new_weights={  # as they would be with one
+            n: x / math.sqrt(config["hidden_size"] / config["num_heads"])
+            for n, x in weights.items() if n.endswith("q_proj.weight")})
+    for multiplier in ("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling"):
+        if multiplier in config:
+            changes[multiplier] = {multiplier: 0.5 if multiplier.startswith("attention") else 1.0}
     if "gemma" in model_type:
         changes |= {"cap of logits": {"final_logit_softcapping": None},
                     "query scalar": {"query_pre_attn_scalar": config["head_dim"]}}
@@ -203,6 +245,9 @@ def without(model_type, config, weights):
         for n, x in weights.items():
             if n.endswith(("k_proj.weight", "v_proj.weight")):
                 swapped[n] = x.reshape(2, -1, x.size(1)).flip(0).reshape(x.shape)
+            if n.endswith("qkv_proj.weight"):  # as many rows for queries as for keys and values
+                q, k, v = x.split((x.size(0) // 2, x.size(0) // 4, x.size(0) // 4))
+                swapped[n] = torch.cat([q] + [y.reshape(2, -1, x.size(1)).flip(0).reshape(y.shape) for y in (k, v)])
         yield "order of grouped heads", model(new_weights=swapped)
 
 
@@ -233,6 +278,13 @@ def as_version_4(folder):
         config["rotary_emb_base"], config["rotary_pct"] = rope["rope_theta"], rope["partial_rotary_factor"]
     else:
         config["rope_theta"] = rope["rope_theta"]
+    if config["model_type"] == "phi3":
+        config["partial_rotary_factor"] = rope["partial_rotary_factor"]
+    if rope["rope_type"] == "longrope":
+        config["rope_scaling"] = {"type": "longrope", "short_factor": rope["short_factor"],
+                                  "long_factor": rope["long_factor"]}
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        return
     scaled = rope["rope_type"] != "default"
     more = {key: value for key, value in rope.items() if key not in ("rope_type", "rope_theta")}
     config["rope_scaling"] = {"type": rope["rope_type"], **more} if scaled else None

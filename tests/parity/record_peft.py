@@ -5,6 +5,7 @@
     venv/bin/python tests/parity/record_peft.py                # writes tests/parity/peft/
     venv/bin/python tests/parity/record_peft.py --read FOLDER  # the other way: PEFT reads what Regimen saved there
     venv/bin/python tests/parity/record_peft.py --reads FOLDER # many of them; writes tests/parity/peft_reads/
+    venv/bin/python tests/parity/record_peft.py --reads FOLDER NAME...   # these alone, with logits of their own
 
 In tests/parity/peft: a folder for each adapter as PEFT's save_pretrained writes it, its weights drawn large enough that
 the loss moves by over 1 % without them; and logits.safetensors with
@@ -107,30 +108,39 @@ def read(folder):
     return difference > 1e-4
 
 
-def record_reads(saved):
+def record_reads(saved, names):
     folder = HERE / "peft_reads"
-    shutil.rmtree(folder, ignore_errors=True)
+    alone = {case.parent.name for case in folder.glob("*/logits.safetensors")}
+    for case in folder.iterdir():
+        if case.name in names or not names and case.name not in alone and case.is_dir():
+            shutil.rmtree(case)
     logits = {}
     for case in sorted(pathlib.Path(saved).iterdir()):
+        if case.name not in names and (names or case.name in alone):
+            continue
         family = HERE / "families" / ("gpt_neox" if case.name.startswith("gpt_neox") else case.name.split("_")[0])
         tokens = load_file(family / "recorded.safetensors")["tokens"][:, :14].long()
         base = AutoModelForCausalLM.from_pretrained(family, dtype=torch.float64, attn_implementation="eager").eval()
         with torch.no_grad():
             plain = base(input_ids=tokens).logits
             model = PeftModel.from_pretrained(base, case).double().eval()
-            logits[case.name] = model(input_ids=tokens).logits
+            logits[case.name] = model(input_ids=tokens).logits[:, -tokens.shape[1]:]  # behind a prompt
         wanted, there = set(get_peft_model_state_dict(model)), set(load_file(case / "adapter_model.safetensors"))
         assert wanted == there, (case.name, wanted - there, there - wanted)
         moved = (logits[case.name] - plain).abs().max().item()
         assert moved > 0.05, (case.name, moved)
         print(f"{case.name}: {len(there)} tensors, logits moved by {moved:.2f}")
         shutil.copytree(case, folder / case.name)
+        if names:
+            save_file({case.name: logits[case.name].float().contiguous()}, folder / case.name / "logits.safetensors")
+    if names:
+        return
     save_file({name: x.float().contiguous() for name, x in logits.items()}, folder / "logits.safetensors")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--reads"]:
-        sys.exit(record_reads(sys.argv[2]))
+        sys.exit(record_reads(sys.argv[2], sys.argv[3:]))
     if sys.argv[1:2] == ["--read"]:
         sys.exit(any([read(folder) for folder in sys.argv[2:]]))
     record()

@@ -103,8 +103,9 @@ TEST_F(PipelineProblems, ModelSizes) {
                                "    model: {family: gtp2, layers: 1, heads: 4, kv_heads: 3, channels: 8, dropout: 1, "
                                "head: {clasify: {labels: [a, b]}}}")),
             "5:12: a new model also needs context\n"
-            "5:21: \"model.family\" should be one of gpt2, gpt_neox, llama, mistral, qwen2, qwen3, gemma2, olmo2, "
-            "gemma3, smollm3, olmo3, got \"gtp2\"; did you mean \"gpt2\"?\n"
+            "5:21: \"model.family\" should be one of gpt2, gpt_neo, gpt_neox, opt, llama, mistral, qwen2, qwen3, "
+            "gemma2, gemma3, "
+            "olmo2, olmo3, phi3, granite, starcoder2, smollm3, got \"gtp2\"; did you mean \"gpt2\"?\n"
             "5:58: 4 heads cannot share 3 kv_heads: heads should be a multiple of kv_heads\n"
             "5:83: \"model.dropout\" is 1, should be at least 0 and below 1\n"
             "5:93: head \"clasify\" is not known; did you mean \"classify\"?");
