@@ -94,7 +94,10 @@ std::string who(const RateCount& rate) {
 void print(const Stage& stage, const StagePlan& plan) {
   fmt::print("stage {}: {}\n", plan.name, plan.strategy);
   const auto line = [](const char* name, const std::string& value) { fmt::print("  {:12}  {}\n", name, value); };
-  if (plan.parameters) line("parameters", fmt::format("{}, {} trained", count(plan.parameters), count(plan.trained)));
+  const bool sparse = plan.active < plan.parameters;
+  if (plan.parameters)
+    line("parameters", fmt::format("{}, {}{} trained", count(plan.parameters),
+                                   sparse ? count(plan.active) + " for each token, " : "", count(plan.trained)));
   for (const RateCount& rate : plan.rates)
     line("rate", fmt::format("{}: {} parameters, {}", rate.learning_rate, count(rate.parameters), who(rate)));
   for (const auto& [name, tokens] : plan.data) line("data", fmt::format("{}: {} tokens", name, count(tokens)));
@@ -119,6 +122,7 @@ nlohmann::ordered_json plan_json(const Stage& stage, const StagePlan& plan, cons
                                 {"trained_parameters", plan.trained},
                                 {"steps", plan.steps},
                                 {"tokens", plan.tokens}};
+  if (plan.active < plan.parameters) out["active_parameters"] = plan.active;
   for (const RateCount& rate : plan.rates) {
     nlohmann::ordered_json one = {{"learning_rate", rate.learning_rate}, {"parameters", rate.parameters}};
     if (!rate.pattern.empty()) one["pattern"] = rate.pattern;

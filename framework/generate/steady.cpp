@@ -21,7 +21,8 @@ std::vector<NextToken> fetched(const ops::Drawn& drawn) {
 }
 
 SteadyStep::SteadyStep(const Model& model, int64_t rows, Choose choose) : model_(model), choose_(std::move(choose)) {
-  refused_ = !knows_capture(current_device().backend()) || !RGM_HAS(&current_device().kernels(), sample);
+  refused_ = model.waits_in_passes() || !knows_capture(current_device().backend()) ||
+             !RGM_HAS(&current_device().kernels(), sample);
   if (refused_) return;
   values_.resize(static_cast<size_t>(inputs * rows));
   inputs_ = from_host(std::span<const int32_t>(values_), {inputs, rows});

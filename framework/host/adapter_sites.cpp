@@ -45,6 +45,22 @@ constexpr std::pair<std::string_view, const char*> names_elsewhere[] = {{"q_proj
                                                                         {"v_proj", "*.attention.value"},
                                                                         {"o_proj", "*.attention.output"}};
 
+// Experts and their router are no sites: an adapter of theirs would act on rows that the router has sorted.
+void refuse_experts(const Pattern& asked, const std::string& pattern, const Model& model, const std::string& id,
+                    std::span<const std::string> candidates) {
+  const auto module = [](const std::string& weight) { return weight.substr(0, weight.rfind('.')); };
+  for (const ParameterSlot& slot : parameter_slots(model.config())) {
+    if (slot.ours.find(".mlp.experts.") == std::string::npos && !slot.ours.ends_with(".mlp.router.weight")) continue;
+    SiteInfo expert;
+    expert.name = module(slot.ours), expert.theirs = module(slot.theirs);
+    if (asked.names(expert))
+      invalid(
+          "adapter \"{}\": \"{}\" names experts of a mixture or their router, which no adapter acts on; name parts of "
+          "attention, or \"*.mlp\" for an adapter beside all experts of a layer: it can act on {}",
+          id, pattern, join(std::vector(candidates.begin(), candidates.end())));
+  }
+}
+
 std::string meant_by(const std::string& pattern, std::span<const std::string> candidates) {
   if (pattern == "all-linear") return "; here that is \"layers.*\".";  // PEFT's word
   for (const auto& [theirs, ours] : names_elsewhere)
@@ -76,6 +92,7 @@ std::vector<size_t> matched_sites(const Model& model, uint32_t kinds, std::span<
     }
     near.erase("");
     const std::vector<std::string> candidates(near.begin(), near.end());
+    if (!any && model.config().experts > 0) refuse_experts(asked, pattern, model, id, candidates);
     require(any, "adapter \"{}\": no site that it can act on matches \"{}\"{} It can act on {}", id, pattern,
             meant_by(pattern, candidates), join(candidates));
   }

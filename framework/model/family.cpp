@@ -11,15 +11,16 @@ namespace rgm {
 
 // Each in a file of its own.
 extern const Family gpt2_family, gpt_neo_family, gpt_neox_family, opt_family, llama_family, mistral_family,
-    qwen2_family, qwen3_family, gemma2_family, gemma3_family, olmo2_family, olmo3_family, phi3_family, granite_family,
-    starcoder2_family, smollm3_family;
+    mixtral_family, qwen2_family, qwen2_moe_family, qwen3_family, qwen3_moe_family, gemma2_family, gemma3_family,
+    olmo2_family, olmo3_family, olmoe_family, phi3_family, granite_family, starcoder2_family, smollm3_family;
 
 namespace {
 
-const Family* const table[] = {&gpt2_family,   &gpt_neo_family, &gpt_neox_family,   &opt_family,
-                               &llama_family,  &mistral_family, &qwen2_family,      &qwen3_family,
-                               &gemma2_family, &gemma3_family,  &olmo2_family,      &olmo3_family,
-                               &phi3_family,   &granite_family, &starcoder2_family, &smollm3_family};
+const Family* const table[] = {&gpt2_family,      &gpt_neo_family, &gpt_neox_family,   &opt_family,
+                               &llama_family,     &mistral_family, &mixtral_family,    &qwen2_family,
+                               &qwen2_moe_family, &qwen3_family,   &qwen3_moe_family,  &gemma2_family,
+                               &gemma3_family,    &olmo2_family,   &olmo3_family,      &olmoe_family,
+                               &phi3_family,      &granite_family, &starcoder2_family, &smollm3_family};
 
 int64_t size_of(const ModelConfig& c, char axis) {
   const int64_t attention = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
@@ -31,15 +32,22 @@ int64_t size_of(const ModelConfig& c, char axis) {
     case 'A': return attention;
     case 'K': return keys;
     case 'D': return c.head_dim;
+    case 'E': return c.experts;
+    case 'X': return c.expert_hidden;
+    case 'S': return c.shared_hidden;
+    case '1': return 1;
     default: return attention + 2 * keys;
   }
 }
 
-std::string with_layer(std::string_view pattern, int64_t layer) {
-  const size_t at = pattern.find("{i}");
+// `mark` is "{i}" or "{e}".
+std::string with_number(std::string_view pattern, std::string_view mark, int64_t number) {
+  const size_t at = pattern.find(mark);
   if (at == pattern.npos) return std::string(pattern);
-  return fmt::format("{}{}{}", pattern.substr(0, at), layer, pattern.substr(at + 3));
+  return fmt::format("{}{}{}", pattern.substr(0, at), number, pattern.substr(at + mark.size()));
 }
+
+bool is_of_expert(const ParameterName& name) { return std::string_view(name.ours).find("{e}") != std::string::npos; }
 
 }  // namespace
 
@@ -75,17 +83,40 @@ double ModelConfig::score_scale() const {
   return query_scalar > 0 ? 1 / std::sqrt(query_scalar) : 0;
 }
 
+bool Family::has_experts() const { return std::ranges::any_of(names, is_of_expert); }
+bool Family::has_shared_expert() const {
+  return std::ranges::any_of(names, [](const ParameterName& name) { return name.shape[0] == 'S'; });
+}
+
+bool ModelConfig::is_sparse(int64_t layer) const {
+  return experts > 0 && (layer + 1) % sparse_step == 0 && std::ranges::count(dense_layers, layer) == 0;
+}
+int64_t ModelConfig::sparse_layers() const {
+  int64_t n = 0;
+  for (int64_t i = 0; i < layers; ++i) n += is_sparse(i);
+  return n;
+}
+int64_t ModelConfig::widest_mlp() const {
+  const int64_t sparse = sparse_layers(), of_experts = experts_per_token * expert_hidden + shared_hidden;
+  return std::max(sparse < layers ? hidden : 0, sparse > 0 ? of_experts : 0);
+}
+
 std::vector<ParameterSlot> parameter_slots(const ModelConfig& config) {
   std::vector<ParameterSlot> out;
   const auto add = [&](const ParameterName& name, int64_t layer) {
     if (name.when && !(config.*name.when)) return;
-    ParameterSlot slot{.ours = with_layer(name.ours, layer),
-                       .theirs = with_layer(name.theirs, layer),
+    if (name.mlp != Mlp::any && config.is_sparse(layer) != (name.mlp == Mlp::sparse)) return;
+    ParameterSlot slot{.ours = with_number(name.ours, "{i}", layer),
+                       .theirs = with_number(name.theirs, "{i}", layer),
                        .shape = {},
                        .transposed = name.transposed,
                        .interleaved = name.interleaved};
     for (const char* axis = name.shape; *axis; ++axis) slot.shape.push_back(size_of(config, *axis));
-    out.push_back(std::move(slot));
+    if (!is_of_expert(name)) return out.push_back(std::move(slot));
+    for (int64_t e = 0; e < config.experts; ++e) {
+      ParameterSlot& own = out.emplace_back(slot);
+      own.ours = with_number(slot.ours, "{e}", e), own.theirs = with_number(slot.theirs, "{e}", e);
+    }
   };
   const auto& names = config.family->names;
   const auto of_layer = [](const ParameterName& name) { return std::string_view(name.ours).starts_with("layers."); };
@@ -152,6 +183,13 @@ void check(const ModelConfig& c) {
     require(c.rotary() > 0 && c.rotary() <= c.head_dim && c.rotary() % 2 == 0,
             "rotary positions turn {} of {} channels a head, an even number of them was expected", c.rotary(),
             c.head_dim);
+  }
+  if (c.family->has_experts()) {
+    positive(c.experts, "experts"), positive(c.expert_hidden, "hidden channels an expert");
+    if (c.family->has_shared_expert()) positive(c.shared_hidden, "hidden channels of the shared expert");
+    require(c.experts_per_token > 0 && c.experts_per_token <= c.experts,
+            "{} experts a token, 1 to {} were expected, as many as there are", c.experts_per_token, c.experts);
+    require(c.balance >= 0, "a balance of {}, 0 or more was expected", c.balance);
   }
   require(c.windows.empty() || c.windows.size() == static_cast<size_t>(c.layers), "{} windows for {} layers",
           c.windows.size(), c.layers);

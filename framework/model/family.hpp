@@ -18,22 +18,26 @@ namespace rgm {
 enum class Positions { learned, rotary };
 enum class Normalisation { layer, root_mean_square };
 
+enum class Mlp { any, dense, sparse };  // of a layer: one, or experts of which each token has a few
+
 // Which layers look back over a window only, where one is set: `alternate` all but one in `full_each`, `unturned` those
 // that turn no positions; `stated` all, and only where config.json has one; `odd` as "attention_types" lists them.
 enum class Windows { none, all, alternate, upper, unturned, stated, odd };
 
 struct ModelConfig;
 
-// One parameter of the model and its place in Hugging Face's file; {i} is the layer. Those of one name there lie in one
-// tensor, one below the other in the order of the table.
+// One parameter of the model and its place in Hugging Face's file; {i} is the layer, {e} the expert. Those of one name
+// there lie in one tensor, one below the other in the order of the table.
 struct ParameterName {
   const char* ours;
   const char* theirs;
   const char* shape;  // a letter an axis: Vocabulary, Positions (context), Channels, Hidden, Attention (H D), Keys (Hkv
-                      // D), Fused (query, key and value), D: of a head
+                      // D), Fused (query, key and value), D: of a head,
+                      // Experts, X: hidden channels of one, S: of the shared one, 1
   bool transposed = false;            // theirs is (in, out): kept so in memory too, and seen as (out, in)
   bool ModelConfig::*when = nullptr;  // there where this is set
   bool interleaved = false;           // theirs has query, key and value of one head after the other
+  Mlp mlp = Mlp::any;                 // only in layers that have this
 };
 
 // A member of config.json and where it is kept.
@@ -74,6 +78,9 @@ struct Family {
   bool has_fused_heads() const;           // query, key and value are one product
   bool shares_keys() const;               // heads may share keys and values
   std::string_view type() const { return model_type ? model_type : id; }
+  bool has_experts() const;
+  bool has_shared_expert() const;
+  bool normalised_experts = false;  // where config.json does not say
 };
 
 std::span<const Family* const> families();
@@ -120,7 +127,13 @@ struct ModelConfig {
   double attention_scale = 0;                        // of scores; 0: the family's
   // Of the whole stream where it begins, prompts too; of what each module adds to it; logits are divided by the last.
   double embedding_multiplier = 1, residual_multiplier = 1, logits_divisor = 1;
-  std::vector<int64_t> windows;                      // by layer, 0: all it can see; empty: no layer has one
+  std::vector<int64_t> windows;  // by layer, 0: all it can see; empty: no layer has one
+  // Of a mixture of experts; 0: there are none.
+  int64_t experts = 0, experts_per_token = 0, expert_hidden = 0, shared_hidden = 0;
+  bool normalised_experts = false;    // the weights of a token's experts sum to 1
+  int64_t sparse_step = 1;            // every so many layers one has experts
+  std::vector<int64_t> dense_layers;  // which have none all the same
+  double balance = 0;                 // what an even load of the experts weighs in training, as in routing.hpp
   nlohmann::json others = nlohmann::json::object();  // of config.json, handed on: nobody here reads them
   nlohmann::json generation;                         // generation_config.json, handed on; null: there is none
 
@@ -139,10 +152,14 @@ struct ModelConfig {
     if (family->positions != Positions::rotary || (!turned.empty() && !turned[layer])) return nullptr;
     return window_rope && window(layer) > 0 ? &*window_rope : &rope;
   }
+  bool is_sparse(int64_t layer) const;
+  int64_t sparse_layers() const;
+  int64_t widest_mlp() const;  // hidden channels that a token has in one layer, at most
 };
 // Where `config` has its sizes: the rest as a new model of its family has it. The family must be set.
 void begin_new(ModelConfig& config);
 int64_t usual_hidden(const Family& family, int64_t channels);
+int64_t usual_expert_hidden(const ModelConfig& config);  // of all of a token's experts as much as of a dense mlp
 std::vector<int64_t> usual_windows(const ModelConfig& config, int64_t window, int64_t first = 0);
 std::vector<bool> usual_turned(const ModelConfig& config, int64_t unturned_each);
 // Radians a position of each pair of channels that turns; `beyond`: of texts longer than longrope's old context.

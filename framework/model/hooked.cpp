@@ -55,7 +55,10 @@ Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& p
 
 // In float32, as the residual stream is.
 Tensor Hooked::end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner) const {
-  return output(module, x, dropout(module, linear(part, inner, 0, RGM_F32)));
+  return end_of_module(module, x, linear(part, inner, 0, RGM_F32));
+}
+Tensor Hooked::end_of_module(size_t module, const Tensor& x, const Tensor& y) const {
+  return output(module, x, dropout(module, y));
 }
 
 }  // namespace rgm

@@ -32,6 +32,8 @@ class Hooked {
 
   // The same without the residual.
   Tensor end_of_module(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner) const;
+  // Of one that ends with no part of its own: y is its answer.
+  Tensor end_of_module(size_t module, const Tensor& x, const Tensor& y) const;
 
   double dropout_now() const { return dropout_; }
   Tensor dropout(size_t site, const Tensor& x) const;

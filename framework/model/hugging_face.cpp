@@ -104,6 +104,7 @@ ModelConfig read(const Members& m) {
   read_turned(m, c);
   read_rope(m, c);
   read_windows(m, c);
+  read_experts(m, c);
   read_head(m, c);
   check(c);
   return c;
@@ -136,6 +137,7 @@ Json to_hugging_face(const ModelConfig& config) {
   write_turned(c, out);
   write_rope(c, out);
   write_windows(c, out);
+  write_experts(c, out);
   write_head(c, out);
   out["vocab_size"] = c.vocabulary;
   out["tie_word_embeddings"] = c.is_tied();

@@ -146,6 +146,7 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
 Tensor PassReader::mlp(const LayerPart& layer, const Tensor& normed, Tensor residual) const {
   const int32_t activation = config_.activation_kind();
   const Tensor x = hooked_.input(layer.mlp, normed);
+  if (layer.router) return residual + hooked_.end_of_module(layer.mlp, x, experts(layer, x));
   Tensor inner = layer.gate ? ops::multiply(hooked_.linear(layer.gate, x, activation), hooked_.linear(layer.up, x))
                             : hooked_.linear(layer.up, x, activation);
   return end(layer.mlp, x, layer.down, inner, layer.mlp_end_norm, std::move(residual));

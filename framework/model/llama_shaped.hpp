@@ -22,6 +22,24 @@ constexpr ParameterName gate{"layers.{i}.mlp.gate.weight", "model.layers.{i}.mlp
 constexpr ParameterName up{"layers.{i}.mlp.up.weight", "model.layers.{i}.mlp.up_proj.weight", "HC"};
 constexpr ParameterName down{"layers.{i}.mlp.down.weight", "model.layers.{i}.mlp.down_proj.weight", "CH"};
 
+// Where only some layers have it, as the others have experts.
+constexpr ParameterName dense(ParameterName name) {
+  name.mlp = Mlp::dense;
+  return name;
+}
+constexpr ParameterName sparse(const char* ours, const char* theirs, const char* shape) {
+  ParameterName name{ours, theirs, shape};
+  name.mlp = Mlp::sparse;
+  return name;
+}
+constexpr ParameterName router = sparse("layers.{i}.mlp.router.weight", "model.layers.{i}.mlp.gate.weight", "EC");
+constexpr ParameterName expert_gate =
+    sparse("layers.{i}.mlp.experts.{e}.gate.weight", "model.layers.{i}.mlp.experts.{e}.gate_proj.weight", "XC");
+constexpr ParameterName expert_up =
+    sparse("layers.{i}.mlp.experts.{e}.up.weight", "model.layers.{i}.mlp.experts.{e}.up_proj.weight", "XC");
+constexpr ParameterName expert_down =
+    sparse("layers.{i}.mlp.experts.{e}.down.weight", "model.layers.{i}.mlp.experts.{e}.down_proj.weight", "CX");
+
 constexpr ParameterName norm{"norm.weight", "model.norm.weight", "C"};
 constexpr ParameterName head{"head.weight", "lm_head.weight", "VC"};  // the last one, as the embedding is the first
 
@@ -70,5 +88,15 @@ constexpr ConfigKey epsilon(const char* otherwise) { return {"rms_norm_eps", &M:
 constexpr ConfigKey dropout{"attention_dropout", &M::dropout, "0.0"};
 constexpr ConfigKey attention_bias{"attention_bias", &M::attention_bias, "false"};
 constexpr ConfigKey mlp_bias{"mlp_bias", &M::mlp_bias, "false"};
+
+// Of a mixture of experts; the rest of it is read in experts_json.cpp.
+constexpr ConfigKey experts(const char* otherwise) { return {"num_experts", &M::experts, otherwise}; }
+constexpr ConfigKey experts_per_token(const char* otherwise) {
+  return {"num_experts_per_tok", &M::experts_per_token, otherwise};
+}
+constexpr ConfigKey expert_hidden{"moe_intermediate_size", &M::expert_hidden};
+constexpr ConfigKey sparse_step{"decoder_sparse_step", &M::sparse_step, "1"};
+constexpr ConfigKey normalised_experts{"norm_topk_prob", &M::normalised_experts, "false"};
+constexpr ConfigKey without_windows{"use_sliding_window", {}, "false"};
 
 }  // namespace rgm::llama_shaped

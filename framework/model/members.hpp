@@ -43,6 +43,8 @@ void read_windows(const Members& members, ModelConfig& config);
 void write_windows(const ModelConfig& config, nlohmann::json& out);
 void read_attention_types(const Members& members, ModelConfig& config);  // windows of GPT-Neo
 void write_attention_types(const ModelConfig& config, nlohmann::json& out);
+void read_experts(const Members& members, ModelConfig& config);
+void write_experts(const ModelConfig& config, nlohmann::json& out);
 void read_head(const Members& members, ModelConfig& config);  // one of the model's own, beside that over tokens
 void write_head(const ModelConfig& config, nlohmann::json& out);
 

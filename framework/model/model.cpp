@@ -72,20 +72,38 @@ VirtualTokens Model::front(std::span<const int32_t> rows) const {
 
 std::vector<ProductShape> Model::products() const {
   std::vector<ProductShape> out;
-  const auto add = [&out](const Tensor& weight) {
+  const auto add = [&out](const Tensor& weight, int64_t count = 1, int64_t experts = 0) {
     const int64_t in = weight.size(1), rows = weight.size(0);
-    const auto same = std::ranges::find_if(out, [&](const ProductShape& s) { return s.in == in && s.out == rows; });
+    const auto same = std::ranges::find_if(
+        out, [&](const ProductShape& s) { return s.in == in && s.out == rows && (s.experts > 0) == (experts > 0); });
     if (same != out.end())
-      ++same->count;
+      same->count += count, same->experts += experts;
     else
-      out.push_back({in, rows, 1, static_cast<double>(held_bytes(weight))});
+      out.push_back({in, rows, count, static_cast<double>(held_bytes(weight)), experts});
   };
-  for (const LayerPart& layer : layers_)
+  for (const LayerPart& layer : layers_) {
     for (const LinearPart* part :
-         {&layer.qkv, &layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
+         {&layer.qkv, &layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down,
+          &layer.router, &layer.shared_gate, &layer.shared.gate, &layer.shared.up, &layer.shared.down})
       if (*part) add(part->weight->for_products());
+    if (!layer.router) continue;
+    for (const LinearPart& part : {layer.experts[0].gate, layer.experts[0].up, layer.experts[0].down})
+      add(part.weight->for_products(), config_.experts_per_token, config_.experts);
+  }
   if (config_.outputs == 0) add(head_weight());
   return out;
+}
+
+int64_t Model::idle_parameters() const {
+  if (config_.experts == 0) return 0;
+  const int64_t of_expert = 3 * config_.channels * config_.expert_hidden;
+  return config_.sparse_layers() * (config_.experts - config_.experts_per_token) * of_expert;
+}
+
+double ProductShape::read(int64_t tokens) const {
+  if (experts == 0) return static_cast<double>(count);
+  const double missed = 1 - static_cast<double>(count) / static_cast<double>(experts);
+  return static_cast<double>(experts) * (1 - std::pow(missed, static_cast<double>(tokens)));
 }
 
 // 2 a multiplication and addition, thrice: forward, and backward for the input and for the weight. A token looks at

@@ -13,6 +13,7 @@
 #include "model/family.hpp"
 #include "model/narrow.hpp"
 #include "model/parameters.hpp"
+#include "model/routing.hpp"
 #include "model/sites.hpp"
 #include "text/chat.hpp"
 #include "text/tokenizer.hpp"
@@ -94,10 +95,15 @@ struct RopeTables {
   Tensor cosines, sines;
   int64_t old_context = 0;
 };
-// A linear layer's weight (out, in), which `count` layers have.
+// A linear layer's weight (out, in), of which a token meets `count`: of as many as there are, or of experts.
 struct ProductShape {
   int64_t in = 0, out = 0, count = 0;
-  double bytes = 0;  // of one of them
+  double bytes = 0;                   // of one of them
+  int64_t experts = 0;                // so many there are; 0: `count`
+  double read(int64_t tokens) const;  // weights that so many tokens meet, where experts have an even load
+};
+struct ExpertPart {
+  LinearPart gate, up, down;  // no sites
 };
 // The parameters and sites of one layer. Either qkv or query, key and value have weights; these three have the sites.
 struct LayerPart {
@@ -105,6 +111,10 @@ struct LayerPart {
   NormPart attention_end_norm, mlp_end_norm;  // of what it adds to the stream
   NormPart query_norm, key_norm;              // of each head, or of all of them together
   LinearPart qkv, query, key, value, output, gate, up, down;
+  // In place of the last three, with a site of the whole alone:
+  LinearPart router, shared_gate;
+  std::vector<ExpertPart> experts;
+  ExpertPart shared;
   size_t attention = 0, mlp = 0, block = 0;
 };
 
@@ -199,6 +209,7 @@ class Model {
   VirtualTokens front(std::span<const int32_t> rows = {}) const;
   int64_t virtual_tokens() const { return front().count(); }
   std::vector<ProductShape> products() const;  // of a pass and its logits, each shape once
+  int64_t idle_parameters() const;             // of experts that a token is not given to
   // Forward and backward with everything trained, of rows of `tokens`: 6 x parameters in products, and of causal
   // attention what its scores and their use take, 6 x 2 L H D (tokens + 1) / 2.
   double flops_per_token(int64_t tokens) const;
@@ -208,11 +219,18 @@ class Model {
   bool training = false;
   // What a layer computes on the way is computed again for its gradient, and not kept.
   bool recompute = false;
+  // Passes of a mixture of experts tell `routing` how they share their tokens, and draw their routers towards an even
+  // load where these are trained; empty: they do neither.
+  void set_routing(std::shared_ptr<Routing> routing) { routing_ = std::move(routing); }
+  const std::shared_ptr<Routing>& routing() const { return routing_; }
+  // A pass waits for what it computes on the way, so it is never captured.
+  bool waits_in_passes() const { return config_.experts > 0; }
 
  private:
   Model(ModelConfig config, TokenizerPtr tokenizer);
   // Once all parameters are there.
   void make_layers();
+  void add_experts(LayerPart& layer, const std::string& mlp);
   size_t add_site(int32_t kind, int64_t layer, const std::string& ours, const std::string& theirs, int64_t in,
                   int64_t out);
   size_t add_linear_site(int64_t layer, const std::string& ours, const std::string& theirs, const LinearPart& part,
@@ -237,6 +255,7 @@ class Model {
   rgm_dtype dtype_ = RGM_F32;
   bool narrow_ = false;  // frozen matrices are kept in bfloat16 or in four bits alone
   std::vector<std::string> new_tokens_;
+  std::shared_ptr<Routing> routing_;
 };
 
 // Other hooks than its own act in a model while this lives.

@@ -59,12 +59,12 @@ void Model::narrow(const NarrowWeights& narrow) {
   make_layers();
 }
 
-// Tables that are only looked up need no copy: rows of the float32 ones are read.
+// Tables that are only looked up need no copy: rows of the float32 ones are read. Routers stay float32.
 void Model::use_bfloat16() {
   dtype_ = RGM_BF16;
   for (Parameter& p : parameters_.all()) {
     const bool looked_up = p.name == "positions.weight" || (p.name == "embedding.weight" && !config_.is_tied());
-    if (p.value.rank() == 2 && !looked_up) p.make_half();
+    if (p.value.rank() == 2 && !looked_up && !p.name.ends_with(".router.weight")) p.make_half();
   }
 }
 

@@ -34,8 +34,9 @@ class NarrowWeights {
     if (!frozen_ || slot.shape.rank() != 2 || slot.ours == "positions.weight" || !frozen_(slot.ours, config) ||
         (as_saved_ && saved != RGM_BF16))
       return Form::float32;
-    return form_ == Form::nf4 && slot.ours.starts_with("layers.") && can_quantize(slot.shape) ? Form::nf4
-                                                                                              : Form::bfloat16;
+    // A router is small, and decides.
+    const bool in_four_bits = slot.ours.starts_with("layers.") && !slot.ours.ends_with(".router.weight");
+    return form_ == Form::nf4 && in_four_bits && can_quantize(slot.shape) ? Form::nf4 : Form::bfloat16;
   }
   static rgm_dtype dtype(Form form) { return form == Form::bfloat16 ? RGM_BF16 : RGM_F32; }
   // What is of that dtype already, as it is kept.

@@ -1,4 +1,5 @@
 // new_config.cpp - what a new model of a family has beside the sizes that it is given, and how its positions turn.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -10,12 +11,24 @@ void begin_new(ModelConfig& c) {
   c.rope.base = c.family->rope_base, c.rope.part = c.family->rotary_part;
   if (c.family->window_rope_base > 0) c.window_rope = Rope{.base = c.family->window_rope_base};
   c.turned = usual_turned(c, c.family->unturned_each);
+  if (c.family->has_experts()) {
+    if (c.experts == 0) c.experts = 8;
+    if (c.experts_per_token == 0) c.experts_per_token = std::min<int64_t>(2, c.experts);
+    if (c.expert_hidden == 0) c.expert_hidden = usual_expert_hidden(c);
+    if (c.shared_hidden == 0 && c.family->has_shared_expert()) c.shared_hidden = c.expert_hidden;
+    c.normalised_experts = c.family->normalised_experts;
+    c.balance = 0.01;  // as in the publication of OLMoE (arXiv 2409.02060)
+  }
   if (c.family->begin) c.family->begin(c);
 }
 
 // A gated mlp has three matrices: two thirds of the width make as many parameters (Shazeer 2020).
 int64_t usual_hidden(const Family& family, int64_t channels) {
   return family.gated ? (8 * channels / 3 + 7) / 8 * 8 : 4 * channels;
+}
+
+int64_t usual_expert_hidden(const ModelConfig& c) {
+  return std::max<int64_t>(usual_hidden(*c.family, c.channels) / c.experts_per_token / 8 * 8, 8);
 }
 
 std::vector<int64_t> usual_windows(const ModelConfig& c, int64_t window, int64_t first) {

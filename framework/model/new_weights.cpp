@@ -19,7 +19,7 @@ Tensor initial(const ParameterSlot& slot, const ModelConfig& config, uint64_t se
   if (slot.shape.rank() == 1)
     return ops::full(slot.shape, slot.ours.ends_with(".weight") && !config.family->weights_from_one ? 1 : 0);
   const RandomScope scope({.seed = seed, .step = index, .micro_batch = initial_draws});
-  const bool onto_stream = slot.ours.ends_with("attention.output.weight") || slot.ours.ends_with("mlp.down.weight");
+  const bool onto_stream = slot.ours.ends_with("attention.output.weight") || slot.ours.ends_with(".down.weight");
   // Nguyen and Salazar 2019 (arXiv 1910.05895): GPT-2's 0.02 at its 768 to 1,600 channels, and no less at few.
   const double deviation = std::sqrt(0.4 / static_cast<double>(config.channels));
   const double scale = onto_stream ? deviation / std::sqrt(2.0 * static_cast<double>(config.layers)) : deviation;

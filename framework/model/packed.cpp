@@ -37,6 +37,12 @@ void Model::pack() {
     for (const LinearPart* linear :
          {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
       if (*linear) pack(*linear, std::array{linear->site});
+    std::vector<ExpertPart> without_sites = layer.experts;
+    if (layer.shared_gate) without_sites.push_back(layer.shared);
+    for (const ExpertPart& expert : without_sites)
+      for (const LinearPart* linear : {&expert.gate, &expert.up, &expert.down}) pack(*linear, {});
+    for (const LinearPart* linear : {&layer.router, &layer.shared_gate})
+      if (*linear) pack(*linear, {});
   }
   if (config_.outputs > 0) return;
   if (Parameter* const own = parameters_.find("head.weight")) return pack(LinearPart{own}, {});

@@ -20,6 +20,7 @@ struct Parameter {
   Tensor half = {};      // the value in bfloat16, for products; empty in float32
   // Rows of each of the matrices that lie in it, one below the other, as query, key and value; empty: it is one.
   std::vector<int64_t> parts = {};
+  bool may_rest = false;  // of an expert: in a step that leaves it no gradient, this is 0
 
   const Tensor& for_products() const { return half ? half : value; }
   Tensor rows(int64_t begin, int64_t end) const;  // of that

@@ -35,6 +35,7 @@ PassReader::PassReader(const Model& model, const Pass& pass, KeyValueCache* cach
   if (cache) cache_.emplace(*cache, pass, T_, prompts_, prefix_);
   check_length();
   place();
+  count_tokens();
 }
 
 void PassReader::check_length() const {

@@ -32,6 +32,12 @@ class PassReader {
   Tensor light_block(size_t i, const Tensor& x, std::shared_ptr<PassReader>& kept);
   Tensor attention(size_t i, const Tensor& x, Tensor residual);
   Tensor mlp(const LayerPart& layer, const Tensor& x, Tensor residual) const;
+  // experts.cpp
+  void count_tokens();
+  Tensor experts(const LayerPart& layer, const Tensor& x) const;
+  std::vector<float> expert_shares(std::span<const int32_t> chosen) const;
+  Tensor balanced(const LayerPart& layer, const Tensor& p,
+                  const std::shared_ptr<const std::vector<float>>& shares) const;
   Tensor end(size_t module, const Tensor& x, const LinearPart& part, const Tensor& inner, const NormPart& end_norm,
              Tensor residual) const;
   std::array<Tensor, 3> query_key_value(const LayerPart& layer, const Tensor& x) const;
@@ -50,6 +56,11 @@ class PassReader {
   Tensor rows_;         // (B, T) of a table for positions in texts of two kinds, where there is one
   Tensor segments_;     // (B, T) where attention must respect some
   RandomState before_;  // anything of this pass was drawn
+  // Of a mixture of experts, where somebody asks how the tokens are shared: segments of the slots, empty where all
+  // count, and how many do.
+  std::shared_ptr<Routing> routing_;
+  std::vector<int32_t> counted_;
+  double tokens_ = 0;
 };
 
 }  // namespace rgm

@@ -52,6 +52,20 @@ size_t Model::add_linear_site(int64_t layer, const std::string& ours, const std:
   return index;
 }
 
+void Model::add_experts(LayerPart& layer, const std::string& mlp) {
+  layer.router = linear_part(mlp + ".router");
+  layer.shared_gate = linear_part(mlp + ".shared_gate");
+  const auto gated = [&](const std::string& name) {
+    return ExpertPart{linear_part(name + ".gate"), linear_part(name + ".up"), linear_part(name + ".down")};
+  };
+  layer.shared = gated(mlp + ".shared");
+  for (int64_t e = 0; e < config_.experts; ++e) {
+    const ExpertPart& part = layer.experts.emplace_back(gated(fmt::format("{}.experts.{}", mlp, e)));
+    for (const LinearPart* linear : {&part.gate, &part.up, &part.down})
+      parameters_.find(linear->weight->name)->may_rest = true;
+  }
+}
+
 void Model::make_layers() {
   std::map<std::string, std::string> modules;  // by our weight's name, as the family calls them
   for (const ParameterSlot& slot : parameter_slots(config_)) modules.try_emplace(slot.ours, parent(slot.theirs));
@@ -90,7 +104,8 @@ void Model::make_layers() {
     linear(part.gate, mlp + ".gate");
     linear(part.up, mlp + ".up");
     linear(part.down, mlp + ".down");
-    std::string their_mlp = parent(theirs(mlp + ".down"));
+    if (config_.is_sparse(i)) add_experts(part, mlp);
+    std::string their_mlp = parent(theirs(mlp + (part.router ? ".router" : ".down")));
     if (their_mlp == layer_of(their_attention, i)) their_mlp += ".mlp";  // OPT has no module around its matrices
     part.mlp = add_site(RGM_MLP_SITE, i, mlp, their_mlp, config_.channels, config_.channels);
     part.block = add_site(RGM_BLOCK_SITE, i, name, layer_of(their_attention, i), config_.channels, config_.channels);

@@ -155,6 +155,8 @@ Figures bench_one(const Pipeline& pipeline, size_t index, const BenchOptions& op
   std::optional<OpenedStage> opened(open_stage(stage, index, around));
   fs::create_directories(opened->setup.folder);
   Figures out = {{"backend", device->id()}, {"stage", stage.name}, {"parameters", opened->parameters()}};
+  if (const int64_t idle = opened->model->idle_parameters())
+    out["active_parameters"] = opened->parameters() - idle;  // those that a token meets
   if (!options.decode) {
     out.update(train_bench(*opened, options, *device));
     return out;

@@ -77,7 +77,7 @@ Figures decode_bench(const Model& model, const BenchOptions& options, Device& de
   double operations = 0, bytes = 0;
   for (const ProductShape& s : model.products()) {
     operations += 2 * static_cast<double>(s.in * s.out * s.count * sequences);
-    bytes += s.bytes * static_cast<double>(s.count);
+    bytes += s.bytes * s.read(sequences);
   }
   const double products =
       product_time(model.products(), sequences, /*backward=*/false, options.seconds / 50, model.dtype()).rate();

@@ -29,7 +29,14 @@ Json of(const ModelSpec& model) {
   if (model.family.empty() || !model.sizes.count("heads") || !model.sizes.count("channels")) return out;  // it is wrong
   const ModelConfig config = config_of(model, 0);
   out["kv_heads"] = config.kv_heads;
-  out["hidden"] = config.hidden;
+  if (config.experts == 0) out["hidden"] = config.hidden;
+  if (config.experts > 0) {
+    out["experts"] = config.experts;
+    out["experts_per_token"] = config.experts_per_token;
+    out["expert_hidden"] = config.expert_hidden;
+    out["balance"] = config.balance;
+    if (config.shared_hidden > 0) out["shared_hidden"] = config.shared_hidden;
+  }
   out["dropout"] = config.dropout;
   out["tied"] = config.is_tied();
   return out;

@@ -181,6 +181,11 @@ constexpr Answer answers[] = {
     {"a model", "type model_type", "here it is \"family\""},
     {"a model", "num_key_value_heads n_kv_head", "here it is \"kv_heads\""},
     {"a model", "intermediate_size n_inner", "here it is \"hidden\""},
+    {"a model", "num_experts num_local_experts n_routed_experts", "here it is \"experts\""},
+    {"a model", "num_experts_per_tok moe_top_k", "here it is \"experts_per_token\""},
+    {"a model", "moe_intermediate_size", "here it is \"expert_hidden\""},
+    {"a model", "shared_expert_intermediate_size", "here it is \"shared_hidden\""},
+    {"a model", "router_aux_loss_coef aux_loss_alpha load_balancing_loss_weight", "here it is \"balance\""},
     {"a model", "d_model", "here it is \"channels\""},
     {"a model", "max_length", "here it is \"context\""},
 

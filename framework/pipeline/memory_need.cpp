@@ -23,7 +23,8 @@ int64_t rows_at_once(const Stage& stage) { return stage.micro_batch > 0 ? stage.
 double at_most(const OpenedStage& opened, int64_t rows) {
   const double a_parameter = opened.setup.settings.average > 0 ? 20 : 16;
   const ModelConfig& c = opened.model->config();
-  const double a_layer = 24.0 * static_cast<double>(c.channels) + 8.0 * static_cast<double>(c.hidden);
+  const double a_layer = 24.0 * static_cast<double>(c.channels) + 8.0 * static_cast<double>(c.widest_mlp()) +
+                         4.0 * static_cast<double>(c.experts_per_token * c.channels + c.experts);
   const double a_token = a_layer * static_cast<double>(c.layers) + 2.0 * static_cast<double>(c.vocabulary);
   const int64_t length = opened.train->length;
   const int64_t row = length > 0 ? std::min(c.context, length + opened.model->virtual_tokens()) : c.context;

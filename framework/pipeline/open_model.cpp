@@ -41,7 +41,12 @@ ModelConfig config_of(const ModelSpec& spec, int64_t vocabulary) {
   config.vocabulary = size_or(spec, "vocabulary", vocabulary);
   if (const auto found = spec.reals.find("dropout"); found != spec.reals.end()) config.dropout = found->second;
   config.tied = spec.tied;
+  config.experts = size_or(spec, "experts", 0);
+  config.experts_per_token = size_or(spec, "experts_per_token", 0);
+  config.expert_hidden = size_or(spec, "expert_hidden", 0);
+  config.shared_hidden = size_or(spec, "shared_hidden", 0);
   begin_new(config);
+  if (const auto found = spec.reals.find("balance"); found != spec.reals.end()) config.balance = found->second;
   return config;
 }
 

@@ -39,8 +39,8 @@ struct ModelSpec {
   std::string from_stage;
   fs::path from_folder;
   std::string family;                    // when made anew
-  std::map<std::string, int64_t> sizes;  // layers, heads, kv_heads, channels, context, hidden: those given
-  std::map<std::string, double> reals;   // dropout
+  std::map<std::string, int64_t> sizes;  // layers, heads, kv_heads, channels, context, hidden, experts …: those given
+  std::map<std::string, double> reals;   // dropout, balance
   std::optional<bool> tied = {};         // whether the head is the embedding; left out: as the family
   // `head`: outputs of one of the model's own, and their labels; language: 0 outputs; left out: as it was
   std::optional<int64_t> head_outputs = std::nullopt;

@@ -26,7 +26,7 @@ class Rates {
  public:
   double of(const Model& model) {
     std::string shapes = fmt::format("{}", int{model.dtype()});
-    for (const ProductShape& p : model.products()) shapes += fmt::format(" {} {} {}", p.in, p.out, p.count);
+    for (const ProductShape& p : model.products()) shapes += fmt::format(" {} {} {}", p.in, p.out, p.count + p.experts);
     const auto [found, is_new] = known_.emplace(shapes, 0);
     if (is_new)
       found->second = product_time(model.products(), rows_to_time, /*backward=*/true, 0.02, model.dtype()).rate();
@@ -100,6 +100,7 @@ std::shared_ptr<Model> plan_stage(const Stage& given, size_t index, const Surrou
     OpenedStage opened = open_stage(stage, index, around);
     model = opened.model;
     out.parameters = opened.parameters();
+    out.active = out.parameters - model->idle_parameters();
     out.trained = opened.trained_parameters();
     for (const auto& [name, source] : opened.setup.sources) out.data[name] = source->tokens();
     out.steps = steps_of(opened.setup);

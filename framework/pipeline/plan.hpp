@@ -10,6 +10,7 @@ namespace rgm {
 struct StagePlan {
   std::string name, strategy;
   int64_t parameters = 0, trained = 0;
+  int64_t active = 0;            // of the parameters, those that a token meets: all but other tokens' experts
   std::vector<RateCount> rates;  // of those trained; empty where all have one, and one optimizer
   int64_t steps = 0, batch_rows = 0;
   int64_t chosen_rows = 0;               // at once, where the pipeline leaves that to the memory; 0: it does not

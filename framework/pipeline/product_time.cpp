@@ -37,11 +37,16 @@ double best_time(double budget, const std::function<void()>& call) {
 
 }  // namespace
 
-ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows, bool backward, double seconds,
+ProductTime product_time(std::span<const ProductShape> shapes, int64_t rows_of_pass, bool backward, double seconds,
                          rgm_dtype dtype) {
   ProductTime out;
   for (const ProductShape& whole : shapes) {
     ProductShape s = whole;  // a very large weight is timed in part
+    int64_t rows = rows_of_pass;
+    if (s.experts > 0) {  // an even load: fewer rows at once, in more products
+      rows = std::max<int64_t>(rows_of_pass * s.count / s.experts, 1);
+      s.count = rows_of_pass * s.count / rows;
+    }
     s.out = std::clamp<int64_t>(most_numbers / s.in, 1, s.out);
     const double parts = static_cast<double>(whole.out) / static_cast<double>(s.out);
     const Tensor x = ops::full({rows, s.in}, 0.5, dtype), w = ops::full({s.out, s.in}, 0.25, dtype),

@@ -35,6 +35,7 @@ void read_sizes(YamlMap& map, ModelSpec& out) {
   if (map.read("dropout", dropout, single_share)) out.reals["dropout"] = dropout;
   bool tied = false;
   if (map.read("tied", tied)) out.tied = tied;
+  read_experts(map, out);
 
   const auto size = [&](const char* key) { return out.sizes.count(key) ? out.sizes.at(key) : 0; };
   if (size("channels") && size("heads") && size("channels") % size("heads"))

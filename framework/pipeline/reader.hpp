@@ -49,6 +49,9 @@ From read_from(Reader& reader, const Yaml& yaml, Wanted wanted);
 void read_model(Reader& reader, YamlMap& stage, Stage& out);
 void read_roles(Reader& reader, YamlMap& stage, Stage& out);
 
+// -- read_experts.cpp
+void read_experts(YamlMap& map, ModelSpec& out);  // of a new model, whose family and other sizes were read
+
 // -- read_data.cpp
 void read_data(Reader& reader, YamlMap& stage, Stage& out);
 

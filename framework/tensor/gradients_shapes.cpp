@@ -93,6 +93,10 @@ void gather(Backward& b) {
     kernel::scatter_add(static_cast<int32_t>(b.arguments().i[0]), b.saved(0).view(), as_float(b.dy()).view(), g);
   });
 }
+void with_gradient(Backward& b) {
+  const Tensor more = (*static_cast<const std::function<Tensor()>*>(b.arguments().more.get()))();
+  b.add(0, as_float(b.dy()) + more);
+}
 void broadcast(Backward& b) { b.add(0, b.take_dy()); }
 
 }  // namespace rgm::gradients

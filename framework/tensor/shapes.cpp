@@ -136,6 +136,14 @@ Tensor gather(const Tensor& x, int32_t wanted, const Tensor& indices) {
 
 Tensor detach(const Tensor& x) { return x.needs_gradient() ? alias(x, x.view()) : x; }
 
+Tensor with_gradient(const Tensor& x, std::function<Tensor()> more) {
+  if (!would_record({&x})) return x;
+  Tensor y = alias(x, x.view());
+  record("with_gradient", gradients::with_gradient, {&x}, {&y}, {},
+         {.more = std::make_shared<const std::function<Tensor()>>(std::move(more))});
+  return y;
+}
+
 Tensor contiguous(const Tensor& x) {
   if (is_contiguous(x.view())) return x;
   Tensor y = dense_of(x);

@@ -7,13 +7,15 @@
 #include "base/log.hpp"
 #include "tensor/ops.hpp"
 #include "tensor/plugin_call.hpp"
+#include "train/routed.hpp"
 
 namespace rgm {
 
 constexpr uint32_t after_step_draws = 0xAF7E;  // keeps its random numbers apart from those of the steps
 
 static bool may_capture(const TrainSetup& setup) {
-  return setup.captures && (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout;
+  return setup.captures && (setup.strategy->flags & RGM_CAPTURABLE) != 0 && !setup.strategy->rollout &&
+         !waits_in_passes(setup);
 }
 
 Loop::Loop(TrainSetup& setup, void* self)
@@ -158,7 +160,9 @@ void Loop::tell_step() {
 }
 
 Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {
+  const Routed routed(train_, share_of_tokens(train_, *batch));
   Tensor loss = loss_of(micro_batch, batch);
+  routed.tell();
   if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0)
     invalid(
         "{}: the loss depends on nothing that is trained: see `trainable` and `adapter`. If the strategy is your own: "

@@ -5,6 +5,7 @@
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
 #include "train/loop.hpp"
+#include "train/routed.hpp"
 #include "train/saved_state.hpp"
 
 namespace rgm {
@@ -34,6 +35,7 @@ Tensor Loop::held_out_loss() {
   feed_.each_held_out([&](Batch& batch) {
     if (interrupted()) throw Stopped();
     const RandomScope random({train_.seed, uint64_t(step_), i++, evaluation_draws});
+    const Routed routed(train_, 1);
     if (setup_.strategy->evaluate) {
       call_plugin(setup_.strategy_name, "evaluate", [&] { return setup_.strategy->evaluate(self_, &train_, &batch); });
     } else {
@@ -43,6 +45,7 @@ Tensor Loop::held_out_loss() {
       require_scalar(part, setup_.strategy_name);
       sum = sum ? sum + part : part;
     }
+    routed.tell();
     train_.batches.clear();
     train_.first_prompt += batch.examples;
   });

@@ -100,11 +100,15 @@ Tensor Optimizer::step(int64_t step, double rate, double clip, const Tensor& los
   const NoGradient still;
   std::vector<Tensor> gradients;
   std::vector<Item*> touched;
-  for (Item& item : items_)
-    if (Tensor g = item.parameter->value.take_gradient()) {  // a parameter that no loss depended on has none
-      gradients.push_back(std::move(g));
-      touched.push_back(&item);
-    }
+  const bool with_experts = std::ranges::any_of(
+      items_, [](const Item& item) { return item.parameter->may_rest && item.parameter->value.gradient(); });
+  for (Item& item : items_) {
+    Tensor g = item.parameter->value.take_gradient();  // a parameter that no loss depended on has none
+    if (!g && item.parameter->may_rest && with_experts) g = zeros_like(item.parameter->value);
+    if (!g) continue;
+    gradients.push_back(std::move(g));
+    touched.push_back(&item);
+  }
   const Tensor zero = ops::full({}, 0);
   Tensor norm = touched.empty() ? zero : ops::unary(RGM_SQRT, ops::sum_of_squares(gradients));
   const Tensor added = 0.0 * norm + 0.0 * ops::detach(loss);  // NaN where one of them is not finite

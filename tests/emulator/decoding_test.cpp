@@ -77,6 +77,15 @@ TEST_F(CapturedDecoding, LayersThatTurnPositionsDifferentlyAreCapturedAsTheyAre)
   }
 }
 
+// The host reads which experts a token has, so nothing is captured.
+TEST_F(CapturedDecoding, AMixtureOfExpertsIsNotCaptured) {
+  const std::vector<std::vector<int32_t>> prompts = {some_tokens(3, 1), some_tokens(8, 2)};
+  Sampling s;
+  s.seed = 3, s.max_tokens = 8, s.end_at_end_of_text = false;
+  EXPECT_EQ(answers(counting(), "olmoe", prompts, s), answers(reference(), "olmoe", prompts, s));
+  EXPECT_EQ(captures, 0);
+}
+
 // Rows that end leave, and a row that outgrows the context forgets its first half: what was captured for other rows is
 // not what is replayed.
 TEST_F(CapturedDecoding, RowsThatLeaveOrForgetAreCapturedAnew) {

@@ -40,6 +40,16 @@ TEST_F(EmulatedPipeline, LearnsWhatTheReferenceLearns) {
   EXPECT_EQ(hash_of("cudnn/base/model/model.safetensors"), weights);
 }
 
+// The host reads which experts each token has, so no step is captured.
+TEST_F(EmulatedPipeline, ExpertsLearnWhatTheyLearnOnTheReference) {
+  write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(3, "    log: {every: 1}\n"));
+  const std::string experts = "--set stages.base.model.family=olmoe --set stages.base.model.experts=4";
+  const std::vector<double> reference = losses("reference", experts), gpu = losses("cudnn", experts);
+  ASSERT_EQ(reference.size(), 3u);
+  ASSERT_EQ(gpu.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(gpu[i], reference[i], 1e-4 * reference[i]);
+}
+
 TEST_F(EmulatedPipeline, AttentionThatDropoutTakesFromCudnnIsToldOnceWithWhatToSet) {
   write("p.yaml", "plugins: [" EMULATED_GPU "]\n" + tiny(3));
   const Said said = regimen(

@@ -1,6 +1,7 @@
 // adapters_test.cpp - adapters in a small model: they start as the base, train alone, are found by patterns, and are
 // none of a reference's.
 #include "host/adapted.hpp"
+#include "host/adapter_instance.hpp"
 
 namespace rgm::test {
 namespace {
@@ -33,6 +34,22 @@ TEST_F(AdaptersTest, APatternWithoutASiteIsAnError) {
   EXPECT_THAT(failure_of([] { Adapted("lora", "{sites: \"*.attention.qurey\"}"); }),
               testing::AllOf(HasSubstr("*.attention.qurey"), HasSubstr("did you mean \"*.attention.query\"")));
   EXPECT_THAT(failure_of([] { Adapted("ia3", "{sites: embedding}"); }), HasSubstr("It can act on"));
+}
+
+TEST_F(AdaptersTest, ExpertsAreNoSites) {
+  const auto model = small_model("olmoe");
+  const auto sites = [&](const char* pattern) {
+    const std::string patterns[] = {pattern};
+    return matched_sites(*model, RGM_LINEAR_SITE | RGM_MLP_SITE, patterns, "lora").size();
+  };
+  EXPECT_EQ(sites("q_proj"), 2U);
+  EXPECT_EQ(sites("*.mlp"), 2U);
+  EXPECT_EQ(sites("layers.*"), 2U * (4 + 1));
+  for (const char* pattern : {"gate_proj", "*.mlp.experts.*.up", "*.router"})
+    EXPECT_THAT(failure_of([&] { sites(pattern); }),
+                testing::AllOf(HasSubstr(pattern), HasSubstr("experts of a mixture or their router, which no adapter"),
+                               HasSubstr("*.attention.query")));
+  EXPECT_THAT(failure_of([&] { sites("*.mpl"); }), HasSubstr("did you mean"));
 }
 
 TEST_F(AdaptersTest, ReferencesHaveNone) {

@@ -57,6 +57,53 @@ TEST(ConfigJson, MembersNestedWithoutEndAreRefused) {
   EXPECT_EQ(problem(config), "config.json: JSON is nested more than 100 levels deep, which is the limit");
 }
 
+TEST(ConfigJson, ExpertsAreCountedByEitherName) {
+  const json experts = {{"moe_intermediate_size", 8}, {"num_experts_per_tok", 2}};
+  for (const char* key : {"num_experts", "num_local_experts"}) {
+    const ModelConfig c = read(with(with(plain("qwen3_moe"), experts), {{key, 6}}));
+    EXPECT_EQ(c.experts, 6);
+    EXPECT_EQ(to_hugging_face(c)["num_experts"], 6);
+    EXPECT_EQ(to_hugging_face(c)["num_local_experts"], 6);
+  }
+  const ModelConfig mixtral = read(with(plain("mixtral"), {{"num_key_value_heads", 2}}));
+  EXPECT_EQ(mixtral.experts, 8);
+  EXPECT_EQ(mixtral.expert_hidden, 96);
+  EXPECT_TRUE(mixtral.normalised_experts);
+  EXPECT_FALSE(read(plain("olmoe")).normalised_experts);
+  EXPECT_THAT(problem(with(plain("olmoe"), {{"num_experts", 4}})),
+              HasSubstr("8 experts a token, 1 to 4 were expected, as many as there are"));
+  EXPECT_THAT(problem(with(plain("olmoe"), {{"num_experts", 1 << 20}})), HasSubstr("are more than can be"));
+  EXPECT_THAT(problem(with(plain("olmoe"), {{"clip_qkv", 8}})), HasSubstr("\"clip_qkv\": 8 is not supported"));
+  EXPECT_THAT(problem(with(with(plain("qwen3_moe"), experts), {{"use_sliding_window", true}})),
+              HasSubstr("\"use_sliding_window\": true is not supported"));
+}
+
+// Of six layers every second, but not layer 1.
+TEST(ConfigJson, SomeLayersHaveExperts) {
+  const json config = with(
+      plain("qwen3_moe"),
+      {{"moe_intermediate_size", 8}, {"num_hidden_layers", 6}, {"decoder_sparse_step", 2}, {"mlp_only_layers", {1}}});
+  const ModelConfig c = read(config);
+  std::vector<int64_t> sparse;
+  for (int64_t i = 0; i < 6; ++i)
+    if (c.is_sparse(i)) sparse.push_back(i);
+  EXPECT_THAT(sparse, ElementsAre(3, 5));
+  EXPECT_EQ(to_hugging_face(c)["mlp_only_layers"], json({1}));
+  EXPECT_EQ(to_hugging_face(c)["decoder_sparse_step"], 2);
+}
+
+// Transformers adds the term only where it also answers the routers' logits.
+TEST(ConfigJson, AnEvenLoadCountsWhereRoutersAnswer) {
+  const json config = with(plain("olmoe"), {{"router_aux_loss_coef", 0.02}});
+  EXPECT_EQ(read(config).balance, 0);
+  EXPECT_EQ(to_hugging_face(read(config))["router_aux_loss_coef"], 0.02);
+  EXPECT_EQ(to_hugging_face(read(config))["output_router_logits"], false);
+  const ModelConfig counts = read(with(config, {{"output_router_logits", true}}));
+  EXPECT_EQ(counts.balance, 0.02);
+  EXPECT_EQ(to_hugging_face(counts)["router_aux_loss_coef"], 0.02);
+  EXPECT_EQ(to_hugging_face(counts)["output_router_logits"], true);
+}
+
 TEST(ConfigJson, LinearScalingDividesEveryTurn) {
   const auto c = read(with(plain("llama"), {{"rope_scaling", {{"type", "linear"}, {"factor", 4.0}}}}));
   EXPECT_DOUBLE_EQ(rope_frequencies(c)[0], 0.25);

@@ -61,7 +61,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, FamilyParity,
     testing::Combine(testing::Values("gpt2", "gpt_neox", "gpt_neox_serial", "llama_linear", "llama3", "mistral",
                                      "qwen2", "qwen3", "gemma2", "olmo2", "gemma3", "smollm3", "olmo3", "qwen3_yarn",
-                                     "phi3", "phi3_long", "granite", "granite_tied", "gpt_neo", "opt", "starcoder2"),
+                                     "phi3", "phi3_long", "granite", "granite_tied", "gpt_neo", "opt", "starcoder2",
+                                     "qwen3_moe", "olmoe", "mixtral", "qwen2_moe"),
                      testing::Values(Offer::everything, Offer::nothing)),
     [](const auto& info) { return std::get<0>(info.param) + "_" + name_of(std::get<1>(info.param)); });
 

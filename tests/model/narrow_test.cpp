@@ -32,7 +32,7 @@ class NarrowModel : public testing::TestWithParam<const char*> {
 };
 INSTANTIATE_TEST_SUITE_P(Families, NarrowModel,
                          testing::Values("gpt2", "gpt_neox", "llama", "qwen2", "qwen3", "gemma2", "olmo2", "phi3",
-                                         "granite", "gpt_neo", "opt", "starcoder2"));
+                                         "granite", "gpt_neo", "opt", "starcoder2", "mixtral"));
 
 TEST_P(NarrowModel, HoldsItsFrozenMatricesInTwoBytes) {
   const int64_t narrow_ones = model->parameters().narrow_count();

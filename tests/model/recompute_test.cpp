@@ -43,7 +43,7 @@ TEST_P(Recompute, AFrozenBeginningKeepsNothing) {
     EXPECT_EQ(static_cast<bool>(p.value.gradient()), p.name.starts_with("layers.1.")) << p.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Recompute, testing::Values("gpt2", "gpt_neox", "llama", "gemma2", "granite"),
+INSTANTIATE_TEST_SUITE_P(All, Recompute, testing::Values("gpt2", "gpt_neox", "llama", "gemma2", "granite", "qwen2_moe"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(RecomputeMemory, GrowsByTheInputOfALayer) {

@@ -13,6 +13,7 @@ inline ModelConfig small_config(const char* id = "gpt2") {
   c.family = &family(id);
   c.layers = 2, c.heads = 4, c.head_dim = 4, c.channels = 16, c.hidden = 32, c.context = 24, c.vocabulary = 257;
   c.kv_heads = c.family->shares_keys() ? 2 : 4;
+  if (c.family->has_experts()) c.experts = 4;
   begin_new(c);
   if (c.rope.part < 1) c.rope.part = 0.5;  // a quarter of 4 is no pair
   if (!c.turned.empty()) c.turned[1] = false;

@@ -31,6 +31,8 @@ from transformers.utils import logging
 
 FOLDER = pathlib.Path(__file__).parent / "families"
 VOCABULARY, ROWS, LENGTH = 48, 2, 14
+# Other ways leave out Gemma 2's cap on scores, and products of experts in float64.
+EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
 
 SHARED = {"vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
           "num_attention_heads": 4, "max_position_embeddings": 32, "bos_token_id": None, "eos_token_id": None,
@@ -108,13 +110,25 @@ CASES = {
     "starcoder2": ("starcoder2", {**GROUPED, "sliding_window": 3,
                                   "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
                    {"dtype": torch.bfloat16, "version": 4, "norms": 0.8}),
+    "qwen3_moe": ("qwen3_moe", {**GROUPED, "head_dim": 6, "num_experts": 5, "num_experts_per_tok": 2,
+                                "moe_intermediate_size": 12, "norm_topk_prob": True, "mlp_only_layers": [0],
+                                "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
+    "olmoe": ("olmoe", {**GROUPED, "intermediate_size": 12, "num_experts": 4, "num_experts_per_tok": 3,
+                        "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+              {"dtype": torch.bfloat16, "max_shard_size": "8KB"}),
+    "mixtral": ("mixtral", {**GROUPED, "intermediate_size": 12, "num_local_experts": 4, "num_experts_per_tok": 2,
+                            "sliding_window": 3, "output_router_logits": True, "router_aux_loss_coef": 0.02,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
+    "qwen2_moe": ("qwen2_moe", {**GROUPED, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8,
+                                "shared_expert_intermediate_size": 12, "decoder_sparse_step": 2,
+                                "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
+                  {"version": 4, "norms": 0.8}),
 }
 
 
 def build(model_type, config):
-    # Others than eager leave out Gemma 2's cap on scores.
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **copy.deepcopy(config)),
-                                            attn_implementation="eager").double().eval()
+                                            **EAGER).double().eval()
 
 
 def draw_weights(model, dtype, generator, norms):
@@ -124,6 +138,8 @@ def draw_weights(model, dtype, generator, norms):
             if "norm" in name or "ln_" in name:
                 deviation = norms
                 mean = 1.0 if name.endswith("weight") and "gemma" not in model.config.model_type else 0.0
+            elif x.dim() == 3:  # experts, in one piece
+                deviation = 1.4 / math.sqrt(x.size(2))
             elif x.dim() == 2 and ("embed" in name or "wte" in name or "wpe" in name):
                 deviation = 0.5
             elif x.dim() == 2:
@@ -182,7 +198,8 @@ def without(model_type, config, weights):
     for layer in range(2):
         for part in ("attn", "self_attn", "attention", "mlp"):
             ends = [n for n in weights if f".{layer}.{part}." in n and n.endswith(
-                ("c_proj.weight", "o_proj.weight", "out_proj.weight", "dense.weight", "down_proj.weight", "dense_4h_to_h.weight", "fc2.weight"))]
+                ("c_proj.weight", "o_proj.weight", "out_proj.weight", "dense.weight", "down_proj.weight",
+                 "experts.down_proj", "dense_4h_to_h.weight", "fc2.weight"))]
             for n in ends:
                 yield f"{part} {layer}", model(new_weights={n: torch.zeros_like(weights[n])})
     changes = {"activation": {next(k for k in ("hidden_activation", "hidden_act", "activation_function")
@@ -211,8 +228,17 @@ def without(model_type, config, weights):
         changes["layers that turn no positions"] = {"no_rope_layers": [1, 1], "layer_types": model().config.layer_types}
     if "sliding_window" in config:
         changes["window"] = {"sliding_window": 100}
-        if "full_attention" in (getattr(model().config, "layer_types", None) or []) and model_type != "mistral":
+        if "full_attention" in (getattr(model().config, "layer_types", None) or []) and model_type not in ("mistral", "mixtral"):
             changes["layers without a window"] = {"layer_types": ["sliding_attention"] * 2}
+    if "num_experts_per_tok" in config:
+        changes["experts a token"] = {"num_experts_per_tok": config["num_experts_per_tok"] - 1}
+        if model_type != "mixtral":
+            changes["sum of weights"] = {"norm_topk_prob": not config.get("norm_topk_prob", False)}
+        for n in weights:
+            if n.endswith(("mlp.gate.weight", "experts.gate_up_proj", "experts.down_proj")):
+                yield f"order of {n}", model(new_weights={n: weights[n].flip(0)})
+            if n.endswith("shared_expert_gate.weight"):
+                yield n, model(new_weights={n: torch.zeros_like(weights[n])})
     if model_type == "gpt_neox":
         changes["parallel residual"] = {"use_parallel_residual": not config.get("use_parallel_residual", True)}
     if model_type == "opt":
@@ -291,6 +317,38 @@ def as_version_4(folder):
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
+def choices_are_clear(model, rows):
+    """What an expert is chosen by is far from the next one, and each has some token: rounding changes no choice."""
+    with torch.no_grad():
+        logits = model(rows[:, :-1], use_cache=False, output_router_logits=True).router_logits
+    for of_layer in logits:
+        likeliest = of_layer.softmax(-1).sort(-1, descending=True)
+        k = model.config.num_experts_per_tok
+        if (likeliest.values[:, k - 1] - likeliest.values[:, k]).min() < 1e-3:
+            return False
+        if len(likeliest.indices[:, :k].unique()) < of_layer.size(-1):
+            return False
+    return True
+
+
+def as_in_file(model_type, name, x):
+    """Pairs of a name in the file and a tensor: GPT-NeoX's head is called otherwise in transformers 5 than in its files,
+    and experts lie there one by one."""
+    if model_type == "gpt_neox":
+        name = name.replace("lm_head", "embed_out")
+    gate, up, down = "gate_proj", "up_proj", "down_proj"
+    if model_type == "mixtral":
+        name, (gate, up, down) = name.replace(".mlp.", ".block_sparse_moe."), ("w1", "w3", "w2")
+    if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+        yield name, x
+        return
+    front, part = name.rsplit(".", 1)
+    for e in range(x.size(0)):
+        parts = {down: x[e]} if part == "down_proj" else dict(zip((gate, up), x[e].chunk(2)))
+        for which, own in parts.items():
+            yield f"{front}.{e}.{which}.weight", own
+
+
 def record(name):
     model_type, config, saved = CASES[name]
     dtype = saved.get("dtype", torch.float32)
@@ -302,16 +360,16 @@ def record(name):
         loss, logits = mean_loss(model, rows)
         weights = {n: x.detach() for n, x in model.named_parameters()}
         missed, moved = check_that_everything_matters(model_type, config, weights, rows, loss.item())
-        if missed is None and loss.item() > 0.5:
+        if missed is None and loss.item() > 0.5 and (not hasattr(model.config, "num_experts_per_tok")
+                                                     or choices_are_clear(model, rows)):
             break
     else:
         raise SystemExit(f"{name}: draw other weights: {missed} moves the loss by {moved:.2%} only")
     loss.backward()
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    def in_file(n):  # GPT-NeoX's head is called otherwise in transformers 5 than in its files
-        return n.replace("lm_head", "embed_out") if model_type == "gpt_neox" else n
-    gradients = {f"gradient.{in_file(n)}": x.grad.float().contiguous() for n, x in model.named_parameters()}
+    gradients = {f"gradient.{n}": x.float().contiguous() for p, w in model.named_parameters()
+                 for n, x in as_in_file(model_type, p, w.grad)}
     more = {"max_shard_size": saved["max_shard_size"]} if "max_shard_size" in saved else {}
     copy.deepcopy(model).to(dtype).save_pretrained(folder, **more)
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -328,7 +386,7 @@ def check(folder):
     worst = 0.0
     for name in CASES:
         recorded = load_file(FOLDER / name / "recorded.safetensors")
-        model = AutoModelForCausalLM.from_pretrained(folder / name, attn_implementation="eager").double().eval()
+        model = AutoModelForCausalLM.from_pretrained(folder / name, **EAGER).double().eval()
         with torch.no_grad():
             logits = model(recorded["tokens"][:, :-1], use_cache=False).logits
         apart = (logits - recorded["logits"]).abs().max().item()

@@ -28,6 +28,21 @@ TEST_F(ReadPipeline, EffectiveHoldsEveryValueInForce) {
   EXPECT_EQ(e["model"]["tied"], true);
 }
 
+// A dense mlp of 8 channels would have 24 hidden ones: with two experts a token 8 each, so that they are a multiple
+// of 8.
+TEST_F(ReadPipeline, ExpertsAreInForce) {
+  const nlohmann::json model =
+      read(with_line(5, "    model: {family: olmoe, layers: 1, heads: 2, channels: 8, context: 8}"))
+          .stages[0]
+          .effective["model"];
+  EXPECT_EQ(model["experts"], 8);
+  EXPECT_EQ(model["experts_per_token"], 2);
+  EXPECT_EQ(model["expert_hidden"], 8);
+  EXPECT_EQ(model["balance"], 0.01);
+  EXPECT_FALSE(model.contains("hidden"));
+  EXPECT_FALSE(model.contains("shared_hidden"));
+}
+
 TEST_F(ReadPipeline, ALengthAndAMergedModelAreInForce) {
   const Pipeline p = read(one_stage("    steps: 7\n    length: 6\n    adapter: low_rank\n") +
                           "  - {name: b, strategy: pretrain, model: {from: base, merged: true}, data: {train: {text: "

@@ -103,12 +103,31 @@ TEST_F(PipelineProblems, ModelSizes) {
                                "    model: {family: gtp2, layers: 1, heads: 4, kv_heads: 3, channels: 8, dropout: 1, "
                                "head: {clasify: {labels: [a, b]}}}")),
             "5:12: a new model also needs context\n"
-            "5:21: \"model.family\" should be one of gpt2, gpt_neo, gpt_neox, opt, llama, mistral, qwen2, qwen3, "
-            "gemma2, gemma3, "
-            "olmo2, olmo3, phi3, granite, starcoder2, smollm3, got \"gtp2\"; did you mean \"gpt2\"?\n"
+            "5:21: \"model.family\" should be one of gpt2, gpt_neo, gpt_neox, opt, llama, mistral, mixtral, qwen2, "
+            "qwen2_moe, qwen3, qwen3_moe, gemma2, gemma3, olmo2, olmo3, olmoe, phi3, granite, starcoder2, smollm3, got "
+            "\"gtp2\"; did you mean \"gpt2\"?\n"
             "5:58: 4 heads cannot share 3 kv_heads: heads should be a multiple of kv_heads\n"
             "5:83: \"model.dropout\" is 1, should be at least 0 and below 1\n"
             "5:93: head \"clasify\" is not known; did you mean \"classify\"?");
+}
+
+TEST_F(PipelineProblems, ExpertsOfAModel) {
+  const auto model = [&](const std::string& given) {
+    return problems(with_line(5, "    model: {family: " + given + ", layers: 1, heads: 2, channels: 8, context: 8}"));
+  };
+  EXPECT_EQ(model("olmoe"), "");
+  EXPECT_EQ(model("qwen2_moe, experts: 4, experts_per_token: 1, expert_hidden: 8, shared_hidden: 8, balance: 0"), "");
+  EXPECT_EQ(model("llama, experts: 4, balance: 0.1"),
+            "5:27: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"experts\" "
+            "out\n"
+            "5:39: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"balance\" "
+            "out");
+  EXPECT_EQ(model("olmoe, hidden: 8"),
+            "5:27: every layer of a new \"olmoe\" has experts: here it is \"expert_hidden\", the width of one");
+  EXPECT_EQ(model("olmoe, shared_hidden: 8"), "5:27: family \"olmoe\" has no shared expert: leave this out");
+  EXPECT_EQ(model("olmoe, experts: 2, experts_per_token: 3"),
+            "5:58: a token cannot have 3 of 2 experts: write at most as many as there are");
+  EXPECT_EQ(model("olmoe, num_experts: 2"), "5:27: unknown key \"num_experts\" in a model: here it is \"experts\"");
 }
 
 TEST_F(PipelineProblems, HeadsOfAModel) {

@@ -48,6 +48,26 @@ TEST_F(Updates, MatricesDecayButThoseThatScaleAndVectorsDoNot) {
     for (const float found : to_host(all[i].first)) EXPECT_NEAR(found, all[i].second, 1e-6) << i;
 }
 
+// An expert that no token of a step met goes on as with a gradient of 0: v = 0.5 v, p -= 0.1 v. Alone it says nothing.
+TEST_F(Updates, AnExpertThatRestsHasAGradientOfZero) {
+  const Tensor met = add("met", {2}), rests = add("rests", {2});
+  for (const char* name : {"met", "rests"}) parameters_.find(name)->may_rest = true;
+  OptimizerSpec spec;
+  spec.kind = "sgd";
+  spec.momentum = 0.5;
+  Parameters* const stores[] = {&parameters_};
+  Optimizer optimizer(spec, stores);
+  step(optimizer, 1, 0.1, 0);
+  expect_all(rests, 0.9F);
+  const Tensor loss = ops::sum(met);
+  backward(loss);
+  optimizer.step(2, 0.1, 0, loss);
+  expect_all(met, 0.9F - 0.15F);
+  expect_all(rests, 0.9F - 0.05F);
+  optimizer.step(3, 0.1, 0, ops::full({}, 0));
+  expect_all(rests, 0.9F - 0.05F);
+}
+
 // The second step is at half of all rates.
 TEST_F(Updates, AParameterMovesByItsOwnRate) {
   const Tensor body = add("body.weight", {3}), weight = add("head.weight", {3}), bias = add("head.bias", {3});
