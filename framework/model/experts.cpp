@@ -1,7 +1,6 @@
 // experts.cpp - a mixture of experts in place of an mlp (Shazeer et al. 2017, arXiv 1701.06538): a router chooses the k
 // likeliest experts of each token. The host reads its choice, so that each expert works on its tokens at once.
 #include <algorithm>
-#include <numeric>
 
 #include "model/reader.hpp"
 #include "model/routing.hpp"
@@ -21,19 +20,34 @@ std::vector<int32_t> read_choice(const Tensor& index, int64_t experts) {
   return out;
 }
 
-// The choices (token, one of its k), those of each expert together, in the order of the tokens.
+// At least n rows, and at most a sixteenth more: what backends prepare, and memory, is for one size, and so there are
+// few of them.
+int64_t rounded_rows(int64_t n) {
+  int64_t step = 1;
+  while (n > 32 * step) step *= 2;
+  return (n + step - 1) / step * step;
+}
+
+// The choices (token, one of its k), those of each expert together, in the order of the tokens. Rows behind them, up to
+// the sizes, are of token 0, and nobody reads their answers.
 struct Groups {
   std::vector<int64_t> sizes;    // by expert
-  std::vector<int32_t> tokens;   // of each choice
-  std::vector<int32_t> inverse;  // of choice i = token k + slot: where it went
+  std::vector<int32_t> tokens;   // of each row
+  std::vector<int32_t> inverse;  // of choice i = token k + slot: its row
 };
 
 Groups grouped(std::span<const int32_t> chosen, int64_t experts, int64_t k) {
-  Groups out{std::vector<int64_t>(static_cast<size_t>(experts)), std::vector<int32_t>(chosen.size()),
-             std::vector<int32_t>(chosen.size())};
+  Groups out;
+  out.sizes.resize(static_cast<size_t>(experts));
   for (const int32_t e : chosen) ++out.sizes[static_cast<size_t>(e)];
-  std::vector<int64_t> next(out.sizes.size(), 0);
-  std::partial_sum(out.sizes.begin(), out.sizes.end() - 1, next.begin() + 1);
+  std::vector<int64_t> next;
+  int64_t rows = 0;
+  for (int64_t& size : out.sizes) {
+    next.push_back(rows);
+    rows += size = rounded_rows(size);
+  }
+  out.tokens.resize(static_cast<size_t>(rows));
+  out.inverse.resize(chosen.size());
   for (size_t i = 0; i < chosen.size(); ++i) {
     const auto at = next[static_cast<size_t>(chosen[i])]++;
     out.tokens[static_cast<size_t>(at)] = static_cast<int32_t>(static_cast<int64_t>(i) / k);

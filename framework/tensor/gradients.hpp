@@ -24,13 +24,14 @@ void maximum(Backward& b);      // saved: x, y; i[0]: axes
 void logsumexp(Backward& b);    // saved: x, y; i[0]: axes
 void segment_sum(Backward& b);  // saved: flat segments; i[0]: n
 void reshape(Backward& b);
-void permute(Backward& b);        // i[0]: the axes, four bits each
-void slice(Backward& b);          // i: axis, begin, end
-void split(Backward& b);          // outputs: the parts; i[0]: axis; more: their sizes
-void concat(Backward& b);         // i[0]: axis
-void gather(Backward& b);         // saved: index; i[0]: axis
-void with_gradient(Backward& b);  // more: std::function<Tensor()>
+void permute(Backward& b);  // i[0]: the axes, four bits each
+void slice(Backward& b);    // i: axis, begin, end
+void split(Backward& b);    // outputs: the parts; i[0]: axis; more: their sizes
+void concat(Backward& b);   // i[0]: axis
+void gather(Backward& b);   // saved: index; i[0]: axis
 void broadcast(Backward& b);
+// more: std::function<Tensor()>
+void with_gradient(Backward& b);
 void softmax(Backward& b);        // saved: y; i[0]: axis
 void cumsum(Backward& b);         // i[0]: axis
 void pick(Backward& b);           // saved: flat index. Also of top_k

@@ -41,10 +41,10 @@ std::vector<Tensor> split(const Tensor& x, int32_t axis, std::span<const int64_t
 Tensor concat(std::span<const Tensor> xs, int32_t axis);
 Tensor gather(const Tensor& x, int32_t axis, const Tensor& index);  // index (n) I32
 Tensor detach(const Tensor& x);
-// x itself: backward() adds to its gradient what `more` answers then, which broadcasts to x.
-Tensor with_gradient(const Tensor& x, std::function<Tensor()> more);
 Tensor contiguous(const Tensor& x);                     // x itself when it is
 Tensor broadcast(const Tensor& x, const Shape& shape);  // a view
+// x itself: backward() adds to its gradient what `more` answers then, which broadcasts to x.
+Tensor with_gradient(const Tensor& x, std::function<Tensor()> more);
 
 // Larger ones.
 Tensor softmax(const Tensor& x, int32_t axis);

@@ -4,6 +4,7 @@
 
 #include "model/small.hpp"
 #include "tensor/dry_device.hpp"
+#include "tensor/packed.hpp"
 
 namespace rgm::test {
 namespace {
@@ -163,6 +164,25 @@ TEST(Experts, ARowWithPaddingSaysWhatItSaysAlone) {
   pass.segments = from_host(std::span<const int32_t>(segments), {2, 9});
   const Tensor together = ops::contiguous(ops::slice(ops::slice(model->hidden(pass), 0, 0, 1), 1, 0, 5));
   expect_near(together, model->hidden(pass_over(tokens_of({text}))), 1e-4);
+}
+
+// Packed, with a cache: what is read token by token is what is read at once.
+TEST(Experts, WritesPackedAndWithACacheWhatItReadsWithout) {
+  const OnDevice device;
+  const auto model = small_model("qwen2_moe");
+  const NoGradient no_gradient;
+  for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
+  const Tensor tokens = tokens_of({some_tokens(9, 1), some_tokens(9, 2)});
+  const Tensor whole = model->hidden(pass_over(tokens));
+  model->pack();
+  for (const char* part : {"router", "experts.3.gate", "experts.0.down", "shared.up", "shared_gate"})
+    EXPECT_TRUE(packed_form(model->parameters().find(fmt::format("layers.1.mlp.{}.weight", part))->value)) << part;
+  KeyValueCache cache(model->config(), 2, 12);
+  model->hidden(pass_over(ops::contiguous(ops::slice(tokens, 1, 0, 7))), &cache);
+  for (int64_t t = 7; t < 9; ++t) {
+    const Tensor next = model->hidden(pass_over(ops::contiguous(ops::slice(tokens, 1, t, t + 1))), &cache);
+    expect_near(next, ops::contiguous(ops::slice(whole, 1, t, t + 1)), 1e-4);
+  }
 }
 
 TEST(Experts, ADeviceThatOnlyCountsSharesTokensEvenly) {

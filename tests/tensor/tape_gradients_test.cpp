@@ -16,6 +16,22 @@ TEST_F(Tape, AddsExactlyWhereAGradientIsNoSum) {
   EXPECT_THAT(to_host(x.gradient()), ElementsAre(1.5, 0.75, -6));
 }
 
+// 2 x gives 2 everywhere, and the rows get 10 and 20 more; what is added is made when the walk comes there.
+TEST_F(Tape, AGradientIsAddedOnTheWay) {
+  const Tensor x = trained(from_host(std::vector<float>{1, 2, 3, 4}, {2, 2}));
+  int asked = 0;
+  const Tensor y = ops::with_gradient(x, [&] {
+    ++asked;
+    return from_host(std::vector<float>{10, 20}, {2, 1});
+  });
+  EXPECT_THAT(to_host(y), ElementsAre(1, 2, 3, 4));
+  const Tensor loss = ops::sum(2.0 * y);
+  EXPECT_EQ(asked, 0);
+  backward(loss);
+  EXPECT_EQ(asked, 1);
+  EXPECT_THAT(to_host(x.gradient()), ElementsAre(12, 12, 22, 22));
+}
+
 TEST_F(Tape, FrozenWeightsCostNoProduct) {
   static int products = 0;
   products = 0;
