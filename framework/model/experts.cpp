@@ -12,11 +12,14 @@ namespace {
 
 constexpr uint32_t last_axis_of_two = 2;
 
-// A device that only counts chooses nobody: there the load is even, as training makes it.
+// A device that only counts chooses nobody: there the load is even, as training makes it. What is chosen among
+// probabilities that are no numbers may be no expert; the answers are no numbers either way.
 std::vector<int32_t> read_choice(const Tensor& index, int64_t experts) {
   std::vector<int32_t> out = to_host<int32_t>(index);
-  if (is_dry(current_device()))
-    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int32_t>(i % static_cast<size_t>(experts));
+  const bool dry = is_dry(current_device());
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = dry ? static_cast<int32_t>(i % static_cast<size_t>(experts))
+                 : std::clamp(out[i], 0, static_cast<int32_t>(experts) - 1);
   return out;
 }
 

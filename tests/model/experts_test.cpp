@@ -185,6 +185,14 @@ TEST(Experts, WritesPackedAndWithACacheWhatItReadsWithout) {
   }
 }
 
+TEST(Experts, WeightsThatAreNoNumbersGiveAnswersThatAreNone) {
+  const OnDevice device;
+  const auto model = one_layer("olmoe");
+  const NoGradient no_gradient;
+  assign(model->parameters().find("layers.0.mlp.router.weight")->value, ops::full({4, 16}, NAN));
+  for (const float x : to_host(model->hidden(pass_over(tokens_of({some_tokens(3, 1)}))))) EXPECT_TRUE(std::isnan(x));
+}
+
 TEST(Experts, ADeviceThatOnlyCountsSharesTokensEvenly) {
   const OnDevice real;
   const auto dry = make_dry_device(current_device());

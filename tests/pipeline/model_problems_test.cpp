@@ -118,16 +118,16 @@ TEST_F(PipelineProblems, ExpertsOfAModel) {
   EXPECT_EQ(model("olmoe"), "");
   EXPECT_EQ(model("qwen2_moe, experts: 4, experts_per_token: 1, expert_hidden: 8, shared_hidden: 8, balance: 0"), "");
   EXPECT_EQ(model("llama, experts: 4, balance: 0.1"),
-            "5:27: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"experts\" "
+            "5:28: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"experts\" "
             "out\n"
-            "5:39: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"balance\" "
+            "5:40: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"balance\" "
             "out");
   EXPECT_EQ(model("olmoe, hidden: 8"),
-            "5:27: every layer of a new \"olmoe\" has experts: here it is \"expert_hidden\", the width of one");
-  EXPECT_EQ(model("olmoe, shared_hidden: 8"), "5:27: family \"olmoe\" has no shared expert: leave this out");
+            "5:28: every layer of a new \"olmoe\" has experts: here it is \"expert_hidden\", the width of one");
+  EXPECT_EQ(model("olmoe, shared_hidden: 8"), "5:28: family \"olmoe\" has no shared expert: leave this out");
   EXPECT_EQ(model("olmoe, experts: 2, experts_per_token: 3"),
-            "5:58: a token cannot have 3 of 2 experts: write at most as many as there are");
-  EXPECT_EQ(model("olmoe, num_experts: 2"), "5:27: unknown key \"num_experts\" in a model: here it is \"experts\"");
+            "5:59: a token cannot have 3 of 2 experts: write at most as many as there are");
+  EXPECT_EQ(model("olmoe, num_experts: 2"), "5:28: unknown key \"num_experts\" in a model: here it is \"experts\"");
 }
 
 TEST_F(PipelineProblems, HeadsOfAModel) {
