@@ -42,7 +42,7 @@ TEST_F(Rehearsal, WhatAPlugInThrowsAtItsOptionsIsToldWithItsPlace) {
   expect_told(picky("pretrain", "    adapter: {picky_adapter: {at: attach}}\n"),
               "p.yaml:20:5: stage \"second\": adapter \"picky_adapter\" (" + file +
                   "): attach at layers.0.attention.query failed: threw in attach" + advice);
-  expect_told(picky("pretrain", "    reward: {picky_reward: {pattern: \"[a\"}}\n"),
+  expect_told(picky("finetune", "    reward: {picky_reward: {pattern: \"[a\"}}\n"),
               "p.yaml:20:5: stage \"second\": reward \"picky_reward\" (" + file + "): create failed: ");
 }
 

@@ -90,7 +90,7 @@ TEST_F(PipelineHeadRewards, AFolderOfTransformersIsAReward) {
   write_classifier(R"({"0": "NEGATIVE", "1": "POSITIVE"})");
   EXPECT_EQ(problems(scored("{from: published, label: POSITIVE}")), "");
   EXPECT_EQ(problems(scored("{from: published, label: positive}")),
-            "8:95: the head has no label \"positive\" (its labels are NEGATIVE, POSITIVE)");
+            "8:95: the head has no label \"positive\"; did you mean \"POSITIVE\"? (its labels are NEGATIVE, POSITIVE)");
 }
 
 TEST_F(PipelineHeadRewards, AFolderWithNeitherAHeadNorALearnedRewardIsNone) {
