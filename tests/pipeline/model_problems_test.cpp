@@ -118,9 +118,9 @@ TEST_F(PipelineProblems, ExpertsOfAModel) {
   EXPECT_EQ(model("olmoe"), "");
   EXPECT_EQ(model("qwen2_moe, experts: 4, experts_per_token: 1, expert_hidden: 8, shared_hidden: 8, balance: 0"), "");
   EXPECT_EQ(model("llama, experts: 4, balance: 0.1"),
-            "5:28: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"experts\" "
+            "5:28: family \"llama\" has no experts, only mixtral, qwen2_moe, qwen3_moe, olmoe have: leave \"experts\" "
             "out\n"
-            "5:40: family \"llama\" has no experts, only qwen3_moe, olmoe, mixtral, qwen2_moe have: leave \"balance\" "
+            "5:40: family \"llama\" has no experts, only mixtral, qwen2_moe, qwen3_moe, olmoe have: leave \"balance\" "
             "out");
   EXPECT_EQ(model("olmoe, hidden: 8"),
             "5:28: every layer of a new \"olmoe\" has experts: here it is \"expert_hidden\", the width of one");
