@@ -14,7 +14,7 @@
 namespace rgm {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Figure = nlohmann::ordered_json;
 using report::Axis;
 
 constexpr double width = 360, height = 260, top = 54;  // of a panel, and where it begins
@@ -126,9 +126,9 @@ std::string memory_panel(const Series& series) {
 
 }  // namespace
 
-std::string growth_plot(const Json& stages) {
+std::string growth_plot(const Figure& stages) {
   Series times, memory;
-  for (const Json& s : stages) {
+  for (const Figure& s : stages) {
     const std::string name = s["stage"], kind = series_of(name);
     const double ms = s["step_ms"], rate = s["model_gflops"], row = s["row"],
                  mb = s["peak_memory_bytes"].get<double>() * 1e-6;

@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <optional>
 
@@ -32,11 +30,6 @@ struct Request {
       {"chat", 400,
        "ends an answer and is left out of it; may be given several times; a line break is $'\\n' in a shell"}};
 };
-
-void show(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    failure("chat: the text could not be written: {}", std::strerror(errno));
-}
 
 class Conversation {
  public:
@@ -64,7 +57,7 @@ class Conversation {
     bool over = false;
     // What may be the beginning of the end is held back.
     const auto show_to = [&](size_t to) {
-      if (to > shown) show(text.substr(shown, to - shown)), shown = to;
+      if (to > shown) cli::show("chat", text.substr(shown, to - shown)), shown = to;
     };
     generate(*model_, {*ids}, sampling_, false, [&](int64_t, int32_t token) {
       if (over) return;
@@ -76,7 +69,7 @@ class Conversation {
     if (!over) text += stream.finish();
     text.resize(std::min(text.size(), end_of(text)));
     show_to(text.size());
-    show("\n");
+    cli::show("chat", "\n");
     messages_.push_back({{"role", "assistant"}, {"content", std::string(trimmed(text))}});
     ++sampling_.seed;
   }
@@ -146,9 +139,9 @@ int talk(const Request& request) {
   require_text(*model, request.model);
   Conversation conversation(request, model);
   const bool by_hand = ::isatty(STDIN_FILENO) != 0;
-  if (by_hand) show("An empty line or Ctrl-D ends the conversation.\n");
+  if (by_hand) cli::show("chat", "An empty line or Ctrl-D ends the conversation.\n");
   for (std::string line;;) {
-    if (by_hand) show("> ");
+    if (by_hand) cli::show("chat", "> ");
     if (!std::getline(std::cin, line)) break;
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty() && by_hand) break;

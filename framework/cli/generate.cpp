@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -29,11 +27,6 @@ struct GenerateRequest {
       {"generate", 200,
        "ends the answer and stays in it; may be given several times; a line break is $'\\n' in a shell"}};
 };
-
-void show(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    failure("generate: the text could not be written: {}", std::strerror(errno));
-}
 
 void check(GenerateRequest& request, const boost::program_options::variables_map& given) {
   require(!request.model.empty(), "generate: which model? As in --model runs/quickstart/base");
@@ -81,7 +74,7 @@ int answer_rows(const std::string& prompts, const cli::TrainedModel& model, cons
   const std::vector<int32_t> ends = ends_of_text(*model);
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i]["text"] = model->tokenizer()->decode_on(without_end(answers[i].tokens, ends));
-    show(rows[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    cli::show("generate", rows[i].dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   return 0;
 }
@@ -99,14 +92,14 @@ int answer(const GenerateRequest& request) {
   const std::vector<int32_t> ids = model->tokenizer()->encode(prompt);
   require(!ids.empty(), "generate: the prompt is empty: give at least one character to continue");
   warn_of_long({ids}, model->config().context);
-  show(prompt);
+  cli::show("generate", prompt);
   TextStream stream(model->tokenizer());
   const std::vector<int32_t> ends = ends_of_text(*model);
   const NoGradient still;
   generate(*model, {ids}, sampling, /*slide=*/true, [&](int64_t, int32_t token) {
-    if (std::ranges::find(ends, token) == ends.end()) show(stream.push(token));
+    if (std::ranges::find(ends, token) == ends.end()) cli::show("generate", stream.push(token));
   });
-  show(stream.finish() + "\n");
+  cli::show("generate", stream.finish() + "\n");
   return 0;
 }
 

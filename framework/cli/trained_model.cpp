@@ -2,6 +2,9 @@
 #include "cli/trained_model.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "artefact/safetensors.hpp"
 #include "base/error.hpp"
@@ -105,6 +108,11 @@ std::string adapter_of(const Row& row, const std::string& where) {
   if (found == row.end() || found->is_null()) return "";
   require(found->is_string(), "{}: \"adapter\" is {}, expected a name", where, found->dump());
   return found->get<std::string>();
+}
+
+void show(std::string_view command, const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    failure("{}: the text could not be written: {}", command, std::strerror(errno));
 }
 
 }  // namespace rgm::cli

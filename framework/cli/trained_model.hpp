@@ -51,4 +51,7 @@ ChatTemplate chat_template_for(const std::string& given, const std::string& mode
 // The name in a row's column "adapter"; empty where there is none.
 std::string adapter_of(const Row& row, const std::string& where);
 
+// What a model writes, on standard output at once; a failure names the command.
+void show(std::string_view command, const std::string& text);
+
 }  // namespace rgm::cli

@@ -10,7 +10,7 @@ namespace rgm::inspect {
 namespace {
 
 // The same examples are packed otherwise, which changes the order of sums in float32: some 1e-6 of the whole.
-constexpr double tolerance = 1e-3, unseen = 1e-5;
+constexpr double of_parts = 1e-3, unseen = 1e-5;
 
 // What the host adds up over the micro-batches of the first step.
 struct Sum {
@@ -78,8 +78,8 @@ void compare_batches(const Opened& opened, const Trial& trial) {
   if (!std::isfinite(whole.loss) || !std::isfinite(length))
     return opened.skipped("the loss of random data, or its gradient, is not finite");
   const double largest = std::max(std::abs(whole.loss), std::abs(parts.loss));
-  const bool same_loss = std::abs(whole.loss - parts.loss) <= tolerance * largest + unseen;
-  if (same_loss && apart <= tolerance * length + unseen)
+  const bool same_loss = std::abs(whole.loss - parts.loss) <= of_parts * largest + unseen;
+  if (same_loss && apart <= of_parts * length + unseen)
     return opened.ok("in {} micro-batches a step has the same loss, and a gradient that is {:.1g} off",
                      parts.micro_batches, length > 0 ? apart / length : 0);
   opened.failed(

@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* space = "\xE2\x96\x81";  // U+2581, a space in a piece
+constexpr const char* visible_space = "\xE2\x96\x81";  // U+2581, a space in a piece
 enum Kind : uint64_t { normal = 1, unknown, control, user_defined, unused, byte };
 
 struct Piece {
@@ -177,7 +177,7 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
     require(!vocabulary.contains(piece.text), "{}: the piece \"{}\" is there twice", where, piece.text);
     vocabulary[piece.text] = i;
     if (piece.kind == unknown) unknown_piece = piece.text;
-    const bool of_spaces = piece.text.find(space) != std::string::npos;  // text has none: merges make it
+    const bool of_spaces = piece.text.find(visible_space) != std::string::npos;  // text has none: merges make it
     if (piece.kind == unknown || piece.kind == control || (piece.kind == user_defined && !of_spaces)) {
       json token = added_token_json(piece.text);
       token["id"] = i;
@@ -200,13 +200,13 @@ json json_of_sentence_piece(std::string_view file, const std::string& where, con
 
   const bool legacy = !config.is_object() || !config.contains("legacy") || config["legacy"] != false;
   json normalizers = json::array(),
-       decoders = json::array({replace(space, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
-  if (p.dummy_prefix == 0) normalizers.push_back(replace(" ", space));
+       decoders = json::array({replace(visible_space, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
+  if (p.dummy_prefix == 0) normalizers.push_back(replace(" ", visible_space));
   if (p.dummy_prefix != 0) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   json pre_tokenizer = nullptr;
   if (p.dummy_prefix != 0)
     pre_tokenizer = {{"type", "Metaspace"},
-                     {"replacement", space},
+                     {"replacement", visible_space},
                      {"prepend_scheme", legacy ? "always" : "first"},
                      {"split", false}};
   return {{"version", "1.0"},
