@@ -39,21 +39,23 @@ std::optional<uint64_t> bytes_of(std::span<const int64_t> shape, uint64_t bytes_
 
 // Parses the header and refuses what a JSON library takes silently: names that occur twice, and needless depth.
 nlohmann::json parse_header(std::string_view text, const std::string& file) {
-  std::vector<std::set<std::string>> names;
+  std::vector<std::set<std::string>> names;  // of the objects that are open, by depth
+  // Keeps nothing: else the library would go through all tensors again behind each, and there may be 20,000.
   const auto check = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
     using Event = nlohmann::json::parse_event_t;
     require(depth < 4, "{}: the header is nested too deeply", file);
-    if (event == Event::object_start) names.emplace_back();
-    if (event == Event::object_end) names.pop_back();
+    const auto open = static_cast<size_t>(depth);
+    if (event == Event::object_start) names.resize(open), names.emplace_back();
     if (event == Event::key) {
-      const bool is_new = names.back().insert(value.get<std::string>()).second;
+      const bool is_new = names[open - 1].insert(value.get<std::string>()).second;
       require(is_new, "{}: the header has \"{}\" twice", file, value.get<std::string>());
     }
-    return true;
+    return false;
   };
   nlohmann::json header;
   try {
     header = nlohmann::json::parse(text, check);
+    header = nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& e) {
     invalid("{}: the header is not valid JSON: {}", file, e.what());
   }
