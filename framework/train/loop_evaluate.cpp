@@ -138,14 +138,18 @@ void Loop::take_samples() {
 }
 
 void Loop::finish() {
+  const auto sample = [this] {
+    if (!setup_.settings.sample_prompt.empty()) take_samples();
+  };
   if (keeps_best()) {
     if (setup_.check_folder) setup_.check_folder();
     load_weights(setup_.folder / "best.safetensors", setup_);
     evaluated_ = best_evaluated_;
+    sample();
   } else {
+    average_.in_place(sample);  // an interruption of it writes a checkpoint, of the plain weights
     average_.exchange();
   }
-  if (!setup_.settings.sample_prompt.empty()) take_samples();
   nlohmann::json& r = result_.result;
   r = train_.report;
   for (const auto& [name, value] : evaluated_) r[name] = value;

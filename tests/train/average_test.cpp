@@ -87,6 +87,20 @@ TEST_F(AveragedWeights, LargeMatricesAreExchangedInPieces) {
   EXPECT_EQ(item(ops::sum(other)), 9 * 400000);
 }
 
+// In memory they are 1 4 2 5 3 6.
+TEST_F(AveragedWeights, TransposedOnesAreReadAsTheyLie) {
+  const Tensor turned = ops::transpose(values({1, 4, 2, 5, 3, 6}, {3, 2})), own = empty_like(turned.view(), RGM_F32);
+  assign(own, values({1, 0, 1, 2, 1, 0}, {2, 3}));
+  move_towards(own, turned, 0.5);
+  EXPECT_THAT(to_host(own), ElementsAre(1, 1, 2, 3, 3, 3));
+  exchange(own, turned);
+  EXPECT_THAT(to_host(own), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(to_host(turned), ElementsAre(1, 1, 2, 3, 3, 3));
+  const Tensor straight = values({3, 3, 2, 1, 1, 1}, {2, 3});
+  move_towards(straight, turned, 0.5);
+  EXPECT_THAT(to_host(straight), ElementsAre(2, 2, 2, 2, 2, 2)) << "nor does it matter if one lies otherwise";
+}
+
 class OneExample : public FewUnits {
  public:
   int64_t units() const override { return 1; }
@@ -218,6 +232,14 @@ TEST_F(AveragedLoop, ItSurvivesAnInterruption) {
   EXPECT_THAT(said_, HasSubstr("s: resumed at step 2"));
   EXPECT_THAT(in_steps, ElementsAre(1, 0.75, 0.5));
   EXPECT_EQ(item(weight_), 0.28564453125F);
+}
+
+// A checkpoint of an interruption is then written of them, and the next run ends with the mean.
+TEST_F(AveragedLoop, ASampleThatFailsLeavesThePlainWeights) {
+  setup_.settings.sample_prompt = "a";
+  setup_.settings.sample_count = -1;
+  EXPECT_THAT([&] { train(setup_); }, ThrowsMessage<Error>(HasSubstr("-1 answers")));
+  EXPECT_EQ(item(weight_), 0.25);
 }
 
 TEST_F(AveragedLoop, AnEvaluationThatFailsLeavesThePlainWeights) {
