@@ -47,7 +47,8 @@ constexpr std::pair<std::string_view, const char*> names_elsewhere[] = {{"q_proj
 
 // Experts and their router are no sites: an adapter of theirs would act on rows that the router has sorted.
 void refuse_experts(const Pattern& asked, const std::string& pattern, const Model& model, const std::string& id,
-                    std::span<const std::string> candidates) {
+                    const std::vector<std::string>& candidates) {
+  const bool beside = std::ranges::count(candidates, "*.mlp") > 0;
   const auto module = [](const std::string& weight) { return weight.substr(0, weight.rfind('.')); };
   for (const ParameterSlot& slot : parameter_slots(model.config())) {
     if (slot.ours.find(".mlp.experts.") == std::string::npos && !slot.ours.ends_with(".mlp.router.weight")) continue;
@@ -56,8 +57,8 @@ void refuse_experts(const Pattern& asked, const std::string& pattern, const Mode
     if (asked.names(expert))
       invalid(
           "adapter \"{}\": \"{}\" names experts of a mixture or their router, which no adapter acts on; name parts of "
-          "attention, or \"*.mlp\" for an adapter beside all experts of a layer: it can act on {}",
-          id, pattern, join(std::vector(candidates.begin(), candidates.end())));
+          "attention{}: it can act on {}",
+          id, pattern, beside ? ", or \"*.mlp\" for an adapter beside all experts of a layer" : "", join(candidates));
   }
 }
 

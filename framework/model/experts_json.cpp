@@ -24,8 +24,6 @@ bool may_be_dense(const Family& family) {
 void read_experts(const Members& m, ModelConfig& c) {
   if (!c.family->has_experts()) return;
   for (const char* key : {experts_key, experts_key_too}) c.experts = m.size(key, c.experts);
-  require(c.experts * c.layers <= 1 << 16, "{}: {} experts in each of {} layers are more than can be", m.where(),
-          c.experts, c.layers);
   if (c.family->normalised_experts) c.normalised_experts = true;
   if (may_be_dense(*c.family) && m.has(dense_layers_key)) {
     const Json& layers = m[dense_layers_key];

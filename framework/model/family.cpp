@@ -186,6 +186,8 @@ void check(const ModelConfig& c) {
   }
   if (c.family->has_experts()) {
     positive(c.experts, "experts"), positive(c.expert_hidden, "hidden channels an expert");
+    require(c.experts * c.layers <= 1 << 16, "{} experts in each of {} layers are more than can be, {} in all",
+            c.experts, c.layers, 1 << 16);
     if (c.family->has_shared_expert()) positive(c.shared_hidden, "hidden channels of the shared expert");
     require(c.experts_per_token > 0 && c.experts_per_token <= c.experts,
             "{} experts a token, 1 to {} were expected, as many as there are", c.experts_per_token, c.experts);

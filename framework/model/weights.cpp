@@ -94,6 +94,10 @@ bool Weights::has_own_head(const ModelConfig& c) const {
   return own.dtype != shared.dtype || own.shape != shared.shape || !std::ranges::equal(own.data, shared.data);
 }
 
+bool Weights::has_fused_experts() const {
+  return std::ranges::any_of(tensors_, [](const auto& t) { return t.first.ends_with(".experts.gate_up_proj"); });
+}
+
 std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<ParameterSlot>& slots,
                                   const NarrowWeights& narrow) const {
   std::vector<Tensor> out;
@@ -101,6 +105,10 @@ std::vector<Tensor> Weights::take(const ModelConfig& c, const std::vector<Parame
   for (const ParameterSlot& slot : slots) {
     const Shape want = slot.shape_there();
     const Found* found = find(c, slot.theirs);
+    require(found != nullptr || !has_fused_experts(),
+            "{}: the experts of a layer lie in one tensor, as transformers 5 has them in memory, one for each was "
+            "expected: open the model with transformers and save it with save_pretrained",
+            path_.string());
     require(found != nullptr,
             "{}: tensor \"{}\" is missing; config.json says {} with {} layers, which has it with the shape {}: make "
             "the two agree",

@@ -26,6 +26,7 @@ class Weights {
     const fs::path* file;
   };
   const Found* find(const ModelConfig& config, const std::string& name) const;
+  bool has_fused_experts() const;
 
   std::map<fs::path, SafeTensors> files_;
   std::map<std::string, Found, std::less<>> tensors_;

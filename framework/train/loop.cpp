@@ -163,7 +163,7 @@ Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {
   const Routed routed(train_, share_of_tokens(train_, *batch));
   Tensor loss = loss_of(micro_batch, batch);
   routed.tell();
-  if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0)
+  if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0 && !trains_experts_alone(setup_.parameters))
     invalid(
         "{}: the loss depends on nothing that is trained: see `trainable` and `adapter`. If the strategy is your own: "
         "no gradient gets through detach, or through values that were read",

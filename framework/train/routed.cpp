@@ -40,6 +40,16 @@ double share_of_tokens(const rgm_train& train, const Batch& batch) {
   return all > 0 ? tokens_in(batch) / all : 1;
 }
 
+bool trains_experts_alone(std::span<Parameters* const> stores) {
+  bool any = false;
+  for (const Parameters* store : stores)
+    for (const Parameter& p : store->all()) {
+      if (p.trained && !p.buffer && !p.may_rest) return false;
+      any = any || (p.trained && p.may_rest);
+    }
+  return any;
+}
+
 bool waits_in_passes(const TrainSetup& setup) {
   const rgm_train& train = *setup.train;
   const auto waits = [](const std::shared_ptr<Model>& model) { return model && model->waits_in_passes(); };

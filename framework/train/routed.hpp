@@ -25,6 +25,8 @@ class Routed {
 // Of the tokens in the columns of the step's batches, padding left out, the share that `batch` has; 1 where there is no
 // such column.
 double share_of_tokens(const rgm_train& train, const Batch& batch);
+// Whether all that is trained are experts: in a step where no token meets them, the loss depends on none of it.
+bool trains_experts_alone(std::span<Parameters* const> stores);
 // Whether passes of one of the stage's models wait for what they compute.
 bool waits_in_passes(const TrainSetup& setup);
 

@@ -49,6 +49,11 @@ TEST_F(AdaptersTest, ExpertsAreNoSites) {
     EXPECT_THAT(failure_of([&] { sites(pattern); }),
                 testing::AllOf(HasSubstr(pattern), HasSubstr("experts of a mixture or their router, which no adapter"),
                                HasSubstr("*.attention.query")));
+  EXPECT_THAT(failure_of([&] { sites("*.router"); }), HasSubstr("or \"*.mlp\" for an adapter beside all experts"));
+  const auto linear_alone = [&] {
+    matched_sites(*model, RGM_LINEAR_SITE, std::array<std::string, 1>{"*.router"}, "lora");
+  };
+  EXPECT_THAT(failure_of(linear_alone), Not(HasSubstr("*.mlp")));
   EXPECT_THAT(failure_of([&] { sites("*.mpl"); }), HasSubstr("did you mean"));
 }
 

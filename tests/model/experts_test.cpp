@@ -206,6 +206,14 @@ TEST(Experts, ADeviceThatOnlyCountsSharesTokensEvenly) {
   set_current_device(before);
 }
 
+TEST(Experts, ANewModelHasNoMoreOfThemThanCanBeRead) {
+  ModelConfig config = small_config("olmoe");
+  config.experts = 1 << 15;
+  check(config);
+  config.experts = (1 << 15) + 1;
+  EXPECT_THROW(check(config), Error);
+}
+
 TEST(Experts, FourBitsAreNotForRouters) {
   const OnDevice device;
   ModelConfig config = small_config("qwen2_moe");

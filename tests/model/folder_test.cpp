@@ -178,6 +178,18 @@ TEST_F(Folders, HowTextIsGeneratedIsHandedOn) {
   EXPECT_THAT(problem(), HasSubstr("generation_config.json: not a JSON object"));
 }
 
+// As a state dict of transformers 5 has them, where nobody saved the model.
+TEST_F(Folders, ExpertsInOneTensorAreRefusedWithTheWayOut) {
+  small_model("mixtral")->save(folder);
+  const SafeTensors file(folder / "model.safetensors");
+  std::vector<SavedTensor> tensors = file.tensors();
+  std::erase_if(tensors, [](const SavedTensor& t) { return t.name.find(".experts.3.") != std::string::npos; });
+  EXPECT_LT(tensors.size(), file.tensors().size());
+  tensors.back().name = "model.layers.0.mlp.experts.gate_up_proj";
+  write_safetensors(folder / "model.safetensors", tensors);
+  EXPECT_THAT(problem(), HasSubstr("lie in one tensor"));
+}
+
 TEST_F(Folders, WhatIsWrongIsNamed) {
   small_model()->save(folder);
   const SafeTensors file(folder / "model.safetensors");

@@ -46,6 +46,20 @@ TEST(Routed, PassesTellWhichShareTheBusiestExpertHas) {
   EXPECT_EQ(train.read_metrics(), (std::vector<std::pair<std::string, double>>{{"busiest_expert", 1}}));
 }
 
+// Then a first step whose tokens all go to others is no mistake.
+TEST(Routed, ExpertsMayBeAllThatIsTrained) {
+  const OnDevice device;
+  const auto model = small_model("olmoe");
+  Parameters* const stores[] = {&model->parameters()};
+  EXPECT_FALSE(trains_experts_alone(stores));
+  for (Parameter& p : model->parameters().all()) model->parameters().set_trained(p, false);
+  EXPECT_FALSE(trains_experts_alone(stores));
+  model->parameters().set_trained(*model->parameters().find("layers.0.mlp.experts.3.up.weight"), true);
+  EXPECT_TRUE(trains_experts_alone(stores));
+  model->parameters().set_trained(*model->parameters().find("layers.0.mlp.router.weight"), true);
+  EXPECT_FALSE(trains_experts_alone(stores));
+}
+
 TEST(Routed, ADenseModelTellsNothing) {
   const OnDevice device;
   rgm_train train;
