@@ -116,8 +116,8 @@ int generate_text(const std::vector<std::string>& arguments) {
       "prompt", text(request.prompt, "TEXT"), "the text to continue")("file", text(request.file, "FILE"),
                                                                       "the same, from a file")(
       "prompts", text(request.prompts, "FILE"),
-      "many prompts, decoded side by side: rows with prompt and optionally adapter; each is printed with its "
-      "answer");
+      "many prompts, decoded side by side: rows (by the ending jsonl, json, csv, tsv or parquet) with prompt and "
+      "optionally adapter; each is printed with its answer");
   request.sampling.add_to(shown);
   shown.add_options()("backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);

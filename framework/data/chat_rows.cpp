@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "data/rows.hpp"
 
 namespace rgm {
 namespace {
@@ -91,6 +92,7 @@ Messages messages_of(const Row& row, const ColumnMap& map, const std::string& wh
 Row beside_messages(const Row& row, const std::string& where) {
   Row out = Row::object();
   for (const char* key : {"tools", "documents"}) {
+    require_readable(row, key, where);
     const auto found = row.find(key);
     if (found == row.end() || found->is_null() || *found == "") continue;
     const std::string place = fmt::format("{}: \"{}\"", where, key);

@@ -34,9 +34,13 @@ bool unpack_gzip(std::string_view packed, Bytes& out) {
   stream.avail_in = static_cast<uInt>(packed.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.at.get());
   stream.avail_out = static_cast<uInt>(out.size);
-  const int said = ::inflate(&stream, Z_FINISH);
+  int said = ::inflate(&stream, Z_FINISH);
+  while (said == Z_STREAM_END && stream.avail_out > 0 && stream.avail_in > 0) {  // a page may have several members
+    ::inflateReset(&stream);
+    said = ::inflate(&stream, Z_FINISH);
+  }
   ::inflateEnd(&stream);
-  return said == Z_STREAM_END && stream.total_out == out.size;
+  return said == Z_STREAM_END && stream.avail_out == 0;
 }
 
 bool unpack(Codec codec, std::string_view packed, Bytes& out) {

@@ -13,7 +13,6 @@ struct Node {
   enum class Kind { leaf, structure, list, map };
   Kind kind = Kind::leaf;
   std::string name = {};  // in its struct
-  std::string path = {};  // for messages: messages.list.element.role
   int defined = 0;        // from this definition level on it is not null
   int filled = 0;         // of a list or map: from this one on it has an element
   int repeated = 0;       // the repetition level of its elements; of a leaf: the highest

@@ -12,6 +12,8 @@ constexpr int64_t seconds_of_day = 86'400;
 
 // Rounded down, also in front of 1970.
 int64_t floor_of(int64_t value, int64_t by) { return value / by - (value % by < 0); }
+// What that leaves, from 0 on.
+int64_t rest_of(int64_t value, int64_t by) { return value % by + (value % by < 0 ? by : 0); }
 
 }  // namespace
 
@@ -25,15 +27,17 @@ std::string date_text(int64_t days) {
 
 // Parts of a second where there are any, as many digits as the unit has.
 std::string time_text(int64_t units, int64_t second) {
-  const int64_t whole = floor_of(units, second), part = units - whole * second;
+  const int64_t whole = units / second, part = units % second;
+  if (units < 0 || whole > seconds_of_day)
+    throw Unsupported(fmt::format("holds a time {} s after midnight", floor_of(units, second)));
   const int digits = second == 1'000 ? 3 : second == 1'000'000 ? 6 : 9;
   return fmt::format("{:02}:{:02}:{:02}{}", whole / 3600, whole / 60 % 60, whole % 60,
                      part ? fmt::format(".{:0{}}", part, digits) : "");
 }
 
 std::string timestamp_text(int64_t units, const SchemaElement& type) {
-  const int64_t day = seconds_of_day * type.second, days = floor_of(units, day);
-  return date_text(days) + 'T' + time_text(units - days * day, type.second) + (type.is_utc ? "Z" : "");
+  const int64_t day = seconds_of_day * type.second;
+  return date_text(floor_of(units, day)) + 'T' + time_text(rest_of(units, day), type.second) + (type.is_utc ? "Z" : "");
 }
 
 // Nanoseconds of the day, then the day, of which 2440588 is the first of 1970.

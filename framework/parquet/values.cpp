@@ -79,7 +79,7 @@ class DictionaryValues final : public Values {
 class SplitValues final : public Values {
  public:
   SplitValues(const SchemaElement& type, std::string_view bytes)
-      : type_(*type.type), bytes_(bytes), size_(fixed_size(type)), one_(size_, '\0') {
+      : type_(*type.type), bytes_(bytes), size_(fixed_size(type)), one_(std::min(size_, bytes.size()), '\0') {
     require(bytes.size() % size_ == 0, "has {} bytes of values that have {} each", bytes.size(), size_);
   }
   Value next() override {

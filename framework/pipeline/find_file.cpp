@@ -1,4 +1,5 @@
 // find_file.cpp - where data lies: beside the pipeline, in $REGIMEN_DATA, in data/ at the project's root.
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/text.hpp"
@@ -52,11 +53,13 @@ std::vector<fs::path> places_of(const fs::path& pipeline, const std::string& nam
 std::vector<fs::path> find_matching(const fs::path& pipeline, const std::string& pattern) {
   std::error_code error;
   for (const fs::path& place : places_of(pipeline, pattern)) {
+    if (fs::is_regular_file(place, error)) return {place};  // it is called so
     std::vector<fs::path> found;
     const fs::path folder = place.parent_path();
     for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error))
       if (matches(place.filename().string(), entry.path().filename().string()) && entry.is_regular_file(error))
         found.push_back(folder / entry.path().filename());
+    std::ranges::sort(found);
     if (!found.empty()) return found;
   }
   return {};
@@ -75,6 +78,8 @@ fs::path find_file(const fs::path& pipeline, const std::string& name) {
   std::string text = fmt::format("there is no file \"{}\" (looked for {})", name, join(looked));
   if (name.starts_with('~') || name.find('$') != std::string::npos)
     text += ": ~ and $VARIABLE are not expanded here, so write the path in full";
+  else if (fs::path(name).parent_path().string().find_first_of("*?") != std::string::npos)
+    text += ": * and ? stand for a part of the file's name, not of a folder's";
   else if (!absolute)
     text += fmt::format(": put it into {}, or set REGIMEN_DATA to the folder that has it", project.string());
   for (const Origin& origin : origins)

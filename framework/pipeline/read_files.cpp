@@ -6,11 +6,10 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <optional>
 #include <regex>
-#include <set>
 #include <span>
 
+#include "base/text.hpp"
 #include "base/unpacked_file.hpp"
 #include "parquet/rows.hpp"
 #include "pipeline/read_source.hpp"
@@ -61,16 +60,19 @@ std::vector<fs::path> files_in(const fs::path& folder, const std::string& format
   std::vector<fs::path> out;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.is_regular_file() && is_of_format(entry.path())) out.push_back(entry.path());
+  std::ranges::sort(out);
   return out;
 }
 
-// train-00000-of-00002.parquet: a part of `train`, as the Hub has them.
-std::optional<std::string> split_of(const fs::path& file) {
-  static const std::regex part(R"((.*)-\d{5}-of-\d{5}\..*)");
+// train-00000-of-00002.parquet: a part of `train`, as the Hub has them. Of each split, the pattern that names it.
+std::map<std::string, fs::path> splits_of(std::span<const fs::path> files) {
+  static const std::regex part(R"((.*)-\d{5}-of-\d{5}(\..*))");
+  std::map<std::string, fs::path> out;
   std::smatch found;
-  const std::string name = file.filename().string();
-  if (!std::regex_match(name, found, part)) return std::nullopt;
-  return found[1];
+  for (const fs::path& file : files)
+    if (const std::string name = file.filename().string(); std::regex_match(name, found, part))
+      out.emplace(found[1], file.parent_path() / (found[1].str() + "-*" + found[2].str()));
+  return out;
 }
 
 void check_folder(const Yaml& one, const fs::path& folder, std::span<const fs::path> files, const std::string& format) {
@@ -78,14 +80,14 @@ void check_folder(const Yaml& one, const fs::path& folder, std::span<const fs::p
   if (files.empty())
     one.problem(fmt::format("the folder {} has no *.{} files in it{}", folder.string(), ending,
                             format == "parquet" ? "" : fmt::format(", and no *.{0}.gz or *.{0}.zst", ending)));
-  std::set<std::string> splits;
-  for (const fs::path& file : files)
-    if (const auto split = split_of(file)) splits.insert(*split);
-  if (splits.size() > 1)
-    one.problem(fmt::format(
-        "the folder {} has files of {}, which are not read as one: name those of one, as in {}", folder.string(),
-        fmt::join(splits, " and of "),
-        (fs::path(*one.text()) / ((splits.contains("train") ? "train" : *splits.begin()) + "-*." + ending)).string()));
+  const std::map<std::string, fs::path> splits = splits_of(files);
+  if (splits.size() < 2) return;
+  std::vector<std::string> names;
+  for (const auto& [split, its] : splits) names.push_back(split);
+  const auto train = splits.find("train");
+  const fs::path pattern = (train == splits.end() ? splits.begin() : train)->second.lexically_relative(folder);
+  one.problem(fmt::format("the folder {} has files of {}, which are not read as one: name those of one, as in {}",
+                          folder.string(), join(names, " and of "), (fs::path(*one.text()) / pattern).string()));
 }
 
 bool is_pattern(const std::string& name) {
@@ -124,7 +126,6 @@ void read_files(Reader& reader, const Yaml& given, DataSpec& out) {
       } else if (inside.empty()) {
         inside = {found};
       }
-      std::ranges::sort(inside);
       check_once(one, inside);
       if (!inside.empty()) check_files(one, inside.size() == 1 ? inside[0] : found, inside, out.format);
       out.files.insert(out.files.end(), inside.begin(), inside.end());

@@ -59,7 +59,8 @@ void read_data(Reader& reader, YamlMap& stage, Stage& out);
 // A data file: beside the pipeline, in $REGIMEN_DATA, in data/ at the project's root. Throws with what was looked for,
 // where to put it, and where to get it when that is known.
 fs::path find_file(const fs::path& pipeline, const std::string& name);
-// The files that a name with * or ? stands for, in the first of these places that has some; for part of a file's name.
+// The files that a name with * or ? stands for, sorted, in the first of these places that has some; for part of a
+// file's name.
 std::vector<fs::path> find_matching(const fs::path& pipeline, const std::string& pattern);
 
 // -- read_settings.cpp

@@ -8,9 +8,14 @@
 
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
+#include "base/packed.hpp"
+#include "data/chat_rows.hpp"
 #include "data/rows.hpp"
 #include "data/source.hpp"
+#include "parquet/codecs.hpp"
 #include "parquet/rows.hpp"
+#include "parquet/to_json.hpp"
+#include "parquet/values.hpp"
 
 namespace rgm {
 namespace {
@@ -130,6 +135,28 @@ TEST_F(ParquetTest, AColumnThatCannotBeReadIsAnErrorOnlyWhereItIsUsed) {
                         "(BYTE_ARRAY); keep it as text, or leave it out of what is read"));
   EXPECT_THAT(refusal("text", "wait", file), HasSubstr("row 1: the column \"wait\" holds an interval"));
   EXPECT_THAT(refusal("body", "body", file), HasSubstr("there are text, picture, wait"));
+  const Row row{{"tools", parquet::unreadable("the column \"tools\" holds an interval")}};
+  EXPECT_THAT([&] { beside_messages(row, "f: row 1"); },
+              testing::ThrowsMessage<Error>("f: row 1: the column \"tools\" holds an interval"));
+}
+
+// A value of more bytes than there are takes no memory.
+TEST_F(ParquetTest, ValuesThatAreSaidToBeHugeAreRefused) {
+  const parquet::SchemaElement huge{.type = parquet::Physical::fixed_bytes, .length = int64_t{1} << 62};
+  EXPECT_THROW(parquet::values_of(parquet::Encoding::byte_stream_split, huge, "", 1, nullptr)->next(), Error);
+}
+
+TEST_F(ParquetTest, APageOfGzipMayHaveSeveralMembers) {
+  const std::string both = test::gzipped("ab") + test::gzipped("cde");
+  EXPECT_EQ(parquet::unpacked(parquet::Codec::gzip, both, 5).view(), "abcde");
+  EXPECT_THROW(parquet::unpacked(parquet::Codec::gzip, both, 6), Error);
+  EXPECT_THROW(parquet::unpacked(parquet::Codec::gzip, both, 4), Error);
+}
+
+// 2^63 ns are 106,751 days, 23:47:16.854775808.
+TEST_F(ParquetTest, TheFirstNanosecondThatATimestampHoldsIsShown) {
+  EXPECT_EQ(parquet::timestamp_text(INT64_MIN, {.second = 1'000'000'000}), "1677-09-21T00:12:43.145224192");
+  EXPECT_THROW(parquet::time_text(-1, 1'000), parquet::Unsupported);  // of no day
 }
 
 // The codec is the byte behind 0x15 in the description of a column: 8 is BROTLI, 6 would be LZO.

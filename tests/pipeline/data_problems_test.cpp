@@ -126,6 +126,24 @@ TEST_F(PipelineProblems, FilesOfSeveralSplitsAreNotReadAsOneAndAPatternNamesThos
   EXPECT_THAT(problems(reads("many/dev-*.jsonl")), testing::HasSubstr("there is no file \"many/dev-*.jsonl\""));
 }
 
+// As `hf download` leaves them; what is suggested can be written as it stands.
+TEST_F(PipelineProblems, TheSplitsOfASubfolderAreNamedWhereTheyLie) {
+  fs::create_directories(folder_ / "data/hub/data");
+  for (const char* split : {"train", "test"})
+    write_file(folder_ / fmt::format("data/hub/data/{}-00000-of-00001.jsonl.gz", split), test::gzipped("{}\n"));
+  EXPECT_THAT(problems(with_line(6, "    data: {train: {jsonl: hub}}")),
+              testing::EndsWith("name those of one, as in hub/data/train-*.jsonl.gz"));
+  EXPECT_EQ(problems(with_line(6, "    data: {train: {jsonl: hub/data/train-*.jsonl.gz}}")), "");
+}
+
+TEST_F(PipelineProblems, PatternsStandForNamesOfFilesAndAFileThatIsCalledSoIsMeant) {
+  EXPECT_THAT(problems(with_line(6, "    data: {train: {jsonl: \"m*/a.jsonl\"}}")),
+              testing::EndsWith(": * and ? stand for a part of the file's name, not of a folder's"));
+  for (const char* name : {"why?.jsonl", "whys.jsonl"}) write_file(folder_ / "data" / name, "{}\n");
+  EXPECT_THAT(read(with_line(6, "    data: {train: {jsonl: \"why?.jsonl\"}}")).stages[0].data.at("train").files,
+              testing::ElementsAre(folder_ / "data/why?.jsonl"));
+}
+
 TEST_F(PipelineProblems, Splits) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, validation: {split: 1.5}}")),
             "6:54: \"data.validation.split\" is 1.5, should be above 0 and below 1");
