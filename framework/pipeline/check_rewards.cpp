@@ -22,7 +22,7 @@ void check_unused_reward(const Reader& reader, YamlMap& map, const Stage& stage,
   else
     log::warning(
         "{}: strategy \"{}\" does not say that it asks for scores with the options given here: \"reward\" may "
-        "have no effect",
+        "have no effect; if the strategy is your own and asks for them, its plan has to say needs_reward",
         reader.citations.place(reader.problems, map.key("reward").node().Mark()), stage.strategy.id);
 }
 

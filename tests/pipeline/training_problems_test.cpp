@@ -113,7 +113,7 @@ TEST_F(PipelineProblems, ARewardThatNobodyCanAsk) {
   EXPECT_NE(
       testing::internal::GetCapturedStderr().find(
           "8:89: strategy \"sample\" does not say that it asks for scores with the options given here: \"reward\" "
-          "may have no effect"),
+          "may have no effect; if the strategy is your own and asks for them, its plan has to say needs_reward"),
       std::string::npos);
 }
 
