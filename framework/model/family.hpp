@@ -142,9 +142,10 @@ struct ModelConfig {
   int32_t activation_kind() const { return activation ? activation : family->activation; }
   int64_t rotary() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rope.part); }  // of a head
   double score_scale() const;  // 0: one over the root of head_dim
-  // Under longrope: texts of more tokens turn by the long factors; 0: all turn alike.
-  int64_t old_context(const Rope& of) const {
-    return of.scaling == Rope::Scaling::longrope && of.original_context < context ? of.original_context : 0;
+  // Under longrope: texts of more tokens turn by the long factors; 0: all turn alike. The last token of a text predicts
+  // nothing, and is often not read, so that one more than the old context fits.
+  int64_t most_of_short(const Rope& of) const {
+    return of.scaling == Rope::Scaling::longrope && of.original_context < context ? of.original_context + 1 : 0;
   }
   int64_t window(size_t layer) const { return windows.empty() ? 0 : windows[layer]; }
   // How the layer's positions turn; NULL: they do not.

@@ -134,7 +134,7 @@ Tensor PassReader::attention(size_t i, const Tensor& normed, Tensor residual) {
   k = in_heads(k, config_.kv_heads, layer.key_norm);
   v = in_heads(v, config_.kv_heads, {});
   if (const RopeTables* rope = model_.rope_of(i)) {
-    const Tensor& rows = rope->old_context > 0 ? rows_ : positions_;
+    const Tensor& rows = rope->most_of_short > 0 ? rows_ : positions_;
     q = ops::rope(q, rows, rope->cosines, rope->sines);
     k = ops::rope(k, rows, rope->cosines, rope->sines);
   }

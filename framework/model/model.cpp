@@ -14,7 +14,7 @@ namespace {
 
 RopeTables rope_tables(const ModelConfig& config, const Rope& rope) {
   const double amplitude = rope_amplitude(config, rope);
-  const int64_t pairs = config.rotary() / 2, old = config.old_context(rope), positions = old + config.context;
+  const int64_t pairs = config.rotary() / 2, most = config.most_of_short(rope), positions = most + config.context;
   std::vector<float> cosines, sines;
   cosines.reserve(static_cast<size_t>(positions * pairs));
   sines.reserve(cosines.capacity());
@@ -26,10 +26,10 @@ RopeTables rope_tables(const ModelConfig& config, const Rope& rope) {
         sines.push_back(static_cast<float>(amplitude * std::sin(angle)));
       }
   };
-  if (old > 0) add(old, rope_frequencies(config, rope));
-  add(config.context, rope_frequencies(config, rope, old > 0));
+  if (most > 0) add(most, rope_frequencies(config, rope));
+  add(config.context, rope_frequencies(config, rope, most > 0));
   const Shape shape{positions, pairs};
-  return {from_host(std::span<const float>(cosines), shape), from_host(std::span<const float>(sines), shape), old};
+  return {from_host(std::span<const float>(cosines), shape), from_host(std::span<const float>(sines), shape), most};
 }
 
 }  // namespace

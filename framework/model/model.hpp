@@ -70,6 +70,9 @@ struct Pass {
   std::vector<int32_t> adapters = {};  // of each row, where several sets of them serve the model
   Tensor weights = {};                 // (B, T); where 0, no log-probability is asked for
   Places places = {};                  // or empty
+  // Where the last token of each row is not read, as it predicts nothing: its text is as long all the same.
+  bool lacks_last = false;
+  Tensor whole_segments = {};  // (B, T + 1), where there are segments
 };
 
 // In front of a row: vectors before its text, and keys and values that were never read.
@@ -89,11 +92,11 @@ struct NormPart {
   const Parameter *weight = nullptr, *bias = nullptr;
   explicit operator bool() const { return weight != nullptr; }
 };
-// Of rotary positions: (context, R / 2), R the channels of a head that turn; in front of them `old_context` rows of
-// their own for texts that fit into it, where longer ones turn otherwise.
+// Of rotary positions: (context, R / 2), R the channels of a head that turn; in front of them `most_of_short`
+// rows of their own for texts of so many tokens, where longer ones turn otherwise.
 struct RopeTables {
   Tensor cosines, sines;
-  int64_t old_context = 0;
+  int64_t most_of_short = 0;
 };
 // A linear layer's weight (out, in), of which a token meets `count`: of as many as there are, or of experts.
 struct ProductShape {

@@ -16,7 +16,9 @@ Pass all_but_last(const Pass& pass) {
           .segments = part(pass.segments, 0, T),
           .positions = part(pass.positions, 0, T),
           .temperature = pass.temperature,
-          .adapters = pass.adapters};
+          .adapters = pass.adapters,
+          .lacks_last = true,
+          .whole_segments = pass.segments};
 }
 
 // Whether token t + 1 goes on with the segment of t, (B, T - 1) BOOL; empty where all do.

@@ -68,7 +68,7 @@ void PassReader::place() {
   };
   if (positions_ && prompts_ > 0) positions_ = ops::concat(std::array{line(prompts_), positions_}, 1);
   if (!positions_ && config_.family->positions == Positions::rotary) positions_ = ops::contiguous(line(T_));
-  if (const int64_t old = config_.old_context(config_.rope); old > 0) rows_ = rows_in_table(old);
+  if (const int64_t most = config_.most_of_short(config_.rope); most > 0) rows_ = rows_in_table(most);
 
   if (cache_ && !cache_->fresh()) return;
   segments_ = pass_.segments ? pass_.segments : cache_ ? cache_->segments() : Tensor();
@@ -81,18 +81,19 @@ void PassReader::place() {
 // that it computes the same alone and packed with others; and what the cache has room for, as its keys have turned
 // before the text's length is known. Behind a prompt, whose keys all texts of a row see, it is that of the row, and
 // where positions are given the largest of the row.
-Tensor PassReader::rows_in_table(int64_t old) const {
-  const int64_t front = prefix_ + prompts_;
-  const Tensor longer = ops::affine(positions_, 1, static_cast<double>(old));
+Tensor PassReader::rows_in_table(int64_t most) const {
+  const int64_t front = prefix_ + prompts_, unread = pass_.lacks_last ? 1 : 0;
+  const Tensor longer = ops::affine(positions_, 1, static_cast<double>(most));
   if (!cache_ && pass_.positions) {
     const Tensor last = ops::reduce(RGM_MAXIMUM, 1U << 1, ops::cast(positions_, RGM_F32), true);
-    const Tensor is_longer = ops::binary(RGM_LESS, ops::full({}, static_cast<double>(old - 1)), last);
+    const Tensor is_longer = ops::binary(RGM_LESS, ops::full({}, static_cast<double>(most - 1 - unread)), last);
     return ops::select(ops::broadcast(is_longer, positions_.shape()), longer, positions_);
   }
-  if ((cache_ ? cache_->capacity() : front + text_) <= old) return positions_;
+  if ((cache_ ? cache_->capacity() : front + text_ + unread) <= most) return positions_;
   if (cache_ || !pass_.segments || prompts_ > 0) return longer;
-  const Tensor most = ops::full({}, static_cast<double>(old - front), RGM_I32);
-  return ops::select(ops::binary(RGM_LESS, most, tokens_in_segments(pass_.segments)), longer, positions_);
+  const Tensor own = ops::full({}, static_cast<double>(most - front), RGM_I32);
+  const Tensor all = tokens_in_segments(pass_.lacks_last ? pass_.whole_segments : pass_.segments);
+  return ops::select(ops::binary(RGM_LESS, own, ops::slice(all, 1, 0, T_)), longer, positions_);
 }
 
 // x (B, T, C) = embedding of the tokens, behind the prompt, + that of the positions

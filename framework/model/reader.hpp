@@ -22,7 +22,7 @@ class PassReader {
  private:
   void check_length() const;
   void place();
-  Tensor rows_in_table(int64_t old_context) const;
+  Tensor rows_in_table(int64_t most_of_short) const;
   Tensor embed() const;
   Tensor norm(const Tensor& x, const NormPart& part) const { return norm(x, part, model_.dtype()); }
   Tensor norm(const Tensor& x, const NormPart& part, rgm_dtype dtype) const;  // where there is none, x in that dtype

@@ -57,7 +57,25 @@ TEST_F(LongRope, ATextOfTheOldContextTurnsByTheShortFactorsAndALongerOneByTheOth
   const auto all_short = Model::create(from_hugging_face(phi(other), "config.json"), byte_tokenizer(), 7);
   for (const Parameter& p : model->parameters().all()) assign(all_short->parameters().find(p.name)->value, p.value);
   EXPECT_EQ(to_host(all_short->hidden(pass_over(some(8)))), to_host(alone(8)));
-  EXPECT_NE(to_host(all_short->hidden(pass_over(some(9)))), to_host(alone(9)));
+  // The ninth of nine predicts nothing: the others have the old context.
+  EXPECT_EQ(to_host(all_short->hidden(pass_over(some(9)))), to_host(alone(9)));
+  EXPECT_NE(to_host(all_short->hidden(pass_over(some(10)))), to_host(alone(10)));
+}
+
+// Passes for log-probabilities do not read the last token of a row, all others read that of every text.
+TEST_F(LongRope, LogProbabilitiesAreTheSameWhateverElseIsAskedForAndWhereverATextStands) {
+  const NoGradient no_gradient;
+  for (const int64_t n : {8, 9, 10}) {
+    const std::vector<int32_t> text = some_tokens(n, 1);
+    Pass pass = pass_over(tokens_of({text}));
+    const Tensor own = model->forward(pass, RGM_LOGPROBS)[0];
+    expect_near(model->forward(pass, RGM_LOGPROBS | RGM_HIDDEN)[0], own, 1e-4);
+    std::vector<int32_t> row = text, segments(text.size(), 1);
+    row.resize(text.size() + 3, 7), segments.resize(text.size() + 3, 2);
+    pass.tokens = tokens_of({row}), pass.segments = tokens_of({segments});
+    const Tensor packed = model->forward(pass, RGM_LOGPROBS)[0];
+    expect_near(ops::contiguous(ops::slice(packed, 1, 0, n)), own, 1e-4);
+  }
 }
 
 TEST_F(LongRope, PackedTextsEachTurnByTheirOwnLength) {
@@ -82,8 +100,8 @@ TEST_F(LongRope, OfGivenPositionsTheLargestDecides) {
   };
   expect_near(from(0), alone(4), 1e-5);
   expect_near(from(4), alone(4), 1e-4);  // distances are what counts
-  expect_near(from(20), from(5), 1e-4);  // 5 + 3 is the ninth position
-  EXPECT_NE(to_host(from(5)), to_host(from(4)));
+  expect_near(from(20), from(6), 1e-4);  // 6 + 3 is the tenth position
+  EXPECT_NE(to_host(from(6)), to_host(from(4)));
 }
 
 TEST_F(LongRope, SegmentsAreCounted) {
@@ -103,7 +121,8 @@ TEST_F(LongRope, WithACacheItsRoomDecides) {
   const Tensor two = ops::concat(std::array{four, four}, 0);
   expect_near(ops::slice(model->hidden(pass_over(two), &roomy), 0, 0, 1), ops::slice(alone(10), 1, 0, 4), 1e-5);
   expect_near(model->hidden(pass_over(four), &tight), model->hidden(pass_over(four)), 1e-5);
-  EXPECT_NE(to_host(first_four(8)), to_host(first_four(9)));
+  EXPECT_EQ(to_host(first_four(8)), to_host(first_four(9)));  // the ninth is not read
+  EXPECT_NE(to_host(first_four(9)), to_host(first_four(10)));
   // Rows of different lengths are placed one by one.
   Pass next = pass_over(tokens_of({{some_tokens(10, 1)[4]}, {0}}));
   next.counts = {1, 0};
@@ -137,8 +156,8 @@ TEST_F(LongRope, LayersWithAWindowTurnByTheirOwnTableBesideIt) {
   config.rope.scaling = Rope::Scaling::longrope, config.rope.original_context = 4, config.rope.attention = 1;
   config.rope.short_factors = config.rope.long_factors = ones;
   const auto scaled = Model::create(config, byte_tokenizer(), 7);
-  EXPECT_EQ(scaled->rope_of(0)->old_context, 0);
-  EXPECT_EQ(scaled->rope_of(1)->old_context, 4);
+  EXPECT_EQ(scaled->rope_of(0)->most_of_short, 0);
+  EXPECT_EQ(scaled->rope_of(1)->most_of_short, 5);
   for (const auto& m : {plain, scaled})
     for (Parameter& p : m->parameters().all())
       if (p.value.rank() == 2) assign(p.value, 10 * p.value);
