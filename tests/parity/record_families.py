@@ -29,101 +29,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
+from family_cases import CASES, VOCABULARY
+
 FOLDER = pathlib.Path(__file__).parent / "families"
-VOCABULARY, ROWS, LENGTH = 48, 2, 14
+ROWS, LENGTH = 2, 14
 # Other ways leave out Gemma 2's cap on scores, and products of experts in float64.
 EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
 
-SHARED = {"vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
-          "num_attention_heads": 4, "max_position_embeddings": 32, "bos_token_id": None, "eos_token_id": None,
-          "pad_token_id": None}
-GROUPED = {**SHARED, "num_key_value_heads": 2}
-LLAMA3 = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-          "original_max_position_embeddings": 16}
-YARN = {"rope_type": "yarn", "rope_theta": 100.0, "factor": 16.0, "original_max_position_embeddings": 16,
-        "beta_fast": 1.5, "beta_slow": 0.44}
 BY_LAYER = ("full_attention", "sliding_attention")
-
-# name: model_type, config, how it is saved and how uneven its norms are
-CASES = {
-    "gpt2": ("gpt2", {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32,
-                      "n_inner": 40, "bos_token_id": None, "eos_token_id": None}, {"dtype": torch.float16}),
-    "gpt_neox": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "intermediate_size": 32,
-                              "rope_parameters": {"rope_type": "default", "rope_theta": 100.0,
-                                                  "partial_rotary_factor": 0.5}}, {"norms": 0.8}),
-    "gpt_neox_serial": ("gpt_neox", {**SHARED, "num_attention_heads": 2, "use_parallel_residual": False,
-                                     "attention_bias": False, "tie_word_embeddings": True,
-                                     "rope_parameters": {"rope_type": "default", "rope_theta": 50.0,
-                                                         "partial_rotary_factor": 0.75}},
-                        {"dtype": torch.bfloat16, "version": 4}),
-    "llama_linear": ("llama", {**SHARED, "attention_bias": True, "mlp_bias": True, "rope_parameters": {
-        "rope_type": "linear", "rope_theta": 100.0, "factor": 2.5}}, {"version": 4}),
-    "llama3": ("llama", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
-                         "rope_parameters": LLAMA3}, {"dtype": torch.bfloat16, "max_shard_size": "8KB"}),
-    "mistral": ("mistral", {**GROUPED, "sliding_window": 3, "rope_parameters": {"rope_type": "default",
-                                                                             "rope_theta": 100.0}}, {}),
-    "qwen2": ("qwen2", {**GROUPED, "tie_word_embeddings": True, "use_sliding_window": True, "sliding_window": 4,
-                        "max_window_layers": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
-              {"version": 4}),
-    "qwen3": ("qwen3", {**GROUPED, "head_dim": 6, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
-              {}),
-    "gemma2": ("gemma2", {**GROUPED, "head_dim": 6, "sliding_window": 3, "query_pre_attn_scalar": 3,
-                          "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0,
-                          "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
-    "olmo2": ("olmo2", {**GROUPED, "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
-    "gemma3": ("gemma3_text", {**GROUPED, "head_dim": 6, "sliding_window": 3, "sliding_window_pattern": 2,
-                               "query_pre_attn_scalar": 3, "final_logit_softcapping": 4.0, "rope_parameters": {
-                                   "full_attention": {"rope_type": "linear", "rope_theta": 100.0, "factor": 2.5},
-                                   "sliding_attention": {"rope_type": "default", "rope_theta": 8.0}}}, {"norms": 0.8}),
-    "smollm3": ("smollm3", {**GROUPED, "no_rope_layer_interval": 2, "use_sliding_window": True, "sliding_window": 4,
-                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"version": 4}),
-    "olmo3": ("olmo3", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "sliding_window": 3,
-                        "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {
-                            "full_attention": {**YARN, "attention_factor": 1.5},
-                            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}},
-              {"version": 4, "norms": 0.6}),
-    "qwen3_yarn": ("qwen3", {**GROUPED, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
-                             "rope_parameters": {**YARN, "truncate": False}}, {}),
-    # Texts of 14 tokens turn by the short factors where the old context is 16, and by the long ones where it is 8.
-    "phi3": ("phi3", {**SHARED, "num_attention_heads": 2, "num_key_value_heads": 1, "sliding_window": 3,
-                      "tie_word_embeddings": True, "original_max_position_embeddings": 16,
-                      "rope_parameters": {"rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.5,
-                                          "short_factor": [1.5, 0.3], "long_factor": [2.0, 6.0],
-                                          "attention_factor": 1.4}}, {"dtype": torch.bfloat16}),
-    "phi3_long": ("phi3", {**GROUPED, "original_max_position_embeddings": 8,
-                           "rope_parameters": {"rope_type": "longrope", "rope_theta": 100.0,
-                                               "partial_rotary_factor": 1.0, "short_factor": [1.0, 1.1],
-                                               "long_factor": [2.5, 0.2]}}, {"version": 4}),
-    "granite": ("granite", {**GROUPED, "embedding_multiplier": 3.0,
-                            "attention_multiplier": 1.25, "residual_multiplier": 0.6, "logits_scaling": 1.7,
-                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
-    "granite_tied": ("granite", {**GROUPED, "mlp_bias": True, "tie_word_embeddings": True,
-                                 "embedding_multiplier": 2.0, "attention_multiplier": 0.25,
-                                 "residual_multiplier": 1.5, "logits_scaling": 0.6,
-                                 "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"version": 4}),
-    "gpt_neo": ("gpt_neo", {"vocab_size": VOCABULARY, "hidden_size": 16, "num_layers": 2, "num_heads": 4,
-                            "max_position_embeddings": 32, "attention_types": [[["global", "local"], 1]],
-                            "window_size": 3, "bos_token_id": None, "eos_token_id": None}, {"dtype": torch.float16}),
-    "opt": ("opt", {"vocab_size": VOCABULARY, "hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 2,
-                    "num_attention_heads": 4, "max_position_embeddings": 32, "bos_token_id": None,
-                    "eos_token_id": None, "pad_token_id": None}, {"dtype": torch.float16}),
-    "starcoder2": ("starcoder2", {**GROUPED, "sliding_window": 3,
-                                  "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
-                   {"dtype": torch.bfloat16, "version": 4, "norms": 0.8}),
-    "qwen3_moe": ("qwen3_moe", {**GROUPED, "head_dim": 6, "num_experts": 5, "num_experts_per_tok": 2,
-                                "moe_intermediate_size": 12, "norm_topk_prob": True, "mlp_only_layers": [0],
-                                "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {}),
-    "olmoe": ("olmoe", {**GROUPED, "intermediate_size": 12, "num_experts": 4, "num_experts_per_tok": 3,
-                        "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
-              {"dtype": torch.bfloat16, "max_shard_size": "8KB"}),
-    "mixtral": ("mixtral", {**GROUPED, "intermediate_size": 12, "num_local_experts": 4, "num_experts_per_tok": 2,
-                            "sliding_window": 3, "output_router_logits": True, "router_aux_loss_coef": 0.02,
-                            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}, {"norms": 0.8}),
-    "qwen2_moe": ("qwen2_moe", {**GROUPED, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8,
-                                "shared_expert_intermediate_size": 12, "decoder_sparse_step": 2,
-                                "rope_parameters": {"rope_type": "default", "rope_theta": 100.0}},
-                  {"version": 4, "norms": 0.8}),
-}
 
 
 def build(model_type, config):
