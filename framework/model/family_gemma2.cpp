@@ -6,10 +6,6 @@ namespace {
 
 using namespace llama_shaped;
 
-// Llama's name of the norm in front of the mlp is here that of the one behind attention.
-constexpr ParameterName gemma_mlp_norm{"layers.{i}.mlp_norm.weight",
-                                       "model.layers.{i}.pre_feedforward_layernorm.weight", "C"};
-
 constexpr ParameterName names[] = {embedding,
                                    // of each layer
                                    attention_norm, query, query_bias, key, key_bias, value, value_bias, output,

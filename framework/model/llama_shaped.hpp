@@ -75,6 +75,9 @@ constexpr ParameterName attention_end_norm{"layers.{i}.attention_end_norm.weight
                                            "model.layers.{i}.post_attention_layernorm.weight", "C"};
 constexpr ParameterName mlp_end_norm{"layers.{i}.mlp_end_norm.weight",
                                      "model.layers.{i}.post_feedforward_layernorm.weight", "C"};
+// Of Gemma: there, Llama's name of the norm in front of the mlp is that of the one behind attention.
+constexpr ParameterName gemma_mlp_norm{"layers.{i}.mlp_norm.weight",
+                                       "model.layers.{i}.pre_feedforward_layernorm.weight", "C"};
 
 // -- members of config.json; `otherwise` as in ConfigKey
 constexpr ConfigKey layers{"num_hidden_layers", &M::layers};
