@@ -14,6 +14,7 @@ int check(const std::vector<std::string>& arguments);
 int check_plugin_file(const std::vector<std::string>& arguments);
 int compare_runs(const std::vector<std::string>& arguments);
 int evaluate(const std::vector<std::string>& arguments);
+int export_model(const std::vector<std::string>& arguments);
 int generate_text(const std::vector<std::string>& arguments);
 int merge(const std::vector<std::string>& arguments);
 int rank_samples(const std::vector<std::string>& arguments);

@@ -13,6 +13,8 @@ std::span<const Command> commands() {
       {"chat", "--model DIR", "talks with a trained model, using its chat template", chat},
       {"evaluate", "--model DIR --data FILE", "measures a trained model's loss, perplexity and accuracy", evaluate},
       {"merge", "--model DIR --out DIR", "folds adapters into a model's weights", merge},
+      {"export", "--model DIR --out FILE", "writes a model as a GGUF file, for llama.cpp, Ollama and LM Studio",
+       export_model},
       {"rank", "SAMPLES --out FILE", "lets people rank answers, on a page or in the terminal", rank_samples},
       {"plugins", "[ID]", "lists the installed plug-ins, and the options of each", plugins},
       {"schema", "", "prints a JSON Schema of pipelines, for an editor", print_schema},

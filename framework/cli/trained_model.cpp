@@ -70,8 +70,9 @@ TrainedModel::TrainedModel(const std::string& folder, const std::vector<std::str
   if (half) require_bfloat16("--precision bfloat16", "leave it out");
   const rgm_kernels& kernels = current_device().kernels();
   const bool packs = use == Use::text && RGM_HAS(&kernels, pack);
+  const bool stays = packs || (use == Use::copying && place.adapters.empty());
   model_ = Model::open(place.model, types.weights != "float32" ? narrow_weights(types.weights)
-                                    : packs                    ? NarrowWeights::as_saved()
+                                    : stays                    ? NarrowWeights::as_saved()
                                                                : NarrowWeights());
   if (!place.adapters.empty()) adapters_ = std::make_unique<Adapters>(model_, 0);
   for (const fs::path& adapter : place.adapters) take_saved_head(adapter, *model_), take_saved_chat(adapter, *model_);

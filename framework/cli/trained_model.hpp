@@ -14,7 +14,8 @@ namespace rgm::cli {
 
 // What a command asks of its model. For text alone, weights are laid out for decoding, and those that are saved in
 // bfloat16 stay in it where the backend has such a layout: their values are the same.
-enum class Use { anything, text };
+// So they do for copying, where no adapter is to change them.
+enum class Use { anything, text, copying };
 
 // Options of those commands.
 struct Types {

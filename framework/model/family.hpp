@@ -26,6 +26,21 @@ enum class Windows { none, all, alternate, upper, unturned, stated, odd };
 
 struct ModelConfig;
 
+// A family as llama.cpp knows it, which reads GGUF files: what is called otherwise there, and what it leaves out of
+// what the family may have.
+struct GgufFamily {
+  const char* architecture = nullptr;  // nothing: it knows none that computes the same
+  bool pairs_side_by_side = false;     // the two channels that turn together; here they lie half a head apart
+  bool windows = false;                // it looks back over them; where not, a text may be only as long as one
+  bool yarn = true, llama3 = false, longrope = false;  // scalings of positions
+  bool whole_heads = false;                            // heads together are as wide as the stream
+  bool own_keys = false;                               // no two heads share keys
+  bool own_head = false, tied_head = false;            // it always has a head, or never one beside the embedding
+  bool no_biases = false, needs_biases = false;
+  bool normalised_experts = false;
+  int64_t scaled_by_channels = 0;  // with so many layers, scores are by channels over heads, otherwise by head_dim
+};
+
 // One parameter of the model and its place in Hugging Face's file; {i} is the layer, {e} the expert. Those of one name
 // there lie in one tensor, one below the other in the order of the table.
 struct ParameterName {
@@ -81,6 +96,7 @@ struct Family {
   bool has_experts() const;
   bool has_shared_expert() const;
   bool normalised_experts = false;  // where config.json does not say
+  GgufFamily gguf = {};
 };
 
 std::span<const Family* const> families();

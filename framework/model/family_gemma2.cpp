@@ -42,6 +42,7 @@ constinit const Family gemma2_family = {
     .names = names,
     .keys = keys,
     .begin = begin,
+    .gguf = {.architecture = "gemma2", .windows = true, .tied_head = true, .no_biases = true, .scaled_by_channels = 46},
 };
 
 }  // namespace rgm

@@ -45,6 +45,7 @@ constinit const Family gemma3_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.windows = usual_windows(c, 512); },
+    .gguf = {.architecture = "gemma3", .windows = true, .yarn = false, .no_biases = true, .scaled_by_channels = 62},
 };
 
 }  // namespace rgm

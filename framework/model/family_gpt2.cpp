@@ -59,6 +59,7 @@ constinit const Family gpt2_family = {
     .epsilon = 1e-5,
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "gpt2", .whole_heads = true},
 };
 
 }  // namespace rgm

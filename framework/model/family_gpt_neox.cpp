@@ -62,6 +62,7 @@ constinit const Family gpt_neox_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.attention_bias = c.parallel = true; },
+    .gguf = {.architecture = "gptneox", .whole_heads = true, .own_head = true, .needs_biases = true},
 };
 
 }  // namespace rgm

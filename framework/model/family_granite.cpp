@@ -40,6 +40,7 @@ constinit const Family granite_family = {
     .names = names,
     .keys = keys,
     .begin = begin,
+    .gguf = {.architecture = "granite", .pairs_side_by_side = true, .llama3 = true, .longrope = true},
 };
 
 }  // namespace rgm

@@ -24,6 +24,7 @@ constinit const Family llama_family = {
     .architecture = "LlamaForCausalLM",
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "llama", .pairs_side_by_side = true, .llama3 = true, .longrope = true},
 };
 
 }  // namespace rgm

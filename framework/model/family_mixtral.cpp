@@ -41,6 +41,11 @@ constinit const Family mixtral_family = {
     .names = names,
     .keys = keys,
     .normalised_experts = true,
+    .gguf = {.architecture = "llama",
+             .pairs_side_by_side = true,
+             .llama3 = true,
+             .longrope = true,
+             .normalised_experts = true},
 };
 
 }  // namespace rgm

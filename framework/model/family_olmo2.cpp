@@ -25,6 +25,7 @@ constinit const Family olmo2_family = {
     .epsilon = 1e-5,
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "olmo2", .whole_heads = true, .own_head = true, .no_biases = true},
 };
 
 }  // namespace rgm

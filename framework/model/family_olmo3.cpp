@@ -31,6 +31,7 @@ constinit const Family olmo3_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.windows = usual_windows(c, 4096); },
+    .gguf = {.architecture = "olmo2", .windows = true, .whole_heads = true, .own_head = true, .no_biases = true},
 };
 
 }  // namespace rgm

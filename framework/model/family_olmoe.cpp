@@ -37,6 +37,7 @@ constinit const Family olmoe_family = {
     .epsilon = 1e-5,
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "olmoe", .whole_heads = true, .own_keys = true, .own_head = true, .no_biases = true},
 };
 
 }  // namespace rgm

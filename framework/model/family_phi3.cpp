@@ -46,6 +46,7 @@ constinit const Family phi3_family = {
     .keys = keys,
     // transformers takes token 32000 for padding where none is named, which a small vocabulary lacks.
     .begin = [](ModelConfig& c) { c.others["pad_token_id"] = nullptr; },
+    .gguf = {.architecture = "phi3", .longrope = true, .whole_heads = true},
 };
 
 }  // namespace rgm

@@ -25,6 +25,7 @@ constinit const Family qwen2_family = {
     .windows = Windows::upper,
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "qwen2", .whole_heads = true},
 };
 
 }  // namespace rgm

@@ -38,6 +38,7 @@ constinit const Family qwen2_moe_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.attention_bias = true; },
+    .gguf = {.architecture = "qwen2moe", .whole_heads = true, .own_head = true},
 };
 
 }  // namespace rgm

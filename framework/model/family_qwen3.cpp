@@ -25,6 +25,7 @@ constinit const Family qwen3_family = {
     .windows = Windows::upper,
     .names = names,
     .keys = keys,
+    .gguf = {.architecture = "qwen3", .no_biases = true},
 };
 
 }  // namespace rgm

@@ -28,6 +28,7 @@ constinit const Family qwen3_moe_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.normalised_experts = true; },  // as all that were published
+    .gguf = {.architecture = "qwen3moe", .no_biases = true, .normalised_experts = true},
 };
 
 }  // namespace rgm

@@ -31,6 +31,7 @@ constinit const Family smollm3_family = {
     .keys = keys,
     // Where it is missing, transformers takes one that a small vocabulary does not have.
     .begin = [](ModelConfig& c) { c.others["pad_token_id"] = nullptr; },
+    .gguf = {.architecture = "smollm3", .pairs_side_by_side = true, .no_biases = true},
 };
 
 }  // namespace rgm

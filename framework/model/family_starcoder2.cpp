@@ -58,6 +58,7 @@ constinit const Family starcoder2_family = {
     .names = names,
     .keys = keys,
     .begin = [](ModelConfig& c) { c.attention_bias = true; },
+    .gguf = {.architecture = "starcoder2", .whole_heads = true, .needs_biases = true},
 };
 
 }  // namespace rgm

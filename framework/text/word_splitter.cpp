@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "text/word_patterns.hpp"
 
 namespace rgm {
 namespace {
@@ -22,13 +23,6 @@ constexpr std::string_view space = SPACE;
 constexpr char gpt2_pattern[] = R"('(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^)" SPACE R"(\p{L}\p{N}]+|[)" SPACE
                                 R"(]+(?![^)" SPACE R"(])|[)" SPACE R"(]+)";
 #undef SPACE
-
-// Those of Llama 3 (and cl100k), of Qwen 2 and 3, and of o200k: a space begins a word after a letter or a digit.
-constexpr std::string_view known_patterns[] = {
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-};
 
 // The pattern with \s and \S written out.
 std::string translated(const std::string& pattern) {
@@ -111,7 +105,7 @@ size_t WordSplitter::word_end(std::string_view text, size_t at) {
 
 size_t end_of_stable_words(std::string_view text, const std::string& pattern) {
   const bool gpt2 = pattern.empty();
-  if (!gpt2 && std::ranges::find(known_patterns, pattern) == std::end(known_patterns)) return 0;
+  if (!gpt2 && std::ranges::find(word_patterns, pattern, &WordPattern::pattern) == std::end(word_patterns)) return 0;
   // White space begins a word after anything else, and nothing before it looks past it; in the other patterns only a
   // space does, after a letter or a digit.
   for (size_t n = text.size(); n-- > 1;) {
