@@ -37,6 +37,7 @@ struct GgufFamily {
   bool own_keys = false;                               // no two heads share keys
   bool own_head = false, tied_head = false;            // it always has a head, or never one beside the embedding
   bool no_biases = false, needs_biases = false;
+  bool soft_caps = false;  // on scores and logits, always
   bool normalised_experts = false;
   int64_t scaled_by_channels = 0;  // with so many layers, scores are by channels over heads, otherwise by head_dim
 };

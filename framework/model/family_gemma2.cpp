@@ -42,7 +42,12 @@ constinit const Family gemma2_family = {
     .names = names,
     .keys = keys,
     .begin = begin,
-    .gguf = {.architecture = "gemma2", .windows = true, .tied_head = true, .no_biases = true, .scaled_by_channels = 46},
+    .gguf = {.architecture = "gemma2",
+             .windows = true,
+             .tied_head = true,
+             .no_biases = true,
+             .soft_caps = true,
+             .scaled_by_channels = 46},
 };
 
 }  // namespace rgm

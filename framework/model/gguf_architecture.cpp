@@ -9,7 +9,7 @@
 namespace rgm {
 namespace {
 
-// What llama.cpp knows of positions that yarn scales differs from this by a factor, which is given to it.
+// What cosines and sines are multiplied by, beside what llama.cpp takes for yarn anyway.
 constexpr auto attention_key = "rope.scaling.attn_factor";
 
 [[noreturn]] void not_alike(const ModelConfig& c, const std::string& what) {
@@ -45,9 +45,9 @@ void check_alike(const ModelConfig& c) {
   const double scale = c.attention_scale > 0 ? 0 : c.score_scale();
   if (scale > 0 && std::abs(scale / their_score_scale(c) - 1) > 1e-6)
     not_alike(c, fmt::format("scores scaled by {:.4g}", scale));
-  const bool has_caps = c.family->gguf.tied_head;
-  if (has_caps && (c.attention_softcap == 0 || c.logits_softcap == 0)) not_alike(c, "scores or logits without a cap");
-  if (!has_caps && (c.attention_softcap > 0 || c.logits_softcap > 0)) not_alike(c, "a cap on scores or logits");
+  if (theirs.soft_caps && (c.attention_softcap == 0 || c.logits_softcap == 0))
+    not_alike(c, "scores or logits without a cap");
+  if (!theirs.soft_caps && (c.attention_softcap > 0 || c.logits_softcap > 0)) not_alike(c, "a cap on scores or logits");
   for (size_t i = 0; i < c.turned.size(); ++i)
     if (c.turned[i] != ((static_cast<int64_t>(i) + 1) % c.family->unturned_each != 0))
       not_alike(c, fmt::format("other layers without positions than one in {}", c.family->unturned_each));
