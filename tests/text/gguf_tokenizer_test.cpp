@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "text/chat.hpp"
 #include "text/sentence_piece.hpp"
+#include "text/word_patterns.hpp"
 
 namespace rgm {
 namespace {
@@ -91,7 +92,12 @@ TEST(GgufTokenizer, PatternsOfWordsHaveTheirNames) {
   EXPECT_EQ(name("qwen"), "qwen2");
   EXPECT_EQ(name("mistral_tekken"), "tekken");
   json other = recorded_file("qwen");
-  other["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\p{L}+|\\p{N}+";
+  json& pattern = other["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
+  pattern = word_patterns[3].pattern;
+  const auto o200k = tokenizer_from_json(other, "o200k");
+  EXPECT_EQ(in_gguf<std::string>(gguf_tokenizer(*o200k, 1000, std::vector<int32_t>{0}), "ggml.pre"), "gpt-4o");
+  EXPECT_EQ(o200k->stable_prefix("don't 12 x"), 8U) << "a space ends a number";
+  pattern = "\\p{L}+|\\p{N}+";
   const auto tokenizer = tokenizer_from_json(other, "other");
   EXPECT_THAT(
       refused_by_gguf([&] { gguf_tokenizer(*tokenizer, 1000, std::vector<int32_t>{0}); }),
