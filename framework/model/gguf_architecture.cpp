@@ -13,8 +13,10 @@ namespace {
 constexpr auto attention_key = "rope.scaling.attn_factor";
 
 [[noreturn]] void not_alike(const ModelConfig& c, const std::string& what) {
-  invalid("{}, which llama.cpp does not have in its \"{}\": it would compute other answers", what,
-          c.family->gguf.architecture);
+  invalid(
+      "{}, which llama.cpp does not have in its \"{}\": it would compute other answers; use the model here, or with "
+      "transformers",
+      what, c.family->gguf.architecture);
 }
 
 double their_score_scale(const ModelConfig& c) {
@@ -42,8 +44,8 @@ void check_alike(const ModelConfig& c) {
   if (c.experts > 0 && c.normalised_experts != theirs.normalised_experts)
     not_alike(c, fmt::format("experts whose weights do {}sum to 1", c.normalised_experts ? "" : "not "));
   // That of Granite is told; other families have what follows from their sizes.
-  const double scale = c.attention_scale > 0 ? 0 : c.score_scale();
-  if (scale > 0 && std::abs(scale / their_score_scale(c) - 1) > 1e-6)
+  const double own = c.score_scale(), scale = own > 0 ? own : 1 / std::sqrt(static_cast<double>(c.head_dim));
+  if (c.attention_scale == 0 && std::abs(scale / their_score_scale(c) - 1) > 1e-6)
     not_alike(c, fmt::format("scores scaled by {:.4g}", scale));
   if (theirs.soft_caps && (c.attention_softcap == 0 || c.logits_softcap == 0))
     not_alike(c, "scores or logits without a cap");

@@ -239,6 +239,13 @@ TEST_F(GgufModels, WhatItWouldComputeOtherwiseIsRefused) {
   EXPECT_THAT(not_in_gguf("olmoe", [](ModelConfig&) {}), says("heads that share keys"));
   EXPECT_THAT(not_in_gguf("gemma2", [](ModelConfig& c) { c.tied = false; }), says("a head that is not the embedding"));
   EXPECT_THAT(not_in_gguf("gemma2", [](ModelConfig& c) { c.query_scalar = 1; }), says("scores scaled by 1"));
+  EXPECT_THAT(not_in_gguf("gemma2",
+                          [](ModelConfig& c) {
+                            c.layers = 46, c.head_dim = 8;
+                            c.windows = usual_windows(c, 3);
+                          }),
+              says("scores scaled by 0.3536"))
+      << "with so many layers it scales by channels over heads, which are 4";
   EXPECT_THAT(not_in_gguf("gemma2", [](ModelConfig& c) { c.attention_softcap = 0; }), says("without a cap"));
   EXPECT_THAT(not_in_gguf("gemma3", [](ModelConfig& c) { c.logits_softcap = 30; }), says("a cap on scores or logits"));
   EXPECT_THAT(not_in_gguf("gemma2", [](ModelConfig& c) { c.windows = {0, 3}; }), says("windows that are not those"));
