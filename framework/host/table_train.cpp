@@ -124,6 +124,7 @@ rgm_status report(rgm_train* train, const char* key, rgm_str json) {
                                 "base_unchanged",
                                 "adapter_unchanged",
                                 "peak_memory_bytes",
+                                "processes",
                                 "weights_sha256_before",
                                 "weights_sha256_after"};
     const std::string called = &given(key, "key");

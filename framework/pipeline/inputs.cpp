@@ -153,7 +153,7 @@ nlohmann::json without_places(const Stage& stage) {
 
 // The bits depend on all of these.
 nlohmann::json all_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
-                          const nlohmann::ordered_json& hashes) {
+                          const nlohmann::ordered_json& hashes, uint32_t threads) {
   return {{"configuration", without_places(stage)},
           {"hashes", nlohmann::json(hashes)},
           {"seed", around.pipeline.seed},
@@ -162,14 +162,15 @@ nlohmann::json all_inputs(const Stage& stage, size_t index, const Surroundings& 
           {"backend", device.id()},
           {"backend_options", backend_options(around, device)},
           {"arch", device.info().arch ? device.info().arch : ""},
-          {"threads", device.info().threads}};
+          {"threads", threads}};
 }
 
 bool is_taken(const ModelSpec& spec) { return !spec.from_stage.empty() || !spec.from_folder.empty(); }
 
 }  // namespace
 
-nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device) {
+nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
+                                   uint32_t threads) {
   nlohmann::ordered_json out;
   const auto plugin = [&](const Choice& choice, const std::string& name = "") {
     if (!choice.component) return;
@@ -201,20 +202,38 @@ nlohmann::ordered_json hash_inputs(const Stage& stage, size_t index, const Surro
   }
   out["plugin." + device.id()] = around.registry.find(RGM_KIND_BACKEND, device.id()).sha256;
 
-  out["inputs"] = sha256(all_inputs(stage, index, around, device, out).dump());
-  out["training"] = sha256(training_inputs(stage, index, around, device, out).dump());
+  out["inputs"] = sha256(all_inputs(stage, index, around, device, out, threads).dump());
+  out["training"] = sha256(training_inputs(stage, index, around, device, out, threads).dump());
   out["configuration"] = configuration_hash(stage);
   out["seed"] = sha256(std::to_string(around.pipeline.seed));
   return out;
 }
 
 nlohmann::json training_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
-                               nlohmann::ordered_json hashes) {
+                               nlohmann::ordered_json hashes, uint32_t threads) {
   for (const char* key : {"inputs", "training", "configuration", "seed"}) hashes.erase(key);
-  nlohmann::json all = all_inputs(stage, index, around, device, hashes);
+  nlohmann::json all = all_inputs(stage, index, around, device, hashes, threads);
   all["configuration"] = without_watching(all["configuration"]);
   all["configuration"].erase("recompute");  // has the same bits
   return all;
+}
+
+uint32_t threads_counted(const nlohmann::ordered_json& record, const Surroundings& around, const Device& device) {
+  const uint32_t here = device.info().threads;
+  const auto before = record.value("made_with", nlohmann::ordered_json());
+  const auto number = [&](const char* key) {
+    return before.is_object() && before.contains(key) && before[key].is_number_unsigned() ? before[key].get<uint32_t>()
+                                                                                          : 0;
+  };
+  const bool is_shared_anew = number("processes") != static_cast<uint32_t>(around.processes->size());
+  return number("counted_threads") > 0 && (is_shared_anew || number("threads") == here) ? number("counted_threads")
+                                                                                        : here;
+}
+
+nlohmann::ordered_json made_with(const Surroundings& around, const Device& device, uint32_t counted) {
+  return {{"processes", static_cast<uint32_t>(around.processes->size())},
+          {"threads", device.info().threads},
+          {"counted_threads", counted}};
 }
 
 std::string configuration_hash(const Stage& stage) { return sha256(without_watching(without_places(stage)).dump()); }

@@ -28,10 +28,12 @@ int64_t even(int64_t fitting, int64_t batch) {
 
 }  // namespace
 
-void check_memory(const Stage& stage, size_t index, const Surroundings& around) {
-  const auto& strategy = stage.strategy.component->table<rgm_strategy>();
+void check_memory(const Stage& given, size_t index, const Surroundings& around) {
+  const auto& strategy = given.strategy.component->table<rgm_strategy>();
   if (strategy.rollout || !strategy.loss) return;
-  const MemoryRoom room = memory_room(*share_current_device());
+  const MemoryRoom room = memory_room(*share_current_device(), around.processes_here);
+  Stage stage = given;
+  stage.micro_batch = rows_at_once(stage, around.processes->size());
   const uint64_t free = room.bytes;
   const auto need = free ? memory_need(stage, index, around, room) : std::nullopt;
   if (!need || need->bytes <= free) return;

@@ -68,12 +68,12 @@ MemoryNeed need_of(const Stage& stage, size_t index, const Surroundings& around,
 
 }  // namespace
 
-MemoryRoom memory_room(const Device& device) {
+MemoryRoom memory_room(const Device& device, int processes) {
   const uint64_t own = device.info().memory;
   if (own != 0 && own != machine_memory()) return {own, false};
   // What earlier stages had is the process's still, and serves again.
   const uint64_t free = free_memory();
-  return {free ? free + memory_in_use() : 0, true};
+  return {free ? free / static_cast<uint64_t>(processes) + memory_in_use() : 0, true};
 }
 
 std::optional<MemoryNeed> memory_need(const Stage& stage, size_t index, const Surroundings& around,

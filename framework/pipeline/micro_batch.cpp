@@ -74,19 +74,19 @@ int64_t rows_within(double most, int64_t batch, const std::function<std::optiona
 
 Stage with_rows_at_once(const Stage& stage, size_t index, const Surroundings& around) {
   if (!is_chosen_here(stage)) return stage;
-  const MemoryRoom room = memory_room(current_device());
-  if (room.bytes == 0) return with_rows(stage, stage.batch);
+  const MemoryRoom room = memory_room(current_device(), around.processes_here);
+  const int64_t all = rows_at_once(stage.batch, 0, around.processes->size());
+  if (room.bytes == 0) return with_rows(stage, all);
   const double most = wanted_share * static_cast<double>(room.bytes);
   const int64_t rows =
-      rows_within(most, stage.batch, [&](int64_t rows) { return need_with(stage, rows, index, around, room); });
+      rows_within(most, all, [&](int64_t rows) { return need_with(stage, rows, index, around, room); });
   log::info("{}, as {} is free{}", told(stage, rows), bytes_for_people(room.bytes),
             room.is_machines ? "" : " on the device");
   return with_rows(stage, rows);
 }
 
-Stage with_rows_of_run(const Stage& stage, size_t index, const Surroundings& around,
-                       const std::string& training_sha256) {
-  if (!is_chosen_here(stage)) return stage;
+static Stage with_rows_kept(const Stage& stage, size_t index, const Surroundings& around,
+                            const std::string& training_sha256) {
   const fs::path file = file_of(stage, around);
   nlohmann::json all = chosen_before(file);
   const auto known = all.find(training_sha256);
@@ -98,6 +98,15 @@ Stage with_rows_of_run(const Stage& stage, size_t index, const Surroundings& aro
   all[training_sha256] = out.micro_batch;
   write_file(file, all.dump(1) + '\n');
   return out;
+}
+
+Stage with_rows_of_run(const Stage& stage, size_t index, const Surroundings& around,
+                       const std::string& training_sha256) {
+  if (!is_chosen_here(stage)) return stage;
+  const std::string rows = from_first(*around.processes, [&] {
+    return std::to_string(with_rows_kept(stage, index, around, training_sha256).micro_batch);
+  });
+  return with_rows(stage, std::stoll(rows));
 }
 
 }  // namespace rgm

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "base/shared_work.hpp"
 #include "host/adapters.hpp"
 #include "pipeline/pipeline.hpp"
 
@@ -20,6 +21,8 @@ struct Surroundings {
   // In a plan: what earlier stages would leave, by stage. NULL: it lies in their folders.
   const PlannedModels* planned = nullptr;
   std::function<void()> check_folder = {};  // of a run: throws where `run` is no longer the folder it began in
+  ProcessGroup* processes = alone();        // that run it together
+  int processes_here = 1;                   // of them, on this machine
 };
 
 // -- model_place.cpp

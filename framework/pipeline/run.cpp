@@ -1,6 +1,8 @@
 // run.cpp - runs the stages of a pipeline in order.
 #include "pipeline/run.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -9,6 +11,7 @@
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/inputs.hpp"
 #include "pipeline/made_again.hpp"
@@ -46,7 +49,7 @@ std::vector<std::string> other_content(const Stage& stage, size_t index, const R
                                        const Surroundings& around, const Device& device) {
   Record now;
   try {
-    now = hash_inputs(stage, index, around, device);
+    now = hash_inputs(stage, index, around, device, device.info().threads);
   } catch (const Error&) {
     return {};
   }
@@ -125,6 +128,72 @@ void check_taken(const Stage& stage, const Surroundings& around, const Device& d
   }
 }
 
+// What is to be done with a stage; where several processes run it, the first one finds out.
+struct Next {
+  bool runs = false;
+  uint32_t threads = 0;  // that the hashes are over
+  Record hashes = Record::object();
+};
+
+Next next_of(const Stage& stage, size_t index, const Surroundings& around, const RunOptions& options,
+             const Device& device, bool& rehearsed) {
+  const fs::path folder = around.run / stage.name;
+  if (std::set<std::string> seen; !options.only.empty()) check_taken(stage, around, device, seen);
+  const Record before = read_record(folder / "stage.json");
+  Next next{.threads = threads_counted(before, around, device)};
+  next.hashes = hash_inputs(stage, index, around, device, next.threads);
+  if (!options.force && is_done(before, next.hashes, folder, around.cache)) {
+    log::info("stage {}: unchanged, not run again", stage.name);
+    remove_checkpoints(folder);
+    require_demands(stage, folder);
+    return next;
+  }
+  next.runs = true;
+  const Record status = before.value("status", Record());
+  const std::string why = status == "done" && !options.force ? why_again(stage, before, next.hashes) : "";
+  if (options.only.empty() && !std::exchange(rehearsed, true) && index + 1 < around.pipeline.stages.size())
+    if (const auto problems = rehearse(around.pipeline, around.registry, around.cache, device); !problems.empty())
+      invalid("{}", fmt::join(problems, "\n"));
+  if (interrupted()) throw Interrupted(fmt::format("interrupted before stage {}", stage.name));
+  if (!why.empty()) log::info("stage {}: made again, because {}", stage.name, why);
+  return next;
+}
+
+// Of other plug-ins the weights tell, where they compute otherwise.
+void require_same_inputs(const Stage& stage, size_t index, const Surroundings& around, const Device& device,
+                         const Next& next) {
+  from_each(*around.processes, [&] {
+    if (is_first(*around.processes)) return std::string();
+    const Record own = hash_inputs(stage, index, around, device, next.threads);
+    std::vector<std::string> others;
+    for (const auto& [key, hash] : next.hashes.items())
+      if (key != "inputs" && key != "training" && !key.starts_with("plugin.") && own.value(key, Record()) != hash)
+        others.push_back(key);
+    require(others.empty(),
+            "stage {}: process {} reads other content than process 0 (in {}): all processes have to run the same file, "
+            "with the same data and models",
+            stage.name, around.processes->rank(), join(others));
+    return std::string();
+  });
+}
+
+Next agreed_next(const Stage& stage, size_t index, const Surroundings& around, const RunOptions& options,
+                 const Device& device, bool& rehearsed) {
+  ProcessGroup& processes = *around.processes;
+  if (any_of_them(processes, processes.size() > 1 && interrupted()))
+    throw Interrupted(fmt::format("interrupted before stage {}", stage.name));
+  Next next;
+  const std::string text = from_first(processes, [&] {
+    next = next_of(stage, index, around, options, device, rehearsed);
+    return Record{{"runs", next.runs}, {"threads", next.threads}, {"hashes", next.hashes}}.dump();
+  });
+  if (processes.size() == 1) return next;
+  const Record all = Record::parse(text);
+  next = {all.at("runs"), all.at("threads"), all.at("hashes")};
+  if (next.runs) require_same_inputs(stage, index, around, device, next);
+  return next;
+}
+
 void run_stages(const Surroundings& around, const RunOptions& options, const Device& device) {
   const Pipeline& pipeline = around.pipeline;
   const fs::path& folder = around.run;
@@ -133,62 +202,85 @@ void run_stages(const Surroundings& around, const RunOptions& options, const Dev
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const Stage& stage = pipeline.stages[i];
     if (!options.only.empty() && stage.name != options.only) continue;
-    if (std::set<std::string> seen; !options.only.empty()) check_taken(stage, around, device, seen);
-    const Record hashes = hash_inputs(stage, i, around, device);
-    const Record before = read_record(folder / stage.name / "stage.json");
-    if (!options.force && is_done(before, hashes, folder / stage.name, around.cache)) {
-      log::info("stage {}: unchanged, not run again", stage.name);
-      remove_checkpoints(folder / stage.name);
+    const Next next = agreed_next(stage, i, around, options, device, rehearsed);
+    if (!next.runs) continue;
+    run_stage(stage, i, around, next.hashes, next.threads, options.force);
+    from_first(*around.processes, [&] {
+      // It is of all stages, so that many short ones would be read again and again.
+      if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
+        write_report(folder);
+        reported = std::chrono::steady_clock::now();
+      }
       require_demands(stage, folder / stage.name);
-      continue;
-    }
-    const Record status = before.value("status", Record());
-    const std::string why = status == "done" && !options.force ? why_again(stage, before, hashes) : "";
-    if (options.only.empty() && !std::exchange(rehearsed, true) && i + 1 < pipeline.stages.size())
-      if (const auto problems = rehearse(pipeline, around.registry, around.cache, device); !problems.empty())
-        invalid("{}", fmt::join(problems, "\n"));
-    if (interrupted()) throw Interrupted(fmt::format("interrupted before stage {}", stage.name));
-    if (!why.empty()) log::info("stage {}: made again, because {}", stage.name, why);
-    run_stage(stage, i, around, hashes, options.force);
-    // It is of all stages, so that many short ones would be read again and again.
-    if (std::chrono::steady_clock::now() - reported > std::chrono::seconds(1)) {
-      write_report(folder);
-      reported = std::chrono::steady_clock::now();
-    }
-    require_demands(stage, folder / stage.name);
+      return std::string();
+    });
   }
+}
+
+int count_on_this_machine(ProcessGroup& processes) {
+  if (processes.size() == 1) return 1;
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  const std::vector<std::string> all = processes.gather(name);
+  return static_cast<int>(std::ranges::count(all, std::string(name)));
+}
+
+void check_batches(const Pipeline& pipeline, const RunOptions& options, int processes) {
+  for (const Stage& stage : pipeline.stages)
+    if ((options.only.empty() || stage.name == options.only) && stage.strategy.component->table<rgm_strategy>().loss)
+      require_enough_rows(stage.name, stage.batch, processes);
+}
+
+// What the first process does on the disk.
+void begin_run(const Surroundings& around, const Device& device, const std::string& started) {
+  const fs::path& folder = around.run;
+  // Not everywhere below it: the folder may hold more than this run.
+  remove_unfinished(folder, Depth::here);
+  remove_unfinished(around.cache, Depth::below);
+  for (const Stage& stage : around.pipeline.stages) remove_unfinished(folder / stage.name, Depth::below);
+  write_record(folder / "run.json", run_record(around.pipeline, device, around.registry, started));
 }
 
 }  // namespace
 
 void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry) {
+  ProcessGroup& processes = options.processes ? *options.processes : *alone();
   check_only(pipeline, options.only);
+  check_batches(pipeline, options, processes.size());
+  std::optional<Quiet> quiet;
+  if (!is_first(processes)) quiet.emplace(log::Level::nothing);
   const fs::path folder = options.out.empty() ? fs::path("runs") / pipeline.name : options.out;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
-  const RunLock lock(folder);
+  std::optional<RunLock> lock;
+  from_first(processes, [&] {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error)
+      invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
+    lock.emplace(folder);
+    return std::string();
+  });
   const DeviceScope scope;
-  const auto device = open_device(pipeline.backend, registry);
-  const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr, [&] { lock.check(); }};
-
-  // Not everywhere below it: the folder may hold more than this run.
-  remove_unfinished(folder, Depth::here);
-  remove_unfinished(around.cache, Depth::below);
-  for (const Stage& stage : pipeline.stages) remove_unfinished(folder / stage.name, Depth::below);
+  std::shared_ptr<Device> device;
+  from_each(processes, [&] { return device = open_device(pipeline.backend, registry), std::string(); });
+  const auto check_folder = [&] {
+    if (lock) lock->check();
+  };
+  const Surroundings around{pipeline, registry,     folder,     folder / "cache",
+                            nullptr,  check_folder, &processes, count_on_this_machine(processes)};
   const std::string started = time_now();
-  write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
+  from_first(processes, [&] { return begin_run(around, *device, started), std::string(); });
   try {
     run_stages(around, options, *device);
   } catch (...) {  // what there is so far can be looked at
+    if (!lock) throw;
     try {
-      lock.check();
+      lock->check();
       write_report(folder);
     } catch (const std::exception&) {}  // a full disk, or another folder, is told by what met it first
     throw;
   }
-  lock.check();
+  if (!lock) return;
+  lock->check();
   // Plug-ins that a stage found on its way, as for a saved adapter, are loaded by now.
   write_record(folder / "run.json", run_record(pipeline, *device, registry, started));
   write_report(folder);

@@ -1,6 +1,9 @@
 // run_stage.cpp - opens a stage, trains it, writes what it leaves, and says so.
 #include "pipeline/run_stage.hpp"
 
+#include <map>
+#include <optional>
+
 #include "base/crash.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
@@ -52,6 +55,7 @@ void say_result(const Stage& stage, const Record& record, const fs::path& folder
 
 // Of a stage that did not end well, for the report; not into a folder that is another run's by now.
 void keep_record(const Record& record, const fs::path& file, const Surroundings& around) {
+  if (!is_first(*around.processes)) return;
   try {
     if (around.check_folder) around.check_folder();
     write_record(file, record);
@@ -61,6 +65,7 @@ void keep_record(const Record& record, const fs::path& file, const Surroundings&
 // What an earlier run has made and recorded stays: undone, the mistake costs nothing.
 void keep_failure_to_open(const Stage& stage, const std::string& why, const fs::path& file,
                           const Surroundings& around) {
+  if (!is_first(*around.processes)) return;
   try {
     if (read_record(file).value("status", "") == "done") return;
   } catch (const std::exception&) {
@@ -104,42 +109,39 @@ TrainResult train_or_record(OpenedStage& opened, Record& record, const fs::path&
   }
 }
 
-}  // namespace
+// The weights before the stage, to tell what it has changed.
+struct Before {
+  std::string base;
+  std::vector<Adapters*> adapters = {};
+  std::map<std::string, std::string> hashes = {};  // of these
+};
 
-void run_stage(const Stage& given, size_t index, const Surroundings& around, const Record& hashes, bool anew) {
-  const fs::path folder = around.run / given.name, file = folder / "stage.json";
+// A head of its own is no part of the base.
+std::string hash_of_base(const OpenedStage& opened) { return opened.model->parameters().sha256("score.weight"); }
+
+Before before_stage(const OpenedStage& opened) {
+  Before out{.base = hash_of_base(opened)};
+  if (opened.setup.strategy->loss) out.adapters = opened.adapter_sets();
+  out.hashes = hashes_of(out.adapters);
+  return out;
+}
+
+void begin_folder(const Stage& stage, const fs::path& folder, bool anew) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
     invalid("{}: cannot be created: {}; choose another folder with --out DIR", folder.string(), error.message());
   if (anew) begin_anew(folder);
   set_crash_note(fmt::format("It was in stage {}. What is in {} is intact: the same command continues from there.",
-                             given.name, folder.string()));
-  const Stage stage = with_rows_of_run(given, index, around, hashes.at("training"));
-  check_memory(stage, index, around);
-  // What the stage before left idle is none of this one's memory.
-  current_device().trim();
-  give_back_memory();
-  reset_peak_memory();
-  OpenedStage opened = open_or_record(stage, given, index, around, file);
-  opened.setup.check_folder = around.check_folder;
-  opened.setup.inputs_sha256 = hashes.at("inputs");
-  opened.setup.training_sha256 = hashes.at("training");
-  opened.setup.training_inputs = training_inputs(given, index, around, current_device(), hashes);
-  Record record = stage_record(stage, opened, hashes);
-  say_opened(stage, opened);
-  if (around.check_folder) around.check_folder();
-  write_record(file, record);
+                             stage.name, folder.string()));
+}
 
-  // A head of its own is no part of the base.
-  const auto base = [&] { return opened.model->parameters().sha256("score.weight"); };
-  const std::string base_before = base();
-  const auto adapters = opened.setup.strategy->loss ? opened.adapter_sets() : std::vector<Adapters*>();
-  const auto adapters_before = hashes_of(adapters);
-  const TrainResult trained = train_or_record(opened, record, file, around);
-  const std::string base_after = base();
-  const bool base_changed = base_after != base_before;
-
+// All that later stages and people find, and stage.json last.
+void leave_results(const Stage& stage, const OpenedStage& opened, const TrainResult& trained, const Before& before,
+                   Record record, const Surroundings& around) {
+  const fs::path& folder = opened.setup.folder;
+  const std::string base = hash_of_base(opened);
+  const bool base_changed = base != before.base;
   Record result(trained.result);
   record["samples"] = Record(trained.samples);
   record["timings"] = Record(trained.timings);
@@ -148,14 +150,14 @@ void run_stage(const Stage& given, size_t index, const Surroundings& around, con
   record["model"]["trained_parameters"] = opened.trained_parameters();
   result["trained_parameters"] = opened.trained_parameters();
   result["base_unchanged"] = !base_changed;
-  for (const std::string& id : unchanged(adapters_before, hashes_of(adapters))) {
+  for (const std::string& id : unchanged(before.hashes, hashes_of(before.adapters))) {
     result["adapter_unchanged"].push_back(id);
     log::warning("stage {}: the adapter \"{}\" did not change at all: look at its sites and the learning rate",
                  stage.name, id);
   }
   if (!opened.setup.strategy->loss) {
-    result["weights_sha256_before"] = base_before;
-    result["weights_sha256_after"] = base_after;
+    result["weights_sha256_before"] = before.base;
+    result["weights_sha256_after"] = base;
   }
   write_artefacts(stage, opened, base_changed, around);
   const Record files = files_in(folder, opened);
@@ -170,10 +172,58 @@ void run_stage(const Stage& given, size_t index, const Surroundings& around, con
   record["result"] = std::move(result);
   record["files"] = files;
   record["status"] = "done";
-  write_record(file, record);
+  write_record(folder / "stage.json", record);
   // Only now: until the result is on disk, the checkpoint is all there is.
   remove_checkpoints(folder);
   say_result(stage, record, folder);
+}
+
+void run_together(const Stage& given, size_t index, const Surroundings& around, const Record& hashes, uint32_t threads,
+                  bool anew) {
+  ProcessGroup& processes = *around.processes;
+  const fs::path folder = around.run / given.name, file = folder / "stage.json";
+  from_first(processes, [&] { return begin_folder(given, folder, anew), std::string(); });
+  const Stage stage = with_rows_of_run(given, index, around, hashes.at("training"));
+  from_first(processes, [&] { return check_memory(stage, index, around), std::string(); });
+  // What the stage before left idle is none of this one's memory.
+  current_device().trim();
+  give_back_memory();
+  reset_peak_memory();
+  std::optional<OpenedStage> opened;  // the others find what the first one has read of the data in the cache
+  first_then_others(processes, [&] { opened.emplace(open_or_record(stage, given, index, around, file)); });
+  TrainSetup& setup = opened->setup;
+  setup.check_folder = around.check_folder;
+  setup.inputs_sha256 = hashes.at("inputs");
+  setup.training_sha256 = hashes.at("training");
+  setup.training_inputs = training_inputs(given, index, around, current_device(), hashes, threads);
+  setup.train->processes = &processes;
+  Record record = stage_record(stage, *opened, hashes);
+  record["made_with"] = made_with(around, current_device(), threads);
+  Before before;
+  from_first(processes, [&] {
+    say_opened(stage, *opened);
+    if (around.check_folder) around.check_folder();
+    write_record(file, record);
+    before = before_stage(*opened);
+    return std::string();
+  });
+  const TrainResult trained = train_or_record(*opened, record, file, around);
+  from_first(processes, [&] {
+    leave_results(stage, *opened, trained, before, record, around);
+    return std::string();
+  });
+}
+
+}  // namespace
+
+void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, uint32_t threads,
+               bool anew) {
+  ProcessGroup& processes = *around.processes;
+  if (processes.size() == 1 || stage.strategy.component->table<rgm_strategy>().loss)
+    return run_together(stage, index, around, hashes, threads, anew);
+  Surroundings one = around;
+  one.processes = alone();
+  from_first(processes, [&] { return run_together(stage, index, one, hashes, threads, anew), std::string(); });
 }
 
 }  // namespace rgm

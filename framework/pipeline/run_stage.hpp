@@ -5,6 +5,8 @@
 namespace rgm {
 
 // Trains, resuming by itself, and writes model/ or adapter/, then stage.json. `anew` drops the checkpoints first.
-void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, bool anew);
+// `hashes` are over `threads`. What trains nothing, the first of several processes runs by itself.
+void run_stage(const Stage& stage, size_t index, const Surroundings& around, const Record& hashes, uint32_t threads,
+               bool anew);
 
 }  // namespace rgm

@@ -77,6 +77,23 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
     return;
   }
   file_ = annotations_path(setup.folder, name, sha256(setup.training_sha256 + source.sha256()));
+  ProcessGroup& processes = *setup.train->processes;
+  from_first(processes, [&] {
+    make(setup, self, source, rows, units);
+    return std::string();
+  });
+  from_each(processes, [&] {
+    if (!is_first(processes))
+      require(read(units, size_t(source.units())).next == units.size(),
+              "{}: process {} does not see all that process 0 has annotated: all processes have to share that folder",
+              file_.string(), processes.rank());
+    return std::string();
+  });
+}
+
+// What an earlier run has left, and the rest.
+void Annotations::make(TrainSetup& setup, void* self, const Source& source, int64_t rows,
+                       const std::vector<int64_t>& units) {
   if (setup.check_folder) setup.check_folder();
   fs::create_directories(file_.parent_path());
   const Done done = read(units, size_t(source.units()));

@@ -30,6 +30,7 @@ class Annotations {
     size_t next = 0, apart = 0;
     uintmax_t bytes = 0;
   };
+  void make(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units);
   // `file`: none for a trial.
   void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units,
                Done done, AppendedFile* file);

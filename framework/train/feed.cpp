@@ -43,10 +43,7 @@ std::vector<int64_t> Feed::few_units() const {
   return out;
 }
 
-int64_t Feed::micro_rows() const {
-  const TrainSettings& s = setup_.settings;
-  return s.micro_batch > 0 ? std::min(s.micro_batch, s.batch) : s.batch;
-}
+int64_t Feed::micro_rows() const { return rows_at_once(setup_.settings, setup_.train->processes->size()); }
 
 std::vector<Batch*> Feed::next() {
   step_.clear();
@@ -66,6 +63,14 @@ std::vector<Batch*> Feed::next() {
 std::vector<Batch*> Feed::last() const {
   std::vector<Batch*> out;
   for (const auto& batch : step_) out.push_back(batch.get());
+  return out;
+}
+
+std::vector<Batch*> Feed::own() const {
+  const ProcessGroup& processes = *setup_.train->processes;
+  std::vector<Batch*> out;
+  for (size_t i = size_t(processes.rank()); i < step_.size(); i += size_t(processes.size()))
+    out.push_back(step_[i].get());
   return out;
 }
 
@@ -110,6 +115,7 @@ bool Feed::roll_out() {
   {
     const NoGradient still;
     const RandomScope random({train.seed, uint64_t(train.rollout), 0, rollout_draws});
+    const Joint joint(train);
     call_plugin(setup_.strategy_name, "rollout",
                 [&] { return setup_.strategy->rollout(self_, &train, &prompts, &out); });
   }
@@ -158,9 +164,9 @@ void Feed::from_experience() {
   // A new order in each epoch; a step takes its share of it. Groups stay whole.
   const std::vector<std::vector<int64_t>> units = experience_units();
   const int64_t n = int64_t(units.size()), epoch = used_ / steps_, part = used_ % steps_;
-  const int64_t end = n * (part + 1) / steps_;
-  const int64_t rows = setup_.settings.micro_batch > 0 ? setup_.settings.micro_batch : n;
-  for (int64_t at = n * part / steps_; at < end; at += rows) {
+  const int64_t begin = n * part / steps_, end = n * (part + 1) / steps_;
+  const int64_t rows = rows_at_once(end - begin, setup_.settings.micro_batch, train.processes->size());
+  for (int64_t at = begin; at < end; at += rows) {
     std::vector<int64_t> examples;
     for (int64_t i = at; i < std::min(end, at + rows); ++i) {
       const auto& unit = units[size_t(permuted(i, n, mix(train.seed, uint64_t(train.rollout), uint32_t(epoch))))];

@@ -17,6 +17,8 @@ class Feed {
   // The micro-batches of the next step; they live until the next call. Makes experience where that is used up.
   std::vector<Batch*> next();
   std::vector<Batch*> last() const;  // those of the call before, again
+  // Of these, the ones that this process computes: those whose number leaves its rank as the rest, by its size.
+  std::vector<Batch*> own() const;
   // Held-out data in order, each example once, one batch at a time.
   void each_held_out(const std::function<void(Batch&)>& see) const;
   // Tokens of the last step that stand behind another one of their example: those that are predicted.

@@ -8,6 +8,7 @@
 #include "tensor/ops.hpp"
 #include "tensor/plugin_call.hpp"
 #include "train/routed.hpp"
+#include "train/same_weights.hpp"
 
 namespace rgm {
 
@@ -25,7 +26,8 @@ Loop::Loop(TrainSetup& setup, void* self)
       checkpoints_(setup.folder / "checkpoint"),
       feed_(setup, self),
       gradients_(train_, setup.parameters, may_capture(setup),
-                 [this](size_t i, Batch* batch) { return trained_loss_of(i, batch); }),
+                 [this](size_t i, Batch* batch) { return trained_loss_of(number_of(i), batch); }),
+      sum_(*train_.processes, setup.parameters),
       optimizer_(setup.settings.optimizer, setup.parameters),
       average_(setup.settings.average, setup.parameters),
       steps_(steps_of(setup)),
@@ -40,7 +42,8 @@ Loop::Loop(TrainSetup& setup, void* self)
 TrainResult Loop::run() {
   check_schedule();
   resume();
-  progress_.emplace(train_.stage, setup_.folder, step_, steps_, tokens_, train_seconds_);
+  const bool writes = is_first(*train_.processes);
+  progress_.emplace(train_.stage, writes ? setup_.folder : fs::path(), step_, steps_, tokens_, train_seconds_);
   last_checkpoint_ = Clock::now();
   try {
     if (evaluation_is_due()) evaluate();
@@ -48,6 +51,7 @@ TrainResult Loop::run() {
       if (!one_step()) break;
     if (step_ < steps_ && is_out_of_patience()) tell_out_of_patience();
     log::end_progress();
+    require_same_weights(setup_, step_);
     finish();
   } catch (const Stopped&) {
     stop_with_checkpoint();
@@ -98,10 +102,8 @@ bool Loop::one_step() {
   if (step_ == steps_ || may_end || step_ % std::max<int64_t>(s.log_every, 1) == 0) log_step();
   if (evaluation_is_due()) evaluate();
   const bool by_steps = s.checkpoint_every > 0 && step_ % s.checkpoint_every == 0;
-  const bool by_time =
-      s.checkpoint_minutes > 0 &&
-      std::chrono::duration<double>(Clock::now() - last_checkpoint_).count() >= 60 * s.checkpoint_minutes;
-  if (interrupted()) throw Stopped();
+  const bool by_time = train_.processes->size() == 1 ? is_late() : said_.is_due;
+  if (is_to_stop()) throw Stopped();
   if (step_ < steps_ && (by_steps || by_time)) checkpoint();
   return !setup_.after_step || setup_.after_step(step_, tokens_);
 }
@@ -136,11 +138,46 @@ void Loop::learn(double rate) {
   const std::vector<Batch*> batches = feed_.next();
   train_.begin_step(batches);
   train_.policy->training = !(setup_.strategy->flags & RGM_WITHOUT_DROPOUT);
-  loss_ = gradients_.run(batches);
+  add_up();
   train_.policy->training = false;
   norm_ = optimizer_.step(step_, rate, setup_.settings.clip, loss_);
   average_.update(step_);
   tokens_ += feed_.tokens();
+}
+
+// Where the strategy ends the stage in one process, it does so in all.
+void Loop::add_up() {
+  const ProcessGroup& processes = *train_.processes;
+  const std::vector<Batch*> own = feed_.own();
+  std::optional<PluginError> ended;
+  loss_ = {};
+  try {
+    if (!own.empty()) loss_ = gradients_.run(own);
+  } catch (const PluginError& e) {
+    if (e.status() != RGM_CANCELLED || processes.size() == 1) throw;
+    ended.emplace(e);
+  }
+  said_ =
+      sum_.run(loss_, {.stops = interrupted(), .ends = ended.has_value(), .is_due = is_first(processes) && is_late()});
+  if (!said_.ends) return;
+  std::vector<std::string> reasons = train_.processes->gather(ended ? ended->said() : "");
+  std::erase(reasons, "");
+  if (ended) throw PluginError(*ended);
+  throw PluginError(RGM_CANCELLED, "loss", reasons.empty() ? "" : reasons[0], "");
+}
+
+// By the clock, for a checkpoint.
+bool Loop::is_late() const {
+  const double minutes = setup_.settings.checkpoint_minutes;
+  return minutes > 0 && std::chrono::duration<double>(Clock::now() - last_checkpoint_).count() >= 60 * minutes;
+}
+
+// Of all processes: they saw it in the same step.
+bool Loop::is_to_stop() const { return train_.processes->size() == 1 ? interrupted() : said_.stops; }
+
+// In the step, of a micro-batch of this process: draws go by it.
+size_t Loop::number_of(size_t own) const {
+  return size_t(train_.processes->rank()) + own * size_t(train_.processes->size());
 }
 
 // What the strategy does between two steps.
@@ -156,6 +193,7 @@ void Loop::tell_step() {
     }
   } const now{train_};
   train_.after_step = step_;
+  const Joint joint(train_);
   call_plugin(setup_.strategy_name, "after_step", [&] { return setup_.strategy->after_step(self_, &train_, step_); });
 }
 
@@ -163,7 +201,7 @@ Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {
   const Routed routed(train_, share_of_tokens(train_, *batch));
   Tensor loss = loss_of(micro_batch, batch);
   routed.tell();
-  if (!loss.needs_gradient() && step_ == 1 && micro_batch == 0 && !trains_experts_alone(setup_.parameters))
+  if (!loss.needs_gradient() && step_ == 1 && micro_batch == number_of(0) && !trains_experts_alone(setup_.parameters))
     invalid(
         "{}: the loss depends on nothing that is trained: see `trainable` and `adapter`. If the strategy is your own: "
         "no gradient gets through detach, or through values that were read",

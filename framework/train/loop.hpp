@@ -11,6 +11,7 @@
 #include "artefact/checkpoint.hpp"
 #include "train/average.hpp"
 #include "train/feed.hpp"
+#include "train/gradient_sum.hpp"
 #include "train/optimizer.hpp"
 #include "train/progress.hpp"
 #include "train/step_gradients.hpp"
@@ -34,6 +35,10 @@ class Loop {
   void drop_step();
   void end_early(const std::string& reason);
   void learn(double rate);
+  void add_up();
+  bool is_to_stop() const;
+  bool is_late() const;
+  size_t number_of(size_t own) const;
   void tell_step();
   void log_step();
   double rate() const;
@@ -50,13 +55,17 @@ class Loop {
   void evaluate_kept();
   Tensor held_out_loss();
   void keep_shown();
+  void gather_shown();
   void judge(const Numbers& numbers, const std::set<std::string>& names);
   void tell_unjudged(const std::set<std::string>& names);
   bool keeps_best() const;
   void take_samples();
+  void sample_at_first();
   void finish();
 
   std::optional<Checkpoint> own_checkpoint();
+  std::optional<Checkpoint> same_checkpoint();
+  void restore_metrics(const nlohmann::json& state);
   void resume();
   void checkpoint();
 
@@ -66,6 +75,8 @@ class Loop {
   Checkpoints checkpoints_;
   Feed feed_;
   StepGradients gradients_;
+  GradientSum sum_;
+  GradientSum::Said said_;  // of the last step, by all processes
   Optimizer optimizer_;
   Average average_;
   int64_t steps_, evaluate_every_, step_ = 0, tokens_ = 0;

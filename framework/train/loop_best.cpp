@@ -56,7 +56,7 @@ void Loop::judge(const Numbers& numbers, const std::set<std::string>& names) {
   best_step_ = step_;
   not_better_ = 0;
   best_evaluated_ = evaluated_;
-  if (s.keep != "best") return;
+  if (s.keep != "best" || !is_first(*train_.processes)) return;
   if (setup_.check_folder) setup_.check_folder();
   save_weights(setup_.folder / "best.safetensors", setup_);
 }

@@ -1,17 +1,33 @@
 // loop_evaluate.cpp - what a stage is judged by: held-out data, samples, its result.
+#include <algorithm>
+
 #include "base/interrupt.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
 #include "tensor/ops.hpp"
 #include "train/loop.hpp"
 #include "train/routed.hpp"
+#include "train/same_weights.hpp"
 #include "train/saved_state.hpp"
 
 namespace rgm {
 namespace {
 
 constexpr uint32_t evaluation_draws = 0xE0A1;  // keeps its random numbers apart from those of the steps
+
+class FirstPrompt {  // of the batch at hand, while the count goes on
+ public:
+  FirstPrompt(rgm_train& train, int64_t first) : train_(train), next_(std::exchange(train.first_prompt, first)) {}
+  ~FirstPrompt() { train_.first_prompt = next_; }
+  FirstPrompt(const FirstPrompt&) = delete;
+  FirstPrompt& operator=(const FirstPrompt&) = delete;
+
+ private:
+  rgm_train& train_;
+  int64_t next_;
+};
 
 std::string among_held_out(const std::string& metric) {
   return metric.starts_with("validation_") ? metric : "validation_" + metric;
@@ -24,17 +40,24 @@ bool Loop::evaluation_is_due() const {
          (step_ == steps_ || (evaluate_every_ > 0 && step_ % evaluate_every_ == 0));
 }
 
-// The strategy's loss over all held-out data; empty where it evaluates by itself.
+// The strategy's loss over all held-out data; empty where it evaluates by itself. Processes take turns with the
+// batches, and one of them may have none.
 Tensor Loop::held_out_loss() {
+  ProcessGroup& processes = *train_.processes;
   Tensor sum;
-  uint32_t i = 0;
+  uint32_t number = 0;
   struct PromptsCounted {  // so that an answer does not depend on how the examples are cut into batches
     rgm_train& train;
     ~PromptsCounted() { train.first_prompt = 0; }
   } const counted{train_};
   feed_.each_held_out([&](Batch& batch) {
-    if (interrupted()) throw Stopped();
-    const RandomScope random({train_.seed, uint64_t(step_), i++, evaluation_draws});
+    const uint32_t i = number++, turn = i % uint32_t(processes.size());
+    if (turn == 0 && any_of_them(processes, interrupted())) throw Stopped();
+    const int64_t first = std::exchange(train_.first_prompt, train_.first_prompt + batch.examples);
+    if (turn != uint32_t(processes.rank())) return;
+    const FirstPrompt here(train_, first);
+    const size_t shown = train_.shown->size();
+    const RandomScope random({train_.seed, uint64_t(step_), i, evaluation_draws});
     const Routed routed(train_, 1);
     if (setup_.strategy->evaluate) {
       call_plugin(setup_.strategy_name, "evaluate", [&] { return setup_.strategy->evaluate(self_, &train_, &batch); });
@@ -47,13 +70,34 @@ Tensor Loop::held_out_loss() {
     }
     routed.tell();
     train_.batches.clear();
-    train_.first_prompt += batch.examples;
+    for (size_t s = shown; s < train_.shown->size(); ++s) (*train_.shown)[s]["batch"] = i;
   });
-  return sum;
+  if (processes.size() == 1 || setup_.strategy->evaluate) return sum;
+  float all = sum ? item(sum) : 0;
+  processes.sum({&all, 1});
+  return ops::full({}, all);
+}
+
+// The first ones in the order of the batches, whoever made them.
+void Loop::gather_shown() {
+  nlohmann::json& shown = *train_.shown;
+  if (train_.processes->size() > 1) {
+    std::vector<nlohmann::json> all;
+    const std::string own = shown.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    for (const std::string& one : train_.processes->gather(own))
+      for (nlohmann::json& answer : parse_json(one, "answers")) all.push_back(std::move(answer));
+    std::ranges::stable_sort(all, {}, [](const nlohmann::json& answer) { return answer.at("batch").get<int64_t>(); });
+    shown = nlohmann::json::array();
+    for (nlohmann::json& answer : all)
+      if (shown.size() < most_shown && (shown.empty() || shown.back().at("prompt") != answer.at("prompt")))
+        shown.push_back(std::move(answer));
+  }
+  for (nlohmann::json& answer : shown) answer.erase("batch");
 }
 
 void Loop::evaluate() {
   const Stopwatch watch(evaluate_seconds_);
+  require_same_weights(setup_, step_);
   gradients_.forget();
   average_.in_place([this] { evaluate_kept(); });
 }
@@ -87,6 +131,7 @@ void Loop::evaluate_kept() {
   for (const auto& [name, value] : train_.read_metrics()) add(in_result(name), among_held_out(name), value);
   for (const auto& [name, value] : numbers) names.insert(name);
   evaluated_at_ = step_;
+  gather_shown();
   keep_shown();
   progress_->evaluation(step_, tokens_, shown);
   judge(numbers, names);
@@ -114,6 +159,17 @@ void Loop::keep_shown() {
 void Loop::take_samples() {
   const Stopwatch watch(sample_seconds_);
   gradients_.forget();
+  bool is_stopped = false;
+  try {
+    if (is_first(*train_.processes)) sample_at_first();
+  } catch (const Stopped&) {
+    is_stopped = true;
+  }
+  if (any_of_them(*train_.processes, is_stopped)) throw Stopped();
+}
+
+// The others wait: it is one text after the other.
+void Loop::sample_at_first() {
   const TrainSettings& s = setup_.settings;
   const Model& model = *train_.policy;
   Sampling sampling;
@@ -143,6 +199,7 @@ void Loop::finish() {
   };
   if (keeps_best()) {
     if (setup_.check_folder) setup_.check_folder();
+    train_.processes->wait();  // it may just have been written
     load_weights(setup_.folder / "best.safetensors", setup_);
     evaluated_ = best_evaluated_;
     sample();
@@ -159,6 +216,7 @@ void Loop::finish() {
   r["trained_parameters"] = optimizer_.parameters();
   if (std::isfinite(last_loss_)) r["loss"] = last_loss_;
   if (keeps_best()) r["best_step"] = best_step_;
+  if (const int n = train_.processes->size(); n > 1) r["processes"] = n;
   if (const double decay = setup_.settings.average; decay > 0) r["average_decay"] = decay;
   result_.timings = {{"train", train_seconds_},
                      {"evaluate", evaluate_seconds_},

@@ -21,8 +21,8 @@ std::set<const Parameters*> stores_of(const TrainSetup& setup) {
 }
 
 // What fewer rows at once, or less of the model to train, would make fit.
-std::string advice(const std::string& stage, const TrainSettings& s) {
-  const int64_t rows = s.micro_batch > 0 ? s.micro_batch : s.batch;
+std::string advice(const std::string& stage, const TrainSettings& s, int64_t processes) {
+  const int64_t rows = rows_at_once(s, processes);
   if (rows > 1)
     return fmt::format(
         "Half as many rows at once need less, and the steps stay the same: --set stages.{}.micro_batch={}", stage,
@@ -51,7 +51,8 @@ void Loop::out_of_memory(const char* what) {
                   train_.stage, step_, what, bytes_for_people(weights), bytes_for_people(gradients),
                   bytes_for_people(moments),
                   average ? fmt::format("their average {}, ", bytes_for_people(average)) : "",
-                  bytes_for_people(in_use - std::min(in_use, held)), advice(train_.stage, setup_.settings)));
+                  bytes_for_people(in_use - std::min(in_use, held)),
+                  advice(train_.stage, setup_.settings, train_.processes->size())));
 }
 
 }  // namespace rgm

@@ -41,19 +41,19 @@ std::string what_differs(const nlohmann::json& state, const nlohmann::json& now)
 
 void Loop::checkpoint() {
   const Stopwatch watch(checkpoint_seconds_);
+  ProcessGroup& processes = *train_.processes;
   if (setup_.check_folder) setup_.check_folder();
   if (loss_) {
     last_loss_ = item(loss_);
     require_finite();
   }
-  nlohmann::json metrics = nlohmann::json::object();
-  for (const auto& [name, metric] : train_.metrics) metrics[name] = {item(metric.sum), item(metric.count)};
+  const std::vector<nlohmann::json> metrics = train_.sums_of_metrics();
   const nlohmann::json more{{"tokens", tokens_},
                             {"steps", steps_},
                             {"seconds", seconds_before_ + progress_->seconds()},
                             {"timings", {train_seconds_, evaluate_seconds_, checkpoint_seconds_, sample_seconds_}},
                             {"loss", finite_or_null(last_loss_)},
-                            {"metrics", metrics},
+                            {"metrics", metrics.size() == 1 ? metrics[0] : nlohmann::json(metrics)},
                             {"evaluated", evaluated_},
                             {"evaluated_at", evaluated_at_},
                             {"best", finite_or_null(best_)},
@@ -62,7 +62,10 @@ void Loop::checkpoint() {
                             {"best_evaluated", best_evaluated_},
                             {"report", train_.report},
                             {"samples", result_.samples}};
-  save_state(checkpoints_, step_, more, setup_, optimizer_, average_, feed_);
+  from_first(processes, [&] {
+    save_state(checkpoints_, step_, more, setup_, optimizer_, average_, feed_);
+    return std::string();
+  });
   last_checkpoint_ = Clock::now();
 }
 
@@ -89,9 +92,46 @@ std::optional<Checkpoint> Loop::own_checkpoint() {
   return found;
 }
 
+// What the first process goes on from, all do.
+std::optional<Checkpoint> Loop::same_checkpoint() {
+  ProcessGroup& processes = *train_.processes;
+  std::optional<Checkpoint> found;
+  const std::string step = from_first(processes, [&] {
+    found = own_checkpoint();
+    if (found && owner_of(*found) != setup_.training_sha256) found.reset();
+    return found ? fmt::format("{}", found->step) : std::string();
+  });
+  from_each(processes, [&] {
+    if (!is_first(processes) && !step.empty()) found = checkpoints_.newest();
+    require(!found || step == fmt::format("{}", found->step),
+            "{}: the checkpoint of step {} in {} is not what process {} sees there: all processes have to share that "
+            "folder",
+            train_.stage, step, (setup_.folder / "checkpoint").string(), processes.rank());
+    return std::string();
+  });
+  return found;
+}
+
+// Each has its own again; of another number of processes the first one has all.
+void Loop::restore_metrics(const nlohmann::json& state) {
+  const NoGradient still;
+  const auto rank = size_t(train_.processes->rank()), size = size_t(train_.processes->size());
+  const std::vector<nlohmann::json> parts =
+      state.is_array() ? state.get<std::vector<nlohmann::json>>() : std::vector<nlohmann::json>{state};
+  std::map<std::string, std::pair<double, double>> sums;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts.size() == size ? i != rank : rank != 0) continue;
+    for (const auto& [name, metric] : parts[i].items()) {
+      sums[name].first += number_or(metric.at(0), NAN);
+      sums[name].second += number_or(metric.at(1), NAN);
+    }
+  }
+  for (const auto& [name, sum] : sums) train_.metrics[name] = {ops::full({}, sum.first), ops::full({}, sum.second)};
+}
+
 void Loop::resume() {
-  const auto checkpoint = own_checkpoint();
-  if (!checkpoint || owner_of(*checkpoint) != setup_.training_sha256) return;
+  const auto checkpoint = same_checkpoint();
+  if (!checkpoint) return;
   const nlohmann::json& state = checkpoint->state;
   load_state(*checkpoint, setup_, optimizer_, average_, feed_);
   step_ = checkpoint->step;
@@ -104,9 +144,7 @@ void Loop::resume() {
   checkpoint_seconds_ = timings.at(2);
   sample_seconds_ = timings.at(3);
   last_loss_ = number_or(state.at("loss"), NAN);
-  const NoGradient still;
-  for (const auto& [name, metric] : state.at("metrics").items())
-    train_.metrics[name] = {ops::full({}, number_or(metric.at(0), NAN)), ops::full({}, number_or(metric.at(1), NAN))};
+  restore_metrics(state.at("metrics"));
   evaluated_ = numbers_of(state.at("evaluated"));
   evaluated_at_ = state.at("evaluated_at");
   best_ = number_or(state.at("best"), INFINITY);

@@ -17,9 +17,11 @@ Progress::Progress(std::string stage, const fs::path& folder, int64_t first_step
       steps_(steps),
       last_tokens_(tokens),
       last_seconds_(train_seconds),
-      start_(Clock::now()),
-      metrics_(folder / "metrics.jsonl", first_step),
-      events_(folder, first_step) {}
+      start_(Clock::now()) {
+  if (folder.empty()) return;
+  metrics_.emplace(folder / "metrics.jsonl", first_step);
+  events_.emplace(folder, first_step);
+}
 
 double Progress::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
@@ -47,8 +49,7 @@ void Progress::step(const StepNumbers& n, const Numbers& more) {
                   {"gradient_norm", n.gradient_norm},
                   {"tokens_per_second", speed}};
   numbers.insert(numbers.end(), more.begin(), more.end());
-  metrics_.write(n.step, numbers);
-  events_.write(n.step, numbers);
+  write(n.step, numbers, numbers);
 }
 
 void Progress::evaluation(int64_t step, int64_t tokens, const Numbers& numbers) {
@@ -58,8 +59,12 @@ void Progress::evaluation(int64_t step, int64_t tokens, const Numbers& numbers) 
   log::info("{}", line);
   Numbers all{{"tokens", double(tokens)}};
   all.insert(all.end(), numbers.begin(), numbers.end());
-  metrics_.write(step, all);
-  events_.write(step, numbers);
+  write(step, all, numbers);
+}
+
+void Progress::write(int64_t step, const Numbers& in_lines, const Numbers& in_events) {
+  if (metrics_) metrics_->write(step, in_lines);
+  if (events_) events_->write(step, in_events);
 }
 
 }  // namespace rgm

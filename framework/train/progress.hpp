@@ -1,6 +1,7 @@
 // progress.hpp - what a person sees while a stage trains, and the metrics that are kept of it.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "train/metrics.hpp"
@@ -15,7 +16,7 @@ struct StepNumbers {
 
 class Progress {
  public:
-  // Begins after `first_step`, when `tokens` had been read in `train_seconds`.
+  // Begins after `first_step`, when `tokens` had been read in `train_seconds`. Without a folder nothing is written.
   Progress(std::string stage, const fs::path& folder, int64_t first_step, int64_t steps, int64_t tokens,
            double train_seconds);
   // Every `log_every` steps: one line, and a row of metrics.
@@ -24,12 +25,14 @@ class Progress {
   double seconds() const;  // since the start of this process's part of the stage
 
  private:
+  void write(int64_t step, const Numbers& in_lines, const Numbers& in_events);
+
   std::string stage_;
   int64_t first_, steps_, last_tokens_;
   double last_seconds_;
   std::chrono::steady_clock::time_point start_, printed_{};
-  MetricsFile metrics_;
-  EventFile events_;
+  std::optional<MetricsFile> metrics_;
+  std::optional<EventFile> events_;
 };
 
 }  // namespace rgm

@@ -1,6 +1,9 @@
 // session.cpp - the running stage: models by role, scopes of parameters, totals over a step, metrics.
 #include "train/session.hpp"
 
+#include <cmath>
+
+#include "base/json.hpp"
 #include "base/philox.hpp"
 #include "base/text.hpp"
 #include "tensor/ops.hpp"
@@ -220,12 +223,27 @@ bool rgm_train::together(const std::string& column) const {
   });
 }
 
+std::vector<nlohmann::json> rgm_train::sums_of_metrics() const {
+  nlohmann::json own = nlohmann::json::object();
+  for (const auto& [name, metric] : metrics) own[name] = {rgm::item(metric.sum), rgm::item(metric.count)};
+  if (processes->size() == 1) return {own};
+  std::vector<nlohmann::json> out;
+  const std::string text = own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  for (const std::string& one : processes->gather(text)) out.push_back(rgm::parse_json(one, "metrics"));
+  return out;
+}
+
 std::vector<std::pair<std::string, double>> rgm_train::read_metrics() {
-  std::vector<std::pair<std::string, double>> out;
-  for (const auto& [name, metric] : metrics) {
-    const double count = double(rgm::item(metric.count));
-    if (count != 0) out.emplace_back(name, double(rgm::item(metric.sum)) / count);  // the mean of nothing is not told
-  }
+  std::map<std::string, std::pair<double, double>> sums;
+  const auto number = [](const nlohmann::json& x) { return x.is_number() ? x.get<double>() : NAN; };
+  for (const nlohmann::json& one : sums_of_metrics())
+    for (const auto& [name, metric] : one.items()) {
+      auto& [sum, count] = sums[name];
+      sum += number(metric.at(0)), count += number(metric.at(1));
+    }
   metrics.clear();
+  std::vector<std::pair<std::string, double>> out;
+  for (const auto& [name, metric] : sums)
+    if (metric.second != 0) out.emplace_back(name, metric.first / metric.second);  // the mean of nothing is not told
   return out;
 }

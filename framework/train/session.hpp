@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shared_work.hpp"
 #include "data/source.hpp"
 #include "model/model.hpp"
 #include "train/follow.hpp"
@@ -91,6 +92,8 @@ struct Reward {
 struct rgm_train {
   uint64_t seed = 0;
   std::string stage;
+  rgm::ProcessGroup* processes = rgm::alone();  // that run the stage together
+  bool is_joint = false;  // they all make this call, and with the same batch: what it computes may be dealt
   std::shared_ptr<rgm::Model> policy;
   bool adapters = false;         // the policy has some: then the reference is itself without them
   bool makes_reference = false;  // when it is first asked for: only while the policy is as it was at the start
@@ -142,11 +145,27 @@ struct rgm_train {
   // Where parameters are made: in prepare. From then on a new name is a mistake, as nothing would train or restore it.
   void close_scopes();
   bool together(const std::string& column) const;
-  // sum / count of every metric, and forgets them; waits.
+  // Of its metrics, {name: [sum, count]}, of each process by rank; waits.
+  std::vector<nlohmann::json> sums_of_metrics() const;
+  // sum / count of every metric over all processes, and forgets them; waits.
   std::vector<std::pair<std::string, double>> read_metrics();
 };
 
 namespace rgm {
+
+// While it lives, all processes make the same calls.
+class Joint {
+ public:
+  explicit Joint(rgm_train& train) : train_(train) { train_.is_joint = true; }
+  ~Joint() { train_.is_joint = false; }
+  Joint(const Joint&) = delete;
+  Joint& operator=(const Joint&) = delete;
+
+ private:
+  rgm_train& train_;
+};
+
+inline constexpr size_t most_shown = 3;  // answers of an evaluation
 
 // What is behind rgm_train_api; each throws rgm::Error. Implemented in train/session_*.cpp.
 rgm_model* role(rgm_train& train,

@@ -1,4 +1,6 @@
 // session_answers.cpp - answers sampled from a model, as a batch that a strategy learns from.
+#include <bit>
+
 #include "base/log.hpp"
 #include "base/philox.hpp"
 #include "generate/generate.hpp"
@@ -44,6 +46,44 @@ void leave_room(rgm_train& train, std::vector<std::vector<int32_t>>& prompts, in
                  said_of_cut(cut, std::ssize(prompts), train.context, max_tokens, train.by_length));
 }
 
+std::string packed(const std::vector<Generated>& answers, int64_t first) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const Generated& a : answers) {
+    std::vector<uint32_t> bits;  // so that what is not finite arrives, too
+    for (const float x : a.logprobs) bits.push_back(std::bit_cast<uint32_t>(x));
+    out.push_back({a.origin + first, a.tokens, bits, a.finished});
+  }
+  const std::vector<uint8_t> bytes = nlohmann::json::to_cbor(out);
+  return {bytes.begin(), bytes.end()};
+}
+
+void append(std::vector<Generated>& to, const std::string& bytes) {
+  for (const nlohmann::json& one : nlohmann::json::from_cbor(bytes)) {
+    Generated& a = to.emplace_back();
+    a.origin = one.at(0);
+    a.tokens = one.at(1).get<std::vector<int32_t>>();
+    for (const uint32_t bits : one.at(2).get<std::vector<uint32_t>>()) a.logprobs.push_back(std::bit_cast<float>(bits));
+    a.finished = one.at(3);
+  }
+}
+
+// Where all processes ask, each answers a part of the prompts that follow each other, and everyone has all answers.
+std::vector<Generated> dealt_answers(rgm_train& train, const Model& model,
+                                     const std::vector<std::vector<int32_t>>& questions, Sampling sampling) {
+  ProcessGroup& processes = *train.processes;
+  if (!train.is_joint || processes.size() == 1) return generate(model, questions, sampling);
+  const auto bound = [&](int64_t rank) { return rank * std::ssize(questions) / processes.size(); };
+  const int64_t begin = bound(processes.rank()), end = bound(processes.rank() + 1);
+  sampling.first_prompt += begin;
+  std::vector<Generated> out;
+  for (const std::string& part : from_each(processes, [&] {
+         const std::vector<std::vector<int32_t>> own(questions.begin() + begin, questions.begin() + end);
+         return own.empty() ? packed({}, 0) : packed(generate(model, own, sampling), begin);
+       }))
+    append(out, part);
+  return out;
+}
+
 }  // namespace
 
 Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, std::span<const rgm_attr> attrs) {
@@ -61,7 +101,7 @@ Batch* generate_batch(rgm_train& train, rgm_model& model, const Batch& prompts, 
   auto questions = unpacked(prompts, prompts.columns.at(name));
   leave_room(train, questions, sampling.max_tokens);
   sampling.room = train.context;  // what judges the answers reads them, too
-  const std::vector<Generated> answers = generate(*model.model, questions, sampling);
+  const std::vector<Generated> answers = dealt_answers(train, *model.model, questions, sampling);
 
   const std::vector<int32_t> ends = ends_of_text(*model.model);
   auto batch = std::make_unique<Batch>();

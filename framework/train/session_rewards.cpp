@@ -1,6 +1,7 @@
 // session_rewards.cpp - what the rewards say of answers, and what a learned one minimises.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/log.hpp"
 #include "tensor/ops.hpp"
@@ -106,16 +107,29 @@ void note_silence(const Reward& reward, rgm_train& train, const std::vector<floa
                  reward.label, scores.size());
 }
 
-std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
-  std::vector<float> scores;
+std::vector<float> computed_scores(const Reward& reward, rgm_train& train, Batch& completions) {
   if (reward.head) {
     const Batch read = as_head_reads(*reward.head, completions, *train.policy, train.context);
-    scores = head_scores(*reward.head, *reward.model, read);
-  } else if (reward.table->score) {
-    scores = rule_scores(reward, completions, *train.policy->tokenizer());
+    return head_scores(*reward.head, *reward.model, read);
+  }
+  if (reward.table->score) return rule_scores(reward, completions, *train.policy->tokenizer());
+  auto closed = closed_answers(completions, *train.policy, train.context);
+  return to_host(learned_scores(reward, *reward.model, closed ? *closed : completions));
+}
+
+// Where all processes ask, the first one computes: what a rule does beside answering, such as calling a program,
+// happens once.
+std::vector<float> scores_of(const Reward& reward, rgm_train& train, Batch& completions) {
+  std::vector<float> scores;
+  if (!train.is_joint || train.processes->size() == 1) {
+    scores = computed_scores(reward, train, completions);
   } else {
-    auto closed = closed_answers(completions, *train.policy, train.context);
-    scores = to_host(learned_scores(reward, *reward.model, closed ? *closed : completions));
+    const std::string bytes = from_first(*train.processes, [&] {
+      scores = computed_scores(reward, train, completions);
+      return std::string(reinterpret_cast<const char*>(scores.data()), scores.size() * sizeof(float));
+    });
+    scores.resize(bytes.size() / sizeof(float));
+    std::memcpy(scores.data(), bytes.data(), bytes.size());
   }
   note_silence(reward, train, scores);
   if (reward.head || !reward.table->score) return scores;
@@ -138,11 +152,10 @@ void tell_of_each(const Reward& reward, rgm_train& train, const std::vector<floa
 
 // The first answers to different prompts, which are the same prompts in every evaluation.
 void show(nlohmann::json& shown, const Batch& completions, const std::vector<float>& scores) {
-  constexpr size_t most = 3;
   const auto prompts = completions.columns.find("prompt"), texts = completions.columns.find("text");
   if (prompts == completions.columns.end() || texts == completions.columns.end()) return;
   const std::vector<std::string>&p = prompts->second.texts, &t = texts->second.texts;
-  for (size_t e = 0; e < scores.size() && e < p.size() && e < t.size() && shown.size() < most; ++e) {
+  for (size_t e = 0; e < scores.size() && e < p.size() && e < t.size() && shown.size() < most_shown; ++e) {
     if (!shown.empty() && shown.back()["prompt"] == p[e]) continue;
     shown.push_back({{"prompt", p[e]}, {"text", t[e]}, {"reward", nullptr}});
     if (std::isfinite(scores[e])) shown.back()["reward"] = scores[e];

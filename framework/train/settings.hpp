@@ -74,6 +74,12 @@ struct TrainSettings {
   std::vector<std::string> sample_stop;  // texts that end a sample and stay in it
 };
 
+// Of the `all` of a step that `processes` share out, so that each has some: as many as are given (0: all), or fewer.
+int64_t rows_at_once(int64_t all, int64_t given, int64_t processes);
+inline int64_t rows_at_once(const TrainSettings& s, int64_t processes) {
+  return rows_at_once(s.batch, s.micro_batch, processes);
+}
+
 // The learning rate of step 1 ... steps.
 double learning_rate(const OptimizerSpec& optimizer, const ScheduleSpec& schedule, int64_t step, int64_t steps);
 

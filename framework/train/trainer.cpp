@@ -23,6 +23,11 @@ int64_t steps_of_a_batch(const TrainSetup& setup) {
 
 }  // namespace
 
+int64_t rows_at_once(int64_t all, int64_t given, int64_t processes) {
+  const int64_t shared = (all + processes - 1) / processes;
+  return std::max<int64_t>(1, given > 0 ? std::min(given, shared) : shared);
+}
+
 int64_t steps_of(const TrainSetup& setup) {
   const TrainSettings& s = setup.settings;
   if (s.steps > 0) return s.steps;
@@ -88,7 +93,15 @@ void prepare(TrainSetup& setup, void* self) {
 
 void prepare_only(TrainSetup& setup) { prepare(setup, Instance(setup).self); }
 
+void require_enough_rows(const std::string& stage, int64_t batch, int64_t processes) {
+  require(batch >= processes,
+          "{0}: {1} processes cannot share out a batch of {2}: run it with at most {2}, or write a larger batch", stage,
+          processes, batch);
+}
+
 TrainResult train(TrainSetup& setup) {
+  if (setup.strategy->loss)
+    require_enough_rows(setup.train->stage, setup.settings.batch, setup.train->processes->size());
   const Instance strategy(setup);
   prepare(setup, strategy.self);
   if (!setup.strategy->loss) return write_rows(setup, strategy.self);

@@ -43,8 +43,12 @@ struct TrainResult {
   nlohmann::json timings = nlohmann::json::object();
 };
 
-// Runs the stage from its newest checkpoint, or from the start. Throws Interrupted after writing a checkpoint.
+// Runs the stage from its newest checkpoint, or from the start. Throws Interrupted after writing a checkpoint. Where
+// several processes run it, each computes its share of every step, and the first one alone writes; one that trains
+// nothing is a process's own.
 TrainResult train(TrainSetup& setup);
+// RGM_INVALID where not each of them has a row of a step.
+void require_enough_rows(const std::string& stage, int64_t batch, int64_t processes);
 // Its beginning alone: models by role, and what the strategy prepares with them.
 void prepare_only(TrainSetup& setup);
 // How many steps it has, of the optimizer or, where nothing is trained, of writing rows.
