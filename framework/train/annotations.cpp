@@ -5,8 +5,10 @@
 #include <chrono>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "base/interrupt.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/sha256.hpp"
 #include "tensor/tape.hpp"
@@ -78,31 +80,26 @@ Annotations::Annotations(TrainSetup& setup, void* self, const Source& source, co
   }
   file_ = annotations_path(setup.folder, name, sha256(setup.training_sha256 + source.sha256()));
   ProcessGroup& processes = *setup.train->processes;
-  from_first(processes, [&] {
-    make(setup, self, source, rows, units);
-    return std::string();
-  });
-  from_each(processes, [&] {
-    if (!is_first(processes))
-      require(read(units, size_t(source.units())).next == units.size(),
-              "{}: process {} does not see all that process 0 has annotated: all processes have to share that folder",
-              file_.string(), processes.rank());
-    return std::string();
-  });
-}
-
-// What an earlier run has left, and the rest.
-void Annotations::make(TrainSetup& setup, void* self, const Source& source, int64_t rows,
-                       const std::vector<int64_t>& units) {
   if (setup.check_folder) setup.check_folder();
   fs::create_directories(file_.parent_path());
-  const Done done = read(units, size_t(source.units()));
+  Done done;
+  const std::vector<std::string> read_by_all = from_each(processes, [&] {
+    done = read(units, size_t(source.units()));
+    return std::to_string(done.next);
+  });
+  for (size_t rank = 0; rank < read_by_all.size(); ++rank)
+    require(
+        read_by_all[rank] == read_by_all[0],
+        "{}: process {} sees {} annotated examples there, and process 0 {}: all processes have to share that folder",
+        file_.string(), rank, read_by_all[rank], read_by_all[0]);
   if (done.next < units.size()) {
     log::info("{}: annotating {} examples{}", setup.train->stage, units.size(),
               done.next == 0 ? "" : fmt::format(", of which {} are done", done.next));
-    AppendedFile out(file_, done.bytes);
-    compute(setup, self, source, rows, units, done, &out);
+    std::optional<AppendedFile> out;
+    if (is_first(processes)) out.emplace(file_, done.bytes);
+    compute(setup, self, source, rows, units, done, out ? &*out : nullptr);
   }
+  if (!is_first(processes)) return;
   // Used just now, also where nothing was written. Beside these stay those that were used before, as their checkpoint
   // waits for its settings.
   std::error_code ignored;
@@ -110,42 +107,75 @@ void Annotations::make(TrainSetup& setup, void* self, const Source& source, int6
   remove_older_annotations(setup.folder, 2);
 }
 
+// One unit after the other would waste the device; so `rows` at once where each of them is one example.
+Annotations::Call Annotations::next_call(const Source& source, int64_t rows, const std::vector<int64_t>& units,
+                                         Done& done) {
+  const size_t at = done.next;
+  const int64_t begin = units[at];
+  int64_t end = begin + 1;
+  while (at >= done.apart && end < begin + rows && at + size_t(end - begin) < units.size() &&
+         units[at + size_t(end - begin)] == end)
+    ++end;
+  Call call{source.in_order(begin, end), begin, true};
+  call.single = call.batch.examples == end - begin;
+  if (!call.single && end > begin + 1)
+    done.apart = at + size_t(end - begin), call.batch = source.in_order(begin, begin + 1);
+  done.next += call.single ? size_t(end - begin) : 1;
+  return call;
+}
+
+std::map<std::string, AnnotatedColumn> Annotations::answer_to(Call& call, const TrainSetup& setup, void* self) {
+  std::map<std::string, const void*> before;
+  for (const auto& [name, column] : call.batch.columns) before.emplace(name, values_of(column));
+  setup.train->begin_step({&call.batch});
+  const RandomScope random({setup.train->seed, uint64_t(call.begin), 0, annotation_draws});
+  call_plugin(setup.strategy_name, "annotate",
+              [&] { return setup.strategy->annotate(self, setup.train, &call.batch); });
+  return added_columns(call.batch, before, call.single, setup.strategy_name);
+}
+
+// Processes take turns with the calls, and everyone has all answers.
 void Annotations::compute(TrainSetup& setup, void* self, const Source& source, int64_t rows,
                           const std::vector<int64_t>& units, Done done, AppendedFile* file) {
   const NoGradient still;
-  size_t at = done.next, apart = done.apart;  // up to `apart` one unit after the other
+  ProcessGroup& processes = *setup.train->processes;
+  const size_t of_source = size_t(source.units());
   auto synced_at = Clock::now();
-  while (at < units.size()) {
-    // One unit after the other would waste the device; so `rows` at once where each of them is one example.
-    const int64_t begin = units[at];
-    int64_t end = begin + 1;
-    while (at >= apart && end < begin + rows && at + size_t(end - begin) < units.size() &&
-           units[at + size_t(end - begin)] == end)
-      ++end;
-    Batch batch = source.in_order(begin, end);
-    const bool single = batch.examples == end - begin;
-    if (!single && end > begin + 1) apart = at + size_t(end - begin), batch = source.in_order(begin, begin + 1);
-    std::map<std::string, const void*> before;
-    for (const auto& [name, column] : batch.columns) before.emplace(name, values_of(column));
-    setup.train->begin_step({&batch});
-    {
-      const RandomScope random({setup.train->seed, uint64_t(begin), 0, annotation_draws});
-      call_plugin(setup.strategy_name, "annotate", [&] { return setup.strategy->annotate(self, setup.train, &batch); });
-    }
-    auto added = added_columns(batch, before, single, setup.strategy_name);
-    at += single ? size_t(end - begin) : 1;
-    const bool is_end = at == units.size(), is_interrupted = !is_end && interrupted();
+  while (done.next < units.size()) {
+    Done kept = done;
+    int64_t own_begin = 0;
+    size_t own_end = 0;
+    std::map<std::string, AnnotatedColumn> own;
+    const std::vector<std::string> lines = from_each(processes, [&] {
+      std::string line;
+      for (int turn = 0; turn < processes.size() && done.next < units.size(); ++turn) {
+        Call call = next_call(source, rows, units, done);
+        if (turn != processes.rank()) continue;
+        own_begin = call.begin, own_end = done.next;
+        own = answer_to(call, setup, self);
+        line = annotations_line(done.next, done.apart, own);
+      }
+      return line;
+    });
+    const bool is_end = done.next == units.size(), is_interrupted = !is_end && any_of_them(processes, interrupted());
     // A disk takes longer to be sure of a line than a small model to answer it.
     const bool is_due = is_end || is_interrupted || Clock::now() - synced_at > std::chrono::seconds(1);
     if (file && setup.check_folder) setup.check_folder();
-    if (file) file->append(annotations_line(at, apart, added), is_due ? Sync::yes : Sync::no);
-    for (auto& [name, column] : added) keep(name, begin, size_t(source.units()), std::move(column));
+    if (file) file->append(fmt::format("{}", fmt::join(lines, "")), is_due ? Sync::yes : Sync::no);
+    for (size_t rank = 0; rank < lines.size(); ++rank)
+      if (int(rank) == processes.rank())
+        kept.next = std::max(kept.next, own_end);
+      else if (!lines[rank].empty())
+        require(take(json_or_discarded(lines[rank]), units, of_source, kept),
+                "{}: what process {} has annotated does not follow what is there", setup.train->stage, rank);
+    for (auto& [name, column] : own) keep(name, own_begin, of_source, std::move(column));
     if (is_interrupted)
-      throw Interrupted(
-          fmt::format("{}: interrupted after {} of {} examples were annotated", setup.train->stage, at, units.size()));
+      throw Interrupted(fmt::format("{}: interrupted after {} of {} examples were annotated", setup.train->stage,
+                                    done.next, units.size()));
     if (!is_due) continue;
     synced_at = Clock::now();
-    if (file && !is_end) log::progress(fmt::format("{}: {} of {} annotated", setup.train->stage, at, units.size()));
+    if (file && !is_end)
+      log::progress(fmt::format("{}: {} of {} annotated", setup.train->stage, done.next, units.size()));
   }
   log::end_progress();
 }

@@ -30,8 +30,14 @@ class Annotations {
     size_t next = 0, apart = 0;
     uintmax_t bytes = 0;
   };
-  void make(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units);
-  // `file`: none for a trial.
+  struct Call {  // of annotate
+    Batch batch;
+    int64_t begin = 0;    // its first unit
+    bool single = false;  // each of its examples is a unit; otherwise all of them are one
+  };
+  static Call next_call(const Source& source, int64_t rows, const std::vector<int64_t>& units, Done& done);
+  static std::map<std::string, AnnotatedColumn> answer_to(Call& call, const TrainSetup& setup, void* self);
+  // `file`: none for a trial, nor where another process writes.
   void compute(TrainSetup& setup, void* self, const Source& source, int64_t rows, const std::vector<int64_t>& units,
                Done done, AppendedFile* file);
   void keep(const std::string& name, int64_t begin, size_t of_source, AnnotatedColumn added);

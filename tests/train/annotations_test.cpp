@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "artefact/folder.hpp"
+#include "base/forked.hpp"
 #include "base/interrupt.hpp"
 #include "train/few_units.hpp"
 
@@ -243,6 +244,35 @@ TEST_F(KeptAnnotationsDeathTest, AnInterruptionEndsThemAfterTheCallAtHand) {
   EXPECT_EXIT(is_stopped(), testing::ExitedWithCode(130), "");
   is_interrupted_at = 0;
   EXPECT_EQ(annotate(), 1);
+}
+
+// Three calls of two units: the first process makes the first and the last one.
+TEST_F(KeptAnnotations, ProcessesTakeTurnsAndAllHaveAll) {
+  annotate();
+  const std::string alone = read_file(files().at(0));
+  fs::remove_all(folder_ / "annotations");
+  const auto both = [&] {
+    return test::in_processes(2, [&](ProcessGroup& processes) {
+      train_.processes = &processes;
+      return std::to_string(annotate());
+    });
+  };
+  EXPECT_THAT(both(), testing::ElementsAre("2", "1"));
+  EXPECT_EQ(read_file(files().at(0)), alone);
+  EXPECT_THAT(both(), testing::Each("0"));
+  // As if it had been killed in the second call.
+  fs::resize_file(files().at(0), alone.find('\n') + 3);
+  EXPECT_THAT(both(), testing::ElementsAre("1", "1"));
+  EXPECT_EQ(read_file(files().at(0)), alone);
+}
+
+TEST_F(KeptAnnotations, WhatFailsInOneProcessFailsInAll) {
+  const auto both = test::in_processes(2, [&](ProcessGroup& processes) {
+    train_.processes = &processes;
+    fails_at = processes.rank() == 1 ? 1 : 0;
+    return std::to_string(annotate());
+  });
+  EXPECT_THAT(both, testing::Each(testing::HasSubstr("told to")));
 }
 
 }  // namespace
