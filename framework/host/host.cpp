@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "base/process_here.hpp"
 #include "host/guard.hpp"
 #include "host/tables.hpp"
 #include "plugins/minimal_host.hpp"
@@ -96,7 +97,8 @@ rgm_status parallel_for(int64_t n, int64_t grain, void* user,
 const rgm_host* host_table() {
   static const rgm_host host{
       sizeof(rgm_host), RGM_ABI_MINOR, minimal_host().version, extension,      fail,          last_error,
-      log_line,         get,           parallel_for,           tensor_table(), model_table(), train_table()};
+      log_line,         get,           parallel_for,           tensor_table(), model_table(), train_table(),
+      tell_process_here};
   return &host;
 }
 

@@ -13,7 +13,8 @@
 namespace rgm {
 namespace {
 
-constexpr std::array<std::string_view, 5> kinds = {"component", "backend", "adapter", "strategy", "reward"};
+constexpr std::array<std::string_view, 6> kinds = {"component", "backend", "adapter",
+                                                   "strategy",  "reward",  "collective"};
 
 bool is_identifier(const char* text) {
   const std::string_view s = text ? text : "";

@@ -155,12 +155,25 @@ void reward(const Checker& check, const rgm_reward& r, const std::string& name) 
                  (*c)->name, name);
 }
 
+void collective(const Checker& check, const rgm_collective& c, const std::string& name) {
+  RGM_NEEDS(c, usable);
+  RGM_NEEDS(c, join);
+  RGM_NEEDS(c, info);
+  RGM_NEEDS(c, sum);
+  RGM_NEEDS(c, gather);
+  RGM_NEEDS(c, wait);
+  RGM_NEEDS(c, abort);
+  RGM_NEEDS(c, leave);
+  check.expect(c.flags == RGM_STARTED_BY_HOST || c.flags == RGM_STARTED_BY_LAUNCHER,
+               "{} has the flags {:#x}; either the host or a launcher starts the processes", name, c.flags);
+}
+
 #undef RGM_NEEDS
 
 }  // namespace
 
 void check_table(const Checker& check, const rgm_component& c, const std::string& name) {
-  if (c.kind < RGM_KIND_BACKEND || c.kind > RGM_KIND_REWARD) return;  // from a newer SDK; skipped
+  if (c.kind < RGM_KIND_BACKEND || c.kind > RGM_KIND_COLLECTIVE) return;  // from a newer SDK; skipped
   check.expect(c.table, "{} has no table", name);
   check.size(*static_cast<const uint32_t*>(c.table), sizeof(uint32_t), name);
   switch (c.kind) {
@@ -168,6 +181,7 @@ void check_table(const Checker& check, const rgm_component& c, const std::string
     case RGM_KIND_ADAPTER: return adapter(check, *static_cast<const rgm_adapter*>(c.table), name);
     case RGM_KIND_STRATEGY: return strategy(check, *static_cast<const rgm_strategy*>(c.table), name);
     case RGM_KIND_REWARD: return reward(check, *static_cast<const rgm_reward*>(c.table), name);
+    case RGM_KIND_COLLECTIVE: return collective(check, *static_cast<const rgm_collective*>(c.table), name);
     default: return;
   }
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "base/process_here.hpp"
 #include "plugins/options.hpp"
 
 namespace rgm {
@@ -42,7 +43,8 @@ rgm_status parallel_for(int64_t n, int64_t, void* user, rgm_status (*body)(void*
 
 const rgm_host& minimal_host() {
   static const rgm_host host{sizeof(rgm_host), RGM_ABI_MINOR, REGIMEN_VERSION, extension, fail,    last_error,
-                             log_line,         get,           parallel_for,    nullptr,   nullptr, nullptr};
+                             log_line,         get,           parallel_for,    nullptr,   nullptr, nullptr,
+                             tell_process_here};
   return host;
 }
 

@@ -22,7 +22,7 @@ struct Component {
   std::string sha256;
   std::shared_ptr<const void> whole = nullptr;  // what whole_table answers
 
-  template <class Table>  // rgm_backend, rgm_adapter, rgm_strategy or rgm_reward, as data->kind says
+  template <class Table>  // rgm_backend, rgm_adapter, rgm_strategy, rgm_reward or rgm_collective, as data->kind says
   const Table& table() const {
     return *static_cast<const Table*>(whole.get());
   }

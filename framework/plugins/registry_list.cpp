@@ -33,24 +33,27 @@ std::vector<std::string> Registry::ids(int kind) {
   return {found.begin(), found.end()};
 }
 
-// Empty where it can be used; a backend, where it has a device here.
+// Empty where it can be used; a backend, where it has a device here; a collective, where it says so.
 std::string Registry::why_unusable(File& f, const rgm_component& data) {
   if (kind_name(data.kind) == kind_name(0))
     return fmt::format("kind {} is not known to this host: update it", data.kind);
-  if (data.kind != RGM_KIND_BACKEND) return "";
+  if (data.kind != RGM_KIND_BACKEND && data.kind != RGM_KIND_COLLECTIVE) return "";
   try {
     start(f);
   } catch (const Error& e) {
     return e.what();
   }
+  const bool is_backend = data.kind == RGM_KIND_BACKEND;
   uint32_t devices = 0;
   try {
-    if (static_cast<const rgm_backend*>(data.table)->device_count(&devices) == RGM_OK)
-      return devices > 0 ? "" : "it found no device";
+    const rgm_status status = is_backend ? static_cast<const rgm_backend*>(data.table)->device_count(&devices)
+                                         : static_cast<const rgm_collective*>(data.table)->usable();
+    if (status == RGM_OK) return !is_backend || devices > 0 ? "" : "it found no device";
     const rgm_str said = host_->last_error();
     return {said.data, said.size};
   } catch (...) {
-    return "device_count threw an exception, where only a status is allowed; its author has to correct it";
+    return fmt::format("{} threw an exception, where only a status is allowed; its author has to correct it",
+                       is_backend ? "device_count" : "usable");
   }
 }
 

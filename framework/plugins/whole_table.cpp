@@ -18,6 +18,7 @@ std::shared_ptr<const void> whole_table(const rgm_component& data) {
     case RGM_KIND_ADAPTER: return copy(*static_cast<const rgm_adapter*>(data.table));
     case RGM_KIND_STRATEGY: return copy(*static_cast<const rgm_strategy*>(data.table));
     case RGM_KIND_REWARD: return copy(*static_cast<const rgm_reward*>(data.table));
+    case RGM_KIND_COLLECTIVE: return copy(*static_cast<const rgm_collective*>(data.table));
     default: return nullptr;
   }
 }

@@ -3,6 +3,7 @@
 #include "adapter.hpp"
 #include "advantage.hpp"
 #include "backend.hpp"
+#include "collective.hpp"
 #include "custom.hpp"
 #include "error.hpp"
 #include "head.hpp"

@@ -11,3 +11,4 @@ SHOW(rgm_kernels);
 SHOW(rgm_adapter);
 SHOW(rgm_strategy);
 SHOW(rgm_reward);
+SHOW(rgm_collective);
