@@ -11,10 +11,10 @@ packages=(g++ cmake ninja-build pkg-config libboost-dev libboost-program-options
           libutf8proc-dev libsqlite3-dev zlib1g-dev libzstd-dev libsnappy-dev liblz4-dev
           libbrotli-dev libgtest-dev libgmock-dev)
 # For the tests that build plug-ins with another compiler and library, for sanitizers and fuzzing, for the format check,
-# for the comparison of the contract with what was recorded of it, for a page that is looked at in a browser, and for
-# the threads of a GPU in software.
+# for the comparison of the contract with what was recorded of it, for a page that is looked at in a browser, for the
+# threads of a GPU in software, and for processes that a launcher starts: MPICH needs fewer packages than Open MPI.
 test_packages=(clang-14 libc++-14-dev libc++abi-14-dev libclang-rt-14-dev libomp-14-dev llvm-14 clang-format-14
-               abigail-tools chromium libboost-context-dev)
+               abigail-tools chromium libboost-context-dev libmpich-dev mpich)
 
 say() { echo "bootstrap: $*" >&2; }
 
