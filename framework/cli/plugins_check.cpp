@@ -14,9 +14,9 @@ int check_plugin_file(const std::vector<std::string>& arguments) {
                                  .text = "Tests a plug-in file, wherever it is: its symbols, tables and options, every "
                                          "callback on sense and nonsense,\n"
                                          "gradients against finite differences, a backend's kernels against the "
-                                         "reference. Each check runs in a process of\n"
-                                         "its own, so a crash is just a line of the report. Exit status 0 if sound, 1 "
-                                         "if not, 2 if there is no such file.",
+                                         "reference, sums of two processes. Each check\n"
+                                         "runs in a process of its own, so a crash is just a line of the report. Exit "
+                                         "status 0 if sound, 1 if not, 2 if there is no\nsuch file.",
                                  .example = "regimen plugins check build/focal_loss.so",
                                  .places = {"file"}},
                                 {}, arguments);

@@ -21,6 +21,7 @@ std::vector<Step> steps_of(int kind) {
     case RGM_KIND_ADAPTER: return adapter_steps();
     case RGM_KIND_REWARD: return reward_steps();
     case RGM_KIND_BACKEND: return backend_steps();
+    case RGM_KIND_COLLECTIVE: return collective_steps();
     default: return {};
   }
 }
@@ -94,7 +95,7 @@ Told in_trial(const fs::path& path, const fs::path& scratch, const std::function
 // It wants other values than samples for options that it must be given: nothing more can be tried. If that cannot be
 // found out, the checks will tell.
 bool refuses_samples(const fs::path& path, const Part& part, const fs::path& scratch, Findings& all) {
-  if (!part.must_have_options || part.kind == RGM_KIND_BACKEND) return false;
+  if (!part.must_have_options || part.kind == RGM_KIND_BACKEND || part.kind == RGM_KIND_COLLECTIVE) return false;
   const Told told = in_trial(path, scratch, [&](Opened& opened) {
     if (const auto refusal = refusal_of_samples(opened, part.kind, part.id)) opened.skipped("{}", *refusal);
   });

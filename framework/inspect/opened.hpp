@@ -92,6 +92,7 @@ std::vector<Step> strategy_steps();
 std::vector<Step> adapter_steps();
 std::vector<Step> reward_steps();
 std::vector<Step> backend_steps();
+std::vector<Step> collective_steps();
 // Of the file itself, before any component.
 void check_symbols(const fs::path& file, const Pen& pen);
 
