@@ -13,13 +13,18 @@ namespace regimen::onednn {
 struct CpuOptions {
   int64_t threads = 0;
   static constexpr auto list = options(
-      option("threads", &CpuOptions::threads, "compute threads; 0: as many as the process may use").range(0, 1024));
+      option("threads", &CpuOptions::threads,
+             "compute threads; 0: as many as the process may use, shared among those that run a pipeline together")
+          .range(0, 1024));
 };
 
 static int available_threads() {
   std::ifstream groups("/proc/self/cgroup");
   const int64_t allowed = std::min<int64_t>(processors_left(groups, "/sys/fs/cgroup"), omp_get_thread_limit());
-  return static_cast<int>(std::clamp<int64_t>(omp_get_num_procs(), 1, allowed));
+  const int64_t all = std::clamp<int64_t>(omp_get_num_procs(), 1, allowed);
+  uint32_t number = 0, count = 1;
+  if (RGM_HAS(host, process_here)) host->process_here(&number, &count);
+  return static_cast<int>(std::max<int64_t>(all / count, 1));  // the same for each: so are the bits
 }
 
 // No team is larger than OpenMP's limit.
