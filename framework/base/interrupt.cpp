@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.hpp"
+
 namespace rgm {
 namespace {
 
@@ -63,7 +65,7 @@ void catch_interrupts(std::string_view text, std::chrono::milliseconds same) {
   wait_for_signals(same, [] {
     const std::lock_guard lock(mutex);
     asked = true;
-    tell("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
+    if (!log::is_silent()) tell("\nstopping: " + what_follows + "; a second Ctrl-C ends at once\n");
   });
 }
 WhatFollows::WhatFollows(std::string text) {

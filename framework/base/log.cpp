@@ -16,7 +16,8 @@ namespace {
 std::atomic<Level> lowest{Level::info}, lowest_of_work{Level::info};
 std::mutex mutex;
 std::optional<std::set<std::string>> written;  // within an EachOnce
-bool line_open = false;                        // a progress line stands on the terminal, without its newline
+std::atomic<bool> silent{false};
+bool line_open = false;  // a progress line stands on the terminal, without its newline
 
 void put(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -36,6 +37,9 @@ std::string_view fitting(std::string_view text) {
 Levels set_levels(Levels levels) { return {lowest.exchange(levels.all), lowest_of_work.exchange(levels.work)}; }
 Levels levels() { return {lowest.load(), lowest_of_work.load()}; }
 
+void fall_silent() { silent = true; }
+bool is_silent() { return silent; }
+
 EachOnce::EachOnce() {
   const std::lock_guard lock(mutex);
   written.emplace();
@@ -54,7 +58,7 @@ bool is_terminal() {
 }
 
 void write(Level level, std::string_view text) {
-  if (level < lowest.load()) return;
+  if (level < lowest.load() || silent) return;
   const std::lock_guard lock(mutex);
   if (written && !written->emplace(text).second) return;
   std::string line = line_open ? "\r\x1b[K" : "";
@@ -66,7 +70,7 @@ void write(Level level, std::string_view text) {
 }
 
 void progress(std::string_view text) {
-  if (lowest.load() > Level::info) return;
+  if (lowest.load() > Level::info || silent) return;
   const std::lock_guard lock(mutex);
   if (is_terminal()) {
     put("\r\x1b[K" + std::string(fitting(text)));

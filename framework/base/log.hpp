@@ -32,6 +32,10 @@ void warning(fmt::format_string<A...> text, A&&... args) {
   write(Level::warning, fmt::format(text, std::forward<A>(args)...));
 }
 
+// From now on this process writes nothing, whatever the levels: another one runs the same and does.
+void fall_silent();
+bool is_silent();
+
 // Within its life, messages are of work whose result is kept.
 class OfWork {
  public:

@@ -47,10 +47,12 @@ int check(const std::vector<std::string>& arguments) {
   po::options_description shown("Options");
   shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
                       "override a value, as in stages.base.steps=10; the value is YAML")(
-      "backend", po::value<std::string>()->value_name("ID"), "use this backend instead of the pipeline's");
+      "backend", po::value<std::string>()->value_name("ID"), "use this backend instead of the pipeline's")(
+      "processes", po::value<std::string>()->value_name("N"), "so many processes share the work")(
+      "collective", po::value<std::string>()->value_name("ID"), "how processes are joined");
   const auto given =
       cli::parse({.command = "check",
-                  .line = "FILE [--set KEY=VALUE]… [--backend ID]",
+                  .line = "FILE [--set KEY=VALUE]… [--backend ID] [--processes N] [--collective ID]",
                   .text = "Reports every problem in a pipeline, with its file, line and column, and runs nothing. Once "
                           "the file is right, every\nstage is opened, and the first problem of each with its models, "
                           "adapters and data is reported. Exit status 2 if there\nare any.",
@@ -60,6 +62,8 @@ int check(const std::vector<std::string>& arguments) {
   if (!given) return 0;
   require(given->count("file") > 0, "check: which file? As in `regimen check configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  if (given->count("processes")) read.processes = (*given)["processes"].as<std::string>();
+  if (given->count("collective")) read.collective = (*given)["collective"].as<std::string>();
 
   end_at_interrupts();
   Registry registry(host_table());

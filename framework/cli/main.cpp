@@ -3,25 +3,16 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <new>
 
 #include "base/crash.hpp"
 #include "base/error.hpp"
-#include "base/file_error.hpp"
-#include "base/log.hpp"
 #include "base/memory.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
+#include "cli/ending.hpp"
 
 namespace rgm::cli {
 namespace {
-
-// Whether anybody reads it or not.
-void complain(std::string_view text) {
-  log::end_progress();
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fputc('\n', stderr);
-}
 
 void print_help(std::FILE* to) {
   size_t width = 0;
@@ -70,17 +61,10 @@ int main(int argc, char** argv) {
   int status = 1;
   try {
     status = dispatch({argv + std::min(argc, 1), argv + argc});
-  } catch (const Error& e) {
-    complain(e.what());
-    status = exit_status(e);
-  } catch (const fs::filesystem_error& e) {
-    const Error told = as_error(e);
-    complain(told.what());
-    status = exit_status(told);
-  } catch (const std::bad_alloc&) {
-    complain("out of memory: use a smaller batch, micro_batch or model");
-  } catch (const std::exception& e) {
-    complain(e.what());
+  } catch (const std::exception&) {
+    const Ending ending = ending_of(std::current_exception());
+    complain(ending.text);
+    status = ending.status;
   }
   // A result that could not be written is no result: a full disk, a closed pipe.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && status == 0) {

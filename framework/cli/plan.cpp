@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/process_here.hpp"
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
@@ -82,7 +83,10 @@ nlohmann::ordered_json values_of(const Pipeline& pipeline, Registry& registry) {
   nlohmann::ordered_json options = to_json(*choice.config);
   if (const auto given = options.find("threads"); given != options.end() && (given->is_null() || *given == 0))
     options["threads"] = device->info().threads;
-  return {{"seed", pipeline.seed}, {"backend", {{choice.id, options}}}};
+  nlohmann::ordered_json all = {{"seed", pipeline.seed}, {"backend", {{choice.id, options}}}};
+  if (pipeline.processes) all["processes"] = *pipeline.processes;
+  if (pipeline.collective) all["collective"] = {{pipeline.collective->id, to_json(*pipeline.collective->config)}};
+  return all;
 }
 
 // "*.bias", "all others"; "matrices by muon" where some go by it.
@@ -147,24 +151,32 @@ int plan_pipeline(const std::vector<std::string>& arguments) {
   shown.add_options()("set", po::value(&read.set)->composing()->value_name("KEY=VALUE"),
                       "override a value, as in stages.base.steps=10; the value is YAML")(
       "backend", po::value<std::string>()->value_name("ID"), "use this backend instead of the pipeline's")(
+      "processes", po::value<std::string>()->value_name("N"), "so many processes share the work")(
+      "collective", po::value<std::string>()->value_name("ID"), "how processes are joined")(
       "json", "print a JSON array, for programs");
-  const auto given = cli::parse({.command = "plan",
-                                 .line = "FILE [--set KEY=VALUE]… [--backend ID] [--json]",
-                                 .text = "Shows what a run would do: stages, parameters, every value in force, tokens, "
-                                         "memory and time. Trains nothing.",
-                                 .example = "regimen plan configs/quickstart.yaml",
-                                 .places = {"file"}},
-                                shown, arguments);
+  const auto given =
+      cli::parse({.command = "plan",
+                  .line = "FILE [--set KEY=VALUE]… [--backend ID] [--processes N] [--collective ID] [--json]",
+                  .text = "Shows what a run would do: stages, parameters, every value in force, tokens, "
+                          "memory and time. Trains nothing.",
+                  .example = "regimen plan configs/quickstart.yaml",
+                  .places = {"file"}},
+                 shown, arguments);
   if (!given) return 0;
   require(given->count("file") > 0, "plan: which file? As in `regimen plan configs/quickstart.yaml`");
   if (given->count("backend")) read.backend = (*given)["backend"].as<std::string>();
+  if (given->count("processes")) read.processes = (*given)["processes"].as<std::string>();
+  if (given->count("collective")) read.collective = (*given)["collective"].as<std::string>();
   end_at_interrupts();
   Registry registry(host_table());
   const Pipeline pipeline = read_pipeline((*given)["file"].as<std::string>(), read, registry);
+  const int64_t processes = pipeline.processes.value_or(1);
+  set_process_here({0, static_cast<uint32_t>(processes)});  // times and memory are those of one of them
   const std::vector<StagePlan> plans = plan(pipeline, registry);
   const nlohmann::ordered_json everywhere = values_of(pipeline, registry);
   if (!given->count("json")) {
-    fmt::print("pipeline {}\n  values in force\n", pipeline.name);
+    fmt::print("pipeline {}{}\n  values in force\n", pipeline.name,
+               processes > 1 ? fmt::format(", {} processes, each with a copy of the model", processes) : "");
     print_values("", everywhere);
     fmt::print("\n");
   }

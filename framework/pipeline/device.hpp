@@ -12,6 +12,9 @@ namespace rgm {
 // the pipeline's or the command line's; without one, the usable backend with the highest score, which is logged.
 std::shared_ptr<Device> open_device(const std::optional<Choice>& choice, Registry& registry);
 
+// "onednn on CPU, 2 threads": what open_device opens in this process. Opens nothing.
+std::string device_here(const std::optional<Choice>& choice, Registry& registry);
+
 // A backend by its id, with the defaults of its options.
 Choice choose_backend(const std::string& id, Registry& registry);
 

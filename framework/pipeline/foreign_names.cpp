@@ -123,7 +123,12 @@ constexpr Answer answers[] = {
     {"a stage", "optimizer_state_in_8bit", "write optimizer: {adamw: {moments: bfloat16}}"},
     {"a stage", "torch_compile compile use_liger_kernel attn_implementation flash_attn flash_attention",
      "how products are computed is up to the backend: leave it out"},
-    {"a stage", "deepspeed fsdp fsdp_config", "a run uses one device: leave it out"},
+    {"a stage", "deepspeed fsdp fsdp_config",
+     "each process has a whole model and optimizer, and nothing is split among them: leave it out, and write "
+     "processes: "
+     "2 at the top of the file to share the rows of each step"},
+    {"a stage", "ddp ddp_backend nproc_per_node num_processes world_size local_rank torchrun",
+     "write processes: 2 at the top of the file, which share the rows of each step"},
     {"a stage", "ema ema_decay use_ema swa swa_lrs stochastic_weight_avg average_weights polyak_averaging",
      "write keep: {average: 0.999}, the decay of the mean of the weights that is kept"},
     {"keep", "ema ema_decay decay swa", "here it is \"average\", the decay of the mean of the weights that is kept"},
@@ -140,7 +145,7 @@ constexpr Answer answers[] = {
     {"a stage", "n_head", "here it is \"heads\", in model: {family: …, heads: …}"},
     {"a stage", "n_embd", "here it is \"channels\", in model: {family: …, channels: …}"},
     {"a stage", "layers heads channels family dropout", "write it in model: {family: …}"},
-    {"a stage", "seed backend plugins", "it belongs at the top of the file, not in a stage"},
+    {"a stage", "seed backend plugins processes collective", "it belongs at the top of the file, not in a stage"},
     {"a stage", "data_seed", "all random numbers come from the \"seed\" at the top of the file"},
     {"a stage", "device", "the backend belongs at the top of the file: backend: ID"},
     {"a stage", "type method algorithm rl stage", "here it is \"strategy\""},
@@ -163,6 +168,15 @@ constexpr Answer answers[] = {
 
     {"wsd", "decay_steps num_decay_steps", "here it is \"decay\""},
 
+    {"a pipeline",
+     "nproc_per_node nproc num_processes world_size ddp torchrun distributed distributed_type num_gpus gpus devices "
+     "n_gpu data_parallel_size dp_size",
+     "here it is \"processes\", which share the rows of each step: processes: 2"},
+    {"a pipeline", "nnodes num_nodes num_machines machine_rank node_rank master_addr master_port rank local_rank",
+     "of several machines a launcher starts the processes: see docs/processes.md"},
+    {"a pipeline", "ddp_backend process_group", "here it is \"collective\""},
+    {"a pipeline", "fsdp fsdp_config deepspeed",
+     "each process has a whole model and optimizer here, and nothing is split among them: processes: 2"},
     {"a pipeline", "version", "here it is \"regimen\""},
     {"a pipeline", "device", "here it is \"backend\""},
     {"a pipeline", "pipeline", "here it is \"stages\""},

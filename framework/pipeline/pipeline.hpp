@@ -91,11 +91,14 @@ struct Pipeline {
   uint64_t seed = 1337;
   std::optional<Choice> backend;  // left out: the usable one with the highest score
   std::vector<Stage> stages;
+  std::optional<int64_t> processes;  // that this machine starts to run it together; left out: one, or a launcher's
+  std::optional<Choice> collective;  // which joins them; left out: the usable one with the highest score
 };
 
 struct ReadOptions {
-  std::vector<std::string> set;        // "stages.base.steps=10"
-  std::optional<std::string> backend;  // --backend
+  std::vector<std::string> set;                      // "stages.base.steps=10"
+  std::optional<std::string> backend;                // --backend
+  std::optional<std::string> processes, collective;  // --processes, --collective
 };
 
 // Reads and checks everything, reporting all problems at once: throws RGM_INVALID whose text is one line a problem,

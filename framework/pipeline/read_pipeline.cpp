@@ -3,11 +3,14 @@
 
 #include "base/text.hpp"
 #include "pipeline/overrides.hpp"
+#include "pipeline/processes.hpp"
 #include "pipeline/reader.hpp"
 #include "pipeline/yaml_text.hpp"
 
 namespace rgm {
 namespace {
+
+constexpr int64_t most_processes = 1024;
 
 void read_version(YamlMap& map) {
   const auto given = map.find("regimen");
@@ -65,11 +68,31 @@ void read_stages(Reader& reader, YamlMap& map) {
   }
 }
 
-// Does the tree give this backend already, with options that the command line should keep?
-bool gives_backend(const YAML::Node& root, const std::string& id) {
+// How many, and what joins them: either this program starts the processes, or a launcher has.
+void read_processes(Reader& reader, YamlMap& map, Pipeline& out) {
+  int64_t processes = 0;
+  if (map.read("processes", processes, 1, most_processes)) out.processes = processes;
+  if (const auto given = map.find("collective")) out.collective = read_choice(reader, *given, RGM_KIND_COLLECTIVE);
+  if (!out.collective || !out.collective->component) return;
+  const bool launched = is_started_by_launcher(*out.collective);
+  if (launched && out.processes)
+    map.key("processes")
+        .problem(fmt::format("\"processes\" has them started here, but collective \"{0}\" joins those that a launcher "
+                             "has started: leave \"processes\" out and give the launcher the number, as in mpirun -n "
+                             "{1} regimen run {2}; or leave the collective out",
+                             out.collective->id, *out.processes, reader.file.filename().string()));
+  if (!launched && !map.has("processes"))
+    map.key("collective")
+        .problem(fmt::format("collective \"{}\" joins processes that are started here: say how many, as in "
+                             "processes: 2",
+                             out.collective->id));
+}
+
+// Does the tree give this backend or collective already, with options that the command line should keep?
+bool gives(const YAML::Node& root, const std::string& key, const std::string& id) {
   if (!root.IsMap()) return false;
   for (const auto& pair : root)
-    if (pair.first.Scalar() == "backend" && pair.second.IsMap() && pair.second.size() == 1)
+    if (pair.first.Scalar() == key && pair.second.IsMap() && pair.second.size() == 1)
       return (*pair.second.begin()).first.Scalar() == id;
   return false;
 }
@@ -77,9 +100,11 @@ bool gives_backend(const YAML::Node& root, const std::string& id) {
 YAML::Node overridden(YAML::Node root, const ReadOptions& options, Citations& citations, Problems& problems) {
   std::vector<Override> all = parse_overrides(options.set, problems);
   for (const Override& one : all) root.reset(with_override(root, one, citations, problems));
-  if (options.backend && !gives_backend(root, *options.backend))
-    root.reset(
-        with_override(root, {"--backend " + *options.backend, "backend", *options.backend}, citations, problems));
+  const std::pair<std::string, const std::optional<std::string>&> flags[] = {
+      {"backend", options.backend}, {"collective", options.collective}, {"processes", options.processes}};
+  for (const auto& [key, value] : flags)
+    if (value && !gives(root, key, *value))
+      root.reset(with_override(root, {fmt::format("--{} {}", key, *value), key, *value}, citations, problems));
   return root;
 }
 
@@ -117,6 +142,7 @@ Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, const C
   if (map.read("seed", seed, 0)) out.seed = static_cast<uint64_t>(seed);
   read_plugins(reader, map, add_plugin);
   if (const auto backend = map.find("backend")) out.backend = read_choice(reader, *backend, RGM_KIND_BACKEND);
+  read_processes(reader, map, out);
   read_stages(reader, map);
   map.finish();
   raise();

@@ -20,6 +20,8 @@ regimen: 1
 name: every-part
 seed: 1
 backend: none
+processes: 1
+collective: none
 plugins: [{path: none, sha256: none}]
 stages:
   - name: a
@@ -135,7 +137,7 @@ class Schema {
     Json out{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "A pipeline of Regimen"}};
     out.update(root);
     Json& defs = out["$defs"];
-    for (const int kind : {RGM_KIND_BACKEND, RGM_KIND_STRATEGY, RGM_KIND_ADAPTER, RGM_KIND_REWARD})
+    for (const int kind : {RGM_KIND_BACKEND, RGM_KIND_STRATEGY, RGM_KIND_ADAPTER, RGM_KIND_REWARD, RGM_KIND_COLLECTIVE})
       defs[std::string(kind_name(kind))] = component(kind);
     defs["reward"]["anyOf"].push_back(map_of("a reward"));
     defs["stage"] = stage();
@@ -222,7 +224,7 @@ class Schema {
   Json value_of(const std::string& what, const std::string& key, const Asked& asked) {
     if (what == "a pipeline") {
       if (key == "regimen") return {{"const", 1}};
-      if (key == "backend") return reference("backend");
+      if (key == "backend" || key == "collective") return reference(key);
       if (key == "plugins") return one_or_list({{"anyOf", {text(), map_of("a plug-in")}}});
       if (key == "stages") return {{"type", "array"}, {"minItems", 1}, {"items", reference("stage")}};
     }

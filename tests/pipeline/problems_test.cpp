@@ -53,21 +53,23 @@ TEST_F(PipelineProblems, ForeignNamesOfTheLength) {
 }
 
 TEST_F(PipelineProblems, UnknownKeysListWhatThereIs) {
-  EXPECT_EQ(problems("regimen: 1\n"
-                     "foo: 2\n"
-                     "stages:\n"
-                     "  - name: base\n"
-                     "    strategy: pretrain\n"
-                     "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
-                     "    data: {train: {text: a.txt}}\n"
-                     "    steps: 1\n"
-                     "    wibble: 3\n"),
-            "2:1: unknown key \"foo\" in a pipeline; it has: regimen, name, seed, plugins, backend, stages\n"
-            "9:5: unknown key \"wibble\" in a stage; it has: name, strategy, adapter, reward, optimizer, schedule, "
-            "steps, epochs, batch, micro_batch, length, ensemble, clip, evaluate, log, checkpoint, keep, trainable, "
-            "precision, "
-            "weights, "
-            "recompute, sample, demand, model, tokenizer, data");
+  EXPECT_EQ(
+      problems("regimen: 1\n"
+               "foo: 2\n"
+               "stages:\n"
+               "  - name: base\n"
+               "    strategy: pretrain\n"
+               "    model: {family: gpt2, layers: 1, heads: 2, channels: 8, context: 8}\n"
+               "    data: {train: {text: a.txt}}\n"
+               "    steps: 1\n"
+               "    wibble: 3\n"),
+      "2:1: unknown key \"foo\" in a pipeline; it has: regimen, name, seed, plugins, backend, processes, collective, "
+      "stages\n"
+      "9:5: unknown key \"wibble\" in a stage; it has: name, strategy, adapter, reward, optimizer, schedule, "
+      "steps, epochs, batch, micro_batch, length, ensemble, clip, evaluate, log, checkpoint, keep, trainable, "
+      "precision, "
+      "weights, "
+      "recompute, sample, demand, model, tokenizer, data");
 }
 
 TEST_F(PipelineProblems, VersionIsRequired) {
