@@ -23,8 +23,7 @@ int run_together(const fs::path& file, const ReadOptions& read, RunOptions optio
   try {
     options.processes = &together.group();
     if (options.processes->size() > 1) tell_devices(*options.processes, pipeline, registry);
-    // The stages do not share their work yet: those above 0 wait here for the one that does it.
-    if (together.group().rank() == 0) run(pipeline, options, registry);
+    run(pipeline, options, registry);
     together.finish();
   } catch (const Interrupted& e) {
     together.stop();

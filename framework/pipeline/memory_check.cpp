@@ -31,9 +31,9 @@ int64_t even(int64_t fitting, int64_t batch) {
 void check_memory(const Stage& given, size_t index, const Surroundings& around) {
   const auto& strategy = given.strategy.component->table<rgm_strategy>();
   if (strategy.rollout || !strategy.loss) return;
-  const MemoryRoom room = memory_room(*share_current_device(), around.processes_here);
+  const MemoryRoom room = memory_room(*share_current_device());
   Stage stage = given;
-  stage.micro_batch = rows_at_once(stage, around.processes->size());
+  stage.micro_batch = rows_at_once(stage, around.sharing());
   const uint64_t free = room.bytes;
   const auto need = free ? memory_need(stage, index, around, room) : std::nullopt;
   if (!need || need->bytes <= free) return;

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/memory.hpp"
+#include "base/process_here.hpp"
 #include "pipeline/aside.hpp"
 #include "pipeline/two_steps.hpp"
 #include "tensor/dry_device.hpp"
@@ -68,12 +69,12 @@ MemoryNeed need_of(const Stage& stage, size_t index, const Surroundings& around,
 
 }  // namespace
 
-MemoryRoom memory_room(const Device& device, int processes) {
+MemoryRoom memory_room(const Device& device) {
   const uint64_t own = device.info().memory;
   if (own != 0 && own != machine_memory()) return {own, false};
   // What earlier stages had is the process's still, and serves again.
   const uint64_t free = free_memory();
-  return {free ? free / static_cast<uint64_t>(processes) + memory_in_use() : 0, true};
+  return {free ? free / process_here().count + memory_in_use() : 0, true};
 }
 
 std::optional<MemoryNeed> memory_need(const Stage& stage, size_t index, const Surroundings& around,

@@ -13,8 +13,8 @@ struct MemoryRoom {
   uint64_t bytes = 0;  // 0: the system does not tell
   bool is_machines = true;
 };
-// `processes` on this machine share what is its own.
-MemoryRoom memory_room(const Device& device, int processes = 1);
+// The processes on this machine that run together share what is its own.
+MemoryRoom memory_room(const Device& device);
 
 struct MemoryNeed {
   uint64_t bytes = 0, weights = 0, training = 0;  // the last: gradients, moments and average

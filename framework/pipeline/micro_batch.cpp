@@ -74,8 +74,8 @@ int64_t rows_within(double most, int64_t batch, const std::function<std::optiona
 
 Stage with_rows_at_once(const Stage& stage, size_t index, const Surroundings& around) {
   if (!is_chosen_here(stage)) return stage;
-  const MemoryRoom room = memory_room(current_device(), around.processes_here);
-  const int64_t all = rows_at_once(stage.batch, 0, around.processes->size());
+  const MemoryRoom room = memory_room(current_device());
+  const int64_t all = rows_at_once(stage.batch, 0, around.sharing());
   if (room.bytes == 0) return with_rows(stage, all);
   const double most = wanted_share * static_cast<double>(room.bytes);
   const int64_t rows =

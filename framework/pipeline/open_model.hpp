@@ -22,7 +22,9 @@ struct Surroundings {
   const PlannedModels* planned = nullptr;
   std::function<void()> check_folder = {};  // of a run: throws where `run` is no longer the folder it began in
   ProcessGroup* processes = alone();        // that run it together
-  int processes_here = 1;                   // of them, on this machine
+
+  // That share out the rows of a step; a plan is that of one of them.
+  int64_t sharing() const { return planned ? pipeline.processes.value_or(1) : processes->size(); }
 };
 
 // -- model_place.cpp

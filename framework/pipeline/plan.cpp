@@ -89,7 +89,11 @@ void count_trained(const OpenedStage& opened, StagePlan& out) {
 std::shared_ptr<Model> plan_stage(const Stage& given, size_t index, const Surroundings& around,
                                   const std::shared_ptr<Device>& real, Rates& rates, StagePlan& out) {
   const Quiet quiet;
-  const Stage stage = with_rows_at_once(given, index, around);
+  const int64_t sharing = around.sharing();
+  Stage stage = with_rows_at_once(given, index, around);
+  const auto& strategy = stage.strategy.component->table<rgm_strategy>();
+  const bool is_shared = sharing > 1 && strategy.loss && !strategy.rollout;
+  if (is_shared) stage.micro_batch = rows_at_once(stage, sharing);
   if (stage.micro_batch_auto) out.chosen_rows = stage.micro_batch;
   const auto dry = make_dry_device(*real);
   set_current_device(dry);
@@ -126,6 +130,8 @@ std::shared_ptr<Model> plan_stage(const Stage& given, size_t index, const Surrou
   }
   set_current_device(real);
   if (is_small(*out.memory_bytes, step_seconds)) try_out(stage, index, around, out);
+  // One process has stepped through all micro-batches. What adding up their gradients takes is not known here.
+  if (is_shared && out.seconds) *out.seconds /= static_cast<double>(sharing);
   return model;
 }
 

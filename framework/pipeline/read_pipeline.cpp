@@ -6,6 +6,7 @@
 #include "pipeline/processes.hpp"
 #include "pipeline/reader.hpp"
 #include "pipeline/yaml_text.hpp"
+#include "train/trainer.hpp"
 
 namespace rgm {
 namespace {
@@ -88,6 +89,13 @@ void read_processes(Reader& reader, YamlMap& map, Pipeline& out) {
                              out.collective->id));
 }
 
+void require_row_for_each(const Stage& stage, int64_t processes) {
+  if (!stage.strategy.component->table<rgm_strategy>().loss) return;
+  const auto place = stage.places.find(stage.places.contains("batch") ? "batch" : "");
+  require_enough_rows(place == stage.places.end() ? stage.name : fmt::format("{}: {}", place->second, stage.name),
+                      stage.batch, processes);
+}
+
 // Does the tree give this backend or collective already, with options that the command line should keep?
 bool gives(const YAML::Node& root, const std::string& key, const std::string& id) {
   if (!root.IsMap()) return false;
@@ -147,6 +155,7 @@ Pipeline read_pipeline(const fs::path& file, const ReadOptions& options, const C
   map.finish();
   raise();
   out.stages = std::move(reader.stages);
+  for (const Stage& stage : out.stages) require_row_for_each(stage, out.processes.value_or(1));
   return out;
 }
 

@@ -1,8 +1,6 @@
 // run.cpp - runs the stages of a pipeline in order.
 #include "pipeline/run.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -11,7 +9,6 @@
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "pipeline/aside.hpp"
 #include "pipeline/device.hpp"
 #include "pipeline/inputs.hpp"
 #include "pipeline/made_again.hpp"
@@ -217,14 +214,6 @@ void run_stages(const Surroundings& around, const RunOptions& options, const Dev
   }
 }
 
-int count_on_this_machine(ProcessGroup& processes) {
-  if (processes.size() == 1) return 1;
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  const std::vector<std::string> all = processes.gather(name);
-  return static_cast<int>(std::ranges::count(all, std::string(name)));
-}
-
 void check_batches(const Pipeline& pipeline, const RunOptions& options, int processes) {
   for (const Stage& stage : pipeline.stages)
     if ((options.only.empty() || stage.name == options.only) && stage.strategy.component->table<rgm_strategy>().loss)
@@ -247,8 +236,6 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   ProcessGroup& processes = options.processes ? *options.processes : *alone();
   check_only(pipeline, options.only);
   check_batches(pipeline, options, processes.size());
-  std::optional<Quiet> quiet;
-  if (!is_first(processes)) quiet.emplace(log::Level::nothing);
   const fs::path folder = options.out.empty() ? fs::path("runs") / pipeline.name : options.out;
   std::optional<RunLock> lock;
   from_first(processes, [&] {
@@ -265,8 +252,7 @@ void run(const Pipeline& pipeline, const RunOptions& options, Registry& registry
   const auto check_folder = [&] {
     if (lock) lock->check();
   };
-  const Surroundings around{pipeline, registry,     folder,     folder / "cache",
-                            nullptr,  check_folder, &processes, count_on_this_machine(processes)};
+  const Surroundings around{pipeline, registry, folder, folder / "cache", nullptr, check_folder, &processes};
   const std::string started = time_now();
   from_first(processes, [&] { return begin_run(around, *device, started), std::string(); });
   try {

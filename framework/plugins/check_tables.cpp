@@ -128,8 +128,8 @@ void strategy(const Checker& check, const rgm_strategy& s, const std::string& na
   RGM_NEEDS(s, destroy);
   check.expect(RGM_HAS(&s, loss) || RGM_HAS(&s, rollout), "{} has neither loss nor rollout", name);
   check.expect(RGM_HAS(&s, loss) || !RGM_HAS(&s, after_step), "{} has after_step, but no loss, and so no steps", name);
-  check.expect((s.flags & ~uint32_t{RGM_CAPTURABLE | RGM_WITHOUT_DROPOUT}) == 0, "{} has the flags {:#x}", name,
-               s.flags);
+  check.expect((s.flags & ~uint32_t{RGM_CAPTURABLE | RGM_WITHOUT_DROPOUT | RGM_EVALUATES_APART}) == 0,
+               "{} has the flags {:#x}", name, s.flags);
   columns(check, s.columns, name);
   roles(check, s.roles, name);
   for (const rgm_attr* a = s.defaults; a->key && *a->key; ++a) {

@@ -54,6 +54,7 @@ class Loop {
   void evaluate();
   void evaluate_kept();
   Tensor held_out_loss();
+  bool deals_held_out() const;
   void keep_shown();
   void gather_shown();
   void judge(const Numbers& numbers, const std::set<std::string>& names);

@@ -40,10 +40,17 @@ bool Loop::evaluation_is_due() const {
          (step_ == steps_ || (evaluate_every_ > 0 && step_ % evaluate_every_ == 0));
 }
 
+// Else the strategy may put together what it has seen of all batches.
+bool Loop::deals_held_out() const {
+  return !setup_.strategy->evaluate || (setup_.strategy->flags & RGM_EVALUATES_APART);
+}
+
 // The strategy's loss over all held-out data; empty where it evaluates by itself. Processes take turns with the
-// batches, and one of them may have none.
+// batches, where that may be, and one of them may have none.
 Tensor Loop::held_out_loss() {
   ProcessGroup& processes = *train_.processes;
+  const bool deals = deals_held_out();
+  const auto size = deals ? uint32_t(processes.size()) : 1, rank = deals ? uint32_t(processes.rank()) : 0;
   Tensor sum;
   uint32_t number = 0;
   struct PromptsCounted {  // so that an answer does not depend on how the examples are cut into batches
@@ -51,10 +58,12 @@ Tensor Loop::held_out_loss() {
     ~PromptsCounted() { train.first_prompt = 0; }
   } const counted{train_};
   feed_.each_held_out([&](Batch& batch) {
-    const uint32_t i = number++, turn = i % uint32_t(processes.size());
+    const uint32_t i = number++, turn = i % size;
     if (turn == 0 && any_of_them(processes, interrupted())) throw Stopped();
     const int64_t first = std::exchange(train_.first_prompt, train_.first_prompt + batch.examples);
-    if (turn != uint32_t(processes.rank())) return;
+    if (turn != rank) return;
+    std::optional<Joint> joint;
+    if (!deals) joint.emplace(train_);
     const FirstPrompt here(train_, first);
     const size_t shown = train_.shown->size();
     const RandomScope random({train_.seed, uint64_t(step_), i, evaluation_draws});
@@ -81,7 +90,7 @@ Tensor Loop::held_out_loss() {
 // The first ones in the order of the batches, whoever made them.
 void Loop::gather_shown() {
   nlohmann::json& shown = *train_.shown;
-  if (train_.processes->size() > 1) {
+  if (train_.processes->size() > 1 && deals_held_out()) {
     std::vector<nlohmann::json> all;
     const std::string own = shown.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     for (const std::string& one : train_.processes->gather(own))

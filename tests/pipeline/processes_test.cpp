@@ -139,6 +139,16 @@ TEST_F(PipelineProcesses, ALearnedRewardAndACritic) {
       "last/model/model.safetensors");
 }
 
+TEST_F(PipelineProcesses, AReportOnAllHeldOutData) {
+  expect_same(
+      base(),
+      "  - {name: last, strategy: reward_modeling, model: {from: base}, reward: pairwise, batch: 4, micro_batch: "
+      "2, steps: 2, optimizer: {sgd: {learning_rate: 0.1}}, data: {train: {jsonl: pairs.jsonl}, validation: "
+      "{split: 0.5}}}\n",
+      "last/model/model.safetensors");
+  for (const char* out : {"one", "two"}) EXPECT_EQ(record(out)["result"]["report_card"]["pairs"], 4) << out;
+}
+
 TEST_F(PipelineProcesses, RowsAreWrittenByTheFirstAndReadByAll) {
   const std::string before =
       base() +

@@ -274,6 +274,28 @@ TEST_F(Processes, ABatchThatIsTooSmallForThemIsToldBeforeAnyStep) {
               Each(StartsWith("threw: fit: 3 processes cannot share out a batch of 2: run it with at most 2, or")));
 }
 
+// Without the promise, an evaluation that puts together what it has seen sees all of it wherever it runs.
+TEST_F(Processes, HeldOutDataIsSharedOutWhereTheStrategyPromisesToLookAtEachBatchByItself) {
+  const auto evaluates = [&](bool apart) {
+    return fits(2, [apart](Fit& fit) {
+      if (apart) fit.strategy.flags = RGM_EVALUATES_APART;
+      fit.strategy.evaluate = [](void*, rgm_train* t, rgm_batch* batch) -> rgm_status {
+        const std::vector<float>& x = batch->columns.at("x").reals;
+        add_metric(*t, "accuracy", ops::full({}, x[0]), ops::full({}, double(x.size())));
+        t->report["seen"] = t->report.value("seen", 0.0) + double(x.size());
+        return RGM_OK;
+      };
+    });
+  };
+  const auto whole = evaluates(false), parts = evaluates(true);
+  for (const auto& all : {whole, parts})
+    for (const auto& fit : all)
+      EXPECT_FLOAT_EQ(fit["result"]["accuracy"].get<float>(), (0 + 2 + 4 + 6) / 8.0F / 7) << "units 0, 2, 4 and 6 of 7";
+  EXPECT_EQ(whole[0]["result"]["seen"], 7);
+  EXPECT_EQ(parts[0]["result"]["seen"], 4) << "of batches 0 and 2";
+  EXPECT_EQ(parts[1]["result"]["seen"], 3);
+}
+
 TEST(RowsAtOnce, AreFewerWhereElseAProcessWouldHaveNone) {
   EXPECT_EQ(rows_at_once(8, 0, 1), 8);
   EXPECT_EQ(rows_at_once(8, 0, 2), 4);

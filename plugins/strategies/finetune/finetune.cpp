@@ -27,6 +27,7 @@ class Finetune {
  public:
   using Options = FinetuneOptions;
   static constexpr bool capturable = true;
+  static constexpr bool evaluates_apart = true;
   static constexpr rgm_column columns[] = {column::tokens("text"), column::label("label", RGM_OPTIONAL),
                                            column::real("value", RGM_OPTIONAL | RGM_OF_HEAD)};
   // A tenth and less of what pre-training takes: most of what the model knows should stay.

@@ -35,6 +35,7 @@ class Gkd {
  public:
   using Options = GkdOptions;
   static constexpr bool without_dropout = true;
+  static constexpr bool evaluates_apart = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt"), column::tokens("train.text", RGM_OPTIONAL)};
   static constexpr rgm_role roles[] = {role("teacher")};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-4), attr("clip", 1.0), {}};

@@ -47,6 +47,7 @@ class Grpo {
  public:
   using Options = GrpoOptions;
   static constexpr bool without_dropout = true;
+  static constexpr bool evaluates_apart = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
   static constexpr rgm_role roles[] = {role("reference", RGM_OPTIONAL | RGM_FOLLOWS)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};

@@ -50,6 +50,7 @@ class Ppo {
  public:
   using Options = PpoOptions;
   static constexpr bool without_dropout = true;
+  static constexpr bool evaluates_apart = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt"), column::tokens("pretrain.text", RGM_OPTIONAL)};
   static constexpr rgm_role roles[] = {role("reference"), role("critic", RGM_TRAINED | RGM_OPTIONAL)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 3e-6), attr("clip", 1.0), {}};

@@ -26,6 +26,7 @@ class Rloo {
  public:
   using Options = RlooOptions;
   static constexpr bool without_dropout = true;
+  static constexpr bool evaluates_apart = true;
   static constexpr rgm_column columns[] = {column::tokens("prompt")};
   static constexpr rgm_role roles[] = {role("reference", RGM_FOLLOWS)};
   static constexpr rgm_attr defaults[] = {attr("optimizer.adamw.learning_rate", 1e-6), attr("clip", 1.0), {}};

@@ -3,7 +3,8 @@
 //   prepare(train)   annotate(train, batch)   rollout(train, data) -> Experience   loss(train, batch) -> Tensor
 //   after_step(train, step)   evaluate(train, batch)   conclude(train, rows)   plan() -> Plan
 // Optional lists are `static constexpr rgm_role roles[]` and `rgm_attr defaults[]`. `static constexpr bool capturable =
-// true` promises RGM_CAPTURABLE of the loss, `without_dropout = true` asks for RGM_WITHOUT_DROPOUT.
+// true` promises RGM_CAPTURABLE of the loss, `without_dropout = true` asks for RGM_WITHOUT_DROPOUT, and `evaluates_apart = true`
+// promises RGM_EVALUATES_APART.
 #pragma once
 #include <algorithm>
 
@@ -105,6 +106,7 @@ struct StrategyThunks {
     if constexpr (requires { T::defaults; }) s.defaults = ended<T::defaults>.data();
     if constexpr (requires { T::capturable; }) s.flags |= T::capturable ? RGM_CAPTURABLE : 0;
     if constexpr (requires { T::without_dropout; }) s.flags |= T::without_dropout ? RGM_WITHOUT_DROPOUT : 0;
+    if constexpr (requires { T::evaluates_apart; }) s.flags |= T::evaluates_apart ? RGM_EVALUATES_APART : 0;
     s.create = Instance<T>::create;
     s.destroy = Instance<T>::destroy;
     if constexpr (requires { &T::prepare; }) s.prepare = prepare;
