@@ -18,7 +18,14 @@ int run_together(const fs::path& file, const ReadOptions& read, RunOptions optio
                  const std::vector<std::string>& arguments, const std::optional<cli::StartedAs>& self) {
   catch_interrupts();
   Registry registry(host_table());
-  const Pipeline pipeline = read_pipeline(file, read, registry);
+  const auto pipeline = [&] {
+    try {
+      return read_pipeline(file, read, registry);
+    } catch (const std::exception&) {
+      cli::keep_silent_in_others(read.collective, registry);  // they read the same
+      throw;
+    }
+  }();
   cli::Together together(pipeline, registry, arguments, self);
   try {
     options.processes = &together.group();
@@ -26,9 +33,9 @@ int run_together(const fs::path& file, const ReadOptions& read, RunOptions optio
     run(pipeline, options, registry);
     together.finish();
   } catch (const Interrupted& e) {
-    together.stop();
     log::end_progress();
     log::info("{}; the same command{} continues from there", e.what(), options.force ? " without --force" : "");
+    together.stop();
     return interrupt_status();
   } catch (...) {
     return together.fail(std::current_exception());

@@ -24,7 +24,7 @@ namespace {
 
 constexpr const char* variable = "REGIMEN_PROCESS";
 // How long this process may take to notice, between two steps, that another one has failed.
-constexpr std::chrono::seconds patience_with_itself(5);
+constexpr std::chrono::seconds patience_with_itself(2);
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> out;
@@ -120,18 +120,21 @@ void StartedProcesses::watch() {
     std::vector<pollfd> ends;
     for (const Child& child : children_)
       if (child.is_there) ends.push_back({child.words, POLLIN, 0});
-    if (ends.empty()) return;
     // An end closes its pipe, unless something that it started holds that open; a moment later it can be waited for.
     if (::poll(ends.data(), ends.size(), 100) > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     for (Child& child : children_)
       if (child.is_there) look_after(child);
     const std::lock_guard lock(mutex_);
-    if (first_ && first_->status != 0 && first_->status != interrupt_status() && !expected_ &&
-        std::chrono::steady_clock::now() - first_at_ > patience_with_itself) {
+    if (there_ == 0 && (expected_ || !has_failed())) return;
+    if (has_failed() && !expected_ && std::chrono::steady_clock::now() - first_at_ > patience_with_itself) {
       complain(first_->text);
       ::_exit(first_->status);
     }
   }
+}
+
+bool StartedProcesses::has_failed() const {
+  return first_ && first_->status != 0 && first_->status != interrupt_status();
 }
 
 void StartedProcesses::look_after(Child& child) {
@@ -146,9 +149,8 @@ void StartedProcesses::look_after(Child& child) {
   if (!expected_ && !first_) {
     first_ = ending_of(child, status);
     first_at_ = std::chrono::steady_clock::now();
-    const bool failed = first_->status != 0 && first_->status != interrupt_status();
-    if (failed && abort_) abort_(first_->text);
-    if (failed && !abort_) {  // this one waits for it to join, and would for long
+    if (has_failed() && abort_) abort_(first_->text);
+    if (has_failed() && !abort_) {  // this one waits for it to join, and would for long
       complain(first_->text);
       ::_exit(first_->status);
     }
@@ -172,7 +174,7 @@ Ending StartedProcesses::ending_of(const Child& child, int status) const {
 void StartedProcesses::call_when_one_fails(std::function<void(const std::string& text)> abort) {
   const std::lock_guard lock(mutex_);
   abort_ = std::move(abort);
-  if (first_ && first_->status != 0) abort_(first_->text);
+  if (has_failed()) abort_(first_->text);
 }
 
 std::optional<Ending> StartedProcesses::first_end() {

@@ -50,6 +50,7 @@ class StartedProcesses {
   void start(uint32_t rank, const std::vector<std::string>& arguments);
   void watch();
   void look_after(Child& child);
+  bool has_failed() const;  // one of them
   Ending ending_of(const Child& child, int status) const;
 
   JoinedProcesses::Place own_;

@@ -40,6 +40,15 @@ void Together::start(const Pipeline& pipeline, Registry& registry, const std::ve
   log::info("{} processes, joined by {}", own.size, collective.id);
 }
 
+void keep_silent_in_others(const std::optional<std::string>& collective, Registry& registry) try {
+  if (!collective) return;
+  const Choice choice = collective_by_id(*collective, registry);
+  if (!is_started_by_launcher(choice)) return;
+  if (JoinedProcesses(choice, {}).rank() > 0) ::_exit(2);
+} catch (const Error&) {
+  return;  // that it cannot be joined is not what is to be told
+}
+
 Together::~Together() {
   if (others_) {
     others_->expect_ends();
@@ -60,7 +69,7 @@ void Together::stop() {
   if (!launched_ || !is_whole()) return;
   // A launcher's processes end together; whoever was not interrupted would not come.
   std::thread([] {
-    std::this_thread::sleep_for(std::chrono::seconds(10));
+    std::this_thread::sleep_for(std::chrono::seconds(5));
     ::_exit(interrupt_status());
   }).detach();
   group_ = nullptr;
@@ -91,6 +100,7 @@ int Together::fail(const std::exception_ptr& thrown) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     complain(fmt::format("process {} of {}: {}", rank, group_->size(), ending.text));
   }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the launcher still has to pass that on
   group_->abort(ending.text);
   return ending.status;
 }

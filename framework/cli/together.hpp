@@ -9,6 +9,10 @@
 
 namespace rgm::cli {
 
+// Of a mistake that every process of a launcher will find, rank 0 tells, and the others end here. The collective is the
+// one that the command line names, if it does.
+void keep_silent_in_others(const std::optional<std::string>& collective, Registry& registry);
+
 class Together {
  public:
   // Alone where the pipeline asks for nothing else. Otherwise waits for the others, which it starts unless it is one of

@@ -98,7 +98,7 @@ struct Pipeline {
 struct ReadOptions {
   std::vector<std::string> set;                      // "stages.base.steps=10"
   std::optional<std::string> backend;                // --backend
-  std::optional<std::string> processes, collective;  // --processes, --collective
+  std::optional<std::string> processes = {}, collective = {};  // --processes, --collective
 };
 
 // Reads and checks everything, reporting all problems at once: throws RGM_INVALID whose text is one line a problem,

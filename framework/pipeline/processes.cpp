@@ -72,21 +72,26 @@ bool is_started_by_launcher(const Choice& collective) {
   return collective.component->table<rgm_collective>().flags & RGM_STARTED_BY_LAUNCHER;
 }
 
+Choice collective_by_id(const std::string& id, Registry& registry) {
+  Choice choice;
+  choice.id = id;
+  choice.component = &registry.find(RGM_KIND_COLLECTIVE, id);
+  Problems problems(fmt::format("collective {}", id));
+  choice.config = read_options(*choice.component->data, YAML::Node(), problems);
+  problems.raise();
+  return choice;
+}
+
 Choice choose_collective(Registry& registry) {
   std::optional<Choice> found;
   std::string reasons;
   for (const std::string& id : registry.ids(RGM_KIND_COLLECTIVE)) {
     try {
-      Choice choice;
-      choice.id = id;
-      choice.component = &registry.find(RGM_KIND_COLLECTIVE, id);
+      Choice choice = collective_by_id(id, registry);
       const auto& table = choice.component->table<rgm_collective>();
       if (is_started_by_launcher(choice)) continue;
       if (found && table.score <= found->component->table<rgm_collective>().score) continue;
       check_status(answer_of_plugin(plugin_name("collective", id), "usable", [&] { return table.usable(); }));
-      Problems problems(fmt::format("collective {}", id));
-      choice.config = read_options(*choice.component->data, YAML::Node(), problems);
-      problems.raise();
       found = std::move(choice);
     } catch (const Error& e) {
       reasons += fmt::format("\n  {}: {}", id, e.what());

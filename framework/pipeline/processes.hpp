@@ -50,6 +50,8 @@ class JoinedProcesses final : public ProcessGroup {
 
 // Does an outside program start the processes, or this one?
 bool is_started_by_launcher(const Choice& collective);
+// One by its id, with the defaults of its options.
+Choice collective_by_id(const std::string& id, Registry& registry);
 // The usable one with the highest score of those whose processes this program starts. RGM_INVALID with each one's
 // reason when there is none.
 Choice choose_collective(Registry& registry);
