@@ -1,5 +1,6 @@
 // host_test.cpp - the host's own functions, and the tables of models and training: structs of other sizes, missing
 // columns, references handed over.
+#include "base/process_here.hpp"
 #include "host/plugged.hpp"
 #include "tensor/plugin_call.hpp"
 #include "train/session.hpp"
@@ -22,6 +23,18 @@ TEST_F(Host, TablesHaveTheirSizeAndNoHoles) {
   EXPECT_TRUE(whole(*host().models));
   EXPECT_TRUE(whole(*host().train));
   EXPECT_EQ(host().extension("something/1"), nullptr);
+}
+
+TEST_F(Host, SaysWhichProcessOfTheMachineThisIs) {
+  uint32_t number = 7, count = 7;
+  host().process_here(&number, &count);
+  EXPECT_EQ(number, 0U);
+  EXPECT_EQ(count, 1U);
+  set_process_here({2, 3});
+  host().process_here(&number, &count);
+  set_process_here({});
+  EXPECT_EQ(number, 2U);
+  EXPECT_EQ(count, 3U);
 }
 
 TEST_F(Host, ParallelForBringsTheTextOfAFailureBack) {

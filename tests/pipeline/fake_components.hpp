@@ -113,6 +113,13 @@ inline const rgm_adapter in_front = [] {
   return a;
 }();
 inline const rgm_backend device{};
+inline constexpr rgm_collective collective(uint32_t flags) {
+  rgm_collective c{};
+  c.struct_size = sizeof c;
+  c.flags = flags;
+  return c;
+}
+inline const rgm_collective wires = collective(RGM_STARTED_BY_HOST), launched = collective(RGM_STARTED_BY_LAUNCHER);
 
 inline const rgm_option rank_option{sizeof(rgm_option),         0, "rank", "how wide", RGM_INTEGER, 0,
                                     {RGM_INTEGER, 1, {.i = 8}}, 1, 1024,   nullptr};
@@ -143,6 +150,8 @@ inline const Component& find(int kind, const std::string& id) {
                                       entry(RGM_KIND_REWARD, "proofreader", no_options, &proofreader),
                                       entry(RGM_KIND_ADAPTER, "low_rank", low_rank_options, &low_rank),
                                       entry(RGM_KIND_ADAPTER, "in_front", no_options, &in_front),
+                                      entry(RGM_KIND_COLLECTIVE, "wires", no_options, &wires),
+                                      entry(RGM_KIND_COLLECTIVE, "launched", no_options, &launched),
                                       entry(RGM_KIND_BACKEND, "chip", device_options, &device)};
   static std::list<Component> found;
   std::vector<std::string> known;

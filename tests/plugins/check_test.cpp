@@ -143,6 +143,26 @@ TEST_F(Check, AFormatThatJoinsPartsInNoKnownWay) {
   EXPECT_THAT(problem(), HasSubstr("joins \"c\", which is none of its tensors or options"));
 }
 
+TEST_F(Check, ACollectiveThatLacksAFunction) {
+  rgm_collective collective{};
+  collective.struct_size = sizeof collective;
+  collective.flags = RGM_STARTED_BY_HOST;
+  collective.usable = []() -> rgm_status { return RGM_OK; };
+  collective.join = [](const rgm_config*, const rgm_join*, rgm_group**) -> rgm_status { return RGM_OK; };
+  collective.info = [](rgm_group*, rgm_group_info*) -> rgm_status { return RGM_OK; };
+  collective.sum = [](rgm_group*, float*, size_t) -> rgm_status { return RGM_OK; };
+  collective.gather = [](rgm_group*, const void*, size_t, void*) -> rgm_status { return RGM_OK; };
+  collective.abort = [](rgm_group*, rgm_str) {};
+  collective.leave = [](rgm_group*) {};
+  const rgm_component of_collective{sizeof(rgm_component), RGM_KIND_COLLECTIVE, "mine", "1", "", none, &collective};
+  components[0] = &of_collective;
+  EXPECT_EQ(problem(), "x.so: collective \"mine\" lacks wait; its author has to correct it");
+  collective.wait = [](rgm_group*) -> rgm_status { return RGM_OK; };
+  EXPECT_EQ(problem(), "");
+  collective.flags = RGM_STARTED_BY_HOST | RGM_STARTED_BY_LAUNCHER;
+  EXPECT_THAT(problem(), HasSubstr("has the flags 0x3; either the host or a launcher starts the processes"));
+}
+
 // A table that ends before a field: what stands behind it in memory is somebody else's.
 TEST_F(Check, AnOlderTableIsReadAsFarAsItGoes) {
   strategy.evaluate = [](void*, rgm_train*, rgm_batch*) -> rgm_status { return RGM_INTERNAL; };
