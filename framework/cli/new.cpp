@@ -98,6 +98,9 @@ int new_project(const std::vector<std::string>& arguments) {
   require(given->count("name") > 0, "new: which kind and name? As in `regimen new strategy focal_loss DIR`");
   const std::string kind = (*given)["kind"].as<std::string>(), name = (*given)["name"].as<std::string>();
   const std::vector<std::string> kinds = {"strategy", "adapter", "reward", "backend"};
+  require(
+      kind != kind_name(RGM_KIND_COLLECTIVE),
+      "new: there is no template of a collective; \"A collective\" in docs/writing-a-plugin.md has one to begin with");
   require(std::count(kinds.begin(), kinds.end(), kind) > 0, "new: kind \"{}\" is not known{} (there are: {})", kind,
           did_you_mean(kind, kinds), join(kinds));
   check_name(name);

@@ -141,7 +141,10 @@ void StartedProcesses::look_after(Child& child) {
   const std::lock_guard lock(mutex_);
   char piece[4096];
   int status = 0;
-  const bool ended = ::waitpid(child.process, &status, WNOHANG) == child.process;
+  const pid_t waited = ::waitpid(child.process, &status, WNOHANG);
+  const bool is_lost = waited < 0 && errno == ECHILD;  // where SIGCHLD is ignored, nobody learns how it ended
+  const bool ended = waited == child.process || (is_lost && ::kill(child.process, 0) != 0);
+  if (is_lost) status = W_EXITCODE(1, 0);
   for (ssize_t n; (n = ::read(child.words, piece, sizeof piece)) > 0;) child.said.append(piece, static_cast<size_t>(n));
   if (!ended) return;
   child.is_there = false;

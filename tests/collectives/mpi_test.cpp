@@ -1,4 +1,4 @@
-// mpi_test.cpp - two processes that MPI's launcher starts: this program, of which it runs the cases UnderMpi.
+// mpi_test.cpp - two processes that MPI's launcher starts: this program once more.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -17,25 +17,8 @@ std::string why_not() {
   return std::system("mpiexec --version >/dev/null 2>&1") == 0 ? "" : "there is no mpiexec";
 }
 
-TEST(Mpi, TwoProcessesOfALauncherSumAndGather) {
-  if (is_under_mpi()) GTEST_SKIP() << "that is what UnderMpi is for";
-  if (const std::string reason = why_not(); !reason.empty()) GTEST_SKIP() << reason;
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  // As root, Open MPI wants to be told twice; others do not know the words.
-  const std::string command =
-      "REGIMEN_TEST_UNDER_MPI=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 60 mpiexec -n 2 '" +
-      self + "' --gtest_filter=UnderMpi.* >/tmp/regimen-mpi-" + std::to_string(::getpid()) + " 2>&1";
-  const int status = std::system(command.c_str());
-  const std::string log = "/tmp/regimen-mpi-" + std::to_string(::getpid());
-  if (status != 0) static_cast<void>(!std::system(("cat " + log).c_str()));
-  std::filesystem::remove(log);
-  EXPECT_EQ(status, 0);
-}
-
-// MPI starts once in a process, so that this is one case.
-TEST(UnderMpi, SumsAreInTheOrderOfRanksAndBytesComeByRank) {
-  if (!is_under_mpi()) GTEST_SKIP() << "run by TwoProcessesOfALauncherSumAndGather";
+// What each of the two does; MPI starts only once in a process.
+void sum_and_gather() {
   const Member member(table_of("mpi"), 0, 0, "");
   const rgm_group_info info = member.info();
   ASSERT_EQ(info.size, 2U);
@@ -55,6 +38,22 @@ TEST(UnderMpi, SumsAreInTheOrderOfRanksAndBytesComeByRank) {
   EXPECT_EQ(member.gather(info.rank == 0 ? "abc" : "xyz"), "abcxyz");
   EXPECT_EQ(member.gather(""), "");
   member.wait();
+}
+
+TEST(Mpi, TwoProcessesOfALauncherSumAndGather) {
+  if (is_under_mpi()) return sum_and_gather();
+  if (const std::string reason = why_not(); !reason.empty()) GTEST_SKIP() << reason;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  // As root, Open MPI wants to be told twice; others do not know the words.
+  const std::string command =
+      "REGIMEN_TEST_UNDER_MPI=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+      "OMPI_MCA_rmaps_base_oversubscribe=1 timeout 60 mpiexec -n 2 '" +
+      self + "' --gtest_filter=Mpi.* >/tmp/regimen-mpi-" + std::to_string(::getpid()) + " 2>&1";
+  const int status = std::system(command.c_str());
+  const std::string log = "/tmp/regimen-mpi-" + std::to_string(::getpid());
+  if (status != 0) static_cast<void>(!std::system(("cat " + log).c_str()));
+  std::filesystem::remove(log);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
