@@ -1,4 +1,4 @@
-// processes_test.cpp - pipelines that two processes run: of every kind of method, the weights of one that is alone.
+// shared_stages_test.cpp - pipelines that two processes run: of every kind of method, the weights of one that is alone.
 #include <cstdlib>
 
 #include "artefact/folder.hpp"
@@ -15,9 +15,9 @@ namespace {
 using testing::Each;
 using testing::HasSubstr;
 
-class PipelineProcesses : public testing::Test {
+class SharedStages : public testing::Test {
  protected:
-  PipelineProcesses() {
+  SharedStages() {
     ::setenv("REGIMEN_PLUGIN_PATH", REGIMEN_PLUGINS, 1);
     std::string text, prompts, pairs;
     for (int i = 0; i < 60; ++i) text += "the cat sat on the mat and the dog ran " + std::to_string(i) + " times\n";
@@ -31,7 +31,7 @@ class PipelineProcesses : public testing::Test {
     write_file(folder_ / "prompts.jsonl", prompts);
     write_file(folder_ / "pairs.jsonl", pairs);
   }
-  ~PipelineProcesses() override { ::unsetenv("REGIMEN_PLUGIN_PATH"); }
+  ~SharedStages() override { ::unsetenv("REGIMEN_PLUGIN_PATH"); }
 
   static std::string base(const std::string& model = "family: gpt2, heads: 2") {
     return "regimen: 1\nname: p\nseed: 3\nbackend: reference\nstages:\n  - name: base\n    strategy: pretrain\n"
@@ -106,23 +106,23 @@ class PipelineProcesses : public testing::Test {
   Folder folder_;
 };
 
-TEST_F(PipelineProcesses, AnAdapterAlone) {
+TEST_F(SharedStages, AnAdapterAlone) {
   expect_same(base(), stage("pretrain", "    adapter: lora\n    data: {train: {text: text.txt}}\n"),
               "last/adapter/adapter_model.safetensors");
 }
 
-TEST_F(PipelineProcesses, AMixtureOfExperts) {
+TEST_F(SharedStages, AMixtureOfExperts) {
   expect_same(base("family: mixtral, heads: 2, experts: 4"),
               stage("pretrain", "    data: {train: {text: text.txt}, validation: {split: 0.1}}\n"),
               "last/model/model.safetensors");
 }
 
-TEST_F(PipelineProcesses, ExamplesThatAReferenceHasAnnotated) {
+TEST_F(SharedStages, ExamplesThatAReferenceHasAnnotated) {
   expect_same(base(), stage("dpo", "    data: {train: {jsonl: pairs.jsonl}, validation: {split: 0.3}}\n"),
               "last/model/model.safetensors");
 }
 
-TEST_F(PipelineProcesses, RolloutsThatARuleScores) {
+TEST_F(SharedStages, RolloutsThatARuleScores) {
   expect_same(base(),
               stage("{rloo: {answers: 2, max_tokens: 4}}",
                     "    data: {prompts: {jsonl: prompts.jsonl}, validation: {split: 0.3}}\n"
@@ -130,7 +130,7 @@ TEST_F(PipelineProcesses, RolloutsThatARuleScores) {
               "last/model/model.safetensors");
 }
 
-TEST_F(PipelineProcesses, ALearnedRewardAndACritic) {
+TEST_F(SharedStages, ALearnedRewardAndACritic) {
   expect_same(
       base() +
           "  - {name: judge, strategy: reward_modeling, model: {from: base}, reward: pairwise, batch: 4, "
@@ -139,7 +139,7 @@ TEST_F(PipelineProcesses, ALearnedRewardAndACritic) {
       "last/model/model.safetensors");
 }
 
-TEST_F(PipelineProcesses, AReportOnAllHeldOutData) {
+TEST_F(SharedStages, AReportOnAllHeldOutData) {
   expect_same(
       base(),
       "  - {name: last, strategy: reward_modeling, model: {from: base}, reward: pairwise, batch: 4, micro_batch: "
@@ -149,7 +149,7 @@ TEST_F(PipelineProcesses, AReportOnAllHeldOutData) {
   for (const char* out : {"one", "two"}) EXPECT_EQ(record(out)["result"]["report_card"]["pairs"], 4) << out;
 }
 
-TEST_F(PipelineProcesses, RowsAreWrittenByTheFirstAndReadByAll) {
+TEST_F(SharedStages, RowsAreWrittenByTheFirstAndReadByAll) {
   const std::string before =
       base() +
       "  - {name: answers, strategy: {sample: {max_tokens: 4}}, model: {from: base}, data: {prompts: {jsonl: "
@@ -161,7 +161,7 @@ TEST_F(PipelineProcesses, RowsAreWrittenByTheFirstAndReadByAll) {
 }
 
 // Another number of processes is no reason to make a stage again.
-TEST_F(PipelineProcesses, FinishedStagesAreSkippedByAllOfThem) {
+TEST_F(SharedStages, FinishedStagesAreSkippedByAllOfThem) {
   const std::string first = base(), both = base() + stage("pretrain", "    data: {train: {text: text.txt}}\n");
   ASSERT_THAT(run(first, 1, "out"), Each("done"));
   const auto before = fs::last_write_time(folder_ / "out/base/stage.json");
@@ -171,7 +171,7 @@ TEST_F(PipelineProcesses, FinishedStagesAreSkippedByAllOfThem) {
   ASSERT_THAT(run(both, 2, "out"), Each("done"));
 }
 
-TEST_F(PipelineProcesses, WhatTheFirstCannotOpenAllSay) {
+TEST_F(SharedStages, WhatTheFirstCannotOpenAllSay) {
   const auto said = run(base() + stage("pretrain",
                                        "    adapter: {lora: {sites: [nowhere]}}\n"
                                        "    data: {train: {text: text.txt}}\n"),
