@@ -25,7 +25,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct EvaluateRequest {
-  std::string model, data, rows, chat_template, backend;
+  std::string model, data, rows, chat_template, backend, separator;
   cli::Types types;
   std::vector<std::string> adapters, columns;
   bool json = false, per_token = false;
@@ -41,6 +41,13 @@ DataSpec data_of(const EvaluateRequest& request) {
           "ends in .jsonl, .json, .csv, .tsv or .parquet",
           request.columns.empty() ? "" : request.columns[0], out.files[0].string());
   for (const std::string& given : request.columns) {
+  if (!request.separator.empty()) {
+    require(out.format == "csv", "evaluate: --separator is for csv, and {} is read as {}: leave it out",
+            out.files[0].string(), out.format);
+    out.separator = read_separator(request.separator).value_or('\0');
+    require(out.separator != '\0', "evaluate: --separator is \"{}\", expected one character, such as \";\", or \\t",
+            request.separator);
+  }
     const size_t at = given.find('=');
     require(at != given.npos && at > 0 && at + 1 < given.size(),
             "evaluate: --column is \"{}\", expected NAME=NAME IN THE FILE, as in text=0", given);
@@ -167,7 +174,9 @@ int evaluate(const std::vector<std::string>& arguments) {
       "data", text(request.data, "FILE"),
       "plain text, or by its ending jsonl, json, csv, tsv or parquet: each row is a sequence")(
       "column", po::value(&request.columns)->composing()->value_name("NAME=NAME"),
-      "which column holds text, prompt, label or value; by number, as in text=0, where there is no header line")(
+      "which column holds text, prompt, label or value; by number, as in text=0, where there is no header line; of "
+      "questions: prompt, choices (a list, or several as in choices=sol1,sol2), answer, then; {{ }} makes a template")(
+      "separator", text(request.separator, "CHARACTER"), "what parts the fields of a csv, as in \";\" or \"\\t\"")(
       "rows", text(request.rows, "OUT.jsonl"),
       "write the rows there, each with the model's prediction or its loss and number of tokens")(
       "template", text(request.chat_template, "NAME"),

@@ -46,14 +46,15 @@ bool rows_have(const std::string& column, const DataSpec& spec, const std::vecto
   std::string first_without;
   int64_t with = 0, all = 0;
   bool is_there = false;
-  each_row(spec.files.at(0), spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
-    const auto found = row.find(name);
-    const bool has = found != row.end() && !found->is_null() && (may_be_empty || *found != "");
-    is_there |= found != row.end();
-    with += has;
-    ++all;
-    if (!has && first_without.empty()) first_without = where;
-  });
+  each_row(spec.files.at(0), spec.format, {columns_by_number(spec), spec.separator},
+           [&](Row& row, const std::string& where) {
+             const auto found = row.find(name);
+             const bool has = found != row.end() && !found->is_null() && (may_be_empty || *found != "");
+             is_there |= found != row.end();
+             with += has;
+             ++all;
+             if (!has && first_without.empty()) first_without = where;
+           });
   if (with == 0 && (is_there || !is_given)) {
     log::info("{}: no row has a \"{}\", so nothing is compared{}", spec.files[0].string(), name,
               is_there ? "" : fmt::format("; if another column holds it, add --column {}=NAME", column));

@@ -37,7 +37,8 @@ class ColumnReader {
     const auto is_enough = [&] { return spec_.rows > 0 && !makes_groups && std::ssize(out_.rows) >= spec_.rows; };
     for (const fs::path& file : spec_.files) {
       each_row(
-          file, spec_.format, numbered, [&](Row& row, const std::string& where) { add_row(row, where); }, is_enough);
+          file, spec_.format, {numbered, spec_.separator},
+          [&](Row& row, const std::string& where) { add_row(row, where); }, is_enough, [&] { return wanted(); });
       if (is_enough()) break;
     }
     require(!out_.rows.empty(), "{}: has no examples", spec_.files.front().string());
@@ -45,6 +46,20 @@ class ColumnReader {
   }
 
  private:
+  // What is looked at in a row once the first one was read; nothing where its reader wants all of it.
+  std::optional<std::vector<std::string>> wanted() const {
+    if (takes_all_ || see_) return std::nullopt;
+    std::vector<std::string> out = {"finished"};
+    for (const StoredColumn& column : columns_) {
+      out.insert(out.end(), {column.map.from, column.map.from + ".finished"});
+      if (column.map.prompt) out.push_back(*column.map.prompt);
+      if (!column.map.chat) continue;
+      out.insert(out.end(), {"tools", "documents", "chat_template_kwargs"});
+      if (column.map.chat->alpaca) out.insert(out.end(), {"instruction", "input", "output", "system"});
+    }
+    return out;
+  }
+
   // The first row says what the file is where nobody has: conversations, instructions, prompts with their answers.
   void recognise(const Row& row) {
     // Who reads prompts by themselves puts them together with answers in its own way.
@@ -93,7 +108,7 @@ class ColumnReader {
                                      "--column {0}=NAME",
                                      name)
                        : near,
-            unreadable_columns(row));
+            unreadable_columns(row) + (spec_.format == "csv" ? other_separator(row) : ""));
   }
 
   // What the first row lacks is read of no row.

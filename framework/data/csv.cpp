@@ -12,7 +12,7 @@ size_t line_break(TextWindow& text, size_t at) {
 }
 
 // A quoted field; `at` is behind its first quote, and afterwards behind its last.
-std::string quoted(TextWindow& text, size_t& at, size_t& line, const std::string& file) {
+std::string quoted(TextWindow& text, size_t& at, size_t& line, const std::string& file, char separator) {
   const size_t began_on = line;
   std::string out;
   for (;; ++at) {
@@ -25,7 +25,7 @@ std::string quoted(TextWindow& text, size_t& at, size_t& line, const std::string
     out += text[at];
   }
   ++at;
-  require(!text.holds(at) || text[at] == ',' || line_break(text, at) > 0,
+  require(!text.holds(at) || text[at] == separator || line_break(text, at) > 0,
           "{}:{}: there is text after a quoted field; double the quotes inside it", file, line);
   return out;
 }
@@ -33,7 +33,7 @@ std::string quoted(TextWindow& text, size_t& at, size_t& line, const std::string
 }  // namespace
 
 bool next_csv_record(TextWindow& text, size_t& line, const std::string& file, std::vector<std::string>& fields,
-                     size_t& began_on) {
+                     size_t& began_on, char separator) {
   fields.clear();
   size_t at = 0;
   while (text.holds(at) && line_break(text, at) > 0) at += line_break(text, at), ++line;
@@ -44,13 +44,13 @@ bool next_csv_record(TextWindow& text, size_t& line, const std::string& file, st
   for (bool is_last = false; !is_last;) {
     if (text.holds(at) && text[at] == '"') {
       ++at;
-      fields.push_back(quoted(text, at, line, file));
+      fields.push_back(quoted(text, at, line, file, separator));
     } else {
       const size_t begin = at;
-      while (text.holds(at) && text[at] != ',' && line_break(text, at) == 0) ++at;
+      while (text.holds(at) && text[at] != separator && line_break(text, at) == 0) ++at;
       fields.emplace_back(text.text().substr(begin, at - begin));
     }
-    is_last = !text.holds(at) || text[at] != ',';
+    is_last = !text.holds(at) || text[at] != separator;
     if (!is_last) ++at;
   }
   if (text.holds(at)) at += line_break(text, at), ++line;

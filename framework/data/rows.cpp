@@ -149,20 +149,34 @@ void drop_unreadable(Row& row) {
   row = std::move(readable);
 }
 
-void each_row(const fs::path& path, std::string_view format, bool numbered, const RowCall& given,
-              const std::function<bool()>& is_enough) {
+std::string other_separator(const Row& row) {
+  if (row.size() != 1) return "";
+  const std::string& header = row.begin().key();
+  const std::pair<char, std::pair<const char*, const char*>> others[] = {
+      {';', {"semicolon", ";"}}, {'\t', {"tab", "\\t"}}, {'|', {"bar", "|"}}};
+  for (const auto& [sign, names] : others)
+    if (const auto count = std::ranges::count(header, sign); count > 0)
+      return fmt::format(
+          "; the first line has no comma, but {} {}{}: write {{csv: FILE, separator: \"{}\"}}, or for a command "
+          "--separator \"{}\"",
+          count, names.first, count == 1 ? "" : "s", names.second, names.second);
+  return "";
+}
+
+void each_row(const fs::path& path, std::string_view format, TableLines lines, const RowCall& given,
+              const std::function<bool()>& is_enough, const WantedNames& wanted) {
   const std::string file = path.string();
   const GoesOn row = [&](Row& values, const std::string& where) {
     stop_if_interrupted("reading {}", file);
     given(values, where);
     return !is_enough || !is_enough();
   };
-  if (format == "parquet") return parquet::each_row(path, row);
+  if (format == "parquet") return parquet::each_row(path, row, wanted);
   TextWindow text(path);
   if (text.holds(2) && text.text().starts_with("\xEF\xBB\xBF")) text.drop(3);  // the mark that spreadsheets write
   require(!text.text().starts_with("\xFF\xFE") && !text.text().starts_with("\xFE\xFF"),
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
-  Table table(numbered, row);
+  Table table(lines.numbered, row);
   if (format == "json") {
     each_element(text, file, row);
   } else if (format == "jsonl") {
@@ -184,7 +198,7 @@ void each_row(const fs::path& path, std::string_view format, bool numbered, cons
     });
   } else if (format == "csv") {
     std::vector<std::string> fields;
-    for (size_t line = 1, began_on = 1; next_csv_record(text, line, file, fields, began_on);)
+    for (size_t line = 1, began_on = 1; next_csv_record(text, line, file, fields, began_on, lines.separator);)
       if (!table.add(fields, fmt::format("{}:{}", file, began_on))) break;
   } else {
     invalid("{}: the format \"{}\" is not known; there are text, jsonl, json, csv, tsv and parquet", file, format);

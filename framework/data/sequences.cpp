@@ -25,7 +25,7 @@ const Row& field(const Row& row, const std::string& name, const std::string& whe
     invalid(
         "{}: there is no \"{}\"; there are {}: say which one with --column text=NAME, or text=0 by number if a table "
         "has no header line{}",
-        where, name, join(names), unreadable_columns(row));
+        where, name, join(names), unreadable_columns(row) + other_separator(row));
   }
   require(!found->is_structured() && !found->is_null(), "{}: \"{}\" is {}, but only text is read here", where, name,
           found->is_array() ? "a list" : fmt::format("JSON of the type {}", found->type_name()));
@@ -74,7 +74,7 @@ void each_sequence(const DataSpec& spec, const Tokenizer& tokenizer, const Templ
   }
   std::optional<Reading> reading;
   std::shared_ptr<const ChatTemplate> chat;
-  each_row(file, spec.format, columns_by_number(spec), [&](Row& row, const std::string& where) {
+  each_row(file, spec.format, {columns_by_number(spec), spec.separator}, [&](Row& row, const std::string& where) {
     if (!reading) {
       reading = reading_of(spec, row);
       if (reading->map.chat) chat = std::make_shared<const ChatTemplate>(template_for(reading->map));

@@ -21,6 +21,12 @@ const char* name_of_kind(int32_t kind) {
   }
 }
 
+std::optional<char> read_separator(std::string_view text) {
+  if (text == "\\t") return '\t';
+  if (text.size() != 1 || text == "\"" || text == "\n" || text == "\r") return std::nullopt;
+  return text[0];
+}
+
 bool columns_by_number(const DataSpec& spec) {
   const auto is_number = [](const std::string& text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -75,7 +81,7 @@ void each_text(const DataSpec& spec, const Tokenizer* cut, const std::function<v
     if (spec.format == "text")
       each_piece(file, cut, [&](std::string_view text, size_t) { see(text); });
     else
-      each_row(file, spec.format, columns_by_number(spec),
+      each_row(file, spec.format, {columns_by_number(spec), spec.separator},
                [&](Row& row, const std::string& where) { see(texts.of(row, where)); });
   }
 }

@@ -45,6 +45,7 @@ struct DataSpec {
   std::string from_stage = {};            // the earlier stage whose rows it is; `files` is empty until it has run
   std::vector<DataSpec> parts = {};       // of a mixture, which itself says nothing more
 };
+  char separator = ',';                   // between the fields of a csv
 
 // The entries that it consists of: its parts, or itself.
 std::span<const DataSpec> parts_of(const DataSpec& spec);
@@ -52,6 +53,9 @@ std::span<DataSpec> parts_of(DataSpec& spec);
 std::vector<fs::path> all_files(const DataSpec& spec);
 
 // All columns are given by number: csv and tsv have no line of names.
+// ";", "\t" or any other one character but a quote and a line break; nothing where the text is none.
+std::optional<char> read_separator(std::string_view text);
+
 bool columns_by_number(const DataSpec& spec);
 
 // The TEXT column that stands for every column of the rows.

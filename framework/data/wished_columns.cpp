@@ -37,6 +37,7 @@ WishedColumns wished_columns(const DataSpec& spec, const std::vector<ColumnWish>
       out.mapping += fmt::format(" {} {}", map.column, map.from);
     }
   out.takes_all = all && spec.columns.empty();
+  if (spec.separator != ',') out.mapping += fmt::format(" by {}", spec.separator);
   if (out.takes_all) out.mapping += " *";
   for (const ColumnWish& wish : wishes) {
     if (wish.name == every_column) continue;

@@ -31,8 +31,14 @@ Hybrid take_levels(std::string_view& body, int highest, Encoding encoding) {
 
 }  // namespace
 
-Column::Column(std::string_view file, const ColumnChunk& chunk, const Node& leaf)
-    : file_(file), chunk_(chunk), leaf_(leaf), at_(static_cast<size_t>(chunk.first_page)), left_(chunk.values) {
+Column::Column(std::string_view file, const ColumnChunk& chunk, const Node& leaf, Budget& budget)
+    : file_(file),
+      chunk_(chunk),
+      leaf_(leaf),
+      of_page_(budget),
+      of_dictionary_(budget),
+      at_(static_cast<size_t>(chunk.first_page)),
+      left_(chunk.values) {
   if (!chunk.elsewhere.empty()) throw Unsupported(chunk.elsewhere);
   require(chunk.has_metadata, "has no description");
   require(chunk.type == leaf.element.type, "is {} in the schema and {} in its pages", name_of(*leaf.element.type),
@@ -70,22 +76,32 @@ void Column::next_page() {
     const auto crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(body.data()), body.size());
     require(crc == *head.crc, "has a page that is not as it was written: its checksum differs");
   }
-  if (head.kind == PageKind::dictionary) {
-    if (head.encoding != Encoding::plain && head.encoding != Encoding::plain_dictionary)
-      throw Unsupported(fmt::format("has a dictionary in the encoding {}, which is not read here; write the file again",
-                                    name_of(head.encoding)));
-    dictionary_page_ = unpacked(chunk_.codec, body, head.unpacked_bytes);
-    const auto values = plain_values(leaf_.element, dictionary_page_.view());
-    Dictionary& all = dictionary_.emplace();
-    for (int64_t i = 0; i < head.values; ++i) all.push_back(values->next());
-    return;
-  }
+  if (head.kind == PageKind::dictionary) return open_dictionary(head, body);
   if (head.kind == PageKind::index) return;
   require(head.values <= left_, "has a page of {} entries where {} are left", head.values, left_);
   left_ -= in_page_ = count_ = head.values;
   encoding_ = head.encoding;
   values_.reset();
+  page_ = {};
+  of_page_.give();
+  of_page_.take(static_cast<size_t>(head.unpacked_bytes));
   head.kind == PageKind::data ? open_page(head, body) : open_page_v2(head, body);
+}
+
+void Column::open_dictionary(const PageHeader& head, std::string_view body) {
+  if (head.encoding != Encoding::plain && head.encoding != Encoding::plain_dictionary)
+    throw Unsupported(fmt::format("has a dictionary in the encoding {}, which is not read here; write the file again",
+                                  name_of(head.encoding)));
+  dictionary_.reset();
+  of_dictionary_.give();
+  of_dictionary_.take(static_cast<size_t>(head.unpacked_bytes));
+  dictionary_page_ = unpacked(chunk_.codec, body, head.unpacked_bytes);
+  const auto values = plain_values(leaf_.element, dictionary_page_.view());
+  Dictionary& all = dictionary_.emplace();
+  for (int64_t i = 0; i < head.values; ++i) {
+    of_dictionary_.take(2 * sizeof(Value));  // a list that grows has up to twice its room
+    all.push_back(values->next());
+  }
 }
 
 void Column::open_page(const PageHeader& head, std::string_view body) {

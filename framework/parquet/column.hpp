@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 
+#include "parquet/budget.hpp"
 #include "parquet/codecs.hpp"
 #include "parquet/hybrid.hpp"
 #include "parquet/schema.hpp"
@@ -12,8 +13,8 @@ namespace rgm::parquet {
 
 class Column {
  public:
-  // The file's bytes and the leaf outlive it. Errors are as those of Values.
-  Column(std::string_view file, const ColumnChunk& chunk, const Node& leaf);
+  // The file's bytes, the leaf and the budget outlive it. Errors are as those of Values.
+  Column(std::string_view file, const ColumnChunk& chunk, const Node& leaf, Budget& budget);
 
   // The levels of the entry here; at the end, where nothing is, both are 0.
   int defined() const { return defined_; }
@@ -25,12 +26,14 @@ class Column {
 
  private:
   void next_page();
+  void open_dictionary(const PageHeader& head, std::string_view body);
   void open_page(const PageHeader& head, std::string_view body);
   void open_page_v2(const PageHeader& head, std::string_view body);
 
   std::string_view file_;
   const ColumnChunk& chunk_;
   const Node& leaf_;
+  Share of_page_, of_dictionary_;
   size_t at_;                   // of the next page
   int64_t left_, in_page_ = 0;  // entries of the column that are in no page yet, and of the page
   Bytes page_, dictionary_page_;

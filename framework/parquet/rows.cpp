@@ -1,6 +1,8 @@
 // rows.cpp - rows put together from their columns: what is null, and where lists end, the levels of the entries say.
 #include "parquet/rows.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "base/error.hpp"
@@ -12,12 +14,22 @@ namespace {
 
 class Group {
  public:
-  Group(std::string_view file, const RowGroup& group, const Node& root, const std::string& name)
-      : file_(file), group_(group), root_(root), name_(name), columns_(group.columns.size()) {
+  // `wanted`: of every child of the root
+  Group(std::string_view file, const RowGroup& group, const Node& root, const std::string& name, Budget& budget,
+        const std::vector<bool>& wanted)
+      : file_(file),
+        group_(group),
+        root_(root),
+        name_(name),
+        budget_(budget),
+        of_row_(budget),
+        wanted_(wanted),
+        columns_(group.columns.size()) {
     require(group.columns.size() == root.end_leaf, "{}: is damaged: a row group has {} columns, and there are {}", name,
             group.columns.size(), root.end_leaf);
     why_not_.resize(root.children.size());
-    for (size_t c = 0; c < root.children.size(); ++c) attempt(c, [&] { open(root.children[c]); });
+    for (size_t c = 0; c < root.children.size(); ++c)
+      if (wanted[c]) attempt(c, [&] { open(root.children[c]); });
   }
 
   Row next() {
@@ -25,17 +37,26 @@ class Group {
     auto& members = out.get_ref<Row::object_t&>();
     members.reserve(root_.children.size());
     for (size_t c = 0; c < root_.children.size(); ++c) {
+      if (!wanted_[c]) continue;
       Row value;
       attempt(c, [&] { value = read(root_.children[c], 0, 0); });
       members.emplace_back(root_.children[c].name, why_not_[c] ? unreadable(*why_not_[c]) : std::move(value));
     }
+    of_row_.give();
     return out;
+  }
+
+  // Some columns are not wanted any more.
+  void close_unwanted() {
+    for (size_t c = 0; c < root_.children.size(); ++c)
+      for (size_t i = root_.children[c].first_leaf; i < root_.children[c].end_leaf && !wanted_[c]; ++i)
+        columns_[i].reset();
   }
 
   void finish() const {
     for (size_t c = 0; c < root_.children.size(); ++c)
       for (size_t i = root_.children[c].first_leaf; i < root_.children[c].end_leaf; ++i)
-        require(why_not_[c] || columns_[i]->is_at_end(),
+        require(why_not_[c] || !wanted_[c] || columns_[i]->is_at_end(),
                 "{}: is damaged: the column \"{}\" has more entries than there are rows", name_,
                 root_.children[c].name);
   }
@@ -57,7 +78,8 @@ class Group {
   }
 
   void open(const Node& node) {
-    if (node.kind == Node::Kind::leaf) columns_[node.first_leaf].emplace(file_, group_.columns[node.first_leaf], node);
+    if (node.kind == Node::Kind::leaf)
+      columns_[node.first_leaf] = std::make_unique<Column>(file_, group_.columns[node.first_leaf], node, budget_);
     for (const Node& child : node.children) open(child);
   }
 
@@ -78,11 +100,19 @@ class Group {
     }
   }
 
+  // A list that grows is there twice, and then has up to twice its room.
+  static constexpr size_t element_bytes = 3 * sizeof(Row), member_bytes = 3 * (sizeof(Row) + sizeof(std::string));
+  // What a column of JSON says may take much more than its text.
+  Value taken(const Value& value, const SchemaElement& type) {
+    of_row_.take(value.bytes.size() * (type.is_json ? 2 * element_bytes : 1));
+    return value;
+  }
+
   Row read(const Node& node, int repeated, int defined) {
     Column& first = entry(node.first_leaf, repeated, defined);
     const int its = first.defined();
     if (node.kind == Node::Kind::leaf) {
-      Row out = its < node.defined ? Row() : to_json(first.value(), node.element);
+      Row out = its < node.defined ? Row() : to_json(taken(first.value(), node.element), node.element);
       first.pass();
       return out;
     }
@@ -93,7 +123,10 @@ class Group {
     if (node.kind == Node::Kind::structure) {
       Row out = Row::object();
       auto& members = out.get_ref<Row::object_t&>();
-      for (const Node& child : node.children) members.emplace_back(child.name, read(child, repeated, node.defined));
+      for (const Node& child : node.children) {
+        of_row_.take(member_bytes + child.name.size());
+        members.emplace_back(child.name, read(child, repeated, node.defined));
+      }
       return out;
     }
     const bool is_map = node.kind == Node::Kind::map;
@@ -103,6 +136,7 @@ class Group {
       return out;
     }
     for (int level = repeated; level >= 0; level = first.repeated() == node.repeated ? node.repeated : -1) {
+      of_row_.take(is_map ? member_bytes : element_bytes);
       Row element = read(node.children[0], level, node.filled);
       if (is_map)
         out[element.is_string() ? element.get<std::string>() : element.dump()] =
@@ -117,7 +151,10 @@ class Group {
   const RowGroup& group_;
   const Node& root_;
   const std::string& name_;
-  std::vector<std::optional<Column>> columns_;       // of every leaf
+  Budget& budget_;
+  Share of_row_;  // that is being read
+  const std::vector<bool>& wanted_;
+  std::vector<std::unique_ptr<Column>> columns_;     // of every leaf that is wanted
   std::vector<std::optional<std::string>> why_not_;  // of every child of the root that cannot be read
 };
 
@@ -138,18 +175,44 @@ Opened open(const fs::path& path) {
   }
 }
 
+// A run of nulls, or of one value, is a few bytes however long it is; nobody learns from millions of them.
+void require_as_many_rows(const FileMetadata& metadata, size_t file_bytes, const std::string& name) {
+  constexpr int64_t always = 1'000'000, per_byte = 256;
+  int64_t rows = 0;
+  const int64_t most = always + per_byte * static_cast<int64_t>(file_bytes);
+  for (const RowGroup& group : metadata.groups) {
+    if (group.rows <= most) rows += group.rows;
+    require(
+        group.rows <= most && rows <= most,
+        "{}: says that it has more than {} rows in {} bytes, which is too many to be read: write it again with rows "
+        "that differ",
+        name, most, file_bytes);
+  }
+}
+
 }  // namespace
 
-void each_row(const fs::path& path, const std::function<bool(Row&, const std::string&)>& row) {
+void each_row(const fs::path& path, const std::function<bool(Row&, const std::string&)>& row,
+              const WantedColumns& wanted) {
   const Opened file = open(path);
   const std::string name = path.string();
+  const size_t size = file.mapped.text().size();
+  require_as_many_rows(file.metadata, size, name);
+  Budget budget(size);
+  std::vector<bool> is_wanted(file.root.children.size(), true);
   int64_t number = 0;
   for (const RowGroup& of : file.metadata.groups) {
     if (of.rows == 0) continue;
-    Group group(file.mapped.text(), of, file.root, name);
+    Group group(file.mapped.text(), of, file.root, name, budget, is_wanted);
     for (int64_t i = 0; i < of.rows; ++i) {
       Row values = group.next();
       if (!row(values, fmt::format("{}: row {}", name, ++number))) return;
+      if (number > 1 || !wanted) continue;
+      if (const auto names = wanted()) {
+        for (size_t c = 0; c < is_wanted.size(); ++c)
+          is_wanted[c] = std::ranges::find(*names, file.root.children[c].name) != names->end();
+        group.close_unwanted();
+      }
     }
     group.finish();
   }

@@ -3,7 +3,9 @@
 #pragma once
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.hpp"
 
@@ -13,8 +15,14 @@ using Row = nlohmann::ordered_json;
 
 // Calls row(values, where) in order, as long as it answers true; `where` is `file: row 17`. RGM_INVALID: not a Parquet
 // file, cut off, or damaged. A column that cannot be read, or that no row of JSON can hold, is unreadable() in its
-// rows, as nobody may want it.
-void each_row(const fs::path& file, const std::function<bool(Row& values, const std::string& where)>& row);
+// rows, as nobody may want it. Behind the first row `wanted` (may be empty) is asked once for the columns that are
+// read from there on, or answers nothing for all: others are neither unpacked nor in the rows.
+//
+// What is held of a file, one page of each column that is wanted, their dictionaries and a row, takes at most 64 MB
+// and 256 times the file's size (budget.hpp); of more than a million rows and 256 for each of its bytes, it has none.
+using WantedColumns = std::function<std::optional<std::vector<std::string>>()>;
+void each_row(const fs::path& file, const std::function<bool(Row& values, const std::string& where)>& row,
+              const WantedColumns& wanted = {});
 
 // Of a file that is to be read later: whether it is one, by what its end says.
 void look_at(const fs::path& file);

@@ -69,6 +69,7 @@ Json of(const DataSpec& data, bool is_part = false) {
     Json& files = out[data.format] = Json::array();
     for (const fs::path& file : data.files) files.push_back(file.string());
   }
+  if (data.separator != ',') out["separator"] = std::string(1, data.separator);
   for (const ColumnMap& c : data.columns)
     out["columns"][c.column] = c.chat     ? of_chat(c)
                                : c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}}

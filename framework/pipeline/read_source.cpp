@@ -50,6 +50,15 @@ void read_source(Reader& reader, YamlMap& map, const Wishes* wishes, const std::
         fmt::format("\"{}\" does not say where the data is: write {{FORMAT: FILE}} with {}, or {{from: STAGE}}",
                     map.yaml().path(), join(data_formats())));
   if (from_stage) read_rows_of_stage(reader, *map.find("from"), spec);
+  if (const auto given_separator = map.find("separator")) {
+    const auto text = given_separator->text();
+    const auto one = text ? read_separator(*text) : std::nullopt;
+    if (spec.format != "csv")
+      map.key("separator").problem("\"separator\" parts the fields of a csv, and this is none: leave it out");
+    else if (text && !one)
+      given_separator->wrong("one character, such as \";\" or \"\\t\"");
+    spec.separator = one.value_or(',');
+  }
   if (const auto columns = map.find("columns")) {
     if (spec.format == "text")
       map.key("columns").problem("plain text has no columns: leave this out, or use jsonl, json, csv, tsv or parquet");

@@ -278,7 +278,8 @@ class Schema {
     if (what == "a source of data") {
       if (key == "columns")
         return {{"type", "object"},
-                {"additionalProperties", {{"anyOf", {text(), map_of("a column"), conversation()}}}}};
+                {"additionalProperties", {{"anyOf", {text(), map_of("a column"), conversation(), texts()}}}}};
+      if (key == "separator") return text();
       if (key == "split") return {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}};
       if (key == "begin" || key == "end" || key == "rows" || key == "share") return of(asked);
       return key == "from" ? text() : texts();  // a format, with one file or several

@@ -146,6 +146,30 @@ TEST_F(ParquetTest, ValuesThatAreSaidToBeHugeAreRefused) {
   EXPECT_THROW(parquet::values_of(parquet::Encoding::byte_stream_split, huge, "", 1, nullptr)->next(), Error);
 }
 
+// 16 million nulls in 248 bytes, a text of 100 MB in 3262, ten thousand copies of a text in 314.
+TEST_F(ParquetTest, AFewBytesThatClaimMuchMoreThanTheyAreAreRefused) {
+  for (const char* name : {"claims-nulls.arrow", "claims-text.arrow", "claims-copies.arrow"})
+    EXPECT_THAT(said_of(bytes_of(name)),
+                testing::StartsWith("is damaged: the column \"many\" asks for more memory than the 64."))
+        << name;
+  EXPECT_THAT(said_of(bytes_of("claims-rows.arrow")),
+              testing::StartsWith("says that it has more than 9036864 rows in 31394 bytes"));
+}
+
+TEST_F(ParquetTest, WhatNobodyWantsBehindTheFirstRowIsNotRead) {
+  const fs::path file = recorded / "pages.arrow.parquet";
+  std::vector<std::string> some;
+  each_row(
+      file, "parquet", false, [&](Row& row, const std::string&) { some.push_back(row.dump()); }, {},
+      [] {
+        return std::optional(std::vector<std::string>{"n", "x"});
+      });
+  ASSERT_EQ(some.size(), 600U);
+  EXPECT_EQ(some[0], R"({"text":"number 000","n":0})");
+  EXPECT_EQ(some[1], R"({"n":0})");
+  EXPECT_EQ(some[599], R"({"n":199})");
+}
+
 TEST_F(ParquetTest, APageOfGzipMayHaveSeveralMembers) {
   const std::string both = test::gzipped("ab") + test::gzipped("cde");
   EXPECT_EQ(parquet::unpacked(parquet::Codec::gzip, both, 5).view(), "abcde");

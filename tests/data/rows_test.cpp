@@ -7,6 +7,7 @@
 #include "artefact/folder.hpp"
 #include "base/error.hpp"
 #include "base/packed.hpp"
+#include "data/source.hpp"
 
 namespace rgm {
 namespace {
@@ -125,6 +126,26 @@ TEST_F(RowsTest, CsvMistakes) {
   EXPECT_THAT(refusal("csv", "a,b\n1,\"x\"y\n"), HasSubstr("f.csv:2: there is text after a quoted field"));
   EXPECT_THAT(refusal("csv", "a,b\n1,2\n1,2,3\n"), HasSubstr("f.csv:3: has 3 fields, 2 were expected"));
   EXPECT_THAT(refusal("csv", "a,a\n1,2\n"), HasSubstr("two columns are called \"a\""));
+}
+
+TEST_F(RowsTest, AnotherSeparatorPartsTheFieldsOfACsv) {
+  const fs::path path = folder / "f.csv";
+  write_file(path, "text;label\n\"a; b\";1,5\n");
+  std::vector<std::string> rows;
+  each_row(path, "csv", {false, ';'}, [&](Row& row, const std::string&) { rows.push_back(row.dump()); });
+  EXPECT_THAT(rows, ElementsAre(R"({"text":"a; b","label":"1,5"})"));
+  EXPECT_EQ(read_separator(";"), ';');
+  EXPECT_EQ(read_separator("\\t"), '\t');
+  for (const char* none : {"", ";;", "\"", "\n"}) EXPECT_FALSE(read_separator(none)) << none;
+}
+
+TEST_F(RowsTest, AHeaderWithoutACommaIsHeldAgainstOtherSeparators) {
+  EXPECT_EQ(other_separator({{"a;b;c", "1;2;3"}}),
+            "; the first line has no comma, but 2 semicolons: write {csv: FILE, separator: \";\"}, or for a command "
+            "--separator \";\"");
+  EXPECT_THAT(other_separator({{"a\tb", "1"}}), HasSubstr("but 1 tab: write {csv: FILE, separator: \"\\t\"}"));
+  EXPECT_EQ(other_separator({{"a", "1;2"}}), "");
+  EXPECT_EQ(other_separator({{"a;b", "1"}, {"c", "2"}}), "");
 }
 
 TEST_F(RowsTest, TabsPartAndQuotesStayInTsv) {

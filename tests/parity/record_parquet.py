@@ -205,9 +205,21 @@ def record_unreadable():
     )
 
 
+def record_claims():
+    """A few bytes that stand for more than anyone wants in memory: refused by their column's name."""
+    write("claims-nulls.arrow", pa.table({"many": pa.array([[None] * 16_000_000], pa.list_(pa.int32()))}),
+          compression="zstd", data_page_size=1 << 30, use_dictionary=False)
+    write("claims-text.arrow", pa.table({"many": pa.array(["a" * 100_000_000])}), compression="zstd",
+          use_dictionary=False)
+    write("claims-copies.arrow", pa.table({"many": pa.array([["b" * 65_536] * 10_000])}), compression="zstd")
+    write("claims-rows.arrow", pa.table({"many": pa.nulls(16_000_000, pa.int32())}), compression="zstd",
+          row_group_size=1 << 30, data_page_size=1 << 30)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     record_shapes()
     record_pages()
     record_types()
     record_unreadable()
+    record_claims()
