@@ -1,5 +1,5 @@
-// evaluate.cpp - `regimen evaluate`: how well a trained model predicts a file: its tokens, or with a head of its own
-// its labels or numbers.
+// evaluate.cpp - `regimen evaluate`: how well a trained model predicts a file: its tokens, the right ones of several
+// choices, or with a head of its own labels or numbers.
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/evaluate_choices.hpp"
 #include "cli/evaluate_head.hpp"
 #include "cli/evaluated_rows.hpp"
 #include "cli/trained_model.hpp"
@@ -40,7 +41,6 @@ DataSpec data_of(const EvaluateRequest& request) {
           "evaluate: --column is \"{}\", but {} is plain text, which has no columns: leave it out, or give a file that "
           "ends in .jsonl, .json, .csv, .tsv or .parquet",
           request.columns.empty() ? "" : request.columns[0], out.files[0].string());
-  for (const std::string& given : request.columns) {
   if (!request.separator.empty()) {
     require(out.format == "csv", "evaluate: --separator is for csv, and {} is read as {}: leave it out",
             out.files[0].string(), out.format);
@@ -48,10 +48,15 @@ DataSpec data_of(const EvaluateRequest& request) {
     require(out.separator != '\0', "evaluate: --separator is \"{}\", expected one character, such as \";\", or \\t",
             request.separator);
   }
+  for (const std::string& given : request.columns) {
     const size_t at = given.find('=');
     require(at != given.npos && at > 0 && at + 1 < given.size(),
             "evaluate: --column is \"{}\", expected NAME=NAME IN THE FILE, as in text=0", given);
-    out.columns.push_back({given.substr(0, at), given.substr(at + 1), std::nullopt});
+    const std::string name = given.substr(0, at), from = given.substr(at + 1);
+    if (name == "choices")
+      cli::read_choices_flag(from, out);
+    else
+      out.columns.push_back({name, from, std::nullopt});
   }
   return out;
 }
@@ -148,7 +153,14 @@ void evaluate_text(const EvaluateRequest& request, const DataSpec& spec, const c
 int answer(const EvaluateRequest& request) {
   const DataSpec spec = data_of(request);
   cli::EvaluatedRows rows(request.rows, spec.files[0]);
+  const bool is_of_choices = cli::holds_choices(spec);
+  require(!is_of_choices || !request.per_token,
+          "evaluate: --per-token is for texts; of questions, --rows writes what each choice is scored with");
   const cli::TrainedModel model(request.model, request.adapters, request.backend, request.types);
+  if (is_of_choices) {
+    cli::evaluate_choices(spec, model, request.chat_template, rows, request.json);
+    return 0;
+  }
   if (model->config().outputs == 0) {
     evaluate_text(request, spec, model, rows);
     return 0;
@@ -178,10 +190,11 @@ int evaluate(const std::vector<std::string>& arguments) {
       "questions: prompt, choices (a list, or several as in choices=sol1,sol2), answer, then; {{ }} makes a template")(
       "separator", text(request.separator, "CHARACTER"), "what parts the fields of a csv, as in \";\" or \"\\t\"")(
       "rows", text(request.rows, "OUT.jsonl"),
-      "write the rows there, each with the model's prediction or its loss and number of tokens")(
+      "write the rows there, each with the model's prediction, its loss and number of tokens, or its choices' scores")(
       "template", text(request.chat_template, "NAME"),
-      "for conversations: chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own")(
-      "per-token", po::bool_switch(&request.per_token), "one line per token: row, position, id, log-probability, text")(
+      "for conversations: chatml, llama3, alpaca or a file.jinja; otherwise the tokenizer's own. Questions become "
+      "messages with it; own: with the tokenizer's")("per-token", po::bool_switch(&request.per_token),
+                                                     "one line per token: row, position, id, log-probability, text")(
       "json", po::bool_switch(&request.json), "print a JSON object; with --per-token, one per token")(
       "backend", text(request.backend, "ID"), "which backend; otherwise the best usable one");
   cli::add_types(shown, request.types);
@@ -197,7 +210,11 @@ int evaluate(const std::vector<std::string>& arguments) {
            "what the assistant says is scored; where rows have a prompt, only the answer. A model with a head of its "
            "own\n"
            "is compared with the column label or value; it reads only the beginning of a row longer than its context.\n"
-           "For labels, it also prints precision, recall and F1 of each; without that column, what the model predicts.",
+           "For labels, it also prints precision, recall and F1 of each; without that column, what the model "
+           "predicts.\n"
+           "Rows with a prompt, choices and an answer are questions: each choice is scored by its log-probability "
+           "behind\nthe prompt, and accuracy is how often the right one is the likeliest (accuracy_normalized: per "
+           "byte).",
        .example = "regimen evaluate --model runs/quickstart/base --data data/stories.txt"},
       shown, arguments);
   if (!given) return 0;

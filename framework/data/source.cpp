@@ -32,6 +32,7 @@ bool columns_by_number(const DataSpec& spec) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   };
   return !spec.columns.empty() && std::ranges::all_of(spec.columns, [&](const ColumnMap& map) {
+    if (!map.several.empty()) return std::ranges::all_of(map.several, is_number);
     return is_number(map.from) && is_number(map.prompt.value_or("0"));
   });
 }

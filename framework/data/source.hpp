@@ -31,6 +31,7 @@ struct ColumnMap {
   std::string from;                   // the file's name for it, or its number for files without names
   std::optional<std::string> prompt;  // a further column that comes before it and does not count (weights 0)
   std::optional<ChatMap> chat = std::nullopt;
+  std::vector<std::string> several = {};  // in place of `from`: columns that are the choices of a question
 };
 
 // A data entry of the pipeline, checked: `{text: file}`, `{tsv: file, columns: {...}}`; or a list of them, its parts.
@@ -44,18 +45,18 @@ struct DataSpec {
   double share = 0;                       // of a part: of the units that a step draws; 0: as many as it has
   std::string from_stage = {};            // the earlier stage whose rows it is; `files` is empty until it has run
   std::vector<DataSpec> parts = {};       // of a mixture, which itself says nothing more
-};
   char separator = ',';                   // between the fields of a csv
+};
 
 // The entries that it consists of: its parts, or itself.
 std::span<const DataSpec> parts_of(const DataSpec& spec);
 std::span<DataSpec> parts_of(DataSpec& spec);
 std::vector<fs::path> all_files(const DataSpec& spec);
 
-// All columns are given by number: csv and tsv have no line of names.
 // ";", "\t" or any other one character but a quote and a line break; nothing where the text is none.
 std::optional<char> read_separator(std::string_view text);
 
+// All columns are given by number: csv and tsv have no line of names.
 bool columns_by_number(const DataSpec& spec);
 
 // The TEXT column that stands for every column of the rows.

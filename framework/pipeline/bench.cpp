@@ -78,6 +78,7 @@ Measured measure(OpenedStage& opened, const BenchOptions& options, Device& devic
   setup.settings.checkpoint_minutes = 0;
   setup.settings.keep = "last";
   setup.sources.erase("validation");
+  setup.choices.clear();
   setup.after_step = [&](int64_t step, int64_t tokens) {
     device.wait();
     const auto now = Clock::now();

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "pipeline/data_sources.hpp"
 #include "pipeline/overrides.hpp"
 #include "pipeline/reader.hpp"
 
@@ -31,6 +32,7 @@ bool reads_labels(const rgm_strategy& s) {
 
 // Empty where the stage has an accuracy, or where that is its strategy's own matter.
 std::string why_no_accuracy(const Reader& reader, const Stage& stage) {
+  if (stage.data.contains(choices_source)) return "";
   const auto& strategy = stage.strategy.component->table<rgm_strategy>();
   if (is_judged_by_its_loss(strategy))
     return fmt::format(

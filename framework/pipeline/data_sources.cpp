@@ -17,6 +17,7 @@ std::vector<std::string> Sources::names() const {
   for (const auto& [source, w] : wishes)
     if (source != main) all.push_back(source);
   if (has_held_out) all.emplace_back("validation");
+  if (has_held_out && !wishes.contains(choices_source)) all.emplace_back(choices_source);
   return all;
 }
 

@@ -11,6 +11,9 @@ namespace rgm {
 
 using Wishes = std::vector<ColumnWish>;
 
+// The source of questions that the policy is asked in evaluations, whatever the strategy.
+inline constexpr const char* choices_source = "choices";
+
 // What the stage's components read, source by source.
 struct Sources {
   std::vector<std::string> main_names;   // the main source has one of these names

@@ -71,9 +71,10 @@ Json of(const DataSpec& data, bool is_part = false) {
   }
   if (data.separator != ',') out["separator"] = std::string(1, data.separator);
   for (const ColumnMap& c : data.columns)
-    out["columns"][c.column] = c.chat     ? of_chat(c)
-                               : c.prompt ? Json{{"prompt", *c.prompt}, {"answer", c.from}}
-                                          : Json(c.from);
+    out["columns"][c.column] = c.chat               ? of_chat(c)
+                               : c.prompt           ? Json{{"prompt", *c.prompt}, {"answer", c.from}}
+                               : !c.several.empty() ? Json(c.several)
+                                                    : Json(c.from);
   if (const bool is_cut = data.split_begin > 0 || data.split_end < 1; is_cut && is_part)
     out.update({{"begin", data.split_begin}, {"end", data.split_end}});  // a part's share is another one
   else if (is_cut)

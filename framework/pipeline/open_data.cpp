@@ -1,6 +1,8 @@
 // open_data.cpp - the sources of a stage's data, as its components wish to read them.
 #include <algorithm>
 
+#include "data/chat_rows.hpp"
+#include "data/choice_rows.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/data_sources.hpp"
 #include "pipeline/open_stage.hpp"
@@ -22,6 +24,21 @@ void fit_to_head(const DataSpec& data, int64_t outputs, std::vector<ColumnWish>&
       return std::ranges::find(part.columns, wish.name, &ColumnMap::column) != part.columns.end();
     });
   });
+}
+
+// What the policy is asked in evaluations, read once; a source of that name may be the strategy's own.
+void open_choices(const Stage& stage, const Surroundings& around,
+                  const std::map<std::string, std::vector<ColumnWish>>& wishes, OpenedStage& out) {
+  if (!stage.data.contains(choices_source) || wishes.contains(choices_source)) return;
+  const std::string who = fmt::format("stage \"{}\": the questions of data.{}", stage.name, choices_source);
+  require_text(*out.model, who);
+  require(stage.ensemble == 1, "{}: an ensemble votes on labels, not on what stands behind a question: leave it out",
+          who);
+  const Tokenizer& tokenizer = *out.model->tokenizer();
+  each_choice_question(
+      data_of(stage, choices_source, around.run),
+      [&](const ColumnMap& map) { return chat_template_for(map, tokenizer); },
+      [&](ChoiceQuestion question, const Row&) { out.setup.choices.push_back(std::move(question)); });
 }
 
 }  // namespace
@@ -64,6 +81,7 @@ void open_sources(const Stage& stage, const Surroundings& around, const RowRoom&
   bool compares = false;
   for (const rgm_role* const* r = strategy.roles; *r; ++r) compares |= std::string_view((*r)->name) != "policy";
   const bool predicts_first = out.model->front().prompt > 0 && out.model->config().outputs == 0 && !compares;
+  open_choices(stage, around, wishes, out);
   for (const auto& [name, ignored] : stage.data) {
     const auto found = wishes.find(name == "validation" ? main : name);
     if (found == wishes.end()) continue;

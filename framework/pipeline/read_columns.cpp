@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "data/choice_rows.hpp"
 #include "pipeline/read_source.hpp"
 #include "text/chat.hpp"
 
@@ -62,6 +63,12 @@ void read_columns(const Reader& reader, const Yaml& given, const Wishes* wishes,
       YamlMap chat(item.value, "a conversation");
       column.chat = read_chat(reader, chat, column);
       chat.finish();
+    } else if (item.value.is_list() && item.name == "choices" && wishes == &choice_columns()) {
+      for (const Yaml& one : item.value.one_or_list())
+        if (const auto name = one.text()) column.several.push_back(*name);
+      column.from = item.name;
+      if (column.several.size() < 2)
+        item.value.problem("a question has at least two choices: name the columns, templates or texts that they are");
     } else if (item.value.is_map()) {
       YamlMap pair(item.value, "a column");
       std::string prompt;

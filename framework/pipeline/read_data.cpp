@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "data/choice_rows.hpp"
 #include "pipeline/foreign_names.hpp"
 #include "pipeline/read_source.hpp"
 
@@ -64,7 +65,7 @@ void split_off(const Yaml& split, const std::string& train, Stage& out) {
 
 // Why no part can have a share; empty where steps draw from the source.
 std::string why_no_shares(const std::string& source, const Sources& sources, const Stage& stage) {
-  if (source == "validation")
+  if (source == "validation" || source == choices_source)
     return "held-out data is read as a whole, so its parts have no shares: leave \"share\" out";
   if (sources.known && source == sources.main && !trains(stage))
     return fmt::format("strategy \"{}\" goes through its data once, so its parts have no shares: leave \"share\" out",
@@ -87,7 +88,9 @@ void read_entry(Reader& reader, const YamlMap::Item& item, const Sources& source
   }
   const auto wishes = sources.wishes.find(item.name == "validation" ? sources.main : item.name);
   const Wishes none;
-  const Wishes* const known = !sources.known ? nullptr : wishes == sources.wishes.end() ? &none : &wishes->second;
+  const Wishes* known = !sources.known ? nullptr : wishes == sources.wishes.end() ? &none : &wishes->second;
+  const bool is_of_choices = sources.known && item.name == choices_source && wishes == sources.wishes.end();
+  if (is_of_choices) known = &choice_columns();
   if (item.value.is_list()) {
     read_mixture(reader, item.value, known, out.strategy.id, why_no_shares(item.name, sources, out),
                  out.data[item.name]);

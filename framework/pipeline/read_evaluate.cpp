@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "pipeline/data_sources.hpp"
 #include "pipeline/reader.hpp"
 
 namespace rgm {
@@ -14,7 +15,7 @@ constexpr Range decay{.min = 0, .max = 1, .above = true, .below = true};
 std::optional<bool> highest_is_best(const std::string& name) {
   const auto ends = [&](const char* end) { return name.ends_with(end); };
   if (ends("loss") || ends("perplexity") || ends("divergence")) return false;
-  if (ends("accuracy") || ends("reward")) return true;
+  if (ends("accuracy") || ends("accuracy_normalized") || ends("reward")) return true;
   return std::nullopt;
 }
 
@@ -99,6 +100,8 @@ void read_evaluate(YamlMap& stage, Stage& out) {
 
 void check_best(YamlMap& map, const Stage& stage) {
   const std::string& name = stage.best_by;
+  const bool is_of_choices = name.starts_with("accuracy") || name.starts_with("choice");
+  if (is_of_choices && stage.data.contains(choices_source)) return;
   if (name.empty() || name.starts_with("validation_") || stage.strategy.component->table<rgm_strategy>().evaluate)
     return;
   const Yaml& place = map.has("keep") ? map.key("keep") : map.key("checkpoint");

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "pipeline/data_sources.hpp"
 #include "pipeline/overrides.hpp"
 #include "pipeline/reader.hpp"
 #include "plugins/check.hpp"
@@ -95,7 +96,9 @@ void check_sample(YamlMap& map, const Stage& stage) {
 // Right or wrong: what is wrong with it was said.
 bool says_held_out(YamlMap& map) {
   const auto data = map.find("data");
-  return data && data->is_map() && YamlMap(*data, "data").has("validation");
+  if (!data || !data->is_map()) return false;
+  const YamlMap sources(*data, "data");
+  return sources.has("validation") || sources.has(choices_source);
 }
 
 void check_training(const Reader& reader, YamlMap& map, const Stage& out) {

@@ -2,6 +2,7 @@
 #include "pipeline/two_steps.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "pipeline/aside.hpp"
 #include "tensor/dry_device.hpp"
@@ -37,9 +38,11 @@ double two_steps(OpenedStage& opened, const fs::path& folder, bool writes) {
     return true;
   };
   auto held_out = setup.sources.extract("validation");
+  const std::vector<ChoiceQuestion> choices = std::exchange(setup.choices, {});
   fs::create_directories(folder / "model");
   train(setup);
   if (writes) opened.model->save(folder / "model");
+  setup.choices = choices;
   if (held_out) setup.sources.insert(std::move(held_out));
   setup.settings = kept;
   setup.captures = true;

@@ -55,6 +55,7 @@ class Loop {
   void evaluate_kept();
   Tensor held_out_loss();
   bool deals_held_out() const;
+  Numbers choice_numbers();
   void keep_shown();
   void gather_shown();
   void judge(const Numbers& numbers, const std::set<std::string>& names);

@@ -36,7 +36,7 @@ std::string among_held_out(const std::string& metric) {
 }  // namespace
 
 bool Loop::evaluation_is_due() const {
-  return feed_.has_held_out() && step_ > 0 && evaluated_at_ != step_ &&
+  return (feed_.has_held_out() || !setup_.choices.empty()) && step_ > 0 && evaluated_at_ != step_ &&
          (step_ == steps_ || (evaluate_every_ > 0 && step_ % evaluate_every_ == 0));
 }
 
@@ -104,6 +104,24 @@ void Loop::gather_shown() {
   for (nlohmann::json& answer : shown) answer.erase("batch");
 }
 
+// What the policy says of the stage's questions.
+Numbers Loop::choice_numbers() {
+  if (setup_.choices.empty()) return {};
+  ChoiceScore score;
+  score_choices(*train_.policy, setup_.choices, score, [] {
+    if (interrupted()) throw Stopped();
+  });
+  if (score.cut > 0 && train_.warned.insert("choices").second)
+    log::warning("{}: {} of {} questions are longer than the context of {} tokens and lost their beginning",
+                 train_.stage, score.cut, score.count, train_.policy->config().context);
+  const double accuracy = score.accuracy(), normalized = score.accuracy_normalized();
+  Numbers out = {{"accuracy", accuracy}, {"accuracy_normalized", normalized}, {"choice_loss", score.mean_loss()}};
+  if (score.count < 2) return out;
+  out.emplace_back("accuracy_error", score.error_of(accuracy));
+  out.emplace_back("accuracy_normalized_error", score.error_of(normalized));
+  return out;
+}
+
 void Loop::evaluate() {
   const Stopwatch watch(evaluate_seconds_);
   require_same_weights(setup_, step_);
@@ -121,7 +139,10 @@ void Loop::evaluate_kept() {
     decltype(rgm_train::metrics) kept = std::exchange(train.metrics, {});
     ~KeptMetrics() { train.metrics = std::move(kept); }
   } const metrics{train_};
-  train_.begin_pass([this](const auto& see) { feed_.each_held_out([&](Batch& batch) { see(batch); }); });
+  const bool holds_out = feed_.has_held_out();
+  train_.begin_pass([this, holds_out](const auto& see) {
+    if (holds_out) feed_.each_held_out([&](Batch& batch) { see(batch); });
+  });
   train_.shown = nlohmann::json::array();
   // The result has what the strategy itself calls a metric; beside those of the steps it is one of held-out data.
   Numbers numbers, shown;
@@ -131,13 +152,20 @@ void Loop::evaluate_kept() {
     shown.emplace_back(among_steps, value);
     evaluated_[name] = value;
   };
-  if (const Tensor sum = held_out_loss()) add("validation_loss", "validation_loss", item(sum));
+  if (const Tensor sum = holds_out ? held_out_loss() : Tensor()) add("validation_loss", "validation_loss", item(sum));
   const auto in_result = [&](const std::string& name) {
     return setup_.strategy->evaluate ? name : among_held_out(name);
   };
   std::set<std::string> names;  // in the result; also of what is the mean of nothing, and no number for once
   for (const auto& [name, metric] : train_.metrics) names.insert(in_result(name));
   for (const auto& [name, value] : train_.read_metrics()) add(in_result(name), among_held_out(name), value);
+  // A strategy may have an accuracy of its own.
+  const std::set<std::string> own = names;
+  for (const auto& [name, value] : choice_numbers()) {
+    const bool is_taken = own.contains(name) || own.contains(among_held_out(name));
+    const std::string free = is_taken ? "choices_" + name : name;
+    add(free, among_held_out(free), value);
+  }
   for (const auto& [name, value] : numbers) names.insert(name);
   evaluated_at_ = step_;
   gather_shown();

@@ -43,6 +43,11 @@ Mean accuracy_of(const std::vector<const StageRecord*>& stages) {
   all.reserve(stages.size());
   for (const StageRecord* s : stages) all.push_back(outcome(*s).accuracy);
   Mean out = mean_of(all);
+  const double measured = real(stages[0]->record, {"result", "accuracy_error"});
+  if (!out.of_seeds && std::isfinite(measured)) {
+    out.error = measured;
+    return out;
+  }
   const double rows = held_out_rows(*stages[0]);
   if (!out.of_seeds && rows > 0) out.error = std::sqrt(out.value * (1 - out.value) / rows);
   return out;

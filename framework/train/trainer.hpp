@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "generate/choices.hpp"
 #include "tensor/plugin_call.hpp"
 #include "train/session.hpp"
 #include "train/settings.hpp"
@@ -25,6 +26,7 @@ struct TrainSetup {
   std::vector<Parameters*> parameters;                     // all stores with something trained or to be checkpointed
   std::map<std::string, std::unique_ptr<Source>> sources;  // by the pipeline's names
   std::string main_source;                                 // "train", "prompts" ...
+  std::vector<ChoiceQuestion> choices;                     // the policy is asked in every evaluation; may be empty
   fs::path folder;                                         // of the stage
   std::function<void()> check_folder;                      // throws where that is no longer the run's; may be empty
   std::string inputs_sha256;                               // of everything that goes in

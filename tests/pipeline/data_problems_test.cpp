@@ -56,7 +56,7 @@ TEST_F(PipelineProblems, MissingSources) {
 TEST_F(PipelineProblems, UnknownSources) {
   EXPECT_EQ(problems(with_line(6, "    data: {train: {text: a.txt}, valid: {text: a.txt}, prompts: {text: a.txt}}")),
             "6:34: strategy \"pretrain\" does not read \"valid\": here it is \"validation\"\n"
-            "6:56: strategy \"pretrain\" does not read \"prompts\"; it reads: train, validation");
+            "6:56: strategy \"pretrain\" does not read \"prompts\"; it reads: train, validation, choices");
 }
 
 TEST_F(PipelineProblems, SourcesWithoutFormat) {
