@@ -156,6 +156,15 @@ void ChoiceScore::add(const ChoiceQuestion& question, const ScoredChoices& score
   tokens += scored.tokens[question.right];
 }
 
+void ChoiceScore::add(const ChoiceScore& others) {
+  count += others.count;
+  right += others.right;
+  right_normalized += others.right_normalized;
+  cut += others.cut;
+  loss += others.loss;
+  tokens += others.tokens;
+}
+
 PromptAndAnswer encode_answer(const Tokenizer& tokenizer, std::string prompt, std::string answer) {
   const size_t end = prompt.find_last_not_of(" \t\n\r\f\v") + 1;  // 0 where there is nothing else
   answer.insert(0, prompt, end);

@@ -26,6 +26,7 @@ struct ChoiceScore {
   int64_t tokens = 0;                                           // of these
 
   void add(const ChoiceQuestion& question, const ScoredChoices& scored);
+  void add(const ChoiceScore& others);
   double accuracy() const { return double(right) / double(count); }
   double accuracy_normalized() const { return double(right_normalized) / double(count); }
   double mean_loss() const { return loss / double(tokens); }

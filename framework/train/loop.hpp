@@ -55,6 +55,7 @@ class Loop {
   void evaluate_kept();
   Tensor held_out_loss();
   bool deals_held_out() const;
+  ChoiceScore score_of_choices();
   Numbers choice_numbers();
   void keep_shown();
   void gather_shown();

@@ -1,5 +1,7 @@
 // loop_evaluate.cpp - what a stage is judged by: held-out data, samples, its result.
 #include <algorithm>
+#include <cstring>
+#include <span>
 
 #include "base/interrupt.hpp"
 #include "base/json.hpp"
@@ -104,13 +106,32 @@ void Loop::gather_shown() {
   for (nlohmann::json& answer : shown) answer.erase("batch");
 }
 
-// What the policy says of the stage's questions.
+// What the policy says of the stage's questions, which processes share out.
+ChoiceScore Loop::score_of_choices() {
+  ProcessGroup& processes = *train_.processes;
+  if (any_of_them(processes, interrupted())) throw Stopped();
+  const std::span<const ChoiceQuestion> all = setup_.choices;
+  const auto bound = [&](int rank) { return size_t(rank) * all.size() / size_t(processes.size()); };
+  const size_t begin = bound(processes.rank()), end = bound(processes.rank() + 1);
+  const auto stop = [&] {  // several could not agree here
+    if (processes.size() == 1 && interrupted()) throw Stopped();
+  };
+  ChoiceScore total;
+  for (const std::string& part : from_each(processes, [&] {
+         ChoiceScore own;
+         score_choices(*train_.policy, all.subspan(begin, end - begin), own, stop);
+         return std::string(reinterpret_cast<const char*>(&own), sizeof own);
+       })) {
+    ChoiceScore one;
+    std::memcpy(&one, part.data(), sizeof one);
+    total.add(one);
+  }
+  return total;
+}
+
 Numbers Loop::choice_numbers() {
   if (setup_.choices.empty()) return {};
-  ChoiceScore score;
-  score_choices(*train_.policy, setup_.choices, score, [] {
-    if (interrupted()) throw Stopped();
-  });
+  const ChoiceScore score = score_of_choices();
   if (score.cut > 0 && train_.warned.insert("choices").second)
     log::warning("{}: {} of {} questions are longer than the context of {} tokens and lost their beginning",
                  train_.stage, score.cut, score.count, train_.policy->config().context);
