@@ -96,8 +96,8 @@ struct Pipeline {
 };
 
 struct ReadOptions {
-  std::vector<std::string> set;                      // "stages.base.steps=10"
-  std::optional<std::string> backend;                // --backend
+  std::vector<std::string> set;                                // "stages.base.steps=10"
+  std::optional<std::string> backend;                          // --backend
   std::optional<std::string> processes = {}, collective = {};  // --processes, --collective
 };
 
