@@ -171,6 +171,24 @@ TEST_F(SharedStages, FinishedStagesAreSkippedByAllOfThem) {
   ASSERT_THAT(run(both, 2, "out"), Each("done"));
 }
 
+TEST_F(SharedStages, RowsThatFitAreOfOneOfThem) {
+  const std::string pipeline = base() +
+                               "  - {name: last, strategy: pretrain, model: {from: base}, batch: 6, micro_batch: auto, "
+                               "steps: 1, data: {train: {text: text.txt}}}\n";
+  ASSERT_THAT(run(pipeline, 2, "out"), Each("done"));
+  EXPECT_EQ(record("out")["configuration"]["micro_batch"], 3);
+}
+
+TEST_F(SharedStages, ABatchThatIsTooSmallForThemIsAProblemOfTheFile) {
+  const auto said = run("processes: 3\n" + base() + stage("pretrain", "    data: {train: {text: text.txt}}\n") +
+                            "  - {name: small, strategy: pretrain, model: {from: base}, batch: 2, steps: 1, data: "
+                            "{train: {text: text.txt}}}\n",
+                        1, "out");
+  EXPECT_THAT(said,
+              Each(HasSubstr("p.yaml:23:60: small: 3 processes cannot share out a batch of 2: run it with at most "
+                             "2, or write a larger batch")));
+}
+
 TEST_F(SharedStages, WhatTheFirstCannotOpenAllSay) {
   const auto said = run(base() + stage("pretrain",
                                        "    adapter: {lora: {sites: [nowhere]}}\n"
