@@ -150,16 +150,19 @@ void Loop::add_up() {
   const ProcessGroup& processes = *train_.processes;
   const std::vector<Batch*> own = feed_.own();
   std::optional<PluginError> ended;
-  loss_ = {};
+  Tensor loss;  // until it counts, the last line may be of the step before
   try {
-    if (!own.empty()) loss_ = gradients_.run(own);
+    if (!own.empty()) loss = gradients_.run(own);
   } catch (const PluginError& e) {
     if (e.status() != RGM_CANCELLED || processes.size() == 1) throw;
     ended.emplace(e);
   }
   said_ =
-      sum_.run(loss_, {.stops = interrupted(), .ends = ended.has_value(), .is_due = is_first(processes) && is_late()});
-  if (!said_.ends) return;
+      sum_.run(loss, {.stops = interrupted(), .ends = ended.has_value(), .is_due = is_first(processes) && is_late()});
+  if (!said_.ends) {
+    loss_ = std::move(loss);
+    return;
+  }
   std::vector<std::string> reasons = train_.processes->gather(ended ? ended->said() : "");
   std::erase(reasons, "");
   if (ended) throw PluginError(*ended);

@@ -185,7 +185,7 @@ TEST_F(SharedStages, ABatchThatIsTooSmallForThemIsAProblemOfTheFile) {
                             "{train: {text: text.txt}}}\n",
                         1, "out");
   EXPECT_THAT(said,
-              Each(HasSubstr("p.yaml:23:60: small: 3 processes cannot share out a batch of 2: run it with at most "
+              Each(HasSubstr("p.yaml:24:60: small: 3 processes cannot share out a batch of 2: run it with at most "
                              "2, or write a larger batch")));
 }
 
