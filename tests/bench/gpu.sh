@@ -38,6 +38,11 @@ fi
 compare() {
   said kernels
   timeout 240 "$regimen" bench --kernels --backend cudnn
+  said one process, and two, which share a GPU where there is one
+  for n in 1 2; do
+    timeout 60 "$regimen" run "$configs/quickstart.yaml" --backend cudnn --processes $n --out "$tree/processes-$n" 2>&1 |
+      grep -E 'processes|: done|process [01]'
+  done
 }
 if [[ $what == kernels ]]; then
   compare
