@@ -145,28 +145,36 @@ void Loop::learn(double rate) {
   tokens_ += feed_.tokens();
 }
 
-// Where the strategy ends the stage in one process, it does so in all.
-void Loop::add_up() {
-  const ProcessGroup& processes = *train_.processes;
-  const std::vector<Batch*> own = feed_.own();
-  std::optional<PluginError> ended;
-  Tensor loss;  // until it counts, the last line may be of the step before
+// What the strategy ends the stage with, if several processes have to agree on that.
+std::optional<PluginError> Loop::end_in(const std::function<void()>& call) const {
   try {
-    if (!own.empty()) loss = gradients_.run(own);
+    call();
   } catch (const PluginError& e) {
-    if (e.status() != RGM_CANCELLED || processes.size() == 1) throw;
-    ended.emplace(e);
+    if (e.status() != RGM_CANCELLED || train_.processes->size() == 1) throw;
+    return e;
   }
-  said_ =
-      sum_.run(loss, {.stops = interrupted(), .ends = ended.has_value(), .is_due = is_first(processes) && is_late()});
-  if (!said_.ends) {
-    loss_ = std::move(loss);
-    return;
-  }
+  return std::nullopt;
+}
+
+// Where the strategy ends the stage in one process, it does so in all.
+void Loop::end_in_all(const std::optional<PluginError>& ended) {
   std::vector<std::string> reasons = train_.processes->gather(ended ? ended->said() : "");
   std::erase(reasons, "");
   if (ended) throw PluginError(*ended);
-  throw PluginError(RGM_CANCELLED, "loss", reasons.empty() ? "" : reasons[0], "");
+  throw PluginError(RGM_CANCELLED, "", reasons.empty() ? "" : reasons[0], "");
+}
+
+void Loop::add_up() {
+  const ProcessGroup& processes = *train_.processes;
+  const std::vector<Batch*> own = feed_.own();
+  Tensor loss;  // until it counts, the last line may be of the step before
+  const auto ended = end_in([&] {
+    if (!own.empty()) loss = gradients_.run(own);
+  });
+  said_ =
+      sum_.run(loss, {.stops = interrupted(), .ends = ended.has_value(), .is_due = is_first(processes) && is_late()});
+  if (said_.ends) end_in_all(ended);
+  loss_ = std::move(loss);
 }
 
 // By the clock, for a checkpoint.
@@ -196,8 +204,11 @@ void Loop::tell_step() {
     }
   } const now{train_};
   train_.after_step = step_;
-  const Joint joint(train_);
-  call_plugin(setup_.strategy_name, "after_step", [&] { return setup_.strategy->after_step(self_, &train_, step_); });
+  const auto ended = end_in([&] {
+    const Joint joint(train_);
+    call_plugin(setup_.strategy_name, "after_step", [&] { return setup_.strategy->after_step(self_, &train_, step_); });
+  });
+  if (any_of_them(*train_.processes, ended.has_value())) end_in_all(ended);
 }
 
 Tensor Loop::trained_loss_of(size_t micro_batch, Batch* batch) {

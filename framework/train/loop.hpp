@@ -4,11 +4,13 @@
 #pragma once
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "artefact/checkpoint.hpp"
+#include "tensor/plugin_call.hpp"
 #include "train/average.hpp"
 #include "train/feed.hpp"
 #include "train/gradient_sum.hpp"
@@ -35,6 +37,8 @@ class Loop {
   void drop_step();
   void end_early(const std::string& reason);
   void learn(double rate);
+  std::optional<PluginError> end_in(const std::function<void()>& call) const;
+  [[noreturn]] void end_in_all(const std::optional<PluginError>& ended);
   void add_up();
   bool is_to_stop() const;
   bool is_late() const;

@@ -256,6 +256,17 @@ TEST_F(Processes, WhereTheStrategyEndsInOneOfThemAllEnd) {
   EXPECT_EQ(both[0]["weights"], both[1]["weights"]);
 }
 
+// As by its clock, which others read a moment later.
+TEST_F(Processes, WhereTheStrategyEndsBehindAStepInOneOfThemAllEndThere) {
+  const auto both = fits(2, [](Fit& fit) {
+    fit.strategy.after_step = [](void*, rgm_train* t, int64_t step) -> rgm_status {
+      return t->processes->rank() == 1 && step == 2 ? keep_failure(RGM_CANCELLED, "late") : RGM_OK;
+    };
+  });
+  for (const auto& fit : both) EXPECT_EQ(fit["result"]["steps"], 2) << "this step counts";
+  EXPECT_EQ(both[0]["weights"], both[1]["weights"]);
+}
+
 TEST_F(Processes, WeightsThatWentApartEndTheStage) {
   const auto both = said(2, [](Fit& fit) {
     fit.strategy.after_step = [](void*, rgm_train* t, int64_t step) -> rgm_status {
