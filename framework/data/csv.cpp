@@ -25,9 +25,15 @@ std::string quoted(TextWindow& text, size_t& at, size_t& line, const std::string
     out += text[at];
   }
   ++at;
-  require(!text.holds(at) || text[at] == separator || line_break(text, at) > 0,
-          "{}:{}: there is text after a quoted field; double the quotes inside it", file, line);
-  return out;
+  if (!text.holds(at) || text[at] == separator || line_break(text, at) > 0) return out;
+  const std::string sign = text[at] == '\t'                     ? "\\t"
+                           : text[at] == ';' || text[at] == '|' ? std::string(1, text[at])
+                                                                : "";
+  const std::string hint = fmt::format(
+      ", or if \"{0}\" parts the fields, write {{csv: FILE, separator: \"{0}\"}}, or for a command --separator \"{0}\"",
+      sign);
+  invalid("{}:{}: there is text after a quoted field; double the quotes inside it{}", file, line,
+          sign.empty() ? "" : hint);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ void each_element(TextWindow& text, const std::string& file, const GoesOn& row) 
 // Rows of fields, under the names in the first.
 class Table {
  public:
-  Table(bool numbered, const GoesOn& row) : numbered_(numbered), row_(row) {}
+  Table(bool numbered, bool is_csv, const GoesOn& row) : numbered_(numbered), is_csv_(is_csv), row_(row) {}
 
   bool add(const std::vector<std::string>& fields, const std::string& where) {
     if (names_.empty()) {
@@ -95,7 +95,9 @@ class Table {
         return true;
       }
     }
-    require(fields.size() == names_.size(), "{}: has {} fields, {} were expected", where, fields.size(), names_.size());
+    if (fields.size() != names_.size())
+      invalid("{}: has {} fields, {} were expected{}", where, fields.size(), names_.size(),
+              is_csv_ && names_.size() == 1 ? other_separator({{names_[0], ""}}) : "");
     Row values = Row::object();
     auto& members = values.get_ref<Row::object_t&>();
     members.reserve(fields.size());
@@ -117,7 +119,7 @@ class Table {
             where, twice == sorted.end() ? "" : *twice);
   }
 
-  bool numbered_;
+  bool numbered_, is_csv_;
   const GoesOn& row_;
   std::vector<std::string> names_;
 };
@@ -176,7 +178,7 @@ void each_row(const fs::path& path, std::string_view format, TableLines lines, c
   if (text.holds(2) && text.text().starts_with("\xEF\xBB\xBF")) text.drop(3);  // the mark that spreadsheets write
   require(!text.text().starts_with("\xFF\xFE") && !text.text().starts_with("\xFE\xFF"),
           "{}: is UTF-16; convert it, for example with iconv -f UTF-16 -t UTF-8", file);
-  Table table(lines.numbered, row);
+  Table table(lines.numbered, format == "csv", row);
   if (format == "json") {
     each_element(text, file, row);
   } else if (format == "jsonl") {

@@ -179,6 +179,12 @@ PromptAndAnswer encode_answer(const Tokenizer& tokenizer, std::string prompt, st
   return out;
 }
 
+void require_scorable(const Model& model, std::span<const ChoiceQuestion> questions) {
+  const std::function<void()> nothing;
+  ChoiceScore ignored;
+  for (const ChoiceQuestion& question : questions) ChoiceScorer(model, nothing).add(question, ignored);
+}
+
 std::vector<ScoredChoices> score_choices(const Model& model, std::span<const ChoiceQuestion> questions,
                                          ChoiceScore& total, const std::function<void()>& between) {
   const NoGradient still;

@@ -48,5 +48,7 @@ PromptAndAnswer encode_answer(const Tokenizer& tokenizer, std::string prompt, st
 // the row whose answer alone is longer than the context.
 std::vector<ScoredChoices> score_choices(const Model& model, std::span<const ChoiceQuestion> questions,
                                          ChoiceScore& total, const std::function<void()>& between = {});
+// What it would throw for one of them, before anything is computed.
+void require_scorable(const Model& model, std::span<const ChoiceQuestion> questions);
 
 }  // namespace rgm

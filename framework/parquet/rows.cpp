@@ -12,45 +12,48 @@
 namespace rgm::parquet {
 namespace {
 
+// Of everything that is held: pages are cheaper to fill than rows, and compress better.
+struct Budgets {
+  explicit Budgets(size_t file_bytes) : pages(256'000'000, file_bytes), row(64'000'000, file_bytes) {}
+  Budget pages, row;
+};
+
 class Group {
  public:
   // `wanted`: of every child of the root
-  Group(std::string_view file, const RowGroup& group, const Node& root, const std::string& name, Budget& budget,
+  Group(std::string_view file, const RowGroup& group, const Node& root, const std::string& name, Budgets& budgets,
         const std::vector<bool>& wanted)
       : file_(file),
         group_(group),
         root_(root),
         name_(name),
-        budget_(budget),
-        of_row_(budget),
+        pages_(budgets.pages),
+        of_row_(budgets.row),
         wanted_(wanted),
         columns_(group.columns.size()) {
     require(group.columns.size() == root.end_leaf, "{}: is damaged: a row group has {} columns, and there are {}", name,
             group.columns.size(), root.end_leaf);
     why_not_.resize(root.children.size());
-    for (size_t c = 0; c < root.children.size(); ++c)
-      if (wanted[c]) attempt(c, [&] { open(root.children[c]); });
+  }
+
+  // One column after the other, none of which stays open: of many, most may be wanted by nobody.
+  Row first() {
+    return row([&](size_t c) {
+      open(root_.children[c]);
+      Row value = read(root_.children[c], 0, 0);
+      close(c);
+      return value;
+    });
+  }
+
+  // From the first row on.
+  void open_wanted() {
+    for (size_t c = 0; c < root_.children.size(); ++c)
+      if (wanted_[c]) attempt(c, [&] { open(root_.children[c]); });
   }
 
   Row next() {
-    Row out = Row::object();
-    auto& members = out.get_ref<Row::object_t&>();
-    members.reserve(root_.children.size());
-    for (size_t c = 0; c < root_.children.size(); ++c) {
-      if (!wanted_[c]) continue;
-      Row value;
-      attempt(c, [&] { value = read(root_.children[c], 0, 0); });
-      members.emplace_back(root_.children[c].name, why_not_[c] ? unreadable(*why_not_[c]) : std::move(value));
-    }
-    of_row_.give();
-    return out;
-  }
-
-  // Some columns are not wanted any more.
-  void close_unwanted() {
-    for (size_t c = 0; c < root_.children.size(); ++c)
-      for (size_t i = root_.children[c].first_leaf; i < root_.children[c].end_leaf && !wanted_[c]; ++i)
-        columns_[i].reset();
+    return row([&](size_t c) { return read(root_.children[c], 0, 0); });
   }
 
   void finish() const {
@@ -62,15 +65,33 @@ class Group {
   }
 
  private:
+  template <class Read>
+  Row row(Read&& value_of) {
+    Row out = Row::object();
+    auto& members = out.get_ref<Row::object_t&>();
+    members.reserve(root_.children.size());
+    for (size_t c = 0; c < root_.children.size(); ++c) {
+      if (!wanted_[c]) continue;
+      Row value;
+      attempt(c, [&] { value = value_of(c); });
+      members.emplace_back(root_.children[c].name, why_not_[c] ? unreadable(*why_not_[c]) : std::move(value));
+    }
+    of_row_.give();
+    return out;
+  }
+
   // What is unsupported is remembered for the rest of the group; what is damaged gets the names of file and column.
   template <class Work>
   void attempt(size_t c, Work&& work) {
     if (why_not_[c]) return;
     const std::string& column = root_.children[c].name;
+    const size_t before = of_row_.bytes();
     try {
       work();
     } catch (const Unsupported& e) {
       why_not_[c] = fmt::format("the column \"{}\" {}", column, e.what());
+      close(c);
+      of_row_.give(before);
     } catch (const Error& e) {
       throw Error(e.status(), fmt::format("{}: is damaged: the column \"{}\" {}; copy or download it again", name_,
                                           column, e.what()));
@@ -79,8 +100,11 @@ class Group {
 
   void open(const Node& node) {
     if (node.kind == Node::Kind::leaf)
-      columns_[node.first_leaf] = std::make_unique<Column>(file_, group_.columns[node.first_leaf], node, budget_);
+      columns_[node.first_leaf] = std::make_unique<Column>(file_, group_.columns[node.first_leaf], node, pages_);
     for (const Node& child : node.children) open(child);
+  }
+  void close(size_t c) {
+    for (size_t i = root_.children[c].first_leaf; i < root_.children[c].end_leaf; ++i) columns_[i].reset();
   }
 
   // The entry that begins here is of the list of level `repeated`, and what is around it is there.
@@ -151,7 +175,7 @@ class Group {
   const RowGroup& group_;
   const Node& root_;
   const std::string& name_;
-  Budget& budget_;
+  Budget& pages_;
   Share of_row_;  // that is being read
   const std::vector<bool>& wanted_;
   std::vector<std::unique_ptr<Column>> columns_;     // of every leaf that is wanted
@@ -198,21 +222,25 @@ void each_row(const fs::path& path, const std::function<bool(Row&, const std::st
   const std::string name = path.string();
   const size_t size = file.mapped.text().size();
   require_as_many_rows(file.metadata, size, name);
-  Budget budget(size);
+  Budgets budgets(size);
   std::vector<bool> is_wanted(file.root.children.size(), true);
   int64_t number = 0;
   for (const RowGroup& of : file.metadata.groups) {
     if (of.rows == 0) continue;
-    Group group(file.mapped.text(), of, file.root, name, budget, is_wanted);
-    for (int64_t i = 0; i < of.rows; ++i) {
-      Row values = group.next();
+    Group group(file.mapped.text(), of, file.root, name, budgets, is_wanted);
+    const bool is_first = number == 0;
+    if (is_first) {
+      Row values = group.first();
       if (!row(values, fmt::format("{}: row {}", name, ++number))) return;
-      if (number > 1 || !wanted) continue;
-      if (const auto names = wanted()) {
+      if (const auto names = wanted ? wanted() : std::nullopt)
         for (size_t c = 0; c < is_wanted.size(); ++c)
           is_wanted[c] = std::ranges::find(*names, file.root.children[c].name) != names->end();
-        group.close_unwanted();
-      }
+    }
+    group.open_wanted();
+    if (is_first) group.next();  // was seen
+    for (int64_t i = is_first ? 1 : 0; i < of.rows; ++i) {
+      Row values = group.next();
+      if (!row(values, fmt::format("{}: row {}", name, ++number))) return;
     }
     group.finish();
   }

@@ -18,8 +18,9 @@ using Row = nlohmann::ordered_json;
 // rows, as nobody may want it. Behind the first row `wanted` (may be empty) is asked once for the columns that are
 // read from there on, or answers nothing for all: others are neither unpacked nor in the rows.
 //
-// What is held of a file, one page of each column that is wanted, their dictionaries and a row, takes at most 64 MB
-// and 256 times the file's size (budget.hpp); of more than a million rows and 256 for each of its bytes, it has none.
+// One page of each column that is wanted and their dictionaries take at most 256 MB and 256 times the file's size, a
+// row 64 MB and as much (budget.hpp): a column of more is unreadable. Of more rows than a million and 256 for each of
+// its bytes, a file has none.
 using WantedColumns = std::function<std::optional<std::vector<std::string>>()>;
 void each_row(const fs::path& file, const std::function<bool(Row& values, const std::string& where)>& row,
               const WantedColumns& wanted = {});

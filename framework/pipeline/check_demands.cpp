@@ -32,7 +32,6 @@ bool reads_labels(const rgm_strategy& s) {
 
 // Empty where the stage has an accuracy, or where that is its strategy's own matter.
 std::string why_no_accuracy(const Reader& reader, const Stage& stage) {
-  if (stage.data.contains(choices_source)) return "";
   const auto& strategy = stage.strategy.component->table<rgm_strategy>();
   if (is_judged_by_its_loss(strategy))
     return fmt::format(
@@ -47,7 +46,7 @@ std::string why_no_accuracy(const Reader& reader, const Stage& stage) {
 
 }  // namespace
 
-void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool holds_out) {
+void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool validates) {
   const auto given = map.find("demand");
   if (!given || !given->is_map()) return;
   constexpr std::array common = {"accuracy", "best_step", "loss",   "peak_memory_bytes",  "rows",
@@ -55,11 +54,12 @@ void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool 
   const std::vector<std::string> usual(common.begin(), common.end());
   YamlMap demands(*given, "demand");
   for (const YamlMap::Item& item : demands.items()) {
-    const bool is_accuracy = item.name == "accuracy", is_held_out = item.name.starts_with("validation_");
+    const bool is_accuracy = item.name == "accuracy" && !stage.data.contains(choices_source);
+    const bool is_held_out = item.name.starts_with("validation_");
     const std::string why = is_accuracy ? why_no_accuracy(reader, stage) : "", near = did_you_mean(item.name, usual);
     if (!why.empty())
       item.key.problem(why);
-    else if ((is_held_out || is_accuracy) && !holds_out)
+    else if ((is_held_out || is_accuracy) && !validates)
       item.key.problem(fmt::format(
           "\"{}\" is measured on held-out data, and there is none: add data: {{validation: {{split: 0.1}}}}, or a file",
           item.name));

@@ -3,6 +3,7 @@
 
 #include "data/chat_rows.hpp"
 #include "data/choice_rows.hpp"
+#include "generate/choices.hpp"
 #include "generate/generate.hpp"
 #include "pipeline/data_sources.hpp"
 #include "pipeline/open_stage.hpp"
@@ -39,6 +40,7 @@ void open_choices(const Stage& stage, const Surroundings& around,
       data_of(stage, choices_source, around.run),
       [&](const ColumnMap& map) { return chat_template_for(map, tokenizer); },
       [&](ChoiceQuestion question, const Row&) { out.setup.choices.push_back(std::move(question)); });
+  require_scorable(*out.model, out.setup.choices);
 }
 
 }  // namespace

@@ -59,7 +59,12 @@ void read_columns(const Reader& reader, const Yaml& given, const Wishes* wishes,
       continue;
     }
     ColumnMap column{item.name, "", std::nullopt};
-    if (item.value.is_map() && YamlMap(item.value, "a column").has("messages")) {
+    const bool is_chat = item.value.is_map() && YamlMap(item.value, "a column").has("messages");
+    if (wishes == &choice_columns() && item.value.is_map() && !(is_chat && item.name == "prompt")) {
+      item.value.problem(
+          fmt::format("\"{}\" is a column or a template over the row; only \"prompt\" can be {{messages: name}}",
+                      item.value.path()));
+    } else if (is_chat) {
       YamlMap chat(item.value, "a conversation");
       column.chat = read_chat(reader, chat, column);
       chat.finish();

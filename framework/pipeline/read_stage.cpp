@@ -94,11 +94,9 @@ void check_sample(YamlMap& map, const Stage& stage) {
 }
 
 // Right or wrong: what is wrong with it was said.
-bool says_held_out(YamlMap& map) {
+bool says_held_out(YamlMap& map, const std::string& source) {
   const auto data = map.find("data");
-  if (!data || !data->is_map()) return false;
-  const YamlMap sources(*data, "data");
-  return sources.has("validation") || sources.has(choices_source);
+  return data && data->is_map() && YamlMap(*data, "data").has(source);
 }
 
 void check_training(const Reader& reader, YamlMap& map, const Stage& out) {
@@ -106,8 +104,8 @@ void check_training(const Reader& reader, YamlMap& map, const Stage& out) {
   if (out.steps == 0 && out.epochs == 0 && !length_given)
     map.key("name").problem(
         fmt::format("stage \"{}\" does not say how long to train: add steps: 1000, or epochs: 3", out.name));
-  const bool holds_out = says_held_out(map);
-  check_demands(reader, map, out, holds_out);
+  const bool validates = says_held_out(map, "validation"), holds_out = validates || says_held_out(map, choices_source);
+  check_demands(reader, map, out, validates);
   check_best(map, out);
   if (!holds_out) {
     if (map.has("evaluate"))

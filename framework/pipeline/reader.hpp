@@ -85,7 +85,7 @@ void check_best(YamlMap& map, const Stage& stage);
 // -- check_demands.cpp
 // `demand` of a stage that trains: a number that its result cannot have is a problem, one that looks mistyped a
 // warning.
-void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool holds_out);
+void check_demands(const Reader& reader, YamlMap& map, const Stage& stage, bool validates);
 
 // -- check_followers.cpp
 // Of a stage whose roles follow its policy: one that cannot is a problem.

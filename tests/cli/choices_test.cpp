@@ -68,6 +68,22 @@ TEST_F(ChoicesTest, AStageIsJudgedByThemAsTheCommandIs) {
   EXPECT_THAT(person.out, HasSubstr(", standard error 0."));
 }
 
+TEST_F(ChoicesTest, AStrategyWithAnAccuracyOfItsOwnKeepsIt) {
+  write("pairs.jsonl", "{\"prompt\": \"the cat\", \"chosen\": \" sat\", \"rejected\": \" ran\"}\n");
+  write("p.yaml", stage("    data: {train: {text: text.txt}}\n") +
+                      "  - name: pairs\n    strategy: dpo\n    model: {from: base}\n    reference: {from: base}\n"
+                      "    data: {train: {jsonl: pairs.jsonl}, validation: {jsonl: pairs.jsonl}, " +
+                      pets + "}\n    steps: 1\n    batch: 1\n");
+  const Said said = regimen("run p.yaml");
+  ASSERT_EQ(said.status, 0) << said.err;
+  const auto of_pairs = json("runs/tiny/pairs/stage.json")["result"];
+  for (const char* key : {"accuracy", "accuracy_error", "accuracy_normalized", "accuracy_normalized_error"}) {
+    EXPECT_FALSE(of_pairs.contains(key)) << key;
+    EXPECT_TRUE(of_pairs.contains(std::string("choices_") + key)) << key;
+  }
+  EXPECT_TRUE(of_pairs.contains("validation_accuracy"));
+}
+
 TEST_F(ChoicesTest, WhatIsWrongIsSaidBeforeAnythingIsRun) {
   write("p.yaml", stage("    data: {train: {text: text.txt}, choices: {jsonl: pets.jsonl, columns: {prompt: goal, "
                         "choices: [a], right: label}}}\n"));
@@ -79,6 +95,10 @@ TEST_F(ChoicesTest, WhatIsWrongIsSaidBeforeAnythingIsRun) {
   const Said chat = regimen("check p.yaml --set 'stages.base.data.choices.columns.prompt={messages: goal}'");
   EXPECT_EQ(chat.status, 2);
   EXPECT_THAT(chat.err, HasSubstr("the model's tokenizer has no chat template: name one for the column \"prompt\""));
+  write("pets.jsonl", "{\"goal\": \"\", \"a\": \"sat\", \"b\": \"ran\", \"label\": 0}\n");
+  const Said empty = regimen("check p.yaml");
+  EXPECT_EQ(empty.status, 2);
+  EXPECT_THAT(empty.err, HasSubstr("pets.jsonl:1: the prompt is empty, and an answer has to follow something"));
 }
 
 TEST_F(ChoicesTest, SemicolonsInATableAreNoticed) {

@@ -146,12 +146,18 @@ TEST_F(ParquetTest, ValuesThatAreSaidToBeHugeAreRefused) {
   EXPECT_THROW(parquet::values_of(parquet::Encoding::byte_stream_split, huge, "", 1, nullptr)->next(), Error);
 }
 
-// A hundred thousand objects with a long name, a text of 100 MB in 3262 bytes, ten thousand copies of a text in 314.
+// A hundred thousand objects with a long name, a text of 300 MB in 9373 bytes, ten thousand copies of a text in 612.
 TEST_F(ParquetTest, AFewBytesThatClaimMuchMoreThanTheyAreAreRefused) {
-  for (const char* name : {"claims-members.arrow", "claims-text.arrow", "claims-copies.arrow"})
-    EXPECT_THAT(said_of(bytes_of(name)),
-                testing::StartsWith("is damaged: the column \"many\" asks for more memory than the 6"))
-        << name;
+  for (const char* name : {"claims-members.arrow", "claims-text.arrow", "claims-copies.arrow"}) {
+    std::string why;
+    each_row(recorded / (std::string(name) + ".parquet"), "parquet", false, [&](Row& row, const std::string&) {
+      why = unreadable_columns(row);
+      if (!row.contains("last")) return;
+      EXPECT_EQ(row["text"], "a cat");
+      EXPECT_EQ(row["last"], "a dog");  // as if nothing had been in front of it
+    });
+    EXPECT_THAT(why, testing::StartsWith("; the column \"many\" asks for more memory than the ")) << name;
+  }
   EXPECT_THAT(said_of(bytes_of("claims-rows.arrow")),
               testing::StartsWith("says that it has more than 9036864 rows in 31394 bytes"));
 }

@@ -148,6 +148,17 @@ TEST_F(RowsTest, AHeaderWithoutACommaIsHeldAgainstOtherSeparators) {
   EXPECT_EQ(other_separator({{"a;b", "1"}, {"c", "2"}}), "");
 }
 
+TEST_F(RowsTest, OtherSeparatorsAreThoughtOfWhereTextsHaveCommasAndQuotes) {
+  EXPECT_THAT(
+      refusal("csv", "text;label\none, two;1\n"),
+      HasSubstr("has 2 fields, 1 were expected; the first line has no comma, but 1 semicolon: write {csv: FILE"));
+  EXPECT_THAT(
+      refusal("csv", "text;label\n\"one, two\";1\n"),
+      HasSubstr("there is text after a quoted field; double the quotes inside it, or if \";\" parts the fields, "
+                "write {csv: FILE, separator: \";\"}, or for a command --separator \";\""));
+  EXPECT_THAT(refusal("csv", "text\n\"one\" two\n"), testing::EndsWith("double the quotes inside it"));
+}
+
 TEST_F(RowsTest, TabsPartAndQuotesStayInTsv) {
   EXPECT_THAT(read("tsv", "text\tlabel\n\"quoted\" , text\t1\n"),
               ElementsAre("2: {\"text\":\"\\\"quoted\\\" , text\",\"label\":\"1\"}"));

@@ -206,14 +206,16 @@ def record_unreadable():
 
 
 def record_claims():
-    """A few bytes that stand for more than anyone wants in memory: refused by their column's name. That takes half a
-    second for the nulls, so their file belongs into tests/fuzz/corpus/parquet alone."""
+    """A few bytes that stand for more than anyone wants in memory: their column is not read. That takes half a second
+    for the nulls, so their file belongs into tests/fuzz/corpus/parquet alone."""
     write("claims-nulls.arrow", pa.table({"many": pa.array([[None] * 16_000_000], pa.list_(pa.int32()))}),
           compression="zstd", data_page_size=1 << 30, use_dictionary=False)
     write("claims-members.arrow", pa.table({"many": pa.array([[{"n" * 2000: None}] * 100_000])}), compression="zstd")
-    write("claims-text.arrow", pa.table({"many": pa.array(["a" * 100_000_000])}), compression="zstd",
+    write("claims-text.arrow", pa.table({"many": pa.array(["a" * 300_000_000])}), compression="zstd",
           use_dictionary=False)
-    write("claims-copies.arrow", pa.table({"many": pa.array([["b" * 65_536] * 10_000])}), compression="zstd")
+    write("claims-copies.arrow",
+          pa.table({"text": ["a cat"], "many": pa.array([["b" * 65_536] * 10_000]), "last": ["a dog"]}),
+          compression="zstd")
     write("claims-rows.arrow", pa.table({"many": pa.nulls(16_000_000, pa.int32())}), compression="zstd",
           row_group_size=1 << 30, data_page_size=1 << 30)
 

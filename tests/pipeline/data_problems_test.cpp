@@ -59,6 +59,14 @@ TEST_F(PipelineProblems, UnknownSources) {
             "6:56: strategy \"pretrain\" does not read \"prompts\"; it reads: train, validation, choices");
 }
 
+TEST_F(PipelineProblems, ColumnsOfQuestionsThatAreMaps) {
+  EXPECT_EQ(problems(with_line(6,
+                               "    data: {train: {text: a.txt}, choices: {jsonl: p.jsonl, columns: {prompt: "
+                               "{messages: a}, answer: {prompt: a, answer: b}}}}")),
+            "6:101: \"data.choices.columns.answer\" is a column or a template over the row; only \"prompt\" can be "
+            "{messages: name}");
+}
+
 TEST_F(PipelineProblems, SourcesWithoutFormat) {
   EXPECT_EQ(
       problems(with_line(6, "    data: {train: {columns: {text: 0}}, validation: {txt: a.txt}}")),

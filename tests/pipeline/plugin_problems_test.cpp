@@ -61,6 +61,14 @@ TEST_F(PipelineProblems, AnAccuracyThatTheStrategyDoesNotReport) {
             "held-out data is called validation_…; demand validation_loss: {at_most: NUMBER}");
 }
 
+TEST_F(PipelineProblems, QuestionsHaveAnAccuracyButNoValidationLoss) {
+  const std::string asks = with_line(6, "    data: {train: {text: a.txt}, choices: {jsonl: p.jsonl}}");
+  EXPECT_EQ(problems(asks + "    demand: {accuracy: 0.6}\n"), "");
+  EXPECT_EQ(problems(asks + "    demand: {validation_loss: {at_most: 2}}\n"),
+            "8:14: \"validation_loss\" is measured on held-out data, and there is none: add data: {validation: {split: "
+            "0.1}}, or a file");
+}
+
 TEST_F(PipelineProblems, RewardsThatWereNotLearned) {
   EXPECT_EQ(problems(right + "  - {name: o, strategy: online, model: {from: base}, reward: {from: base}, data: "
                              "{prompts: {jsonl: p.jsonl}}}\n"),
