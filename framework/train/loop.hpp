@@ -1,6 +1,7 @@
 // loop.hpp - the loop of a stage. Everything in it is a function of the step's number, so going on after a checkpoint
 // gives the bits of a run that was never interrupted. loop.cpp has the steps, loop_evaluate.cpp what is measured and
-// shown, loop_best.cpp which of it is the best, loop_resume.cpp the way to a checkpoint and back.
+// shown, loop_held_out.cpp the passes over held-out data and questions, loop_best.cpp which of it is the best,
+// loop_resume.cpp the way to a checkpoint and back.
 #pragma once
 #include <chrono>
 #include <cmath>
