@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -80,7 +81,7 @@ std::string header_of(const GgufMetadata& metadata, std::span<const GgufTensor> 
 // Takes the values in pieces of any size, and hands them on in whole blocks.
 class Encoder {
  public:
-  Encoder(const GgufTensor& tensor, FileWriter& out) : tensor_(tensor), out_(out) {}
+  Encoder(const fs::path& path, const GgufTensor& tensor, FileWriter& out) : path_(path), tensor_(tensor), out_(out) {}
 
   void take(std::span<const std::byte> piece) {
     const bool half = tensor_.values.dtype == RGM_BF16;
@@ -89,6 +90,7 @@ class Encoder {
       uint32_t bits = 0;
       std::memcpy(half ? reinterpret_cast<char*>(&bits) + 2 : reinterpret_cast<char*>(&bits), &piece[i * each], each);
       waiting_.push_back(std::bit_cast<float>(bits));
+      if (!(std::abs(waiting_.back()) < limit_)) refuse(waiting_.back());
       if (waiting_.size() == 1 << 16) hand_on();
     }
   }
@@ -99,6 +101,12 @@ class Encoder {
   }
 
  private:
+  [[noreturn]] void refuse(float value) const {
+    const std::string what =
+        fmt::format("{}: tensor \"{}\" has the value {:g}", path_.string(), tensor_.values.name, value);
+    if (!std::isfinite(value)) invalid("{}: its training diverged; export an earlier stage", what);
+    invalid("{}, and its type ends below {:.0f}: write bfloat16 or float32, as in --type bfloat16", what, limit_);
+  }
   void hand_on() {
     const size_t whole = waiting_.size() / gguf_block * gguf_block;
     const size_t count = tensor_.type == GgufType::q8_0 ? whole : waiting_.size();
@@ -108,8 +116,10 @@ class Encoder {
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
+  const fs::path& path_;
   const GgufTensor& tensor_;
   FileWriter& out_;
+  const float limit_ = gguf_limit(tensor_.type);
   std::vector<float> waiting_;
   uint64_t written_ = 0;
 };
@@ -141,7 +151,7 @@ void write_gguf(const fs::path& path, const GgufMetadata& metadata, std::span<co
   FileWriter out(path, total);
   out.write(header);
   for (const GgufTensor& tensor : tensors) {
-    Encoder encoder(tensor, out);
+    Encoder encoder(path, tensor, out);
     tensor.values.data([&](std::span<const std::byte> piece) { encoder.take(piece); });
     const uint64_t written = encoder.finish(), expected = bytes_of(tensor);
     require(written == expected, "{}: tensor \"{}\" has {} bytes, its shape says {}", path.string(), tensor.values.name,

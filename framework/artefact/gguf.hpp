@@ -24,6 +24,7 @@ inline constexpr int64_t gguf_block = 32;
 // float32, float16, bfloat16 or q8_0. RGM_INVALID with those that there are.
 GgufType gguf_type(const std::string& name);
 uint32_t gguf_file_type(GgufType type);  // for the key general.file_type
+float gguf_limit(GgufType type);         // from here on, numbers would become infinite
 
 // A tensor of float32 or bfloat16, and what it is written as. Its shape is ours, the last axis being that of neighbours
 // in memory; the file has the axes in the other order.

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "artefact/gguf.hpp"
 #include "base/error.hpp"
@@ -16,11 +17,13 @@ struct GgufTypeName {
   const char* name;
   GgufType type;
   uint32_t file;
+  float limit;
 };
-constexpr GgufTypeName gguf_types[] = {{"float32", GgufType::float32, 0},
-                                       {"float16", GgufType::float16, 1},
-                                       {"bfloat16", GgufType::bfloat16, 32},
-                                       {"q8_0", GgufType::q8_0, 7}};
+constexpr float float16_limit = 65520;  // half a step beyond the largest
+constexpr GgufTypeName gguf_types[] = {{"float32", GgufType::float32, 0, std::numeric_limits<float>::infinity()},
+                                       {"float16", GgufType::float16, 1, float16_limit},
+                                       {"bfloat16", GgufType::bfloat16, 32, 0x1.FFp127F},
+                                       {"q8_0", GgufType::q8_0, 7, 127 * float16_limit}};
 
 // One scale for 32 numbers, by which the largest becomes 127.
 void put_q8_0(std::span<const float> block, std::byte* out) {
@@ -42,13 +45,13 @@ GgufType gguf_type(const std::string& name) {
     names.emplace_back(one.name);
   }
   invalid(
-      "\"{}\" is not a type that weights are written in here, only {}; llama.cpp's llama-quantize makes smaller ones "
-      "of "
-      "a file in float16",
+      "\"{}\" is not a type that weights are written in here, only {}; llama.cpp's llama-quantize makes smaller files "
+      "from float16",
       name, fmt::join(names, ", "));
 }
 
 uint32_t gguf_file_type(GgufType type) { return std::ranges::find(gguf_types, type, &GgufTypeName::type)->file; }
+float gguf_limit(GgufType type) { return std::ranges::find(gguf_types, type, &GgufTypeName::type)->limit; }
 
 uint16_t to_bfloat16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
@@ -61,7 +64,7 @@ uint16_t to_float16(float x) {
   const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
   const float magnitude = std::abs(x);
   if (std::isnan(x)) return sign | 0x7E00;
-  if (magnitude >= 65520) return sign | 0x7C00;  // what is rounded beyond the largest
+  if (magnitude >= float16_limit) return sign | 0x7C00;
   // Below 2^-14 the steps are as wide as there; adding 0.5 rounds to them.
   if (magnitude < 0x1p-14F)
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(magnitude + 0.5F) - 0x3F000000));

@@ -38,7 +38,11 @@ std::optional<ExportOptions> read_export_options(const std::vector<std::string>&
   if (!given) return std::nullopt;
   require(!out.model.empty(), "export: which model? As in --model runs/tuned/lora");
   require(!out.out.empty(), "export: into which file? As in --out model.gguf");
-  require(!fs::is_directory(out.out), "export: {0} is a folder; name a file, as in --out {0}/model.gguf", out.out);
+  require(!fs::is_directory(out.out), "export: {0} is a folder; name a file, as in --out {1}", out.out,
+          (fs::path(out.out) / "model.gguf").string());
+  const fs::path folder = fs::path(out.out).parent_path();
+  require(folder.empty() || fs::is_directory(folder), "export: --out {}: there is no folder {}: make it first", out.out,
+          folder.string());
   return out;
 }
 

@@ -190,9 +190,8 @@ GgufMetadata gguf_tokenizer(const Tokenizer& tokenizer, int64_t vocabulary, std:
   for (const std::string& step : normalizers_of(file))
     if (step == "NFC")
       log::warning(
-          "llama.cpp reads a text as it is, where this tokenizer composes characters first: one that is not in "
-          "Unicode's "
-          "form C gets other ids there");
+          "llama.cpp reads a text as it is, where this tokenizer composes characters first: one that is not in form C "
+          "of Unicode gets other ids there");
   GgufMetadata out;
   if (is_on_characters(file)) {
     out = {{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.pre", "default"}};

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "artefact/folder.hpp"
 #include "artefact/gguf_reader.hpp"
 #include "base/error.hpp"
@@ -134,6 +136,29 @@ TEST(Gguf, WhatDoesNotAgreeIsRefusedAndLeavesNoFile) {
               HasSubstr("tensor \"w\" cannot be written twice"));
   EXPECT_THAT(gguf_refusal(path, {tensor_of("w", {2, 40}, std::vector<float>(80), GgufType::q8_0)}),
               HasSubstr("tensor \"w\" has rows of 40, q8_0 needs a multiple of 32"));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+// 127 steps of at most 65504 each.
+TEST(Gguf, AValueThatWouldBecomeInfiniteIsRefused) {
+  const test::Folder folder;
+  const auto path = folder / "a.gguf";
+  const auto said = [&](float value, GgufType type) {
+    std::vector<float> values(32);
+    values[5] = value;
+    return gguf_refusal(path, {tensor_of("w", {32}, values, type)});
+  };
+  EXPECT_EQ(said(65519, GgufType::float16), "written");
+  EXPECT_EQ(said(-65520, GgufType::bfloat16), "written");
+  EXPECT_EQ(said(8321039, GgufType::q8_0), "written");
+  fs::remove(path);
+  EXPECT_THAT(said(-65520, GgufType::float16),
+              HasSubstr("tensor \"w\" has the value -65520, and its type ends below 65520: write bfloat16 or float32"));
+  EXPECT_THAT(said(8321040, GgufType::q8_0), HasSubstr("ends below 8321040"));
+  for (const GgufType type : {GgufType::float32, GgufType::q8_0}) {
+    EXPECT_THAT(said(NAN, type), HasSubstr("has the value nan: its training diverged"));
+    EXPECT_THAT(said(INFINITY, type), HasSubstr("has the value inf: its training diverged"));
+  }
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 

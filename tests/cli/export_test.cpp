@@ -69,6 +69,9 @@ TEST_F(ExportTest, OptionsThatAreMissingOrUnknownAreNamed) {
   EXPECT_THAT(regimen("export --out m.gguf").err, HasSubstr("export: which model? As in --model runs/tuned/lora"));
   EXPECT_THAT(regimen("export --model x").err, HasSubstr("export: into which file? As in --out model.gguf"));
   EXPECT_THAT(regimen("export --model x --out .").err, HasSubstr("export: . is a folder; name a file"));
+  const Said folder = regimen("export --model x --out none/m.gguf");
+  EXPECT_EQ(folder.status, 2);
+  EXPECT_THAT(folder.err, HasSubstr("export: --out none/m.gguf: there is no folder none: make it first"));
   const Said type = regimen("export --model x --out m.gguf --type q4_k_m");
   EXPECT_EQ(type.status, 2);
   EXPECT_THAT(type.err, HasSubstr("\"q4_k_m\" is not a type that weights are written in here, only float32, float16"));
