@@ -90,17 +90,14 @@ int new_project(const std::vector<std::string>& arguments) {
       cli::parse({.command = "new",
                   .line = "KIND NAME [DIR]",
                   .text = "Makes a plug-in project in DIR (by default NAME): CMakeLists.txt, one source, a test and "
-                          "pipeline.yaml.\nKIND is strategy, adapter, reward or backend.",
+                          "pipeline.yaml.\nKIND is strategy, adapter, reward, backend or collective.",
                   .example = "regimen new strategy focal_loss ~/focal_loss",
                   .places = {"kind", "name", "dir"}},
                  {}, arguments);
   if (!given) return 0;
   require(given->count("name") > 0, "new: which kind and name? As in `regimen new strategy focal_loss DIR`");
   const std::string kind = (*given)["kind"].as<std::string>(), name = (*given)["name"].as<std::string>();
-  const std::vector<std::string> kinds = {"strategy", "adapter", "reward", "backend"};
-  require(
-      kind != kind_name(RGM_KIND_COLLECTIVE),
-      "new: there is no template of a collective; \"A collective\" in docs/writing-a-plugin.md has one to begin with");
+  const std::vector<std::string> kinds = {"strategy", "adapter", "reward", "backend", "collective"};
   require(std::count(kinds.begin(), kinds.end(), kind) > 0, "new: kind \"{}\" is not known{} (there are: {})", kind,
           did_you_mean(kind, kinds), join(kinds));
   check_name(name);

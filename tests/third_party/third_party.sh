@@ -51,7 +51,7 @@ try() {
   grep -q "everything is in" "$work/log" || { cat "$work/log"; fail "$name: its pipeline was not run"; }
 }
 
-for kind in strategy adapter reward backend; do
+for kind in strategy adapter reward backend collective; do
   name=foreign_$kind
   project=$work/$kind
   # From nothing to a running pipeline, by the lines that are printed and no others.
