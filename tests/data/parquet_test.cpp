@@ -146,9 +146,10 @@ TEST_F(ParquetTest, ValuesThatAreSaidToBeHugeAreRefused) {
   EXPECT_THROW(parquet::values_of(parquet::Encoding::byte_stream_split, huge, "", 1, nullptr)->next(), Error);
 }
 
-// A hundred thousand objects with a long name, a text of 300 MB in 9373 bytes, ten thousand copies of a text in 612.
+// A hundred thousand objects with a long name, a text of 300 MB in 9373 bytes, ten thousand copies of a text in 612, 16
+// million nulls in 248.
 TEST_F(ParquetTest, AFewBytesThatClaimMuchMoreThanTheyAreAreRefused) {
-  for (const char* name : {"claims-members.arrow", "claims-text.arrow", "claims-copies.arrow"}) {
+  for (const char* name : {"claims-members.arrow", "claims-text.arrow", "claims-copies.arrow", "claims-nulls.arrow"}) {
     std::string why;
     each_row(recorded / (std::string(name) + ".parquet"), "parquet", false, [&](Row& row, const std::string&) {
       why = unreadable_columns(row);

@@ -206,8 +206,8 @@ def record_unreadable():
 
 
 def record_claims():
-    """A few bytes that stand for more than anyone wants in memory: their column is not read. That takes half a second
-    for the nulls, so their file belongs into tests/fuzz/corpus/parquet alone."""
+    """A few bytes that stand for more than anyone wants in memory: their column is not read. That takes tenths of a
+    second, so the fuzzer, which would try little else, has only those of the text and of the rows."""
     write("claims-nulls.arrow", pa.table({"many": pa.array([[None] * 16_000_000], pa.list_(pa.int32()))}),
           compression="zstd", data_page_size=1 << 30, use_dictionary=False)
     write("claims-members.arrow", pa.table({"many": pa.array([[{"n" * 2000: None}] * 100_000])}), compression="zstd")
