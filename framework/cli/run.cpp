@@ -57,7 +57,7 @@ int run_pipeline(const std::vector<std::string>& arguments) {
       "processes", po::value<std::string>()->value_name("N"),
       "so many processes share the work, each with a device or its part of the processors")(
       "collective", po::value<std::string>()->value_name("ID"),
-      "how processes are joined; one of a launcher, as in mpirun -n 4 regimen run FILE --collective mpi")(
+      "how processes are joined, also those that a launcher starts; `regimen plugins` lists the collectives")(
       "out", po::value(&out)->value_name("DIR"), "where results go; otherwise runs/<pipeline>")(
       "only", po::value(&options.only)->value_name("STAGE"), "run only this stage, on the results of earlier ones")(
       "force", po::bool_switch(&options.force), "run everything from the start, even what has not changed");
